@@ -1,0 +1,124 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void buf_init(struct buf *buf, size_t max)
+{
+    *buf = (struct buf){.max = max};
+}
+
+void buf_close(struct buf *buf)
+{
+    free(buf->at);
+    buf_init(buf, buf->max);
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->len = 0;
+    buf->failed = false;
+}
+
+char *buf_room(struct buf *buf, size_t len)
+{
+    if (buf->failed)
+        return NULL;
+    if (buf->cap - buf->len >= len)
+        return buf->at + buf->len;
+    if (len > buf->max || buf->len > buf->max - len) {
+        buf->failed = true;
+        return NULL;
+    }
+    size_t cap = buf->cap ? buf->cap : 256;
+    while (cap < buf->len + len)
+        cap *= 2;
+    if (cap > buf->max)
+        cap = buf->max;
+    char *grown = realloc(buf->at, cap);
+    if (!grown) {
+        buf->failed = true;
+        return NULL;
+    }
+    buf->at = grown;
+    buf->cap = cap;
+    return buf->at + buf->len;
+}
+
+void buf_put(struct buf *buf, const void *bytes, size_t len)
+{
+    char *room = len ? buf_room(buf, len) : NULL;
+    if (!room)
+        return;
+    memcpy(room, bytes, len);
+    buf->len += len;
+}
+
+void buf_puts(struct buf *buf, const char *text)
+{
+    buf_put(buf, text, strlen(text));
+}
+
+void buf_str(struct buf *buf, struct str s)
+{
+    buf_put(buf, s.at, s.len);
+}
+
+void buf_byte(struct buf *buf, char byte)
+{
+    buf_put(buf, &byte, 1);
+}
+
+void buf_u64(struct buf *buf, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    buf_put(buf, digits + at, sizeof digits - at);
+}
+
+void buf_i64(struct buf *buf, int64_t value)
+{
+    if (value < 0)
+        buf_byte(buf, '-');
+    buf_u64(buf, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
+void buf_printf(struct buf *buf, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *room = len < 0 ? NULL : buf_room(buf, (size_t)len + 1);
+    if (!room) {
+        buf->failed = true;
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(room, (size_t)len + 1, format, args);
+    va_end(args);
+    buf->len += (size_t)len;
+}
+
+void buf_drain(struct buf *buf, size_t len)
+{
+    if (len >= buf->len) {
+        buf->len = 0;
+        return;
+    }
+    memmove(buf->at, buf->at + len, buf->len - len);
+    buf->len -= len;
+}
+
+char *buf_take(struct buf *buf, size_t *len)
+{
+    char *taken = buf->at;
+    *len = buf->len;
+    buf_init(buf, buf->max);
+    return taken;
+}

@@ -1,0 +1,51 @@
+/* App: what an engine runs. The seam between the seven engines and the shop.
+ *
+ * The shop is an app; the front tier is an app that queues; the layer-7 load
+ * manager is an app that forwards; examples/ has the smallest one. An app is
+ * written once and runs unchanged on every engine: it never asks which one.
+ *
+ * How an engine runs an exchange:
+ *
+ *   head arrived --accept--> body arriving --(complete)--> handle --+-- APP_DONE --> answered
+ *        |                    (collected, or given               |
+ *        |                     to the app's sink)                +-- APP_LATER: the app holds the
+ *        |                                                       |   exchange, and somebody calls
+ *        +-- accept wrote an answer (x->status != 0):            |   exchange_continue or _finish
+ *            the body is dropped, handle is not called           |
+ *                                                                +-- APP_WORK --> work, on a
+ *                                                                    helper thread --> as handle
+ */
+#ifndef STOA_ENGINE_APP_H
+#define STOA_ENGINE_APP_H
+
+#include "http/exchange.h"
+
+enum app_verdict {
+    APP_DONE,  /* the answer is written */
+    APP_LATER, /* exchange_continue or exchange_finish will be called, once */
+    APP_WORK,  /* call work(), off the loop: it may block (disk, search, computing) */
+};
+
+struct app {
+    const char *name;
+
+    /* May be NULL. Engine's thread, when the head has arrived: set body_limit or
+     * sink, or answer at once to refuse. Must not block. */
+    void (*accept)(struct app *app, struct exchange *x);
+
+    /* Engine's thread, when the body is complete. Must not block. */
+    enum app_verdict (*handle)(struct app *app, struct exchange *x);
+
+    /* Helper thread (or the engine's own, where the engine has no others). May
+     * block. Never returns APP_WORK. */
+    enum app_verdict (*work)(struct app *app, struct exchange *x);
+
+    /* May be NULL. Each engine or helper thread calls thread_start once, before
+     * its first exchange; x->thread_state is what it returned, on whichever
+     * thread is running the exchange now. NULL from thread_start: the engine
+     * does not start. */
+    void *(*thread_start)(struct app *app);
+    void (*thread_stop)(struct app *app, void *thread_state);
+};
+
+#endif

@@ -1,0 +1,61 @@
+/* Engine: a way for one process to run many requests. The seam, and its settings.
+ *
+ * `event` (engine/event.c) is the first of seven; the others arrive behind the
+ * same three functions. main/ picks one by name and gives it an app.
+ */
+#ifndef STOA_ENGINE_ENGINE_H
+#define STOA_ENGINE_ENGINE_H
+
+#include "base/err.h"
+#include "base/log.h"
+#include "engine/app.h"
+#include "http/conn.h"
+
+#include <stdint.h>
+
+enum { ENGINE_LISTEN_MAX = 16 };
+
+struct engine_listen {
+    char address[64]; /* "127.0.0.1:8080", "[::1]:8443", ":8080" */
+    bool tls;
+};
+
+struct engine_config {
+    struct engine_listen listen[ENGINE_LISTEN_MAX];
+    unsigned listen_count;
+    unsigned loops;           /* event loops; 0: one per core */
+    unsigned helpers;         /* threads for work(); 0: 2 */
+    unsigned helper_queue;    /* most exchanges waiting for a helper; above it 503. 0: 1024 */
+    unsigned connections_max; /* per process; above it we stop accepting. 0: from RLIMIT_NOFILE */
+    uint64_t stop_grace_ms;   /* at a graceful stop: how long what is in flight may take. 0: 10000 */
+    struct http_limits limits;
+    char certificate[256], key[256]; /* PEM files; both empty with tls: self-signed, kept in `state_dir` */
+    char state_dir[256];
+    const struct log *log;
+};
+
+/* Counters, read at any time from any thread; for /metrics. */
+struct engine_stats {
+    uint64_t accepted, open, requests, refused; /* refused: 503 for want of helpers or room */
+    uint64_t bytes_in, bytes_out;
+    uint64_t helper_waiting, timeouts, bad_requests;
+};
+
+struct engine;
+
+struct engine_kind {
+    const char *name;
+    const char *about; /* one line for the help */
+    /* Binds and starts; returns when it serves. Lends APP until stop returned. */
+    int (*start)(const struct engine_config *config, struct app *app, struct engine **engine,
+                 struct failure *failure);
+    /* The port that listen[INDEX] got (for port 0). */
+    uint16_t (*port)(const struct engine *engine, unsigned index);
+    void (*stats)(const struct engine *engine, struct engine_stats *stats);
+    /* Refuses what is new, finishes what is in flight, at most stop_grace_ms; frees. */
+    void (*stop)(struct engine *engine);
+};
+
+extern const struct engine_kind engine_event;
+
+#endif

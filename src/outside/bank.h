@@ -1,0 +1,46 @@
+/* Bank: the off-site payment provider. The shop's side of it, as a seam.
+ *
+ * Every call carries a key (the checkout's id): the bank does a thing once per key and
+ * gives the first answer again, so that each call may be repeated by whoever takes
+ * over. Calls are asynchronous: DONE comes on any thread, exactly once.
+ */
+#ifndef STOA_OUTSIDE_BANK_H
+#define STOA_OUTSIDE_BANK_H
+
+#include "base/id.h"
+#include "base/str.h"
+
+#include <stdint.h>
+
+enum bank_outcome {
+    BANK_AUTHORISED,
+    BANK_REFUSED,     /* final: text says why, for the shopper */
+    BANK_UNKNOWN_KEY, /* lookup: nothing was ever asked under this key */
+    BANK_UNREACHABLE, /* not known; ask again under the same key */
+};
+
+struct bank_call {
+    struct id key;
+    struct str token; /* the credential; never stored, never logged. Empty for lookup */
+    int64_t amount;   /* minor units */
+    struct str currency;
+    /* The answer; lent for the call of DONE. */
+    enum bank_outcome outcome;
+    struct str reference, text;
+    void (*done)(struct bank_call *call);
+};
+
+struct bank {
+    const char *name;
+    void *context;
+    void (*authorise)(struct bank *bank, struct bank_call *call);
+    /* What became of KEY? For settling a checkout whose server died. */
+    void (*lookup)(struct bank *bank, struct bank_call *call);
+};
+
+/* The sandbox: `success_token` pays, `fail_token` is refused, any other token is
+ * refused as unknown. Keeps its answers by key, in memory, for an hour at most. */
+int bank_sandbox_new(struct bank **bank);
+void bank_sandbox_free(struct bank *bank);
+
+#endif

@@ -1,0 +1,29 @@
+/* Machine: what replica/ drives. The seam to the shop, which it knows nothing of.
+ *
+ * All calls come from the applier's one thread, in the order of the log. Errors mean
+ * that this copy cannot go on (disk full, damaged): the process stops.
+ */
+#ifndef STOA_REPLICA_MACHINE_H
+#define STOA_REPLICA_MACHINE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdint.h>
+
+struct machine {
+    void *context;
+    /* The last entry the copy has recorded; entries at or below it are skipped. */
+    uint64_t (*applied)(void *context);
+    int64_t (*applied_time)(void *context);
+    /* One transaction: begin, apply for every command of one or more entries, commit. */
+    int (*begin)(void *context, struct failure *failure);
+    int (*apply)(void *context, uint64_t index, int64_t time_ms, struct str command,
+                 struct buf *result, struct failure *failure);
+    int (*commit)(void *context, uint64_t index, int64_t time_ms, struct failure *failure);
+    /* Everything committed survives a power cut after this; *INDEX: up to where. The
+     * log is cut off only below it. */
+    int (*make_durable)(void *context, uint64_t *index, struct failure *failure);
+};
+
+#endif

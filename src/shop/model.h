@@ -1,0 +1,298 @@
+/* The shop's things, as plain structs: products, carts, checkouts, orders.
+ *
+ * Used by the rules (shop/), by the faces (web/) and by import. Money is a signed
+ * 64-bit integer in minor units (cents) of the shop's one currency. Times are
+ * milliseconds since 1970 UTC, always log time (the primary's stamp), never a
+ * server's own clock. Strings are lent: they live in the arena that the struct was
+ * read into. Text is UTF-8.
+ *
+ * Bounds: see the enum; what passes them is refused with a message, never cut.
+ */
+#ifndef STOA_SHOP_MODEL_H
+#define STOA_SHOP_MODEL_H
+
+#include "base/id.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    SHOP_OPTIONS_MAX = 3,      /* option axes of a product: size, colour, … */
+    SHOP_VARIANTS_MAX = 250,   /* per product */
+    SHOP_PICTURES_MAX = 100,   /* per product */
+    SHOP_TAGS_MAX = 100,       /* per product */
+    SHOP_LINES_MAX = 100,      /* per cart or checkout */
+    SHOP_QUANTITY_MAX = 10000, /* per line */
+    SHOP_CODES_MAX = 10,       /* discount codes per cart or checkout */
+    SHOP_APPLIED_MAX = 16,     /* discounts applied at once */
+    SHOP_DESTINATIONS_MAX = 8, /* addresses offered per checkout */
+    SHOP_MESSAGES_MAX = 32,
+    SHOP_RATES_MAX = 16,       /* shipping options offered per destination */
+    SHOP_TOTALS_MAX = 16,
+    SHOP_TEXT_MAX = 1000,      /* a title, name, address line */
+    SHOP_HTML_MAX = 60000,     /* a description */
+    SHOP_KEY_MAX = 255,        /* handle, variant key, SKU, code */
+};
+/* No price, and no total, is above this; sums of a checkout cannot overflow. */
+#define SHOP_MONEY_MAX 1000000000000ll
+
+/* ---- Catalogue ---- */
+
+struct picture {
+    struct str url; /* absolute, or "/pictures/…", "/media/…" of this server */
+    struct str alt;
+};
+
+struct variant {
+    uint64_t id;    /* given by the shop; 0 in a command: not known yet */
+    struct str key; /* unique, stable, for URLs and UCP item ids: the product's handle when it has
+                       one variant without options, else "handle~blue-large" */
+    struct str sku; /* may be empty; not necessarily unique */
+    struct str barcode;
+    struct str options[SHOP_OPTIONS_MAX]; /* values, in the order of product.option_names */
+    int64_t price;
+    int64_t compare_at; /* 0: none */
+    int64_t grams;
+    bool tracked;            /* false: never runs out */
+    bool sell_when_out;      /* backorders: sells below 0 ("continue selling") */
+    bool taxable;
+    bool needs_shipping;
+    int32_t picture;         /* index in product.pictures, -1: none of its own */
+    bool set_stock;          /* in a command: make `available` so */
+    int64_t available;       /* on hand and neither held nor sold */
+    int64_t held, sold;      /* read only */
+    bool retired;            /* read only */
+};
+
+struct product {
+    uint64_t id; /* given by the shop */
+    struct str handle; /* unique: [a-z0-9-_], from the CSV or the title */
+    struct str title, html, vendor, category, seo_title, seo_description;
+    struct str tags[SHOP_TAGS_MAX];
+    unsigned tag_count;
+    struct str option_names[SHOP_OPTIONS_MAX]; /* count 0: one variant without options */
+    unsigned option_count;
+    bool published;
+    bool retired; /* read only: no longer sold, kept for old orders and links */
+    struct picture *pictures;
+    unsigned picture_count;
+    struct variant *variants; /* in order; retired ones left out by readers unless asked */
+    unsigned variant_count;
+    int64_t created_ms, updated_ms;
+    uint64_t changed_index; /* of the last entry that touched it or its stock */
+};
+
+/* What a list shows. */
+struct product_card {
+    uint64_t id;
+    struct str handle, title, vendor, category;
+    struct picture picture;
+    int64_t price_min, price_max, compare_at; /* compare_at of the cheapest variant, 0: none */
+    bool available;
+    unsigned variant_count;
+    struct str variant_key; /* of the first variant */
+};
+
+struct category {
+    struct str name, slug;
+    uint64_t products;
+    struct picture picture; /* of its first product */
+};
+
+/* ---- Money ---- */
+
+enum total_type {
+    TOTAL_SUBTOTAL,
+    TOTAL_ITEMS_DISCOUNT, /* negative */
+    TOTAL_DISCOUNT,       /* negative: on the whole, or on shipping */
+    TOTAL_FULFILLMENT,
+    TOTAL_TAX, /* with tax included in prices: shown, not added (see settings) */
+    TOTAL_FEE,
+    TOTAL_TOTAL,
+};
+const char *total_type_name(enum total_type type); /* "subtotal", … as UCP writes them */
+
+struct total {
+    enum total_type type;
+    struct str text; /* to be displayed: "Shipping" */
+    int64_t amount;
+};
+
+enum discount_type { DISCOUNT_PERCENT, DISCOUNT_FIXED, DISCOUNT_FREE_SHIPPING };
+
+/* A discount rule: with a code, or automatic (code empty). */
+struct discount {
+    struct str key;  /* unique: the code in upper case, or an id of its own when automatic */
+    struct str code; /* as shown; compared without regard to case; empty: automatic */
+    enum discount_type type;
+    int64_t value; /* percent in hundredths (1000 = 10 %), or minor units */
+    int64_t min_subtotal;
+    struct str item_keys[32]; /* variant keys or handles it needs; none: any */
+    unsigned item_count;
+    struct str title;
+    int64_t starts_ms, ends_ms; /* 0: no bound */
+    bool enabled;
+};
+
+struct discount_applied {
+    struct str key, code, title;
+    int64_t amount; /* positive */
+    bool automatic;
+    bool on_shipping;
+};
+
+struct shipping_rate {
+    struct str key;     /* unique: "std-ship" */
+    struct str country; /* ISO 3166-1 alpha-2, or "default" for where nothing else matches the same
+                           service level */
+    struct str region;  /* may be empty */
+    struct str level;   /* service level: "standard", "express" */
+    struct str title, description;
+    int64_t price;
+    bool enabled;
+};
+
+struct tax_rate {
+    struct str country, region; /* region empty: whole country; country "default": elsewhere */
+    int64_t ppm;                /* 190000 = 19 % */
+    bool included;              /* prices contain it already */
+    bool on_shipping;
+    struct str title; /* "VAT", "Sales tax" */
+};
+
+struct shop_settings {
+    struct str name, currency; /* ISO 4217 */
+    struct str country;        /* for estimates when no destination is known */
+    int64_t hold_ms;           /* how long a hold stands before it is settled; 5 minutes */
+    int64_t checkout_ttl_ms;   /* 6 hours */
+    int64_t cart_ttl_ms;       /* 30 days */
+    struct str terms_url, privacy_url, refund_url;
+};
+
+/* ---- Cart and checkout ---- */
+
+struct line {
+    uint32_t line_id;      /* stable within its cart or checkout, from 1 */
+    uint64_t variant_id;   /* 0: no such item (kept so that a message can point at it) */
+    struct str item_key;   /* as asked for; the variant's key when found */
+    uint32_t quantity;
+    struct str title;      /* product title */
+    struct str option_text; /* "Blue / Large", or empty */
+    struct str handle, sku;
+    struct str picture_url;
+    int64_t unit_price;
+    int64_t subtotal, discount, tax, total; /* discount positive; total = subtotal − discount (+tax
+                                               is in the whole's totals only) */
+    bool needs_shipping;
+    uint32_t fulfilled;    /* orders only */
+};
+
+struct buyer {
+    struct str email, phone, first_name, last_name;
+};
+
+struct address {
+    struct str id; /* platform's or ours ("dest_1") */
+    struct str first_name, last_name, phone;
+    struct str street, extended, locality, region, postal_code, country;
+};
+
+enum message_type { MESSAGE_ERROR, MESSAGE_WARNING, MESSAGE_INFO };
+enum message_severity {
+    SEVERITY_NONE,
+    SEVERITY_RECOVERABLE,
+    SEVERITY_BUYER_INPUT,
+    SEVERITY_BUYER_REVIEW,
+    SEVERITY_UNRECOVERABLE,
+};
+
+struct message {
+    enum message_type type;
+    enum message_severity severity;
+    struct str code; /* "out_of_stock", "missing_destination", … */
+    struct str path; /* RFC 9535 JSONPath into the UCP object, may be empty */
+    struct str content;
+};
+
+enum checkout_status {
+    CHECKOUT_INCOMPLETE,
+    CHECKOUT_ESCALATION, /* requires_escalation */
+    CHECKOUT_READY,      /* ready_for_complete */
+    CHECKOUT_PAYING,     /* complete_in_progress: its goods are held */
+    CHECKOUT_COMPLETED,
+    CHECKOUT_CANCELED,
+};
+const char *checkout_status_name(enum checkout_status status); /* as UCP writes them */
+
+/* A cart is the first half of a checkout: both share this. */
+struct basket {
+    struct line *lines;
+    unsigned line_count;
+    struct buyer buyer;
+    struct str context_country, context_region, context_postal_code;
+    struct str codes[SHOP_CODES_MAX];
+    unsigned code_count;
+    struct discount_applied applied[SHOP_APPLIED_MAX];
+    unsigned applied_count;
+    struct total totals[SHOP_TOTALS_MAX];
+    unsigned total_count;
+    struct message messages[SHOP_MESSAGES_MAX];
+    unsigned message_count;
+};
+
+struct cart {
+    struct id id;
+    uint64_t version; /* grows with each change */
+    bool canceled;
+    struct id checkout_id; /* zero: not converted (yet) */
+    int64_t created_ms, updated_ms, expires_ms;
+    struct basket basket;
+};
+
+struct payment {
+    struct str handler_id, instrument_id, type, brand, last_digits; /* never a credential */
+    struct str reference; /* the bank's, after it authorised */
+    struct str error;     /* why it was refused, last time */
+};
+
+struct checkout {
+    struct id id;
+    struct id cart_id; /* zero: made directly */
+    uint64_t version;
+    enum checkout_status status;
+    int64_t created_ms, updated_ms, expires_ms, hold_until_ms;
+    struct basket basket;
+    bool needs_shipping;
+    struct address destinations[SHOP_DESTINATIONS_MAX];
+    unsigned destination_count;
+    int selected_destination;   /* -1: none */
+    struct shipping_rate rates[SHOP_RATES_MAX]; /* for the selected destination */
+    unsigned rate_count;
+    struct str selected_rate; /* a rate's key, or empty */
+    struct payment payment;
+    uint64_t order_number; /* 0: no order yet; the order's id is the checkout's id */
+};
+
+/* ---- Orders ---- */
+
+enum order_status { ORDER_PLACED, ORDER_PARTLY_SHIPPED, ORDER_SHIPPED, ORDER_CANCELED };
+const char *order_status_name(enum order_status status);
+
+struct order {
+    struct id id;    /* = its checkout's id: one checkout, one order */
+    uint64_t number; /* from the log: 1001, 1002, … without gaps or repeats */
+    enum order_status status;
+    int64_t placed_ms;
+    struct str currency;
+    struct basket basket;
+    bool needs_shipping;
+    struct address destination;
+    struct shipping_rate rate;
+    struct payment payment;
+};
+
+/* The basket's entry of TYPE summed, 0 when there is none. */
+int64_t basket_total(const struct basket *basket, enum total_type type);
+
+#endif
