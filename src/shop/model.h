@@ -117,6 +117,7 @@ struct total {
     enum total_type type;
     struct str text; /* to be displayed: "Shipping" */
     int64_t amount;
+    bool included;   /* a tax that the prices contain already: shown, not added to the total */
 };
 
 enum discount_type { DISCOUNT_PERCENT, DISCOUNT_FIXED, DISCOUNT_FREE_SHIPPING };
@@ -140,6 +141,10 @@ struct discount_applied {
     int64_t amount; /* positive */
     bool automatic;
     bool on_shipping;
+    bool percent;   /* taken of each line ("each" in UCP); else spread over the lines ("across") */
+    int64_t *parts; /* what each line gets of it, in the order of the lines; the parts add up to
+                       amount. NULL when on shipping */
+    unsigned part_count;
 };
 
 struct shipping_rate {
@@ -150,6 +155,7 @@ struct shipping_rate {
     struct str level;   /* service level: "standard", "express" */
     struct str title, description;
     int64_t price;
+    int64_t full_price; /* read only, in checkouts: without free shipping; price is what is due */
     bool enabled;
 };
 
@@ -184,7 +190,7 @@ struct line {
     int64_t unit_price;
     int64_t subtotal, discount, tax, total; /* discount positive; total = subtotal − discount (+tax
                                                is in the whole's totals only) */
-    bool needs_shipping;
+    bool needs_shipping, taxable;
     uint32_t fulfilled;    /* orders only */
 };
 
@@ -271,8 +277,14 @@ struct checkout {
     unsigned rate_count;
     struct str selected_rate; /* a rate's key, or empty */
     struct payment payment;
+    uint32_t attempt;      /* how many payments were refused; see checkout_payment_key */
     uint64_t order_number; /* 0: no order yet; the order's id is the checkout's id */
 };
+
+/* The key under which the bank is asked about the present attempt to pay: the checkout's id,
+ * changed with each refusal, as the bank gives its first answer to a key for ever. Whoever takes
+ * over a checkout that is being paid finds the same key. */
+struct id checkout_payment_key(const struct checkout *checkout);
 
 /* ---- Orders ---- */
 
