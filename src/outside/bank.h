@@ -1,8 +1,8 @@
 /* Bank: the off-site payment provider. The shop's side of it, as a seam.
  *
- * Every call carries a key (the checkout's id): the bank does a thing once per key and
- * gives the first answer again, so that each call may be repeated by whoever takes
- * over. Calls are asynchronous: DONE comes on any thread, exactly once.
+ * Every call carries a key (buy_key: one attempt to pay one checkout): the bank does a
+ * thing once per key and gives the first answer again, so that each call may be repeated
+ * by whoever takes over. Calls are asynchronous: DONE comes on any thread, exactly once.
  */
 #ifndef STOA_OUTSIDE_BANK_H
 #define STOA_OUTSIDE_BANK_H
@@ -15,7 +15,9 @@
 enum bank_outcome {
     BANK_AUTHORISED,
     BANK_REFUSED,     /* final: text says why, for the shopper */
-    BANK_UNKNOWN_KEY, /* lookup: nothing was ever asked under this key */
+    BANK_UNKNOWN_KEY, /* lookup: nothing was asked under this key, and from now on the bank
+                         refuses it: an authorisation still on its way comes too late, so
+                         that the goods may be released */
     BANK_UNREACHABLE, /* not known; ask again under the same key */
 };
 

@@ -1,0 +1,94 @@
+/* Buying: what a home does between "Pay now" and the answer, as a saga of three steps
+ * (Garcia-Molina and Salem, 1987): hold the goods, ask the bank, confirm or release.
+ *
+ * UCP's complete and the pages' pay button both call buy_start and are called back.
+ * Nothing here blocks a caller: a purchase is moved on by one thread of its own, which
+ * is told by the applier and by the bank. Each step may be done again by anybody: the
+ * commands carry operation ids, and the bank is asked under a key that belongs to this
+ * attempt to pay this checkout (buy_key).
+ *
+ *   state      what is awaited            arrow (taken by)                        to
+ *   ---------  -------------------------  --------------------------------------  ---------
+ *   HOLDING    the log applies HOLD       held (after_hold)                       PAYING
+ *                                         nothing to pay (after_hold)             CONFIRMING
+ *                                         refused: short, changed total, state,
+ *                                         or an earlier result under the same
+ *                                         Idempotency-Key (after_hold)            answered
+ *                                         busy, closing (after_hold)              answered
+ *                                         unknown fate (again)                    HOLDING
+ *   PAYING     the bank answers           authorised (after_bank)                 CONFIRMING
+ *                                         refused (after_bank)                    RELEASING
+ *                                         unreachable, up to BUY_TRIES (again)    PAYING
+ *                                         unreachable for good (after_bank)       answered ERR_TIMEOUT
+ *   CONFIRMING the log applies CONFIRM    applied (after_end)                     answered
+ *                                         busy or unknown fate (again)            CONFIRMING
+ *                                         still so after BUY_TRIES, or closing    answered ERR_TIMEOUT
+ *   RELEASING  the log applies RELEASE    as CONFIRMING
+ *
+ * A purchase answered with ERR_TIMEOUT, and one whose server died, is left held: when
+ * the hold's deadline has passed, the primary asks the bank what became of it and
+ * confirms or releases (outside/settle.h). A caller that tries again before then goes
+ * on where the first attempt stood: HOLD of what is held already succeeds, and the
+ * bank gives its first answer again.
+ */
+#ifndef STOA_OUTSIDE_BUY_H
+#define STOA_OUTSIDE_BUY_H
+
+#include "base/err.h"
+#include "base/log.h"
+#include "outside/bank.h"
+#include "replica/order.h"
+#include "shop/model.h"
+
+#include <stdbool.h>
+
+struct buying;
+
+enum {
+    BUY_TRIES = 4,           /* of each step, with 50, 200 and 800 ms between them */
+    BUY_OPEN_MAX = 16 * 1024 /* purchases on their way; above: ERR_BUSY */
+};
+
+struct buy_request {
+    struct id checkout;
+    struct payment payment; /* how; its reference and error are not looked at */
+    struct str token;       /* the credential; wiped when the purchase ends */
+    struct str currency;
+    int64_t expected_total; /* what the shopper agreed to; -1: whatever the checkout says */
+    bool keyed;             /* the client sent an Idempotency-Key (shop/command.h) */
+    unsigned char idempotency_key[16], idempotency_body[16];
+
+    /* Called exactly once, on buying's thread: must not block. RESULT is always a result
+     * record (result_decode), lent for the call: its err says how the purchase ended.
+     *   0                     paid; INDEX is the entry that made the order
+     *   ERR_DENIED            the bank refused; the text says why, the object is the
+     *                         checkout as it is again after the release
+     *   ERR_TIMEOUT           not known yet, and will be decided; ask again later
+     *   ERR_BUSY, ERR_CLOSED  nothing happened
+     *   others                the shop refused (ERR_SHORT, ERR_STATE, …), with its object */
+    void (*done)(void *context, uint64_t index, struct str result);
+    void *context;
+};
+
+/* ORDER, BANK and LOG are lent until buying_free returned. */
+int buying_new(struct ordering *order, struct bank *bank, const struct log *log,
+               struct buying **buying);
+/* Takes nothing new, ends what is on its way (at most 5 s; what is left is answered
+ * ERR_TIMEOUT), stops. Before replica_stop. */
+void buying_free(struct buying *buying);
+
+/* Any thread. REQUEST and all it lends is copied. 0: DONE will be called, else ERR_BUSY,
+ * ERR_CLOSED, ERR_NOMEM, and it will not. */
+int buy_start(struct buying *buying, const struct buy_request *request);
+
+/* The key under which the bank is asked to pay for CHECKOUT while it is held: a new one
+ * for each hold, so that a shopper whose first card was refused may try another. */
+struct id buy_key(struct id checkout, uint64_t version);
+
+struct buy_report {
+    uint64_t open; /* on their way now */
+    uint64_t paid, refused, undecided, failed; /* since the start */
+};
+void buying_report(struct buying *buying, struct buy_report *report);
+
+#endif
