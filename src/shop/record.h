@@ -15,6 +15,7 @@
 #define STOA_SHOP_RECORD_H
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/wire.h"
 #include "shop/model.h"
 
