@@ -1,0 +1,74 @@
+/* Cache: ready-made answers, shared by all threads, exact to the log entry.
+ *
+ * Product pages, their JSON, home and categories. Nothing that contains a shopper's
+ * own data is ever put here. An entry knows the log index that its reader saw
+ * (reader_begin) and what it shows (tags). The applier tells each change with its
+ * index, after the commit and before anyone gets the result; from then on an entry
+ * made from an older state is not given out any more.
+ *
+ * The race of rendering and changing. A page rendered from state 7 may be put here
+ * after change 8 was told. An entry is therefore judged when it is looked up, not when
+ * a change comes: it counts only if its index is at least that of the last change of
+ * each of its tags. There is no moment at which a change could be missed, whatever the
+ * order of render, change and put. Putting an entry that is already outdated is refused,
+ * only to save room.
+ *
+ * The last change of each product is kept in a table of fixed size by a hash of its id;
+ * two products that share a slot outdate each other's pages, which costs a render and
+ * never shows anything old.
+ *
+ * Bounded in bytes: each of the stripes (own lock) evicts by CLOCK (Corbató 1968).
+ *
+ * Threads: cache_get and cache_put from any; cache_changed from the applier's one.
+ */
+#ifndef STOA_WEB_CACHE_H
+#define STOA_WEB_CACHE_H
+
+#include "base/str.h"
+#include "shop/shop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cache;
+struct http_page;
+
+/* What an entry shows; every entry also depends on the settings. */
+enum { CACHE_PRODUCTS_MAX = 48 };
+struct cache_tags {
+    uint64_t index;    /* of the state it was rendered from */
+    bool catalogue;    /* the set of products, or of categories */
+    uint64_t until_ns; /* 0, or: by clock_mono_ns, when it is too old anyhow (rankings, which any
+                          sale may change) */
+    uint64_t products[CACHE_PRODUCTS_MAX];
+    unsigned product_count;
+};
+
+/* Holds at most BYTES (0: caches nothing). NULL without memory. */
+struct cache *cache_new(size_t bytes);
+void cache_free(struct cache *cache);
+
+/* The page under KEY with a reference for the caller (http_page_drop), or NULL. */
+struct http_page *cache_get(struct cache *cache, struct str key);
+
+/* Keeps PAGE (takes a reference of its own) under KEY. False when it was not kept:
+ * outdated already, too big, or no memory. */
+bool cache_put(struct cache *cache, struct str key, struct http_page *page,
+               const struct cache_tags *tags);
+
+/* Adds a product to TAGS; more than fit make it depend on nothing less than everything:
+ * such an entry is never kept. */
+void cache_tag_product(struct cache_tags *tags, uint64_t product_id);
+
+/* The shop's listener (shop/shop.h): context is the cache. */
+void cache_changed(void *context, enum change_kind kind, uint64_t product_id, struct str handle,
+                   uint64_t index);
+
+struct cache_stats {
+    uint64_t hits, misses, outdated, evicted, refused;
+    uint64_t bytes, entries;
+};
+void cache_read_stats(struct cache *cache, struct cache_stats *stats);
+
+#endif

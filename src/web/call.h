@@ -1,0 +1,76 @@
+/* Call: what a handler knows of its request besides the exchange, and how it answers.
+ *
+ * Used by every handler in web/. A struct call is made when the route is known, in
+ * the exchange's arena, and found again by call_of(x). Thread: the exchange's own,
+ * or the helper's while it works.
+ */
+#ifndef STOA_WEB_CALL_H
+#define STOA_WEB_CALL_H
+
+#include "http/exchange.h"
+#include "http/template.h"
+#include "shop/command.h"
+#include "web/routes.h"
+#include "web/web.h"
+
+struct web {
+    struct app app;
+    struct web_settings settings;
+    struct template_set *templates;
+    _Atomic uint64_t pages, commands, commands_failed;
+};
+
+struct web_thread {
+    struct web *web;
+    struct reader *reader;
+};
+
+struct call {
+    struct web *web;
+    const struct route *route;
+    struct str params[ROUTE_PARAMS_MAX];
+    void *own; /* the handler's own state, from one step to the next */
+};
+
+static inline struct call *call_of(const struct exchange *x)
+{
+    return x->state;
+}
+static inline struct web *call_web(const struct exchange *x)
+{
+    return ((const struct web_thread *)x->thread_state)->web;
+}
+/* The reader of the thread that runs X now. */
+static inline struct reader *call_reader(const struct exchange *x)
+{
+    return ((const struct web_thread *)x->thread_state)->reader;
+}
+
+/* The pattern's parameter INDEX, as it stands in the path (percent-encoded). */
+struct str call_param(const struct exchange *x, unsigned index);
+/* The same, percent-decoded into the arena; at == NULL when it is not proper UTF-8 or
+ * contains a control character. */
+struct str call_param_text(struct exchange *x, unsigned index);
+/* The same as an id; 0 or ERR_INVALID. */
+int call_param_id(const struct exchange *x, unsigned index, struct id *id);
+
+/* "https://shop.example": the setting, or else made from scheme and host. */
+struct str call_base_url(struct exchange *x);
+/* Whether the shopper's side speaks https (also through a proxy, by the setting). */
+bool call_is_https(const struct exchange *x);
+
+/* Answers 303 See Other to LOCATION (a path of ours). */
+enum app_verdict call_redirect(struct exchange *x, struct str location);
+
+/* Answers STATUS with a page (or, where the route is of another face or the client asks
+ * for JSON, a small JSON object) that says what to do. 503 gets a Retry-After. TEXT may
+ * be empty: the status has a sentence of its own. */
+enum app_verdict call_fail(struct exchange *x, int status, struct str text);
+/* The same for an error of our list (ERR_NOTFOUND: 404, ERR_BUSY: 503, …). */
+enum app_verdict call_fail_err(struct exchange *x, int err);
+
+/* Adds the headers that each answer of ours has: nosniff, Referrer-Policy, for HTML the
+ * content security policy. Called by page.h and call_fail; JSON faces call it as well. */
+void call_security_headers(struct exchange *x, bool html);
+
+#endif

@@ -1,0 +1,32 @@
+/* Session: which cart belongs to a browser. Nothing is kept on the server for it.
+ *
+ * Cookie "cart": the cart's id; HttpOnly, SameSite=Lax, Secure on https. Whoever knows
+ * the id has the cart, so it never appears in an address or in a page.
+ * Cookie "cart_count": how many things are in it, for the script that shows it in the
+ * header of cached pages; it decides nothing.
+ *
+ * Thread: the exchange's.
+ */
+#ifndef STOA_WEB_SESSION_H
+#define STOA_WEB_SESSION_H
+
+#include "http/exchange.h"
+#include "shop/model.h"
+
+#include <stdbool.h>
+
+/* The cart's id by the cookie; false when there is none or it is not an id. */
+bool session_cart_id(struct exchange *x, struct id *id);
+
+/* Reads the cart of the cookie: true when there is one that can still be shopped with
+ * (known, not canceled, not expired, not bought). */
+bool session_cart(struct exchange *x, struct cart *cart);
+
+/* Sets both cookies to CART's. */
+void session_keep(struct exchange *x, const struct cart *cart);
+/* Takes both away (it was bought, or is gone). */
+void session_forget(struct exchange *x);
+
+unsigned basket_units(const struct basket *basket);
+
+#endif
