@@ -1,0 +1,92 @@
+/* Apply: what the command files of this folder share. Not for other folders.
+ *
+ * A command's function decides first and writes then: before its first write it may
+ * refuse (apply_refuse) and has changed nothing; after it only the database can fail,
+ * which stops the process and rolls the transaction back. It returns the result's err.
+ *
+ * Deterministic: `now` and `index` come from the log, ids from counters or the command;
+ * nothing may depend on hash order, memory, or on what else is in the transaction.
+ * ERR_NOMEM is not a refusal (another server may have memory): it stops the process.
+ */
+#ifndef STOA_SHOP_APPLY_H
+#define STOA_SHOP_APPLY_H
+
+#include "base/arena.h"
+#include "shop/command.h"
+#include "shop/item.h"
+#include "shop/shop.h"
+#include "shop/terms.h"
+#include "store/db.h"
+
+struct apply {
+    struct shop *shop;
+    struct db *db;
+    struct items *items;
+    struct arena *arena; /* emptied after the command */
+    struct buf *scratch; /* for records of rows; whoever uses it clears it first */
+    uint64_t index;
+    int64_t now;
+    const struct command *command;
+    struct result *result;
+    /* The result's object as record_put_… wrote it, when its row was written anyway;
+     * empty: it is encoded from *result. Lent to the end of the command. */
+    struct str object;
+};
+
+/* Fills in the result and returns ERR. */
+int apply_refuse(struct apply *apply, int err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The failure of the database as the command's error; it ends the process. */
+int apply_failed(struct apply *apply);
+
+/* Settings, discounts and rates; NULL: the database failed. */
+const struct terms *apply_terms(struct apply *apply);
+
+/* Counters, written to `meta` with the commit. Each gives 1, 2, …; orders 1001, … */
+enum counter {
+    COUNTER_PRODUCT,
+    COUNTER_VARIANT,
+    COUNTER_CATEGORY,
+    COUNTER_ORDER,
+    COUNTER_MOVE,
+    COUNTER_COUNT
+};
+uint64_t apply_next_number(struct apply *apply, enum counter counter);
+
+/* What changed, told to the listener after the commit, once per thing. Stock does it
+ * by itself. Each also bumps catalogue_index, empties the items and forgets the terms. */
+void apply_changed_product(struct apply *apply, uint64_t product_id, struct str handle);
+void apply_changed_catalogue(struct apply *apply);
+void apply_changed_settings(struct apply *apply);
+
+/* The command functions by file. */
+int apply_product_put(struct apply *apply);
+int apply_product_retire(struct apply *apply);
+int apply_variant_retire(struct apply *apply);
+int apply_price_set(struct apply *apply);
+int apply_settings_put(struct apply *apply);
+int apply_discount_put(struct apply *apply);
+int apply_shipping_rate_put(struct apply *apply);
+int apply_tax_rate_put(struct apply *apply);
+int apply_import_stage(struct apply *apply);
+int apply_import_commit(struct apply *apply);
+int apply_import_step(struct apply *apply);
+int apply_import_abort(struct apply *apply);
+/* cart.c, checkout.c, complete.c, expire.c */
+int apply_cart_put(struct apply *apply);
+int apply_cart_add(struct apply *apply);
+int apply_cart_set(struct apply *apply);
+int apply_cart_cancel(struct apply *apply);
+int apply_checkout_create(struct apply *apply);
+int apply_checkout_update(struct apply *apply);
+int apply_checkout_hold(struct apply *apply);
+int apply_checkout_confirm(struct apply *apply);
+int apply_checkout_release(struct apply *apply);
+int apply_checkout_cancel(struct apply *apply);
+int apply_expire(struct apply *apply); /* calls the expire_ functions below too */
+
+/* Parts of EXPIRE by file: remove up to LIMIT things, count them into *REMOVED. */
+int expire_idempotency(struct apply *apply, uint64_t limit, uint64_t *removed);
+int expire_imports(struct apply *apply, uint64_t limit, uint64_t *removed);
+
+#endif

@@ -1,0 +1,89 @@
+/* Database: one SQLite connection, its prepared statements and its failures.
+ *
+ * Used by shop/ (the only writer, and one reader for each thread). A connection belongs
+ * to one thread. In WAL mode, so that readers and the writer do not wait for each other;
+ * synchronous=NORMAL: a commit survives kill -9, a power cut may take the last ones
+ * (the log has them, see DESIGN) unless db_make_durable was called.
+ *
+ * Errors are sticky: the first thing that fails is kept with file, what and what to do
+ * in db_failure; binds and steps after it do nothing and give the same error. So a
+ * sequence of statements may be written down first and looked at once, at its end.
+ * ERR_FULL (disk full), ERR_IO, ERR_DAMAGED, ERR_NOMEM, ERR_BUSY.
+ */
+#ifndef STOA_STORE_DB_H
+#define STOA_STORE_DB_H
+
+#include "base/err.h"
+#include "base/id.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct db;
+struct stmt;
+
+enum db_role {
+    DB_WRITER, /* creates the file; takes the write lock with each db_begin */
+    DB_READER,
+};
+
+int db_open(const char *file, enum db_role role, struct db **db, struct failure *failure);
+void db_close(struct db *db); /* NULL is fine */
+
+/* The first failure since the connection was opened (err 0: none), and forgetting it. */
+const struct failure *db_failure(const struct db *db);
+void db_forget_failure(struct db *db);
+
+/* Runs SQL without results: several statements, none with parameters. */
+int db_exec(struct db *db, const char *sql);
+
+int db_begin(struct db *db);
+int db_commit(struct db *db);
+void db_rollback(struct db *db);
+/* Rows changed by the last statement. */
+uint64_t db_changed_rows(const struct db *db);
+
+/* The prepared statement of SQL, a string literal (it is found again by its address),
+ * ready to be bound. Never NULL: after a failure its calls do nothing. One use of a
+ * statement must have ended (last row seen, stmt_run, or stmt_done) before the next. */
+struct stmt *db_stmt(struct db *db, const char *sql);
+/* Of text that is put together; belongs to the caller until stmt_free. */
+struct stmt *stmt_new(struct db *db, const char *sql);
+void stmt_free(struct stmt *stmt);
+
+/* Parameters count from 1. Bytes are lent until the statement has run. */
+void stmt_bind_i64(struct stmt *stmt, int at, int64_t value);
+void stmt_bind_u64(struct stmt *stmt, int at, uint64_t value); /* below 2^63 */
+void stmt_bind_str(struct stmt *stmt, int at, struct str text);
+void stmt_bind_blob(struct stmt *stmt, int at, struct str bytes);
+void stmt_bind_id(struct stmt *stmt, int at, struct id id); /* 16 bytes; zero id: NULL */
+void stmt_bind_null(struct stmt *stmt, int at);
+
+/* 0: there is a row. ERR_NOTFOUND: no more (the statement has ended). Else the failure. */
+int stmt_next(struct stmt *stmt);
+/* Runs a change to its end: 0 or the failure. */
+int stmt_run(struct stmt *stmt);
+/* Ends a statement before its last row. */
+void stmt_done(struct stmt *stmt);
+
+/* Columns count from 0. Bytes are lent until the next stmt_ call on the statement. */
+int64_t stmt_i64(struct stmt *stmt, int column);
+uint64_t stmt_u64(struct stmt *stmt, int column);
+bool stmt_bool(struct stmt *stmt, int column);
+double stmt_real(struct stmt *stmt, int column);
+struct str stmt_str(struct stmt *stmt, int column);
+struct str stmt_blob(struct stmt *stmt, int column);
+struct id stmt_id(struct stmt *stmt, int column); /* NULL: zero */
+void stmt_bind_real(struct stmt *stmt, int at, double value);
+
+/* Writer, outside a transaction: moves a part of the WAL into the file when it has
+ * grown past its bound. Takes some milliseconds at most, seldom. */
+int db_checkpoint(struct db *db);
+/* Everything committed is on the disk after it. */
+int db_make_durable(struct db *db);
+
+/* Bytes of the file and of its WAL. */
+void db_sizes(struct db *db, uint64_t *database, uint64_t *wal);
+
+#endif

@@ -1,0 +1,109 @@
+#include "store/schema.h"
+
+/* Ids given by the shop come from counters in `meta` and are never used twice. Ids of
+ * carts, checkouts and operations are 16 bytes, time-ordered, so that their trees grow
+ * at the end. Rows that are found by such an id alone are kept in the tree of the key
+ * (WITHOUT ROWID): one tree instead of two. */
+static const char tables[] =
+    /* applied_index, applied_time, catalogue_index (last change of items, settings or
+     * rates), next_product, next_variant, next_category, next_order, next_move. */
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE setting (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;"
+
+    /* ---- Catalogue ---- */
+    "CREATE TABLE category (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    "  slug TEXT NOT NULL UNIQUE, products INTEGER NOT NULL);" /* listed ones */
+    /* What lists show is kept here, derived from the variants. listed: published and not
+     * retired. popularity: units sold, rounded (see stock.c). title_key: to sort by. */
+    "CREATE TABLE product (id INTEGER PRIMARY KEY, handle TEXT NOT NULL UNIQUE,"
+    "  title TEXT NOT NULL, title_key TEXT NOT NULL, vendor TEXT NOT NULL, category_id INTEGER,"
+    "  published INTEGER NOT NULL, retired INTEGER NOT NULL, listed INTEGER NOT NULL,"
+    "  price_min INTEGER NOT NULL, price_max INTEGER NOT NULL, compare_at INTEGER NOT NULL,"
+    "  available INTEGER NOT NULL, popularity INTEGER NOT NULL, variant_count INTEGER NOT NULL,"
+    "  variant_key TEXT NOT NULL, picture_url TEXT NOT NULL, picture_alt TEXT NOT NULL,"
+    "  option_names TEXT NOT NULL, seo_title TEXT NOT NULL, seo_description TEXT NOT NULL,"
+    "  created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, changed_index INTEGER NOT NULL);"
+    "CREATE INDEX product_price ON product (price_min, id);"
+    "CREATE INDEX product_title ON product (title_key, id);"
+    "CREATE INDEX product_popularity ON product (popularity, id);"
+    "CREATE INDEX product_category ON product (category_id, price_min, id);"
+    "CREATE INDEX product_vendor ON product (vendor);"
+    "CREATE TABLE product_html (product_id INTEGER PRIMARY KEY, html TEXT NOT NULL);"
+    "CREATE TABLE product_tag (product_id INTEGER NOT NULL, position INTEGER NOT NULL,"
+    "  tag TEXT NOT NULL, PRIMARY KEY (product_id, position)) WITHOUT ROWID;"
+    "CREATE INDEX product_tag_tag ON product_tag (tag, product_id);"
+    "CREATE TABLE picture (product_id INTEGER NOT NULL, position INTEGER NOT NULL,"
+    "  url TEXT NOT NULL, alt TEXT NOT NULL, PRIMARY KEY (product_id, position)) WITHOUT ROWID;"
+    "CREATE TABLE variant (id INTEGER PRIMARY KEY, product_id INTEGER NOT NULL,"
+    "  position INTEGER NOT NULL, key TEXT NOT NULL UNIQUE, sku TEXT NOT NULL,"
+    "  barcode TEXT NOT NULL, option1 TEXT NOT NULL, option2 TEXT NOT NULL,"
+    "  option3 TEXT NOT NULL, price INTEGER NOT NULL, compare_at INTEGER NOT NULL,"
+    "  grams INTEGER NOT NULL, tracked INTEGER NOT NULL, sell_when_out INTEGER NOT NULL,"
+    "  taxable INTEGER NOT NULL, needs_shipping INTEGER NOT NULL, picture INTEGER NOT NULL,"
+    "  retired INTEGER NOT NULL);"
+    "CREATE INDEX variant_product ON variant (product_id, position);"
+    "CREATE INDEX variant_sku ON variant (sku) WHERE sku <> '';"
+    /* What product_search indexes; rowid = product id. */
+    "CREATE TABLE product_words (product_id INTEGER PRIMARY KEY, title TEXT NOT NULL,"
+    "  facts TEXT NOT NULL, description TEXT NOT NULL);"
+    "CREATE VIRTUAL TABLE product_search USING fts5 (title, facts, description,"
+    "  content = 'product_words', content_rowid = 'product_id',"
+    "  tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3');"
+
+    /* ---- Stock ---- */
+    /* available + held + sold = received + adjusted, always. */
+    "CREATE TABLE stock (variant_id INTEGER PRIMARY KEY, available INTEGER NOT NULL,"
+    "  held INTEGER NOT NULL, sold INTEGER NOT NULL, received INTEGER NOT NULL,"
+    "  adjusted INTEGER NOT NULL, changed_index INTEGER NOT NULL);"
+    /* What was received and adjusted, when and why; never changed. */
+    "CREATE TABLE stock_move (id INTEGER PRIMARY KEY, variant_id INTEGER NOT NULL,"
+    "  received INTEGER NOT NULL, adjusted INTEGER NOT NULL, note TEXT NOT NULL,"
+    "  log_index INTEGER NOT NULL, time_ms INTEGER NOT NULL);"
+    "CREATE INDEX stock_move_variant ON stock_move (variant_id, id);"
+
+    /* ---- Terms ---- */
+    /* Few rows each, read whole (shop/terms.h), so the record alone is kept. */
+    "CREATE TABLE discount (key TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE shipping_rate (key TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE tax_rate (country TEXT NOT NULL, region TEXT NOT NULL, record BLOB NOT NULL,"
+    "  PRIMARY KEY (country, region)) WITHOUT ROWID;"
+
+    /* ---- Carts and checkouts: the record (shop/record.h), and what queries need ---- */
+    /* expires_ms is rounded up to the hour, so that most changes leave its index alone. */
+    "CREATE TABLE cart (id BLOB PRIMARY KEY, expires_ms INTEGER NOT NULL, record BLOB NOT NULL)"
+    "  WITHOUT ROWID;"
+    "CREATE INDEX cart_expires ON cart (expires_ms);"
+    /* hold_until_ms: 0 unless its goods are held. expires_ms: rounded up to the minute. */
+    "CREATE TABLE checkout (id BLOB PRIMARY KEY, cart_id BLOB, status INTEGER NOT NULL,"
+    "  expires_ms INTEGER NOT NULL, hold_until_ms INTEGER NOT NULL, record BLOB NOT NULL)"
+    "  WITHOUT ROWID;"
+    "CREATE INDEX checkout_expires ON checkout (expires_ms);"
+    "CREATE INDEX checkout_hold ON checkout (hold_until_ms) WHERE hold_until_ms > 0;"
+    "CREATE TABLE hold (checkout_id BLOB NOT NULL, variant_id INTEGER NOT NULL,"
+    "  quantity INTEGER NOT NULL, PRIMARY KEY (checkout_id, variant_id)) WITHOUT ROWID;"
+
+    /* ---- Orders ---- */
+    "CREATE TABLE orders (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
+    "  status INTEGER NOT NULL, placed_ms INTEGER NOT NULL, total INTEGER NOT NULL,"
+    "  email TEXT NOT NULL, record BLOB NOT NULL);"
+    "CREATE TABLE order_line (number INTEGER NOT NULL, line_id INTEGER NOT NULL,"
+    "  variant_id INTEGER NOT NULL, item_key TEXT NOT NULL, quantity INTEGER NOT NULL,"
+    "  unit_price INTEGER NOT NULL, discount INTEGER NOT NULL,"
+    "  PRIMARY KEY (number, line_id)) WITHOUT ROWID;"
+
+    /* ---- What was asked before ---- */
+    /* In the order of arrival, so that the oldest go first without an index on time. */
+    "CREATE TABLE idempotency (seq INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE,"
+    "  body BLOB NOT NULL, time_ms INTEGER NOT NULL, result BLOB NOT NULL);"
+    "CREATE TABLE operation (seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
+    "  time_ms INTEGER NOT NULL, result BLOB NOT NULL);"
+
+    /* ---- Imports on their way ---- */
+    /* chunks: 0 undecided, else how many there are. next_chunk, next_offset: where
+     * IMPORT_STEP goes on. */
+    "CREATE TABLE import (id BLOB PRIMARY KEY, started_ms INTEGER NOT NULL,"
+    "  chunks INTEGER NOT NULL, next_chunk INTEGER NOT NULL, next_offset INTEGER NOT NULL,"
+    "  moved INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE import_chunk (seq INTEGER PRIMARY KEY, import_id BLOB NOT NULL,"
+    "  sequence INTEGER NOT NULL, products BLOB NOT NULL);"
+    "CREATE UNIQUE INDEX import_chunk_place ON import_chunk (import_id, sequence);";

@@ -1,0 +1,19 @@
+/* Schema: the tables of the shop's database, and its version in the file.
+ *
+ * Tables and columns are documented where they are made (schema.c). The version is
+ * SQLite's user_version, the application_id says that the file is ours.
+ */
+#ifndef STOA_STORE_SCHEMA_H
+#define STOA_STORE_SCHEMA_H
+
+#include "store/db.h"
+
+enum { SCHEMA_VERSION = 1, SCHEMA_APPLICATION_ID = 0x53746f61 /* "Stoa" */ };
+
+/* Makes the tables in an empty file; in another one checks that they are of this
+ * version. ERR_UNSUPPORTED: a file of a newer Stoa, or not a file of ours. */
+int schema_open(struct db *db, struct failure *failure);
+/* For readers: only the check. */
+int schema_check(struct db *db, struct failure *failure);
+
+#endif
