@@ -1,59 +1,50 @@
-/* Records: the model's things as bytes, for commands, results and rows.
+/* Records: how carts, checkouts and orders are written down.
  *
- * Each thing is described once, by a function that writes or reads it depending on the
- * coder it is handed; so what is written is what is read. A reader never passes its end
- * and shows `in.bad` afterwards (base/wire.h). Strings read are lent from the record,
- * arrays come from the arena. Thread: any.
+ * The same bytes are kept in the database and given back in results, so that an object
+ * is encoded once. Two forms:
+ *  - RECORD_BRIEF: what a face may set (items and quantities, buyer, context, codes). The
+ *    carts of the database, which are priced anew whenever they are read.
+ *  - RECORD_FULL: with prices, totals and messages as they were decided.
+ * The form is in the record; a reader takes either.
+ *
+ * Called by the rules (apply), by the result codec and by readers. The getters read from
+ * WIRE and set its `bad` for what is not a record or passes the bounds of shop/model.h;
+ * strings are lent from the record, arrays come from ARENA. No SQL in here. Thread: any.
  */
 #ifndef STOA_SHOP_RECORD_H
 #define STOA_SHOP_RECORD_H
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/wire.h"
 #include "shop/model.h"
 
-struct coder {
-    struct buf *out; /* writing; NULL: reading */
-    struct wire in;
-    struct arena *arena; /* reading */
-    bool nomem;          /* reading: the arena was exhausted */
-};
+enum record_form { RECORD_BRIEF, RECORD_FULL };
 
-struct coder coder_writing(struct buf *out);
-struct coder coder_reading(struct arena *arena, struct str record);
-/* Reading is over: 0, ERR_INVALID (bad, or bytes are left), ERR_NOMEM. */
-int coder_end(struct coder *coder);
+void record_put_cart(struct buf *out, const struct cart *cart, enum record_form form);
+void record_get_cart(struct wire *in, struct arena *arena, struct cart *cart);
 
-void code_u64(struct coder *coder, uint64_t *value);
-void code_u32(struct coder *coder, uint32_t *value);
-void code_i64(struct coder *coder, int64_t *value);
-void code_bool(struct coder *coder, bool *value);
-void code_str(struct coder *coder, struct str *value);
-void code_id(struct coder *coder, struct id *value);
-void code_raw(struct coder *coder, void *bytes, size_t len);
-/* A number from 0 to MAX; for enums: code as uint64 through a local. */
-void code_count(struct coder *coder, unsigned *value, unsigned max);
-
-void code_product(struct coder *coder, struct product *product);
-void code_settings(struct coder *coder, struct shop_settings *settings);
-void code_discount(struct coder *coder, struct discount *discount);
-void code_shipping_rate(struct coder *coder, struct shipping_rate *rate);
-void code_tax_rate(struct coder *coder, struct tax_rate *rate);
-void code_buyer(struct coder *coder, struct buyer *buyer);
-void code_address(struct coder *coder, struct address *address);
-void code_payment(struct coder *coder, struct payment *payment);
-void code_basket(struct coder *coder, struct basket *basket);
-void code_cart(struct coder *coder, struct cart *cart);
-void code_checkout(struct coder *coder, struct checkout *checkout);
-void code_order(struct coder *coder, struct order *order);
-
-/* Whole records, as rows keep them and results carry them: a version, then the thing. */
-void record_put_cart(struct buf *out, const struct cart *cart);
 void record_put_checkout(struct buf *out, const struct checkout *checkout);
+void record_get_checkout(struct wire *in, struct arena *arena, struct checkout *checkout);
+
 void record_put_order(struct buf *out, const struct order *order);
-/* 0, ERR_INVALID (not a record of a known version), ERR_NOMEM. */
-int record_get_cart(struct arena *arena, struct str record, struct cart *cart);
-int record_get_checkout(struct arena *arena, struct str record, struct checkout *checkout);
-int record_get_order(struct arena *arena, struct str record, struct order *order);
+void record_get_order(struct wire *in, struct arena *arena, struct order *order);
+
+/* The parts, for commands that carry them. */
+void record_put_id(struct buf *out, struct id id);
+struct id record_get_id(struct wire *in);
+void record_put_buyer(struct buf *out, const struct buyer *buyer);
+void record_get_buyer(struct wire *in, struct buyer *buyer);
+void record_put_address(struct buf *out, const struct address *address);
+void record_get_address(struct wire *in, struct address *address);
+void record_put_payment(struct buf *out, const struct payment *payment);
+void record_get_payment(struct wire *in, struct payment *payment);
+void record_put_rate(struct buf *out, const struct shipping_rate *rate);
+void record_get_rate(struct wire *in, struct shipping_rate *rate);
+
+/* Reads a whole record: 0, ERR_DAMAGED (something else, or bytes left over), ERR_NOMEM. */
+int record_read_cart(struct str record, struct arena *arena, struct cart *cart);
+int record_read_checkout(struct str record, struct arena *arena, struct checkout *checkout);
+int record_read_order(struct str record, struct arena *arena, struct order *order);
 
 #endif
