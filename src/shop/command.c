@@ -1,0 +1,191 @@
+#include "shop/command.h"
+
+#include "base/check.h"
+#include "shop/coder.h"
+
+/* The version in front of each record; a reader takes every version up to its own. */
+enum { COMMAND_VERSION = 1 };
+
+const char *command_name(enum command_type type)
+{
+    static const char *const names[] = {
+        "NONE",
+#define X(name, about) #name,
+        COMMAND_LIST(X)
+#undef X
+    };
+    return (unsigned)type < COUNT_OF(names) ? names[type] : "?";
+}
+
+static void code_item(struct coder *coder, struct command *command)
+{
+    code_str(coder, &command->item.key);
+    code_i64(coder, &command->item.value);
+    code_i64(coder, &command->item.compare_at);
+    code_str(coder, &command->item.note);
+}
+
+static void code_cart_put(struct coder *coder, struct command *command)
+{
+    code_id(coder, &command->cart_put.id);
+    code_bool(coder, &command->cart_put.must_exist);
+    code_basket_input(coder, &command->cart_put.basket);
+}
+
+static void code_cart_item(struct coder *coder, struct command *command)
+{
+    code_id(coder, &command->cart_item.id);
+    code_str(coder, &command->cart_item.item_key);
+    code_u32(coder, &command->cart_item.quantity);
+}
+
+static void code_checkout_input(struct coder *coder, struct checkout_input *input)
+{
+    code_id(coder, &input->id);
+    code_id(coder, &input->cart_id);
+    code_bool(coder, &input->has_basket);
+    if (input->has_basket)
+        code_basket_input(coder, &input->basket);
+    code_bool(coder, &input->has_fulfillment);
+    if (!input->has_fulfillment)
+        return;
+    code_count(coder, &input->destination_count, SHOP_DESTINATIONS_MAX);
+    for (unsigned i = 0; i < input->destination_count; i++)
+        code_address(coder, &input->destinations[i]);
+    code_str(coder, &input->selected_destination);
+    code_str(coder, &input->selected_rate);
+}
+
+static void code_complete(struct coder *coder, struct command *command)
+{
+    code_id(coder, &command->complete.id);
+    code_payment(coder, &command->complete.payment);
+    code_u32(coder, &command->complete.attempt);
+    code_i64(coder, &command->complete.expected_total);
+}
+
+static void code_import(struct coder *coder, struct command *command)
+{
+    code_id(coder, &command->import.id);
+    code_u64(coder, &command->import.sequence);
+    code_str(coder, &command->import.products);
+    code_u64(coder, &command->import.limit);
+}
+
+static void code_body(struct coder *coder, struct command *command)
+{
+    switch (command->type) {
+    case COMMAND_PRODUCT_PUT:
+        code_product(coder, &command->product);
+        return;
+    case COMMAND_PRODUCT_RETIRE:
+    case COMMAND_VARIANT_RETIRE:
+        code_str(coder, &command->key);
+        return;
+    case COMMAND_PRICE_SET:
+    case COMMAND_STOCK_RECEIVE:
+    case COMMAND_STOCK_ADJUST:
+        code_item(coder, command);
+        return;
+    case COMMAND_CART_PUT:
+        code_cart_put(coder, command);
+        return;
+    case COMMAND_CART_ADD:
+    case COMMAND_CART_SET:
+        code_cart_item(coder, command);
+        return;
+    case COMMAND_CART_CANCEL:
+    case COMMAND_CHECKOUT_CANCEL:
+        code_id(coder, &command->id);
+        return;
+    case COMMAND_CHECKOUT_CREATE:
+    case COMMAND_CHECKOUT_UPDATE:
+        code_checkout_input(coder, &command->checkout);
+        return;
+    case COMMAND_CHECKOUT_HOLD:
+    case COMMAND_CHECKOUT_CONFIRM:
+    case COMMAND_CHECKOUT_RELEASE:
+        code_complete(coder, command);
+        return;
+    case COMMAND_EXPIRE:
+        code_u64(coder, &command->limit);
+        return;
+    case COMMAND_SETTINGS_PUT:
+        code_settings(coder, &command->settings);
+        return;
+    case COMMAND_DISCOUNT_PUT:
+        code_discount(coder, &command->discount);
+        return;
+    case COMMAND_SHIPPING_RATE_PUT:
+        code_shipping_rate(coder, &command->rate);
+        return;
+    case COMMAND_TAX_RATE_PUT:
+        code_tax_rate(coder, &command->tax);
+        return;
+    case COMMAND_IMPORT_STAGE:
+    case COMMAND_IMPORT_COMMIT:
+    case COMMAND_IMPORT_STEP:
+    case COMMAND_IMPORT_ABORT:
+        code_import(coder, command);
+        return;
+    case COMMAND_NONE:
+    case COMMAND_TYPE_COUNT:
+        break;
+    }
+    coder->in.bad = true;
+}
+
+static void code_command(struct coder *coder, struct command *command)
+{
+    unsigned version = COMMAND_VERSION, type = command->type, mode = command->idempotency;
+    bool has_operation = coder->out && !id_is_zero(command->operation);
+    code_count(coder, &version, COMMAND_VERSION);
+    if (version == 0)
+        coder->in.bad = true;
+    code_count(coder, &type, COMMAND_TYPE_COUNT - 1);
+    command->type = (enum command_type)type;
+    code_bool(coder, &has_operation);
+    if (has_operation)
+        code_id(coder, &command->operation);
+    code_count(coder, &mode, IDEMPOTENCY_KEEP);
+    command->idempotency = (enum idempotency_mode)mode;
+    if (mode != IDEMPOTENCY_NONE) {
+        code_raw(coder, command->idempotency_key, sizeof command->idempotency_key);
+        code_raw(coder, command->idempotency_body, sizeof command->idempotency_body);
+    }
+    code_body(coder, command);
+}
+
+void command_encode(struct buf *out, const struct command *command)
+{
+    CHECK(command->type > COMMAND_NONE && command->type < COMMAND_TYPE_COUNT);
+    struct command copy = *command;
+    struct coder coder = coder_writing(out);
+    code_command(&coder, &copy);
+}
+
+int command_decode(struct arena *arena, struct str record, struct command *command)
+{
+    *command = (struct command){0};
+    struct coder coder = coder_reading(arena, record);
+    code_command(&coder, command);
+    return coder_end(&coder);
+}
+
+void command_put_product(struct buf *out, const struct product *product)
+{
+    struct product copy = *product;
+    struct coder coder = coder_writing(out);
+    code_product(&coder, &copy);
+}
+
+int command_get_product(struct arena *arena, struct str *records, struct product *product)
+{
+    *product = (struct product){0};
+    struct coder coder = coder_reading(arena, *records);
+    code_product(&coder, product);
+    if (coder.nomem || coder.in.bad)
+        return coder.nomem ? ERR_NOMEM : ERR_INVALID;
+    *records = str_from(*records, records->len - wire_left(&coder.in));
+    return 0;
+}
