@@ -125,6 +125,9 @@ struct command {
         struct {                              /* CHECKOUT_HOLD, _CONFIRM, _RELEASE */
             struct id id;
             struct payment payment;           /* HOLD: how; CONFIRM: reference; RELEASE: error */
+            uint32_t attempt;                 /* CONFIRM, RELEASE: the checkout's, as HOLD gave it,
+                                                 so that what comes late from an earlier attempt
+                                                 does no harm; 0: whichever */
             int64_t expected_total;           /* HOLD: what the shopper agreed to; -1: whatever the
                                                  checkout says */
         } complete;

@@ -38,8 +38,9 @@ int64_t basket_total(const struct basket *basket, enum total_type type)
 struct id checkout_payment_key(const struct checkout *checkout)
 {
     struct id key = checkout->id;
+    uint32_t refused = checkout->attempt > 0 ? checkout->attempt - 1 : 0;
     /* The last bytes are random, so that two checkouts' keys are as unlikely to meet as ids. */
     for (unsigned i = 0; i < 4; i++)
-        key.bytes[15 - i] ^= (unsigned char)(checkout->attempt >> (8 * i));
+        key.bytes[15 - i] ^= (unsigned char)(refused >> (8 * i));
     return key;
 }

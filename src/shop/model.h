@@ -277,13 +277,14 @@ struct checkout {
     unsigned rate_count;
     struct str selected_rate; /* a rate's key, or empty */
     struct payment payment;
-    uint32_t attempt;      /* how many payments were refused; see checkout_payment_key */
+    uint32_t attempt;      /* of paying: how often its goods were held, the present one included */
+    uint64_t cart_version; /* of the cart, when its content was last taken */
     uint64_t order_number; /* 0: no order yet; the order's id is the checkout's id */
 };
 
-/* The key under which the bank is asked about the present attempt to pay: the checkout's id,
- * changed with each refusal, as the bank gives its first answer to a key for ever. Whoever takes
- * over a checkout that is being paid finds the same key. */
+/* The key under which the bank is asked about the present attempt to pay: the checkout's id for
+ * the first one, changed for those after a refusal, as the bank gives its first answer to a key
+ * for ever. Whoever takes over a checkout that is being paid finds the same key. */
 struct id checkout_payment_key(const struct checkout *checkout);
 
 /* ---- Orders ---- */

@@ -356,6 +356,7 @@ void record_put_checkout(struct buf *out, const struct checkout *checkout)
     wire_put_str(out, checkout->selected_rate);
     record_put_payment(out, &checkout->payment);
     wire_put_u64(out, checkout->attempt);
+    wire_put_u64(out, checkout->cart_version);
     wire_put_u64(out, checkout->order_number);
 }
 
@@ -387,6 +388,7 @@ void record_get_checkout(struct wire *in, struct arena *arena, struct checkout *
     checkout->selected_rate = wire_str(in);
     record_get_payment(in, &checkout->payment);
     checkout->attempt = (uint32_t)wire_u64_max(in, UINT32_MAX);
+    checkout->cart_version = wire_u64(in);
     checkout->order_number = wire_u64(in);
 }
 
