@@ -30,6 +30,7 @@ enum db_role {
 
 int db_open(const char *file, enum db_role role, struct db **db, struct failure *failure);
 void db_close(struct db *db); /* NULL is fine */
+const char *db_file(const struct db *db);
 
 /* The first failure since the connection was opened (err 0: none), and forgetting it. */
 const struct failure *db_failure(const struct db *db);

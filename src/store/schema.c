@@ -1,5 +1,7 @@
 #include "store/schema.h"
 
+#include <stdio.h>
+
 /* Ids given by the shop come from counters in `meta` and are never used twice. Ids of
  * carts, checkouts and operations are 16 bytes, time-ordered, so that their trees grow
  * at the end. Rows that are found by such an id alone are kept in the tree of the key
@@ -107,3 +109,62 @@ static const char tables[] =
     "CREATE TABLE import_chunk (seq INTEGER PRIMARY KEY, import_id BLOB NOT NULL,"
     "  sequence INTEGER NOT NULL, products BLOB NOT NULL);"
     "CREATE UNIQUE INDEX import_chunk_place ON import_chunk (import_id, sequence);";
+
+static int read_pragma(struct db *db, const char *sql, int64_t *value)
+{
+    struct stmt *stmt = db_stmt(db, sql);
+    int err = stmt_next(stmt);
+    if (err)
+        return err;
+    *value = stmt_i64(stmt, 0);
+    stmt_done(stmt);
+    return 0;
+}
+
+static int make_tables(struct db *db)
+{
+    char marks[96];
+    snprintf(marks, sizeof marks, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+             SCHEMA_APPLICATION_ID, SCHEMA_VERSION);
+    db_begin(db);
+    db_exec(db, tables);
+    db_exec(db, marks);
+    return db_commit(db);
+}
+
+static int check(struct db *db, bool make, struct failure *failure)
+{
+    int64_t application = 0, version = 0, count = 0;
+    read_pragma(db, "PRAGMA application_id", &application);
+    read_pragma(db, "PRAGMA user_version", &version);
+    int err = read_pragma(db, "SELECT count(*) FROM sqlite_schema", &count);
+    bool empty = !err && application == 0 && version == 0 && count == 0;
+    if (empty && make)
+        err = make_tables(db);
+    if (err) {
+        if (failure)
+            *failure = *db_failure(db);
+        return err;
+    }
+    if (empty && make)
+        return 0;
+    if (application != SCHEMA_APPLICATION_ID)
+        return fail(failure, ERR_UNSUPPORTED,
+                    "%s: this is not a database of Stoa; choose another folder", db_file(db));
+    if (version != SCHEMA_VERSION)
+        return fail(failure, ERR_UNSUPPORTED,
+                    "%s: its tables have version %lld, this program knows version %d; use the "
+                    "program that made it, or a newer one",
+                    db_file(db), (long long)version, SCHEMA_VERSION);
+    return 0;
+}
+
+int schema_open(struct db *db, struct failure *failure)
+{
+    return check(db, true, failure);
+}
+
+int schema_check(struct db *db, struct failure *failure)
+{
+    return check(db, false, failure);
+}

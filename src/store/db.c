@@ -1,0 +1,251 @@
+#include "store/db.h"
+
+#include "store/db_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The page size was chosen by measurement (batches of 500 cart changes): each changed page
+ * is written whole to the WAL. */
+#define PAGE_SIZE "4096"
+/* In KiB; taken only as needed. A reader's misses are copies out of the kernel's cache. */
+#define WRITER_CACHE     "8192"
+#define READER_CACHE     "512"
+#define WAIT_FOR_LOCK_MS 5000
+/* Pages in the WAL from which on each commit tries to move them into the file, and from
+ * which on the writer waits (briefly) until readers have let go of the old ones. */
+enum { WAL_PAGES = 2000, WAL_PAGES_MANY = 16000, WAIT_FOR_READERS_MS = 200 };
+
+/* No mmap: a read error there is a SIGBUS instead of an error, and its pages count as the
+ * server's resident memory. */
+static const char writer_pragmas[] = "PRAGMA page_size = " PAGE_SIZE ";"
+                                     "PRAGMA journal_mode = WAL;"
+                                     "PRAGMA synchronous = NORMAL;"
+                                     "PRAGMA cache_size = -" WRITER_CACHE ";"
+                                     "PRAGMA wal_autocheckpoint = 0;"
+                                     "PRAGMA journal_size_limit = 16777216;"
+                                     "PRAGMA temp_store = MEMORY;"
+                                     "PRAGMA foreign_keys = OFF;"
+                                     "PRAGMA cell_size_check = ON;";
+static const char reader_pragmas[] = "PRAGMA cache_size = -" READER_CACHE ";"
+                                     "PRAGMA temp_store = MEMORY;"
+                                     "PRAGMA query_only = ON;"
+                                     "PRAGMA cell_size_check = ON;";
+
+/* ---- Failures ---- */
+
+struct sentence {
+    int code; /* SQLite's primary result code */
+    int err;
+    const char *text;
+};
+
+static const struct sentence sentences[] = {
+    {SQLITE_FULL, ERR_FULL, "the disk is full; free some space and start again"},
+    {SQLITE_IOERR, ERR_IO, "a read or write failed; look at the disk (dmesg) and start again"},
+    {SQLITE_CANTOPEN, ERR_IO, "it cannot be opened; check that its folder exists and is writable"},
+    {SQLITE_PERM, ERR_DENIED, "no permission; check the owner of the file and its folder"},
+    {SQLITE_READONLY, ERR_DENIED, "it may not be written; check the owner of the file"},
+    {SQLITE_CORRUPT, ERR_DAMAGED,
+     "the file is damaged; put it aside and let the copy be made again from the log, or restore "
+     "a backup"},
+    {SQLITE_NOTADB, ERR_DAMAGED, "the file is not a database; was it overwritten?"},
+    {SQLITE_NOMEM, ERR_NOMEM, "out of memory"},
+    {SQLITE_BUSY, ERR_BUSY, "another process holds its lock; is a second server running on it?"},
+    {SQLITE_LOCKED, ERR_BUSY, "a table is locked"},
+};
+
+int db_fail(struct db *db, int code, const char *what)
+{
+    if (db->failure.err)
+        return db->failure.err;
+    int system = db->handle ? sqlite3_system_errno(db->handle) : 0;
+    for (size_t i = 0; i < sizeof sentences / sizeof sentences[0]; i++) {
+        if (sentences[i].code != (code & 0xff))
+            continue;
+        /* A full disk shows as SQLITE_IOERR where SQLite extends the WAL's index. */
+        const struct sentence *s =
+            system == ENOSPC || system == EDQUOT ? &sentences[0] : &sentences[i];
+        return fail(&db->failure, s->err, "%s: %s (%s: %s)", db->file, s->text, what,
+                    sqlite3_errstr(code));
+    }
+    return fail(&db->failure, ERR_INTERNAL, "%s: %s: %s", db->file, what,
+                db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
+}
+
+const struct failure *db_failure(const struct db *db)
+{
+    return &db->failure;
+}
+
+void db_forget_failure(struct db *db)
+{
+    db->failure = (struct failure){0};
+}
+
+/* ---- Opening ---- */
+
+static int keep_wal_size(void *context, sqlite3 *handle, const char *name, int pages)
+{
+    struct db *db = context;
+    (void)handle, (void)name;
+    db->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static int set_up(struct db *db)
+{
+    sqlite3_extended_result_codes(db->handle, 1);
+    sqlite3_busy_timeout(db->handle, WAIT_FOR_LOCK_MS);
+    /* What is in the file is not trusted to be ours alone. */
+    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    if (db->role == DB_READER)
+        sqlite3_db_config(db->handle, SQLITE_DBCONFIG_LOOKASIDE, NULL, 256, 64);
+    int err = db_exec(db, db->role == DB_WRITER ? writer_pragmas : reader_pragmas);
+    if (!err && db->role == DB_WRITER)
+        sqlite3_wal_hook(db->handle, keep_wal_size, db);
+    return err;
+}
+
+int db_open(const char *file, enum db_role role, struct db **out, struct failure *failure)
+{
+    *out = NULL;
+    struct db *db = calloc(1, sizeof *db);
+    if (!db || !(db->file = strdup(file))) {
+        free(db);
+        return fail(failure, ERR_NOMEM, "%s: out of memory", file);
+    }
+    db->role = role;
+    db->unprepared.db = db;
+    /* A reader too opens for writing where it may: it may have to recover the WAL's index. */
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    int code = sqlite3_open_v2(file, &db->handle,
+                               role == DB_WRITER ? flags | SQLITE_OPEN_CREATE : flags, NULL);
+    int err = code ? db_fail(db, code, "open") : set_up(db);
+    if (err) {
+        if (failure)
+            *failure = db->failure;
+        db_close(db);
+        return err;
+    }
+    *out = db;
+    return 0;
+}
+
+void db_close(struct db *db)
+{
+    if (!db)
+        return;
+    for (int i = 0; i < STMT_BUCKETS; i++) {
+        while (db->stmts[i]) {
+            struct stmt *stmt = db->stmts[i];
+            db->stmts[i] = stmt->next;
+            stmt_free(stmt);
+        }
+    }
+    sqlite3_close(db->handle);
+    free(db->file);
+    free(db);
+}
+
+const char *db_file(const struct db *db)
+{
+    return db->file;
+}
+
+/* ---- Transactions ---- */
+
+int db_exec(struct db *db, const char *sql)
+{
+    if (db->failure.err)
+        return db->failure.err;
+    int code = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+    return code ? db_fail(db, code, sql) : 0;
+}
+
+int db_begin(struct db *db)
+{
+    return stmt_run(db_stmt(db, db->role == DB_WRITER ? "BEGIN IMMEDIATE" : "BEGIN"));
+}
+
+int db_commit(struct db *db)
+{
+    return stmt_run(db_stmt(db, "COMMIT"));
+}
+
+void db_rollback(struct db *db)
+{
+    if (!sqlite3_get_autocommit(db->handle))
+        sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+uint64_t db_changed_rows(const struct db *db)
+{
+    return (uint64_t)sqlite3_changes64(db->handle);
+}
+
+/* ---- To the disk ---- */
+
+int db_checkpoint(struct db *db)
+{
+    if (db->failure.err || db->wal_pages < WAL_PAGES)
+        return db->failure.err;
+    bool many = db->wal_pages >= WAL_PAGES_MANY;
+    int left = 0, moved = 0;
+    if (many)
+        sqlite3_busy_timeout(db->handle, WAIT_FOR_READERS_MS);
+    int code = sqlite3_wal_checkpoint_v2(
+        db->handle, NULL, many ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, &left,
+        &moved);
+    if (many)
+        sqlite3_busy_timeout(db->handle, WAIT_FOR_LOCK_MS);
+    if (code == SQLITE_BUSY)
+        return 0; /* a reader still needs the old pages; the next commit tries again */
+    if (code)
+        return db_fail(db, code, "checkpoint");
+    if (left == moved)
+        db->wal_pages = 0;
+    return 0;
+}
+
+/* fdatasync on a descriptor of its own. SQLite has no locks on the WAL file, so closing it
+ * again loses none. */
+static int sync_file(struct db *db, const char *suffix)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s%s", db->file, suffix) >= (int)sizeof path)
+        return fail(&db->failure, ERR_INVALID, "%s: the path is too long", db->file);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_errno(&db->failure, ERR_IO, "%s: open", path);
+    int err = fdatasync(fd) ? fail_errno(&db->failure, ERR_IO, "%s: sync", path) : 0;
+    close(fd);
+    return err;
+}
+
+int db_make_durable(struct db *db)
+{
+    return db->failure.err ? db->failure.err : sync_file(db, "-wal");
+}
+
+static uint64_t file_size(const char *file, const char *suffix)
+{
+    char path[PATH_MAX];
+    struct stat status;
+    if (snprintf(path, sizeof path, "%s%s", file, suffix) >= (int)sizeof path ||
+        stat(path, &status))
+        return 0;
+    return (uint64_t)status.st_size;
+}
+
+void db_sizes(struct db *db, uint64_t *database, uint64_t *wal)
+{
+    *database = file_size(db->file, "");
+    *wal = file_size(db->file, "-wal");
+}
