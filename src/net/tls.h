@@ -1,0 +1,70 @@
+/* TLS without I/O: ciphertext in, plain text out, and back.
+ *
+ * A server's context holds the certificate and is shared by all its connections
+ * and threads. A session belongs to one connection and one thread at a time; who
+ * owns it moves the bytes between it and the socket:
+ *
+ *   from the socket --> tls_receive --> tls_read  --> the connection core
+ *   to the socket   <-- tls_output  <-- tls_write <-- the connection core
+ *                       tls_sent
+ *
+ * TLS 1.2 (RFC 5246, with forward secrecy and AEAD only) and 1.3 (RFC 8446) by
+ * OpenSSL; ALPN (RFC 7301) offers h2 and http/1.1; resumption by stateless tickets.
+ */
+#ifndef STOA_NET_TLS_H
+#define STOA_NET_TLS_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { TLS_PATH = 256 };
+
+struct tls_context;
+struct tls;
+
+/* A server's context from a PEM file with the certificate and its chain, and one
+ * with the key (they may be the same file). NULL with FAILURE saying which file is
+ * wrong and in what way. */
+struct tls_context *tls_context_new(const char *certificate, const char *key,
+                                    struct failure *failure);
+void tls_context_free(struct tls_context *context); /* NULL is fine */
+
+/* For trying out: a self-signed certificate (ECDSA P-256; localhost, 127.0.0.1, ::1
+ * and this machine's name) with its key in one file in DIR, mode 0600. Made when it
+ * is not there or expires within a week. Its path goes to PATH (TLS_PATH bytes). */
+int tls_self_signed(const char *dir, char *path, struct failure *failure);
+
+/* NULL without memory. The context must outlive it. */
+struct tls *tls_new(struct tls_context *context);
+void tls_free(struct tls *tls); /* NULL is fine */
+
+enum tls_verdict {
+    TLS_OK,     /* *LEN bytes were read */
+    TLS_WAIT,   /* everything received has been used */
+    TLS_CLOSED, /* the client has said that nothing more comes */
+    TLS_FAILED, /* broken; send what tls_output still has (an alert) and close */
+};
+
+/* Lends LEN bytes of ciphertext. They stay lent until tls_read has answered other
+ * than TLS_OK; so call it until then. */
+void tls_receive(struct tls *tls, const void *bytes, size_t len);
+enum tls_verdict tls_read(struct tls *tls, void *out, size_t room, size_t *len);
+
+/* True when the handshake is done. Then: whether HTTP/2 or HTTP/1.1 was agreed on by
+ * ALPN (neither: the client did not ask). */
+bool tls_ready(const struct tls *tls);
+bool tls_agreed(const struct tls *tls, struct str protocol);
+
+/* Encrypts LEN bytes (one record is at most 16 KiB) into the output. False: broken. */
+bool tls_write(struct tls *tls, const void *bytes, size_t len);
+/* Adds the notice that nothing more will be sent. */
+void tls_close(struct tls *tls);
+
+/* What is to be sent to the socket, lent until the next call of another function. */
+struct str tls_output(const struct tls *tls);
+void tls_sent(struct tls *tls, size_t len);
+
+#endif

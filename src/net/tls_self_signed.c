@@ -1,0 +1,110 @@
+#include "base/random.h"
+#include "net/openssl.h"
+#include "net/tls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { DAY = 86400, VALID_DAYS = 365, RENEW_DAYS = 7 };
+
+/* True when PATH has a certificate that stays valid for some time. */
+static bool still_good(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    X509 *certificate = PEM_read_X509(file, NULL, NULL, NULL);
+    fclose(file);
+    time_t soon = time(NULL) + RENEW_DAYS * DAY;
+    bool good = certificate && X509_cmp_time(X509_get0_notAfter(certificate), &soon) > 0;
+    X509_free(certificate);
+    return good;
+}
+
+/* "DNS:localhost,IP:127.0.0.1,IP:::1", and this machine's name when it is a plain one. */
+static void write_names(char *out, size_t size)
+{
+    char host[256] = "";
+    if (gethostname(host, sizeof host - 1) < 0)
+        host[0] = '\0';
+    size_t plain = strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-");
+    bool use = plain > 0 && host[plain] == '\0';
+    snprintf(out, size, "DNS:localhost,IP:127.0.0.1,IP:::1%s%s", use ? ",DNS:" : "",
+             use ? host : "");
+}
+
+static bool add_extension(X509 *certificate, int nid, const char *value)
+{
+    X509V3_CTX context;
+    X509V3_set_ctx_nodb(&context);
+    X509V3_set_ctx(&context, certificate, certificate, NULL, NULL, 0);
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
+    bool added = extension && X509_add_ext(certificate, extension, -1) == 1;
+    X509_EXTENSION_free(extension);
+    return added;
+}
+
+static bool fill_in(X509 *certificate, EVP_PKEY *key)
+{
+    char names[400];
+    uint64_t serial;
+    write_names(names, sizeof names);
+    random_secret(&serial, sizeof serial);
+    X509_NAME *name = X509_get_subject_name(certificate);
+    return X509_set_version(certificate, X509_VERSION_3) == 1 &&
+           ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), serial >> 1 | 1) == 1 &&
+           X509_gmtime_adj(X509_getm_notBefore(certificate), -DAY) &&
+           X509_gmtime_adj(X509_getm_notAfter(certificate), (long)VALID_DAYS * DAY) &&
+           X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost",
+                                      -1, -1, 0) == 1 &&
+           X509_set_issuer_name(certificate, name) == 1 && X509_set_pubkey(certificate, key) == 1 &&
+           add_extension(certificate, NID_subject_alt_name, names) &&
+           add_extension(certificate, NID_basic_constraints, "critical,CA:FALSE") &&
+           add_extension(certificate, NID_ext_key_usage, "serverAuth") &&
+           X509_sign(certificate, key, EVP_sha256()) > 0;
+}
+
+static int save(const char *path, X509 *certificate, EVP_PKEY *key, struct failure *failure)
+{
+    char temporary[TLS_PATH + 16];
+    snprintf(temporary, sizeof temporary, "%s.%d", path, (int)getpid());
+    unlink(temporary);
+    int fd = open(temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!file) {
+        int err = fail_errno(failure, ERR_IO, "cannot write the self-signed certificate %s", path);
+        if (fd >= 0)
+            close(fd);
+        return err;
+    }
+    bool written = PEM_write_X509(file, certificate) == 1 &&
+                   PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) == 1;
+    if (fclose(file) != 0 || !written || rename(temporary, path) < 0) {
+        int err = fail_errno(failure, ERR_IO, "cannot write the self-signed certificate %s", path);
+        unlink(temporary);
+        return err;
+    }
+    return ERR_OK;
+}
+
+int tls_self_signed(const char *dir, char *path, struct failure *failure)
+{
+    int len = snprintf(path, TLS_PATH, "%s/self-signed.pem", dir);
+    if (len < 0 || len >= TLS_PATH)
+        return fail(failure, ERR_INVALID, "the path of the folder %.60s... is too long", dir);
+    if (still_good(path))
+        return ERR_OK;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = X509_new();
+    int err;
+    if (!key || !certificate || !fill_in(certificate, key))
+        err = fail(failure, ERR_INTERNAL, "OpenSSL cannot make a self-signed certificate");
+    else
+        err = save(path, certificate, key, failure);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return err;
+}

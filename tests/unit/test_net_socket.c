@@ -1,0 +1,125 @@
+#include "net/socket.h"
+
+#include <cmocka.h> /* last: it has a macro named fail */
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static void addresses_are_split_as_people_write_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *host;
+        uint16_t port;
+    } good[] = {
+        {"127.0.0.1:8080", "127.0.0.1", 8080},
+        {"[::1]:8443", "::1", 8443},
+        {":80", "", 80},
+        {"shop.example:0", "shop.example", 0},
+        {"localhost:65535", "localhost", 65535},
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct str host;
+        uint16_t port;
+        assert_int_equal(address_split(str_of(good[i].text), &host, &port, NULL), ERR_OK);
+        assert_true(str_eq(host, str_of(good[i].host)));
+        assert_int_equal(port, good[i].port);
+    }
+}
+
+static void what_is_wrong_with_an_address_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *about;
+    } bad[] = {
+        {"", "has no port"},
+        {"127.0.0.1", "has no port"},
+        {"127.0.0.1:", "has no port"},
+        {"127.0.0.1:x", "not a number from 0 to 65535"},
+        {"127.0.0.1:65536", "not a number from 0 to 65535"},
+        {"127.0.0.1:-1", "not a number from 0 to 65535"},
+        {"[::1", "']'"},
+        {"[::1]", "has no port"},
+        {"[::1]8080", "has no port"},
+        {"::1:8080", "in brackets"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct str host;
+        uint16_t port;
+        struct failure failure = {0};
+        assert_int_equal(address_split(str_of(bad[i].text), &host, &port, &failure), ERR_INVALID);
+        assert_non_null(strstr(failure.text, bad[i].about));
+    }
+}
+
+static void an_address_is_written_as_it_was_read(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"127.0.0.1:8080", "[::1]:8443"};
+    for (int i = 0; i < 2; i++) {
+        struct address address;
+        char text[ADDRESS_TEXT];
+        assert_int_equal(address_resolve(str_of(texts[i]), true, &address, NULL), ERR_OK);
+        address_text(&address, true, text, sizeof text);
+        assert_string_equal(text, texts[i]);
+    }
+}
+
+static void a_taken_port_is_refused_with_advice(void **state)
+{
+    (void)state;
+    struct address address;
+    struct failure failure = {0};
+    char text[ADDRESS_TEXT];
+    int first, second;
+    assert_int_equal(address_resolve(STR("127.0.0.1:0"), true, &address, NULL), ERR_OK);
+    assert_int_equal(socket_listen(&address, "127.0.0.1:0", true, &first, NULL), ERR_OK);
+    assert_int_not_equal(address_port(&address), 0);
+    /* Sharers of this process may join, but a check finds that somebody is there. */
+    assert_int_equal(socket_listen(&address, "x", true, &second, NULL), ERR_OK);
+    close(second);
+    address_text(&address, true, text, sizeof text);
+    assert_int_equal(socket_listen_check(&address, text, &failure), ERR_EXISTS);
+    assert_non_null(strstr(failure.text, text));
+    assert_non_null(strstr(failure.text, "choose another port with --listen"));
+    close(first);
+    assert_int_equal(socket_listen_check(&address, text, &failure), ERR_OK);
+}
+
+static void a_connection_comes_about_or_says_why_not(void **state)
+{
+    (void)state;
+    struct address address;
+    int door, fd;
+    assert_int_equal(address_resolve(STR("127.0.0.1:0"), true, &address, NULL), ERR_OK);
+    assert_int_equal(socket_listen(&address, "x", false, &door, NULL), ERR_OK);
+    assert_int_equal(socket_connect(&address, &fd, NULL), ERR_OK);
+    struct pollfd writable = {fd, POLLOUT, 0};
+    assert_int_equal(poll(&writable, 1, 5000), 1);
+    assert_int_equal(socket_error(fd), 0);
+    close(fd);
+    close(door);
+    if (socket_connect(&address, &fd, NULL) == ERR_OK) {
+        writable.fd = fd;
+        assert_int_equal(poll(&writable, 1, 5000), 1);
+        assert_int_not_equal(socket_error(fd), 0);
+        close(fd);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_are_split_as_people_write_them),
+        cmocka_unit_test(what_is_wrong_with_an_address_is_said),
+        cmocka_unit_test(an_address_is_written_as_it_was_read),
+        cmocka_unit_test(a_taken_port_is_refused_with_advice),
+        cmocka_unit_test(a_connection_comes_about_or_says_why_not),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
