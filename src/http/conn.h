@@ -62,7 +62,13 @@ struct http_host {
     /* May be NULL. The core itself has refused a request with STATUS (400, 408, 413,
      * 414, 431, ...; 503: the app took too long). For counting only. */
     void (*refused)(struct http_host *host, int status);
+
+    struct http_spare *spare; /* the core's; NULL at the start */
 };
+
+/* Frees what was kept for reuse. No connection of HOST is left; exchanges that an app
+ * still holds may be. */
+void http_host_close(struct http_host *host);
 
 /* PEER: the client's address as text, copied. NULL without memory. */
 struct http_conn *http_conn_new(struct http_host *host, enum http_protocol protocol, bool tls,

@@ -115,11 +115,6 @@ struct exchange_runner {
     void (*resume)(struct exchange_runner *runner, struct exchange *x);
     /* x's thread: run x->work on a helper thread, then x->step on x's own. */
     void (*offload)(struct exchange_runner *runner, struct exchange *x);
-    /* Any thread: have http_conn_woken(x, now) called on x's own thread soon. What
-     * exchange_take_more and exchange_wake call, once for each SINK_PAUSE and each
-     * SOURCE_WAIT: the engine links x by x->next, and the core keeps x alive until
-     * http_conn_woken came, even when its client has gone. */
-    void (*wake)(struct exchange_runner *runner, struct exchange *x);
 };
 
 struct exchange_cleanup {

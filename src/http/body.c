@@ -1,0 +1,103 @@
+#include "http/core.h"
+#include "http/gzip.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static enum source_verdict read_memory(struct reply *reply, char *out, size_t room, size_t *len)
+{
+    size_t take = reply->left < room ? (size_t)reply->left : room;
+    if (take)
+        memcpy(out, reply->at, take);
+    reply->at += take;
+    reply->left -= take;
+    *len = take;
+    return reply->left ? SOURCE_MORE : SOURCE_END;
+}
+
+static enum source_verdict read_file(struct stream *stream, char *out, size_t room, size_t *len)
+{
+    struct reply *reply = &stream->reply;
+    size_t want = reply->left < room ? (size_t)reply->left : room;
+    ssize_t got;
+    do {
+        got = pread(stream->x.file, out, want, (off_t)stream->x.file_offset);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0 || (got == 0 && want > 0))
+        return SOURCE_FAIL; /* shorter than was promised */
+    stream->x.file_offset += (uint64_t)got;
+    reply->left -= (uint64_t)got;
+    *len = (size_t)got;
+    return reply->left ? SOURCE_MORE : SOURCE_END;
+}
+
+/* The app's source; what it promised (length) is held against it. */
+static enum source_verdict read_source(struct stream *stream, char *out, size_t room, size_t *len)
+{
+    struct reply *reply = &stream->reply;
+    if (stream->waiting)
+        return SOURCE_WAIT;
+    if (reply->left == 0)
+        return SOURCE_END;
+    if (reply->left < room)
+        room = (size_t)reply->left;
+    enum source_verdict verdict = stream->x.source->read(&stream->x, out, room, len);
+    if (verdict == SOURCE_WAIT) {
+        stream->waiting = true;
+        *len = 0;
+        return verdict;
+    }
+    if (verdict == SOURCE_FAIL || *len > room)
+        return SOURCE_FAIL;
+    if (reply->left == UINT64_MAX)
+        return verdict;
+    reply->left -= *len;
+    if (verdict == SOURCE_END && reply->left > 0)
+        return SOURCE_FAIL;
+    return reply->left ? SOURCE_MORE : SOURCE_END;
+}
+
+static enum source_verdict read_raw(struct stream *stream, char *out, size_t room, size_t *len)
+{
+    *len = 0;
+    switch (stream->x.answer) {
+    case ANSWER_FILE:
+        return read_file(stream, out, room, len);
+    case ANSWER_SOURCE:
+        return read_source(stream, out, room, len);
+    case ANSWER_NONE:
+        return SOURCE_END;
+    case ANSWER_BYTES:
+    case ANSWER_BLOB:
+    case ANSWER_PAGE:
+        break;
+    }
+    return read_memory(&stream->reply, out, room, len);
+}
+
+enum source_verdict body_read(struct stream *stream, char *out, size_t room, size_t *len)
+{
+    struct gzip_stream *gzip = stream->reply.deflate;
+    if (!gzip)
+        return read_raw(stream, out, room, len);
+    *len = 0;
+    for (;;) {
+        size_t space, got = 0;
+        bool done, flush = false;
+        char *in = gzip_stream_room(gzip, &space);
+        if (space > 0) {
+            enum source_verdict verdict = read_raw(stream, in, space, &got);
+            if (verdict == SOURCE_FAIL)
+                return verdict;
+            flush = verdict == SOURCE_WAIT; /* what there is must not lie about */
+            gzip_stream_give(gzip, got, verdict == SOURCE_END);
+        }
+        *len = gzip_stream_take(gzip, out, room, flush, &done);
+        if (done)
+            return SOURCE_END;
+        if (*len > 0)
+            return SOURCE_MORE;
+        if (flush)
+            return SOURCE_WAIT;
+    }
+}
