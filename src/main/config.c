@@ -1,0 +1,93 @@
+#include "main/config.h"
+
+#include <confuse.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS_MAX = 64 };
+
+struct load {
+    const struct option_table *table;
+    void *values;
+    struct failure *failure;
+    const char *file;
+    char names[ROWS_MAX][64];
+    cfg_opt_t options[ROWS_MAX + 1];
+};
+
+/* libconfuse's callbacks carry no context of the caller's. One file is read at a time. */
+static struct load *loading;
+
+static void report(cfg_t *cfg, const char *format, va_list args)
+{
+    char text[360];
+    vsnprintf(text, sizeof text, format, args);
+    if (loading->failure->err)
+        return; /* the first one is the cause */
+    const char *more = strstr(text, "no such option")
+                           ? "; `stoa serve --help` lists what there is, one setting a line"
+                           : "";
+    fail(loading->failure, ERR_INVALID, "%s:%d: %s%s", loading->file, cfg->line, text, more);
+}
+
+/* Checks VALUE the way a flag is checked, and keeps it. */
+static int take(cfg_t *cfg, cfg_opt_t *option, const char *value, void *result)
+{
+    struct failure failure = {0};
+    if (option_set(loading->table, loading->values, str_of(option->name), str_of(value),
+                   &failure)) {
+        cfg_error(cfg, "%s", failure.text);
+        return -1;
+    }
+    *(const char **)result = value;
+    return 0;
+}
+
+static void describe(struct load *load)
+{
+    for (unsigned i = 0; i < load->table->count; i++) {
+        const struct option_row *row = &load->table->rows[i];
+        char *name = str_copy(load->names[i], sizeof load->names[i], str_of(row->name));
+        for (char *c = name; *c; c++)
+            if (*c == '-')
+                *c = '_';
+        bool list = row->kind == OPTION_LIST;
+        load->options[i] = list ? (cfg_opt_t)CFG_STR_LIST_CB(name, NULL, CFGF_NODEFAULT, take)
+                                : (cfg_opt_t)CFG_STR_CB(name, NULL, CFGF_NODEFAULT, take);
+    }
+    load->options[load->table->count] = (cfg_opt_t)CFG_END();
+}
+
+int config_load(const char *file, const struct option_table *table, void *values,
+                struct failure *failure)
+{
+    struct failure scratch;
+    if (table->count > ROWS_MAX)
+        return fail(failure, ERR_INTERNAL, "more settings than config.c can hold");
+    struct load *load = calloc(1, sizeof *load);
+    if (!load)
+        return fail(failure, ERR_NOMEM, "%s: out of memory", file);
+    load->table = table;
+    load->values = values;
+    load->failure = failure ? failure : &scratch;
+    load->failure->err = 0;
+    load->file = file;
+    describe(load);
+    loading = load;
+    cfg_t *cfg = cfg_init(load->options, CFGF_NONE);
+    int err = ERR_NOMEM;
+    if (cfg) {
+        cfg_set_error_function(cfg, report);
+        int parsed = cfg_parse(cfg, file);
+        if (parsed == CFG_FILE_ERROR)
+            err = fail_errno(failure, ERR_NOTFOUND, "%s: cannot read the configuration", file);
+        else if (parsed == CFG_PARSE_ERROR && !load->failure->err)
+            err = fail(failure, ERR_INVALID, "%s: not a configuration file", file);
+        else
+            err = load->failure->err;
+        cfg_free(cfg);
+    }
+    loading = NULL;
+    free(load);
+    return err;
+}

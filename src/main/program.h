@@ -1,0 +1,38 @@
+/* The program's commands: one table makes the dispatch, `stoa --help` and each
+ * `stoa CMD --help`. One file per command (serve.c, audit.c, …) exports its row.
+ */
+#ifndef STOA_MAIN_PROGRAM_H
+#define STOA_MAIN_PROGRAM_H
+
+#include "main/option.h"
+
+/* Exit statuses of the program. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct program_command {
+    const char *name;
+    const char *usage; /* after the name: "[options] FILE" */
+    const char *about; /* one line */
+    const char *help;  /* more, before the options; may be NULL */
+    const struct option_table *options;
+    /* WORDS: what follows the command's name. Returns the exit status. */
+    int (*run)(const struct program_command *self, int count, char **words);
+};
+
+extern const struct program_command command_serve, command_check, command_audit, command_import,
+    command_export, command_bench, command_version, command_help;
+
+extern const struct program_command *const program_commands[];
+extern const unsigned program_command_count;
+
+/* "stoa audit: TEXT", and how to get help; on standard error. Returns EXIT_USAGE. */
+int command_usage_error(const struct program_command *command, const char *text);
+/* "stoa audit: TEXT"; returns EXIT_FAILED. */
+int command_failed(const struct program_command *command, const char *text);
+
+void command_show_help(const struct program_command *command);
+
+/* The whole program: finds the command in WORDS[1] and runs it. */
+int program_run(int count, char **words);
+
+#endif

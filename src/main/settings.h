@@ -1,0 +1,32 @@
+/* Settings of a server: what `stoa serve` takes as flags and in its configuration file.
+ * The one table (settings.c) makes both, and the help.
+ */
+#ifndef STOA_MAIN_SETTINGS_H
+#define STOA_MAIN_SETTINGS_H
+
+#include "main/option.h"
+
+struct settings {
+    char config[OPTION_TEXT_SIZE];
+    struct option_list listen, listen_tls;
+    char dir[OPTION_TEXT_SIZE];
+    char catalogue[OPTION_TEXT_SIZE];
+    char media[OPTION_TEXT_SIZE];
+    char url[OPTION_TEXT_SIZE];
+    char certificate[OPTION_TEXT_SIZE], key[OPTION_TEXT_SIZE];
+    char engine[OPTION_TEXT_SIZE];
+    char log_level[OPTION_TEXT_SIZE];
+    uint64_t loops, helpers, helper_queue, connections_max;
+    uint64_t cache_bytes;
+    uint64_t stop_grace_ms;
+    uint64_t head_bytes, header_count, body_bytes;
+    uint64_t head_ms, idle_ms, body_idle_ms, send_idle_ms, answer_ms;
+    uint64_t upload_bytes;
+};
+
+extern const struct option_table settings_table;
+
+/* Defaults, then the file named by --config (if any), then the flags. */
+int settings_read(struct settings *settings, int count, char **words, struct failure *failure);
+
+#endif
