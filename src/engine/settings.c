@@ -1,0 +1,111 @@
+#include "engine/settings.h"
+
+#include "net/socket.h"
+#include "net/tls.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    /* For the database, its log, clients of bank and warehouse, and the loops' own. */
+    OTHER_FILES = 256,
+};
+
+void engine_settings_fill(struct engine_config *config)
+{
+    unsigned files = socket_limit_raise();
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (config->loops == 0)
+        config->loops = cores > 0 ? (unsigned)cores : 1;
+    if (config->helpers == 0)
+        config->helpers = 2;
+    if (config->helper_queue == 0)
+        config->helper_queue = 1024;
+    if (config->stop_grace_ms == 0)
+        config->stop_grace_ms = 10000;
+    unsigned most = files > 2 * OTHER_FILES ? files - OTHER_FILES : files / 2;
+    if (config->connections_max == 0 || config->connections_max > most)
+        config->connections_max = most;
+}
+
+static int open_one(struct engine_sockets *sockets, unsigned index, const char *text,
+                    struct failure *failure)
+{
+    struct address address;
+    int err = address_resolve(str_of(text), true, &address, failure);
+    if (!err)
+        err = socket_listen_check(&address, text, failure);
+    for (unsigned i = 0; !err && i < sockets->sharers; i++)
+        err = socket_listen(&address, text, sockets->sharers > 1,
+                            &sockets->fds[index * sockets->sharers + i], failure);
+    if (!err)
+        sockets->ports[index] = address_port(&address);
+    return err;
+}
+
+int engine_sockets_open(struct engine_sockets *sockets, const struct engine_config *config,
+                        unsigned sharers, struct failure *failure)
+{
+    *sockets = (struct engine_sockets){.listens = config->listen_count, .sharers = sharers};
+    if (config->listen_count == 0 || config->listen_count > ENGINE_LISTEN_MAX)
+        return fail(failure, ERR_INVALID, "there must be 1 to %d addresses to listen on",
+                    ENGINE_LISTEN_MAX);
+    size_t count = (size_t)sockets->listens * sharers;
+    sockets->fds = malloc(count * sizeof *sockets->fds);
+    if (!sockets->fds)
+        return fail(failure, ERR_NOMEM, "no memory for the listening sockets");
+    for (size_t i = 0; i < count; i++)
+        sockets->fds[i] = -1;
+    int err = ERR_OK;
+    for (unsigned i = 0; !err && i < sockets->listens; i++)
+        err = open_one(sockets, i, config->listen[i].address, failure);
+    if (err)
+        engine_sockets_close(sockets);
+    return err;
+}
+
+int engine_sockets_take(struct engine_sockets *sockets, unsigned index, unsigned sharer)
+{
+    int *place = &sockets->fds[index * sockets->sharers + sharer];
+    int fd = *place;
+    *place = -1;
+    return fd;
+}
+
+void engine_sockets_close(struct engine_sockets *sockets)
+{
+    for (size_t i = 0; sockets->fds && i < (size_t)sockets->listens * sockets->sharers; i++)
+        if (sockets->fds[i] >= 0)
+            close(sockets->fds[i]);
+    free(sockets->fds);
+    sockets->fds = NULL;
+}
+
+int engine_tls(const struct engine_config *config, struct tls_context **context,
+               struct failure *failure)
+{
+    bool wanted = false;
+    *context = NULL;
+    for (unsigned i = 0; i < config->listen_count; i++)
+        wanted |= config->listen[i].tls;
+    if (!wanted)
+        return ERR_OK;
+    const char *certificate = config->certificate, *key = config->key;
+    char self_signed[TLS_PATH];
+    if (!certificate[0] != !key[0])
+        return fail(failure, ERR_INVALID,
+                    "TLS needs both a certificate and a key; the %s is not set",
+                    certificate[0] ? "key" : "certificate");
+    if (!certificate[0]) {
+        int err =
+            tls_self_signed(config->state_dir[0] ? config->state_dir : ".", self_signed, failure);
+        if (err)
+            return err;
+        certificate = key = self_signed;
+        log_line(config->log, LOG_WARN, "engine",
+                 "TLS with a self-signed certificate (%s): for trying out only", self_signed);
+    }
+    struct failure why = {0};
+    *context = tls_context_new(certificate, key, &why);
+    return *context ? ERR_OK : fail(failure, why.err ? why.err : ERR_INVALID, "%s", why.text);
+}

@@ -1,0 +1,36 @@
+/* Settings: what an engine's zeroes stand for, and what every engine does first.
+ *
+ * Called by each engine's start, once, before it has threads.
+ */
+#ifndef STOA_ENGINE_SETTINGS_H
+#define STOA_ENGINE_SETTINGS_H
+
+#include "engine/engine.h"
+
+/* Puts the default in the place of each 0 (not in `limits`: the connection core does
+ * that) and raises the limit of open files. */
+void engine_settings_fill(struct engine_config *config);
+
+/* The listening sockets of a config. */
+struct engine_sockets {
+    unsigned listens, sharers;
+    uint16_t ports[ENGINE_LISTEN_MAX];
+    int *fds; /* [listens][sharers] */
+};
+
+/* Opens SHARERS sockets at each address of CONFIG (several share the port and the
+ * kernel spreads the connections). All or nothing. */
+int engine_sockets_open(struct engine_sockets *sockets, const struct engine_config *config,
+                        unsigned sharers, struct failure *failure);
+/* Socket SHARER of listen[INDEX], handed over: closing it is up to the caller now. */
+int engine_sockets_take(struct engine_sockets *sockets, unsigned index, unsigned sharer);
+/* Closes those not taken. */
+void engine_sockets_close(struct engine_sockets *sockets);
+
+struct tls_context;
+/* The TLS context that CONFIG asks for: from its files, or self-signed. *CONTEXT is
+ * NULL when nothing listens with TLS. */
+int engine_tls(const struct engine_config *config, struct tls_context **context,
+               struct failure *failure);
+
+#endif
