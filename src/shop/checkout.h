@@ -1,0 +1,47 @@
+/* Checkout: what checkout.c, buying.c and expire.c share. Not for other folders.
+ *
+ * The states, and who moves a checkout from one to another:
+ *
+ *     apply_checkout_create
+ *              │
+ *              ▼        checkout_decide (create, update, hold, release)
+ *        INCOMPLETE ◀──────────────────────────────▶ READY
+ *         │      │                                   ▲   │
+ *         │      │          apply_checkout_release   │   │ apply_checkout_hold:
+ *         │      └───────────────────◀───────────────┤   │ all goods held together
+ *         │                                          │   ▼
+ *         │                                         PAYING
+ *         │                                            │
+ *         │ apply_checkout_cancel                      │ apply_checkout_confirm:
+ *         │ (from INCOMPLETE, READY)                   │ the hold becomes an order
+ *         ▼                                            ▼
+ *      CANCELED                                    COMPLETED
+ *
+ * Past its time a checkout is gone: nobody finds it, and apply_expire removes its row. That
+ * never happens to one that is PAYING: whether it was paid is settled with the bank first.
+ * ESCALATION is not entered: nothing in this shop needs what its API cannot take.
+ *
+ * Goods are held exactly while the checkout is PAYING, by one row of `hold` per variant.
+ */
+#ifndef STOA_SHOP_CHECKOUT_H
+#define STOA_SHOP_CHECKOUT_H
+
+#include "shop/apply.h"
+#include "shop/basket.h"
+
+/* ERR_NOTFOUND also for one past its time. */
+int checkout_load(struct db *db, struct arena *arena, struct id id, int64_t now_ms,
+                  struct checkout *checkout);
+/* Writes the row and makes CHECKOUT the command's result. EXISTS: its row is there. Counts
+ * the version up. */
+int checkout_store(struct apply *apply, struct checkout *checkout, bool exists);
+/* CHECKOUT, unchanged, is the command's result. */
+int checkout_show(struct apply *apply, const struct checkout *checkout);
+/* As apply_refuse, and the result has CHECKOUT, so that a face can show how it is. */
+int checkout_refuse(struct apply *apply, const struct checkout *checkout, int err,
+                    const char *sentence);
+
+/* Looks up the goods, prices them, says what is missing and sets the status accordingly. */
+int checkout_decide(const struct basket_view *view, struct checkout *checkout);
+
+#endif
