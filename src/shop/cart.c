@@ -250,6 +250,22 @@ int apply_cart_cancel(struct apply *apply)
     return close_cart(apply, &change);
 }
 
+int apply_show_cart(struct apply *apply, struct id id)
+{
+    struct change change;
+    int err = open_cart(apply, id, &change);
+    if (err)
+        return err;
+    if (!change.live)
+        return refuse_missing_cart(apply);
+    err = cart_price(&change.view, &change.cart);
+    if (err)
+        return err;
+    apply->result->kind = RESULT_CART;
+    apply->result->cart = change.cart;
+    return ERR_OK;
+}
+
 int cart_take_out_bought(struct apply *apply, struct id cart_id, const struct basket *bought)
 {
     struct cart cart;
