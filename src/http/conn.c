@@ -197,6 +197,8 @@ void http_conn_drain(struct http_conn *conn)
         h2_drain(conn);
     else if (conn->stream_count == 0)
         conn->input_closed = conn->last_answered = true;
+    else if (stream_at(conn->streams.next)->state == STREAM_HEAD)
+        h1_refuse(conn, 503, "the server is stopping"); /* before the request was complete */
 }
 
 void http_conn_free(struct http_conn *conn)

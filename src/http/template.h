@@ -22,15 +22,14 @@
  *   {{! a remark }}
  *
  * A name is looked up in the innermost map first, then outwards; a missing one is
- * empty. A name given as "/name" is looked up in the outermost map only.
+ * empty. {{@root.name}} is looked up in the outermost map only.
  *
  * Refused when compiled, because escaping could not make it safe: a value inside a
- * tag but outside quotes, in <script> or <style>, in an on… or style attribute, or
- * in a comment; a section that opens in one of these places and closes in another.
- * A value at the beginning of href, src, action or formaction is replaced by "#"
- * when it carries a scheme other than http, https, mailto or tel.
- * A line that holds nothing but a section, block, partial or remark leaves no
- * empty line behind.
+ * tag but outside quotes, in <script> or <style> (raw may stand there), in an on… or style
+ * attribute, or in a comment; a section that opens in one of these places and closes in another. A
+ * value at the beginning of href, src, action or formaction is replaced by "#" when it carries a
+ * scheme other than http, https, mailto or tel. A line that holds nothing but a section, block,
+ * partial or remark leaves no empty line behind.
  */
 #ifndef STOA_HTTP_TEMPLATE_H
 #define STOA_HTTP_TEMPLATE_H
