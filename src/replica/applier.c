@@ -1,0 +1,357 @@
+#include "replica/applier.h"
+
+#include "base/check.h"
+#include "replica/batch.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    /* One transaction takes at most about this much. Bigger ones gain little (SQLite: 143k
+     * changes/s at 500 per transaction, 207k at 2000) and let the first one wait longer. */
+    RUN_COMMANDS = 4096,
+    RUN_ENTRIES = 512,
+    RUN_BYTES = 4 * 1024 * 1024,
+    RESULTS_MAX = 256 * 1024 * 1024, /* of one transaction; an entry's commands make far less */
+    RESULTS_KEPT = 1024 * 1024,      /* above it the memory is given back after a run */
+    REPLAY_BYTES = 32 * 1024 * 1024, /* copied and not applied yet, during the replay */
+};
+
+/* Where the result of one submission is in the results' buffer. */
+struct span {
+    size_t at, len;
+};
+
+struct applier {
+    struct applier_config config;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t work, room;
+    struct applier_entry *first, **last; /* the queue */
+    bool stopping;
+    bool started;
+    bool durable_asked;
+    uint64_t durable_index;
+    atomic_uint_fast64_t backlog;
+    atomic_uint_fast64_t applied;
+    atomic_int_fast64_t applied_time;
+
+    /* The applier's thread alone: */
+    struct buf results;
+    struct span *spans;
+    size_t span_count, span_cap;
+};
+
+struct applier_entry *applier_entry_new(struct str bytes)
+{
+    struct applier_entry *entry = malloc(sizeof *entry + bytes.len);
+    if (entry == NULL)
+        return NULL;
+    memset(entry, 0, sizeof *entry);
+    entry->len = bytes.len;
+    if (bytes.len > 0)
+        memcpy(entry->bytes, bytes.at, bytes.len);
+    return entry;
+}
+
+void applier_push(struct applier *applier, struct applier_entry **entry, bool wait)
+{
+    struct applier_entry *pushed = *entry;
+    *entry = NULL;
+    pushed->next = NULL;
+    pthread_mutex_lock(&applier->mutex);
+    while (wait && atomic_load(&applier->backlog) > REPLAY_BYTES)
+        pthread_cond_wait(&applier->room, &applier->mutex);
+    atomic_fetch_add(&applier->backlog, pushed->len);
+    bool was_empty = applier->first == NULL;
+    *applier->last = pushed;
+    applier->last = &pushed->next;
+    pthread_mutex_unlock(&applier->mutex);
+    if (was_empty)
+        pthread_cond_signal(&applier->work);
+}
+
+uint64_t applier_backlog(const struct applier *applier)
+{
+    return atomic_load(&applier->backlog);
+}
+
+uint64_t applier_applied(const struct applier *applier)
+{
+    return atomic_load(&applier->applied);
+}
+
+int64_t applier_applied_time(const struct applier *applier)
+{
+    return atomic_load(&applier->applied_time);
+}
+
+void applier_ask_durable(struct applier *applier, uint64_t index)
+{
+    pthread_mutex_lock(&applier->mutex);
+    CHECK(!applier->durable_asked);
+    applier->durable_asked = true;
+    applier->durable_index = index;
+    pthread_mutex_unlock(&applier->mutex);
+    pthread_cond_signal(&applier->work);
+}
+
+static void machine_failed(struct applier *applier, const char *doing, uint64_t index,
+                           const struct failure *failure)
+{
+    char reason[640];
+    snprintf(reason, sizeof reason, "the database cannot go on (%s entry %llu: %s)", doing,
+             (unsigned long long)index,
+             failure->text[0] != 0 ? failure->text : err_sentence(failure->err));
+    applier->config.fatal(applier->config.context, reason);
+}
+
+static void keep_span(struct applier *applier, size_t from)
+{
+    if (applier->span_count == applier->span_cap) {
+        size_t cap = applier->span_cap == 0 ? 1024 : applier->span_cap * 2;
+        struct span *spans = realloc(applier->spans, cap * sizeof *spans);
+        if (spans == NULL)
+            applier->config.fatal(applier->config.context, "out of memory for results");
+        applier->spans = spans;
+        applier->span_cap = cap;
+    }
+    applier->spans[applier->span_count++] = (struct span){from, applier->results.len - from};
+}
+
+static void apply_command(struct applier *applier, const struct applier_entry *entry,
+                          struct str command)
+{
+    struct machine *machine = &applier->config.machine;
+    struct failure failure = {0};
+    int err = machine->apply(machine->context, entry->index, entry->time_ms, command,
+                             &applier->results, &failure);
+    if (err == 0 && applier->results.failed)
+        err = failure.err = ERR_NOMEM;
+    if (err != 0)
+        machine_failed(applier, "applying", entry->index, &failure);
+}
+
+/* An entry of this server: its submissions still hold the commands. */
+static void apply_own(struct applier *applier, const struct applier_entry *entry)
+{
+    for (struct submission *s = entry->first; s != NULL; s = s->next) {
+        size_t from = applier->results.len;
+        apply_command(applier, entry, s->command);
+        keep_span(applier, from);
+    }
+}
+
+/* A copied entry: nobody here wants its results. */
+static void apply_copy(struct applier *applier, struct applier_entry *entry)
+{
+    struct batch batch;
+    int err = batch_open(&batch, str_make(entry->bytes, entry->len));
+    if (err != 0) {
+        char reason[200];
+        snprintf(reason, sizeof reason, "entry %llu of the log cannot be read: %s%s",
+                 (unsigned long long)entry->index, err_sentence(err),
+                 err == ERR_UNSUPPORTED ? " (written by a newer version of this program?)" : "");
+        applier->config.fatal(applier->config.context, reason);
+    }
+    size_t from = applier->results.len;
+    struct str command;
+    while (batch_next(&batch, &command)) {
+        apply_command(applier, entry, command);
+        applier->results.len = from;
+    }
+}
+
+static bool to_be_applied(const struct applier *applier, const struct applier_entry *entry)
+{
+    return entry->err == 0 && !entry->mark && entry->index > atomic_load(&applier->applied);
+}
+
+/* One transaction over all of RUN that is new. */
+static void apply_run(struct applier *applier, struct applier_entry *run)
+{
+    struct machine *machine = &applier->config.machine;
+    struct failure failure = {0};
+    const struct applier_entry *newest = NULL;
+    for (struct applier_entry *entry = run; entry != NULL; entry = entry->next) {
+        if (!to_be_applied(applier, entry))
+            continue;
+        if (newest == NULL && machine->begin(machine->context, &failure) != 0)
+            machine_failed(applier, "beginning with", entry->index, &failure);
+        if (entry->first != NULL)
+            apply_own(applier, entry);
+        else
+            apply_copy(applier, entry);
+        newest = entry;
+    }
+    if (newest == NULL)
+        return;
+    if (machine->commit(machine->context, newest->index, newest->time_ms, &failure) != 0)
+        machine_failed(applier, "committing", newest->index, &failure);
+    atomic_store(&applier->applied_time, newest->time_ms);
+    atomic_store(&applier->applied, newest->index);
+    atomic_store(&applier->config.order->applied_time_ms, newest->time_ms);
+    atomic_store(&applier->config.order->applied_index, newest->index);
+}
+
+/* Tells the submissions of RUN, in order, and frees the entries. */
+static void answer_run(struct applier *applier, struct applier_entry *run)
+{
+    uint64_t answered = 0, bytes = 0;
+    size_t span = 0;
+    while (run != NULL) {
+        struct applier_entry *entry = run;
+        run = entry->next;
+        if (entry->mark)
+            applier->config.marked(applier->config.context);
+        struct submission *s = entry->first;
+        while (s != NULL) {
+            struct submission *next = s->next; /* S is the submitter's again once done */
+            struct str result = STR_NONE;
+            if (entry->err == 0) {
+                struct span at = applier->spans[span++];
+                if (at.len > 0)
+                    result = str_make(applier->results.at + at.at, at.len);
+            }
+            s->done(s, entry->err, entry->err == 0 ? entry->index : 0, result);
+            s = next;
+        }
+        answered += entry->count;
+        bytes += entry->command_bytes;
+        free(entry);
+    }
+    CHECK(span == applier->span_count);
+    if (answered > 0)
+        ordering_answered(applier->config.order, answered, bytes);
+}
+
+/* Cuts a run off the queue. The lock is held. */
+static struct applier_entry *take_run(struct applier *applier)
+{
+    struct applier_entry *run = applier->first, *entry = run;
+    uint64_t commands = 0, bytes = 0, copied = 0;
+    for (unsigned entries = 0; entry != NULL; entries++) {
+        commands += entry->count;
+        bytes += entry->command_bytes + entry->len;
+        copied += entry->len;
+        if (entry->next == NULL || entries >= RUN_ENTRIES || commands >= RUN_COMMANDS ||
+            bytes >= RUN_BYTES)
+            break;
+        entry = entry->next;
+    }
+    if (entry != NULL) {
+        applier->first = entry->next;
+        entry->next = NULL;
+        if (applier->first == NULL)
+            applier->last = &applier->first;
+    }
+    if (copied > 0) {
+        atomic_fetch_sub(&applier->backlog, copied);
+        pthread_cond_signal(&applier->room);
+    }
+    return run;
+}
+
+static void forget_results(struct applier *applier)
+{
+    applier->span_count = 0;
+    if (applier->results.cap > RESULTS_KEPT)
+        buf_close(&applier->results);
+    buf_clear(&applier->results);
+}
+
+static void make_durable(struct applier *applier)
+{
+    struct machine *machine = &applier->config.machine;
+    struct failure failure = {0};
+    uint64_t index = 0;
+    if (machine->make_durable(machine->context, &index, &failure) != 0)
+        machine_failed(applier, "making durable", atomic_load(&applier->applied), &failure);
+    pthread_mutex_lock(&applier->mutex);
+    CHECK(index >= applier->durable_index); /* it was applied, and all applied is durable now */
+    applier->durable_asked = false;
+    pthread_mutex_unlock(&applier->mutex);
+    applier->config.durable(applier->config.context, index);
+}
+
+static bool durable_due(const struct applier *applier)
+{
+    return applier->durable_asked && applier->durable_index <= atomic_load(&applier->applied);
+}
+
+static void *run_applier(void *argument)
+{
+    struct applier *applier = argument;
+    struct machine *machine = &applier->config.machine;
+    atomic_store(&applier->applied_time, machine->applied_time(machine->context));
+    atomic_store(&applier->applied, machine->applied(machine->context));
+    pthread_mutex_lock(&applier->mutex);
+    applier->started = true;
+    pthread_cond_signal(&applier->room);
+    for (;;) {
+        while (applier->first == NULL && !applier->stopping && !durable_due(applier))
+            pthread_cond_wait(&applier->work, &applier->mutex);
+        bool durable = durable_due(applier);
+        struct applier_entry *run = take_run(applier);
+        if (run == NULL && !durable)
+            break; /* stopping, and all is answered */
+        pthread_mutex_unlock(&applier->mutex);
+        if (run != NULL) {
+            apply_run(applier, run);
+            answer_run(applier, run);
+            forget_results(applier);
+        }
+        if (durable)
+            make_durable(applier);
+        pthread_mutex_lock(&applier->mutex);
+    }
+    pthread_mutex_unlock(&applier->mutex);
+    return NULL;
+}
+
+int applier_start(const struct applier_config *config, struct applier **out,
+                  struct failure *failure)
+{
+    struct applier *applier = calloc(1, sizeof *applier);
+    if (applier == NULL)
+        return fail(failure, ERR_NOMEM, "out of memory for the applier");
+    applier->config = *config;
+    applier->last = &applier->first;
+    buf_init(&applier->results, RESULTS_MAX);
+    pthread_mutex_init(&applier->mutex, NULL);
+    pthread_cond_init(&applier->work, NULL);
+    pthread_cond_init(&applier->room, NULL);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */
+    int rc = pthread_create(&applier->thread, NULL, run_applier, applier);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0) {
+        free(applier);
+        return fail(failure, ERR_NOMEM, "the applier's thread cannot be started: %s", strerror(rc));
+    }
+    pthread_setname_np(applier->thread, "stoa-applier");
+    pthread_mutex_lock(&applier->mutex);
+    while (!applier->started)
+        pthread_cond_wait(&applier->room, &applier->mutex);
+    pthread_mutex_unlock(&applier->mutex);
+    *out = applier;
+    return 0;
+}
+
+void applier_stop(struct applier *applier)
+{
+    pthread_mutex_lock(&applier->mutex);
+    applier->stopping = true;
+    pthread_cond_signal(&applier->work);
+    pthread_mutex_unlock(&applier->mutex);
+    pthread_join(applier->thread, NULL);
+    pthread_cond_destroy(&applier->room);
+    pthread_cond_destroy(&applier->work);
+    pthread_mutex_destroy(&applier->mutex);
+    buf_close(&applier->results);
+    free(applier->spans);
+    free(applier);
+}

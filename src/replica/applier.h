@@ -1,0 +1,67 @@
+/* Applier: the one thread that feeds the machine, and that answers.
+ *
+ * The Raft thread pushes committed entries in the order of the log; the applier takes
+ * what has gathered, applies it in one transaction of the machine, and after the commit
+ * calls done for the submissions of this server. Submissions that failed come the same
+ * way, so that every answer is given on this thread, in order.
+ *
+ * Entries proposed here hold the submissions themselves, whose bytes are lent until
+ * they are answered; entries from elsewhere (a restart's replay, another primary) are
+ * copied by the Raft thread.
+ */
+#ifndef STOA_REPLICA_APPLIER_H
+#define STOA_REPLICA_APPLIER_H
+
+#include "replica/machine.h"
+#include "replica/ordering.h"
+
+struct applier;
+
+struct applier_entry {
+    struct applier_entry *next; /* applier's */
+    uint64_t index;
+    int64_t time_ms;
+    int err;                  /* not 0: nothing is applied, the submissions are told so */
+    bool mark;                /* not an entry: applier_config.marked is called */
+    struct submission *first; /* of this server, oldest first, or NULL */
+    uint32_t count;
+    uint64_t command_bytes; /* of the submissions */
+    size_t len;             /* of a copied entry */
+    char bytes[];
+};
+
+struct applier_config {
+    struct machine machine;
+    struct ordering *order;
+    /* All on the applier's thread. */
+    void (*fatal)(void *context, const char *reason); /* does not return */
+    void (*marked)(void *context);                    /* a mark was reached */
+    void (*durable)(void *context, uint64_t index);   /* what applier_ask_durable asked */
+    void *context;
+};
+
+/* Starts the thread; returns when it knows what the machine has applied. */
+int applier_start(const struct applier_config *config, struct applier **applier,
+                  struct failure *failure);
+/* Ends when all that was pushed is applied and answered. */
+void applier_stop(struct applier *applier);
+
+/* The Raft thread: an entry without copied bytes, or with a copy of BYTES. NULL
+ * without memory. */
+struct applier_entry *applier_entry_new(struct str bytes);
+
+/* Hands *ENTRY over (and sets it to NULL). With WAIT the caller is held up while much
+ * is queued: for the replay at the start, when nobody is served yet. */
+void applier_push(struct applier *applier, struct applier_entry **entry, bool wait);
+/* Bytes of copied entries that are queued: a follower takes no more above a bound. */
+uint64_t applier_backlog(const struct applier *applier);
+
+/* Any thread: the last entry the machine has committed, and its time. */
+uint64_t applier_applied(const struct applier *applier);
+int64_t applier_applied_time(const struct applier *applier);
+
+/* Asks that everything up to INDEX survives a power cut; answered by config.durable
+ * when it is so. One at a time; INDEX is or will be pushed. */
+void applier_ask_durable(struct applier *applier, uint64_t index);
+
+#endif

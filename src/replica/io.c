@@ -1,0 +1,309 @@
+#include "replica/io.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct io *io_of(struct raft_io *raft)
+{
+    return CONTAINER_OF(raft, struct io, raft);
+}
+
+static void stop(struct io *io, const char *what, const char *why)
+{
+    char reason[640];
+    snprintf(reason, sizeof reason,
+             "%s: %s (%s); this server stops, so that nothing is promised that is not on disk. "
+             "Check the disk, then start it again",
+             io->config.dir, what, why != NULL && why[0] != 0 ? why : "no reason given");
+    io->config.fatal(io->config.context, reason);
+}
+
+/* ---- Term and vote ---- */
+
+static int guarded_set_term(struct raft_io *raft, raft_term term)
+{
+    struct io *io = io_of(raft);
+    struct failure failure = {0};
+    if (vote_set_term(io->vote, term, &failure) != 0)
+        stop(io, "the term cannot be kept", failure.text);
+    int status = io->inner.set_term(raft, term);
+    if (status != 0)
+        stop(io, "the term cannot be written", raft->errmsg);
+    return status;
+}
+
+static int guarded_set_vote(struct raft_io *raft, raft_id candidate)
+{
+    struct io *io = io_of(raft);
+    struct failure failure = {0};
+    if (vote_set_candidate(io->vote, candidate, &failure) != 0)
+        stop(io, "the vote cannot be kept", failure.text);
+    int status = io->inner.set_vote(raft, candidate);
+    if (status != 0)
+        stop(io, "the vote cannot be written", raft->errmsg);
+    return status;
+}
+
+/* libraft's files and our record may differ by one step when the process died between
+ * the two writes; the later one counts. */
+static int agree_on_vote(struct io *io, raft_term *term, raft_id *voted_for)
+{
+    struct vote *vote = io->vote;
+    struct failure *failure = &io->load_failure;
+    if (*term > vote->term && vote_set_term(vote, *term, failure) != 0)
+        return RAFT_IOERR;
+    if (vote->term > *term) {
+        *term = vote->term;
+        *voted_for = vote->candidate;
+        return 0;
+    }
+    if (*voted_for == 0)
+        *voted_for = vote->candidate;
+    else if (vote_set_candidate(vote, *voted_for, failure) != 0)
+        return RAFT_CORRUPT;
+    return 0;
+}
+
+static void free_loaded(struct raft_snapshot **snapshot, struct raft_entry **entries, size_t *count)
+{
+    if (*snapshot != NULL) {
+        raft_configuration_close(&(*snapshot)->configuration);
+        for (unsigned i = 0; i < (*snapshot)->n_bufs; i++)
+            raft_free((*snapshot)->bufs[i].base);
+        raft_free((*snapshot)->bufs);
+        raft_free(*snapshot);
+        *snapshot = NULL;
+    }
+    void *freed = NULL; /* neighbours share the memory they were read into */
+    for (size_t i = 0; i < *count; i++) {
+        if ((*entries)[i].batch != freed)
+            raft_free((*entries)[i].batch);
+        freed = (*entries)[i].batch;
+    }
+    raft_free(*entries);
+    *entries = NULL;
+    *count = 0;
+}
+
+static int guarded_load(struct raft_io *raft, raft_term *term, raft_id *voted_for,
+                        struct raft_snapshot **snapshot, raft_index *start_index,
+                        struct raft_entry *entries[], size_t *count)
+{
+    struct io *io = io_of(raft);
+    int status = io->inner.load(raft, term, voted_for, snapshot, start_index, entries, count);
+    if (status != 0)
+        return status;
+    uint64_t last = *start_index + *count - 1;
+    if (io->config.applied > last) {
+        fail(&io->load_failure, ERR_DAMAGED,
+             "%s: the log ends at entry %llu, but the database has applied entry %llu: the log "
+             "has lost its end, or the two are from different days. Restore both from one backup",
+             io->config.dir, (unsigned long long)last, (unsigned long long)io->config.applied);
+        free_loaded(snapshot, entries, count);
+        return RAFT_CORRUPT;
+    }
+    for (size_t i = 0; i < *count; i++)
+        io->log_bytes += (*entries)[i].buf.len;
+    io->log_entries += *count;
+    status = agree_on_vote(io, term, voted_for);
+    if (status != 0)
+        free_loaded(snapshot, entries, count);
+    return status;
+}
+
+/* ---- The log ---- */
+
+struct io_append {
+    struct raft_io_append request; /* first: raft_uv's */
+    struct io *io;
+    struct io_append *next;
+    struct raft_io_append *outer; /* raft's */
+    raft_io_append_cb done;
+    uint64_t started_ns;
+};
+
+static void forget_append(struct io *io, struct io_append *append)
+{
+    struct io_append **at = &io->appends;
+    while (*at != append)
+        at = &(*at)->next;
+    *at = append->next;
+    if (io->appends_last == &append->next)
+        io->appends_last = at;
+}
+
+static void append_done(struct raft_io_append *request, int status)
+{
+    struct io_append *append = (struct io_append *)request;
+    struct io *io = append->io;
+    struct raft_io_append *outer = append->outer;
+    raft_io_append_cb done = append->done;
+    if (status == 0)
+        latency_record(io->config.append, clock_mono_ns() - append->started_ns);
+    else if (status != RAFT_CANCELED)
+        stop(io, "the log cannot be written", io->raft.errmsg);
+    forget_append(io, append);
+    free(append);
+    done(outer, status);
+}
+
+static int guarded_append(struct raft_io *raft, struct raft_io_append *request,
+                          const struct raft_entry entries[], unsigned n, raft_io_append_cb done)
+{
+    struct io *io = io_of(raft);
+    struct io_append *append = calloc(1, sizeof *append);
+    if (append == NULL) {
+        stop(io, "the log cannot be written", "out of memory");
+        return RAFT_NOMEM;
+    }
+    append->io = io;
+    append->outer = request;
+    append->done = done;
+    append->started_ns = clock_mono_ns();
+    *io->appends_last = append;
+    io->appends_last = &append->next;
+    request->cb = done;
+    for (unsigned i = 0; i < n; i++)
+        io->log_bytes += entries[i].buf.len;
+    io->log_entries += n;
+    int status = io->inner.append(raft, &append->request, entries, n, append_done);
+    if (status != 0)
+        stop(io, "the log cannot be written", raft->errmsg);
+    return status;
+}
+
+static int guarded_truncate(struct raft_io *raft, raft_index index)
+{
+    struct io *io = io_of(raft);
+    int status = io->inner.truncate(raft, index);
+    if (status != 0)
+        stop(io, "the log cannot be cut back", raft->errmsg);
+    return status;
+}
+
+/* raft_uv does not report a failed write, it sets a timer to try again, and crashes when
+ * that fires. It leaves its message before; it cannot be there otherwise. */
+void io_check(struct io *io)
+{
+    const char *message = io->raft.errmsg;
+    if (message[0] == 0)
+        return;
+    if (io->appends != NULL &&
+        (strncmp(message, "write failed", 12) == 0 || strncmp(message, "short write", 11) == 0))
+        stop(io, "the log cannot be written", message);
+    io->raft.errmsg[0] = 0;
+}
+
+/* ---- Snapshots ---- */
+
+static void put_done(struct raft_io_snapshot_put *request, int status)
+{
+    struct io *io = CONTAINER_OF(request, struct io, put_inner);
+    if (status != 0 && status != RAFT_CANCELED)
+        stop(io, "a snapshot cannot be written", io->raft.errmsg);
+    io->snapshot_running = false;
+    struct raft_io_snapshot_put *outer = io->put_request;
+    io->put_request = NULL;
+    io->put_done(outer, status);
+}
+
+static int guarded_snapshot_put(struct raft_io *raft, unsigned trailing,
+                                struct raft_io_snapshot_put *request,
+                                const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb done)
+{
+    struct io *io = io_of(raft);
+    CHECK(!io->snapshot_running);
+    io->snapshot_running = true;
+    io->log_bytes = 0;
+    io->log_entries = 0;
+    request->cb = done;
+    io->put_request = request;
+    io->put_done = done;
+    if (trailing == 0) { /* one that was received and is to be installed */
+        int status = io->inner.snapshot_put(raft, 0, &io->put_inner, snapshot, put_done);
+        if (status != 0)
+            io->snapshot_running = false;
+        return status;
+    }
+    io->put.request = request;
+    io->put.snapshot = snapshot;
+    io->put.trailing = trailing;
+    io->config.ask_durable(io->config.context);
+    return 0;
+}
+
+void io_durable(struct io *io)
+{
+    if (io->put.request == NULL)
+        return; /* closing */
+    io->put.request = NULL;
+    int status = io->inner.snapshot_put(&io->raft, io->put.trailing, &io->put_inner,
+                                        io->put.snapshot, put_done);
+    if (status != 0)
+        put_done(&io->put_inner, status);
+}
+
+/* ---- Receiving, closing ---- */
+
+static void free_message(struct raft_message *message)
+{
+    if (message->type == RAFT_INSTALL_SNAPSHOT) {
+        raft_configuration_close(&message->install_snapshot.conf);
+        raft_free(message->install_snapshot.data.base);
+        return;
+    }
+    /* What came in one message is in one piece of memory. */
+    raft_free(message->append_entries.entries[0].batch);
+    raft_free(message->append_entries.entries);
+}
+
+static void guarded_receive(struct raft_io *raft, struct raft_message *message)
+{
+    struct io *io = io_of(raft);
+    bool install = message->type == RAFT_INSTALL_SNAPSHOT && io->snapshot_running;
+    bool entries = message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0 &&
+                   io->config.behind(io->config.context);
+    if (install || entries)
+        free_message(message);
+    else
+        io->receive(raft, message);
+}
+
+static int guarded_start(struct raft_io *raft, unsigned ms, raft_io_tick_cb tick,
+                         raft_io_recv_cb receive)
+{
+    struct io *io = io_of(raft);
+    io->receive = receive;
+    return io->inner.start(raft, ms, tick, guarded_receive);
+}
+
+static void guarded_close(struct raft_io *raft, raft_io_close_cb closed)
+{
+    struct io *io = io_of(raft);
+    if (io->put.request != NULL) {
+        io->put.request = NULL;
+        put_done(&io->put_inner, RAFT_CANCELED);
+    }
+    io->inner.close(raft, closed);
+}
+
+void io_guard(struct io *io, const struct io_config *config, struct vote *vote)
+{
+    io->config = *config;
+    io->vote = vote;
+    io->inner = io->raft;
+    io->appends_last = &io->appends;
+    io->raft.load = guarded_load;
+    io->raft.start = guarded_start;
+    io->raft.close = guarded_close;
+    io->raft.set_term = guarded_set_term;
+    io->raft.set_vote = guarded_set_vote;
+    io->raft.append = guarded_append;
+    io->raft.truncate = guarded_truncate;
+    io->raft.snapshot_put = guarded_snapshot_put;
+}

@@ -1,0 +1,69 @@
+/* Io: libraft's disk and network, with guards around them.
+ *
+ * libraft's own I/O (raft_uv) does the work; each guard answers one of its traps:
+ *   set_term, set_vote   our own record of votes first (replica/vote.h)
+ *   append, truncate     a failed write ends the process at once, with a message; libraft's
+ *                        retry crashes instead
+ *   snapshot_put         waits until the machine has made durable what the snapshot stands
+ *                        for: the log is cut off only below that
+ *   receive              InstallSnapshot is dropped while a snapshot of our own runs (the
+ *                        leader sends again), and entries while the applier is far behind
+ *   load                 the log must reach as far as the machine has applied
+ *
+ * The guards are put into the raft_io itself, so that what libraft's I/O keeps in it
+ * stays where it looks for it. Loop thread only.
+ */
+#ifndef STOA_REPLICA_IO_H
+#define STOA_REPLICA_IO_H
+
+#include "replica/latency.h"
+#include "replica/vote.h"
+
+#include <raft.h>
+#include <stdbool.h>
+
+struct io_config {
+    const char *dir;  /* of the log, for messages */
+    uint64_t applied; /* by the machine, at the start */
+    struct latency *append;
+    /* Does not return. */
+    void (*fatal)(void *context, const char *reason);
+    /* The machine shall make durable what it has for the snapshot that is being taken;
+     * io_durable is called when it has. */
+    void (*ask_durable)(void *context);
+    bool (*behind)(void *context); /* the applier is: take no entries */
+    void *context;
+};
+
+struct io {
+    struct raft_io raft;  /* what libraft is given */
+    struct raft_io inner; /* the functions below the guards */
+    struct io_config config;
+    struct vote *vote;
+    struct failure load_failure; /* why load refused, when it did */
+    raft_io_recv_cb receive;
+    uint64_t log_bytes; /* in memory since the last snapshot, about */
+    uint64_t log_entries;
+    struct io_append *appends, **appends_last;
+    bool snapshot_running;
+    struct { /* a snapshot_put that waits for the machine */
+        struct raft_io_snapshot_put *request;
+        const struct raft_snapshot *snapshot;
+        unsigned trailing;
+    } put;
+    struct raft_io_snapshot_put *put_request; /* raft's, while ours is below */
+    raft_io_snapshot_put_cb put_done;
+    struct raft_io_snapshot_put put_inner;
+};
+
+/* Puts the guards around io->raft, which has been initialised (raft_uv_init). VOTE is
+ * lent. */
+void io_guard(struct io *io, const struct io_config *config, struct vote *vote);
+
+/* Each turn of the loop: notices a write that failed. */
+void io_check(struct io *io);
+
+/* What ask_durable asked for is durable. */
+void io_durable(struct io *io);
+
+#endif

@@ -1,0 +1,59 @@
+/* Ordering: what is behind order.h: the way in for commands, and the published numbers.
+ *
+ * Submitters (any thread) push onto a lock-free stack (Treiber, 1986) and wake the Raft
+ * loop when it was empty; the Raft thread takes the whole stack and turns it round. What
+ * waits is bounded by count and bytes from the submission to its answer, so that nothing
+ * behind it needs a bound of its own.
+ *
+ *   open      order_submit accepts
+ *   closing   ordering_close: refuses what is new; what is on its way is answered
+ */
+#ifndef STOA_REPLICA_ORDERING_H
+#define STOA_REPLICA_ORDERING_H
+
+#include "replica/latency.h"
+#include "replica/order.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct ordering {
+    _Atomic(struct submission *) newest;
+    atomic_bool open;
+    atomic_uint_fast32_t inside; /* threads between the door and the wake-up */
+    atomic_uint_fast64_t waiting, waiting_bytes;
+    uint64_t waiting_max, waiting_bytes_max;
+    void (*wake)(void *context); /* any thread */
+    void *wake_context;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t room; /* waiting has shrunk, and somebody wants to know */
+    atomic_uint_fast32_t watchers;
+
+    /* Published by the Raft thread (first part) and by the applier. */
+    atomic_bool primary;
+    atomic_uint_fast64_t term, last_index, entries, commands, bytes;
+    atomic_uint_fast64_t loop_max_ns, loop_cpu_max_ns;
+    struct latency append;
+    atomic_uint_fast64_t applied_index;
+    atomic_int_fast64_t applied_time_ms;
+};
+
+void ordering_init(struct ordering *order, uint64_t waiting_max, uint64_t waiting_bytes_max,
+                   void (*wake)(void *context), void *wake_context);
+void ordering_destroy(struct ordering *order);
+
+/* From now on commands are taken. */
+void ordering_open(struct ordering *order);
+/* Refuses what is new, and returns when nobody is inside order_submit any more. */
+void ordering_close(struct ordering *order);
+/* Waits until nothing waits; false when TIMEOUT_MS passed before. */
+bool ordering_wait_empty(struct ordering *order, unsigned timeout_ms);
+
+/* Raft thread: all that has arrived, oldest first. */
+struct submission *ordering_take(struct ordering *order);
+
+/* Applier: COUNT submissions of BYTES together have been answered. */
+void ordering_answered(struct ordering *order, uint64_t count, uint64_t bytes);
+
+#endif

@@ -1,0 +1,228 @@
+#include "replica/propose.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "replica/batch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { NO_ROOM_PATIENCE_MS = 1000 }; /* preparing the first segment takes some of it */
+
+struct proposal {
+    struct raft_apply request; /* first: raft's */
+    struct proposer *proposer;
+    struct proposal *next;
+    uint64_t origin;
+    struct applier_entry *entry; /* NULL once it is the applier's */
+};
+
+void propose_init(struct proposer *proposer, struct raft *raft, struct ordering *order,
+                  struct applier *applier, uint64_t origin)
+{
+    proposer->raft = raft;
+    proposer->order = order;
+    proposer->applier = applier;
+    proposer->origin = origin;
+    proposer->last_time_ms = applier_applied_time(applier);
+    proposer->ready_last = &proposer->ready;
+    proposer->flying_last = &proposer->flying;
+}
+
+static void gather(struct proposer *proposer)
+{
+    struct submission *arrived = ordering_take(proposer->order);
+    if (arrived == NULL)
+        return;
+    *proposer->ready_last = arrived;
+    while (arrived->next != NULL)
+        arrived = arrived->next;
+    proposer->ready_last = &arrived->next;
+}
+
+/* Cuts the submissions from the front of what is ready that fit into one entry. */
+static void cut_batch(struct proposer *proposer, struct applier_entry *entry)
+{
+    struct submission *s = proposer->ready, *last = NULL;
+    size_t count = 0, sum = 0;
+    while (s != NULL && (last == NULL || batch_size(count + 1, sum + s->command.len) <=
+                                             proposer->batch_bytes_max)) {
+        count++;
+        sum += s->command.len;
+        last = s;
+        s = s->next;
+    }
+    entry->first = proposer->ready;
+    entry->count = (uint32_t)count;
+    entry->command_bytes = sum;
+    proposer->ready = s;
+    if (s == NULL)
+        proposer->ready_last = &proposer->ready;
+    last->next = NULL;
+}
+
+static void put_back(struct proposer *proposer, struct applier_entry *entry)
+{
+    struct submission *last = entry->first;
+    while (last->next != NULL)
+        last = last->next;
+    last->next = proposer->ready;
+    if (proposer->ready == NULL)
+        proposer->ready_last = &last->next;
+    proposer->ready = entry->first;
+    free(entry);
+}
+
+static void give_back(struct proposer *proposer, struct applier_entry *entry, int err)
+{
+    entry->err = err;
+    applier_push(proposer->applier, &entry, false);
+}
+
+static void unlink_proposal(struct proposer *proposer, struct proposal *proposal)
+{
+    struct proposal **at = &proposer->flying;
+    while (*at != NULL && *at != proposal)
+        at = &(*at)->next;
+    if (*at == NULL)
+        return; /* matched before */
+    *at = proposal->next;
+    if (proposer->flying_last == &proposal->next)
+        proposer->flying_last = at;
+}
+
+/* libraft is done with a proposal: it was applied (and matched), or its fate is not
+ * known: another primary may still commit it. */
+static void proposal_done(struct raft_apply *request, int status, void *result)
+{
+    struct proposal *proposal = (struct proposal *)request;
+    struct proposer *proposer = proposal->proposer;
+    (void)result;
+    unlink_proposal(proposer, proposal);
+    if (proposal->entry != NULL) {
+        CHECK(status != 0);
+        give_back(proposer, proposal->entry, ERR_UNKNOWN_FATE);
+    }
+    free(proposal);
+    proposer->in_flight--;
+    propose_pump(proposer);
+}
+
+static void encode(struct proposer *proposer, const struct applier_entry *entry,
+                   const struct raft_buffer *buffer)
+{
+    struct batch_writer writer;
+    int64_t now = clock_wall_ms();
+    if (now > proposer->last_time_ms)
+        proposer->last_time_ms = now;
+    batch_begin(&writer, buffer->base, buffer->len, entry->count, proposer->last_time_ms,
+                proposer->origin);
+    for (const struct submission *s = entry->first; s != NULL; s = s->next)
+        batch_put(&writer, s->command);
+    batch_end(&writer);
+}
+
+/* What libraft says to a proposal it did not take. True: stop for now, try again. */
+static bool refused(struct proposer *proposer, struct applier_entry *entry, int status)
+{
+    char reason[200];
+    switch (status) {
+    case RAFT_NOTLEADER: /* never appended */
+    case RAFT_CANTCHANGE:
+        give_back(proposer, entry, ERR_BUSY);
+        return false;
+    case RAFT_NOSPACE:
+        if (proposer->no_room_since_ns == 0)
+            proposer->no_room_since_ns = clock_mono_ns();
+        put_back(proposer, entry);
+        if (clock_mono_ns() - proposer->no_room_since_ns > NO_ROOM_PATIENCE_MS * MS_NS)
+            propose_refuse(proposer, ERR_BUSY);
+        return true;
+    default:
+        snprintf(reason, sizeof reason, "the log cannot take an entry: %s",
+                 raft_errmsg(proposer->raft));
+        proposer->fatal(proposer->context, reason);
+        return false;
+    }
+}
+
+/* One entry from the front of what is ready. True: stop for now, try again. */
+static bool propose_one(struct proposer *proposer)
+{
+    struct applier_entry *entry = applier_entry_new(STR_NONE);
+    struct proposal *proposal = calloc(1, sizeof *proposal);
+    if (entry == NULL || proposal == NULL) {
+        free(entry);
+        free(proposal);
+        return true;
+    }
+    cut_batch(proposer, entry);
+    struct raft_buffer buffer = {.len = batch_size(entry->count, entry->command_bytes)};
+    buffer.base = raft_malloc(buffer.len);
+    if (buffer.base == NULL) {
+        free(proposal);
+        put_back(proposer, entry);
+        return true;
+    }
+    encode(proposer, entry, &buffer);
+    proposal->proposer = proposer;
+    proposal->origin = proposer->origin++;
+    proposal->entry = entry;
+    int status = raft_apply(proposer->raft, &proposal->request, &buffer, 1, proposal_done);
+    if (status != 0) {
+        raft_free(buffer.base);
+        free(proposal);
+        return refused(proposer, entry, status);
+    }
+    proposer->no_room_since_ns = 0;
+    *proposer->flying_last = proposal;
+    proposer->flying_last = &proposal->next;
+    proposer->in_flight++;
+    atomic_fetch_add_explicit(&proposer->order->entries, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&proposer->order->commands, entry->count, memory_order_relaxed);
+    atomic_fetch_add_explicit(&proposer->order->bytes, buffer.len, memory_order_relaxed);
+    return false;
+}
+
+bool propose_pump(struct proposer *proposer)
+{
+    if (proposer->stopped)
+        return false;
+    gather(proposer);
+    while (proposer->ready != NULL && proposer->in_flight < PROPOSE_IN_FLIGHT)
+        if (propose_one(proposer))
+            return true;
+    return false;
+}
+
+struct applier_entry *propose_match(struct proposer *proposer, uint64_t index, struct str bytes)
+{
+    struct batch batch;
+    if (batch_open(&batch, bytes) != 0)
+        return NULL; /* the applier reads it again and says what is wrong */
+    if (batch.time_ms > proposer->last_time_ms)
+        proposer->last_time_ms = batch.time_ms;
+    struct proposal *proposal = proposer->flying;
+    /* The origin too: an entry of another primary may stand at the index of ours that
+     * was lost with the leadership. */
+    if (proposal == NULL || proposal->request.index != index || proposal->origin != batch.origin)
+        return NULL;
+    unlink_proposal(proposer, proposal);
+    struct applier_entry *entry = proposal->entry;
+    proposal->entry = NULL;
+    entry->index = index;
+    entry->time_ms = batch.time_ms;
+    return entry;
+}
+
+void propose_refuse(struct proposer *proposer, int err)
+{
+    gather(proposer);
+    while (proposer->ready != NULL) {
+        struct applier_entry *entry = applier_entry_new(STR_NONE);
+        if (entry == NULL)
+            proposer->fatal(proposer->context, "out of memory");
+        cut_batch(proposer, entry);
+        give_back(proposer, entry, err);
+    }
+}

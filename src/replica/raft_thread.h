@@ -1,0 +1,70 @@
+/* Raft thread: libraft on a libuv loop, and what replica.c shares with it.
+ *
+ *   state      arrow (taken by)                                                  to
+ *   STARTING   libraft started, its log replayed by the applier (caught_up)      READY
+ *              anything went wrong (start_failed)                                FAILED
+ *   READY      replica_stop                                                      (closing)
+ *   any        a write failed, the machine failed (raft_thread_fatal)            dead: the
+ *              thread that noticed tells main and sleeps until the process ends
+ *
+ * The loop never waits: the database is the applier's. What other threads want of it
+ * they write into the atomic flags here, and call raft_thread_wake.
+ */
+#ifndef STOA_REPLICA_RAFT_THREAD_H
+#define STOA_REPLICA_RAFT_THREAD_H
+
+#include "replica/applier.h"
+#include "replica/io.h"
+#include "replica/propose.h"
+#include "replica/replica.h"
+
+#include <pthread.h>
+#include <raft.h>
+#include <raft/uv.h>
+
+enum replica_state { REPLICA_STARTING, REPLICA_READY, REPLICA_FAILED };
+
+struct replica {
+    struct replica_config config;
+    char log_dir[256];   /* DIR/raft */
+    char vote_file[256]; /* DIR/vote */
+    int lock_fd;
+
+    struct ordering order;
+    struct applier *applier;
+
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards what follows, up to the blank line */
+    pthread_cond_t changed;
+    enum replica_state state;
+    struct failure failure; /* when FAILED */
+    bool wakeable;          /* the loop's async handle is there */
+
+    atomic_bool stop_asked, durable_told, dead;
+
+    /* The Raft thread's own: */
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_timer_t retry;
+    uv_prepare_t turn;
+    struct raft_uv_transport transport;
+    struct vote vote;
+    struct io io;
+    struct raft_fsm fsm;
+    struct raft raft;
+    struct proposer proposer;
+    bool mark_pushed, closing;
+    uint64_t last_command; /* index of the last entry with commands */
+    unsigned threshold;    /* as set in libraft now */
+    uint64_t last_snapshot_ns;
+    uint64_t turn_ns, turn_idle_ns, turn_cpu_ns; /* at the begin of this turn */
+};
+
+/* The thread: starts libraft, runs the loop until stop_asked, closes everything. */
+void *raft_thread_run(void *replica);
+/* Any thread. */
+void raft_thread_wake(void *replica);
+/* Any thread; does not return. */
+void raft_thread_fatal(void *replica, const char *reason);
+
+#endif
