@@ -13,9 +13,15 @@
 #include "web/routes.h"
 #include "web/web.h"
 
+enum { WEB_TEMPLATES_MAX = 64 };
+
+struct wait;
+struct outcome;
+
 struct web {
     struct app app;
     struct web_settings settings;
+    char names[WEB_TEMPLATES_MAX][48]; /* of the templates */
     struct template_set *templates;
     _Atomic uint64_t pages, commands, commands_failed;
 };
@@ -27,9 +33,12 @@ struct web_thread {
 
 struct call {
     struct web *web;
-    const struct route *route;
+    const struct route *route; /* NULL: none fits */
+    enum route_face face;
     struct str params[ROUTE_PARAMS_MAX];
-    void *own; /* the handler's own state, from one step to the next */
+    void *own;            /* the handler's own state, from one step to the next */
+    struct wait *waiting; /* submit.c's */
+    enum app_verdict (*step)(struct exchange *x, struct outcome *outcome); /* submit.c's */
 };
 
 static inline struct call *call_of(const struct exchange *x)
@@ -61,6 +70,9 @@ bool call_is_https(const struct exchange *x);
 
 /* Answers 303 See Other to LOCATION (a path of ours). */
 enum app_verdict call_redirect(struct exchange *x, struct str location);
+
+/* Answers STATUS with JSON (lives as long as the exchange; at == NULL: 500), not to be stored. */
+enum app_verdict call_json(struct exchange *x, int status, struct str json);
 
 /* Answers STATUS with a page (or, where the route is of another face or the client asks
  * for JSON, a small JSON object) that says what to do. 503 gets a Retry-After. TEXT may

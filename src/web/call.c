@@ -1,0 +1,211 @@
+#include "web/call.h"
+
+#include "web/page.h"
+
+#include <stdio.h>
+
+struct str call_param(const struct exchange *x, unsigned index)
+{
+    return call_of(x)->params[index];
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+struct str call_param_text(struct exchange *x, unsigned index)
+{
+    struct str raw = call_param(x, index);
+    char *out = arena_alloc(&x->arena, raw.len + 1);
+    if (!out)
+        return STR_NONE;
+    size_t len = 0;
+    for (size_t i = 0; i < raw.len; i++) {
+        unsigned char c = (unsigned char)raw.at[i];
+        if (c == '%') {
+            int high = i + 2 < raw.len ? hex_digit(raw.at[i + 1]) : -1;
+            int low = i + 2 < raw.len ? hex_digit(raw.at[i + 2]) : -1;
+            if (high < 0 || low < 0)
+                return STR_NONE;
+            c = (unsigned char)(high * 16 + low);
+            i += 2;
+        }
+        if (c < 0x20 || c == 0x7f)
+            return STR_NONE;
+        out[len++] = (char)c;
+    }
+    out[len] = '\0';
+    struct str text = str_make(out, len);
+    return str_is_utf8(text) ? text : STR_NONE;
+}
+
+int call_param_id(const struct exchange *x, unsigned index, struct id *id)
+{
+    return id_parse(call_param(x, index), id);
+}
+
+struct str call_base_url(struct exchange *x)
+{
+    const char *set = call_web(x)->settings.base_url;
+    if (set && *set)
+        return str_of(set);
+    return arena_printf(&x->arena, "%.*s://%.*s", STR_FMT(x->scheme), STR_FMT(x->host));
+}
+
+bool call_is_https(const struct exchange *x)
+{
+    const char *set = call_web(x)->settings.base_url;
+    if (set && *set)
+        return str_starts(str_of(set), STR("https:"));
+    return str_eq(x->scheme, STR("https"));
+}
+
+enum app_verdict call_redirect(struct exchange *x, struct str location)
+{
+    exchange_add_header(x, STR("Location"), location);
+    exchange_add_header(x, STR("Cache-Control"), STR("no-store"));
+    exchange_reply(x, 303, STR("text/plain; charset=utf-8"), STR(""));
+    return APP_DONE;
+}
+
+void call_security_headers(struct exchange *x, bool html)
+{
+    exchange_add_header(x, STR("X-Content-Type-Options"), STR("nosniff"));
+    if (!html)
+        return;
+    /* Pictures may come from elsewhere: an imported catalogue names them by address. */
+    exchange_add_header(x, STR("Content-Security-Policy"),
+                        STR("default-src 'none'; style-src 'self'; script-src 'self'; "
+                            "img-src 'self' https: data:; connect-src 'self'; form-action 'self'; "
+                            "base-uri 'none'; frame-ancestors 'none'"));
+    /* An order's address is the right to see it: it is told to nobody else. */
+    exchange_add_header(x, STR("Referrer-Policy"), STR("same-origin"));
+    exchange_add_header(x, STR("Cross-Origin-Opener-Policy"), STR("same-origin"));
+}
+
+enum app_verdict call_json(struct exchange *x, int status, struct str json)
+{
+    if (!json.at)
+        return call_fail_err(x, ERR_NOMEM);
+    call_security_headers(x, false);
+    exchange_add_header(x, STR("Cache-Control"), STR("private, no-store"));
+    exchange_reply(x, status, STR("application/json"), json);
+    x->compressible = true;
+    return APP_DONE;
+}
+
+/* What people are told: title, and what to do. */
+static const struct {
+    int status;
+    const char *title, *text, *code;
+} failures[] = {
+    {400, "We did not understand that", "Go back and try again.", "bad_request"},
+    {401, "You need to be known for that", "Send the operator's token.", "unauthorized"},
+    {403, "That did not come from this shop",
+     "For your safety we only take changes from our own pages. Go back, load the page anew and try "
+     "again.",
+     "forbidden"},
+    {404, "We cannot find that page",
+     "It may have been moved, or the address may be mistyped. Search for what you want, or start "
+     "at "
+     "the home page.",
+     "not_found"},
+    {405, "That is not possible here", "Go back and try again.", "method_not_allowed"},
+    {409, "Something else happened meanwhile", "Load the page anew and try again.", "conflict"},
+    {410, "That is over", "Start again from your cart.", "gone"},
+    {413, "That was too much at once", "Send less and try again.", "too_large"},
+    {422, "Something in it is not right", "Check what you sent and try again.", "invalid"},
+    {500, "Something went wrong on our side", "Nothing was charged by this. Try again in a minute.",
+     "internal_error"},
+    {503, "The shop is very busy", "Nothing is lost. Try again in a few seconds.", "busy"},
+};
+
+static unsigned failure_row(int status)
+{
+    unsigned count = sizeof failures / sizeof *failures;
+    for (unsigned i = 0; i < count; i++)
+        if (failures[i].status == status)
+            return i;
+    return count - 2; /* 500 */
+}
+
+static enum app_verdict fail_as_json(struct exchange *x, unsigned row, struct str text)
+{
+    /* Both are sentences of ours, without anything to be escaped but quotes. */
+    struct buf body;
+    buf_init(&body, 4096);
+    buf_printf(&body, "{\"error\":{\"code\":\"%s\",\"message\":\"", failures[row].code);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] == '"' || text.at[i] == '\\')
+            buf_byte(&body, '\\');
+        buf_byte(&body, (unsigned char)text.at[i] < 0x20 ? ' ' : text.at[i]);
+    }
+    buf_puts(&body, "\"}}\n");
+    struct str copy = arena_str(&x->arena, buf_text(&body));
+    buf_close(&body);
+    call_security_headers(x, false);
+    exchange_add_header(x, STR("Cache-Control"), STR("no-store"));
+    exchange_reply(x, failures[row].status, STR("application/json"), copy.at ? copy : STR("{}"));
+    return APP_DONE;
+}
+
+static bool wants_json(const struct exchange *x)
+{
+    const struct call *call = call_of(x);
+    return (call && call->face != FACE_PAGES) ||
+           str_starts(x->known[HTTP_FIELD_ACCEPT], STR("application/json"));
+}
+
+enum app_verdict call_fail(struct exchange *x, int status, struct str text)
+{
+    unsigned row = failure_row(status);
+    if (status == 503)
+        exchange_add_header(x, STR("Retry-After"), STR("2"));
+    if (!text.len)
+        text = str_of(failures[row].text);
+    if (wants_json(x))
+        return fail_as_json(x, row, text);
+
+    struct page page;
+    if (page_begin(x, &page, "error") == 0) {
+        page_title(&page, str_of(failures[row].title), STR(""));
+        value_text(page.root, "heading", str_of(failures[row].title));
+        value_text(page.root, "text", text);
+        value_int(page.root, "status", status);
+        return page_reply(&page, status);
+    }
+    /* Without the database, the bare sentence. */
+    call_security_headers(x, true);
+    exchange_reply(x, status, STR("text/plain; charset=utf-8"), text);
+    return APP_DONE;
+}
+
+enum app_verdict call_fail_err(struct exchange *x, int err)
+{
+    switch (err) {
+    case ERR_NOTFOUND:
+        return call_fail(x, 404, STR(""));
+    case ERR_INVALID:
+        return call_fail(x, 400, STR(""));
+    case ERR_DENIED:
+        return call_fail(x, 403, STR(""));
+    case ERR_CONFLICT:
+    case ERR_STATE:
+    case ERR_EXISTS:
+        return call_fail(x, 409, STR(""));
+    case ERR_FULL:
+        return call_fail(x, 413, STR(""));
+    case ERR_BUSY:
+    case ERR_CLOSED:
+    case ERR_TIMEOUT:
+    case ERR_UNKNOWN_FATE:
+        return call_fail(x, 503, STR(""));
+    default:
+        return call_fail(x, 500, STR(""));
+    }
+}

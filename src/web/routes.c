@@ -1,0 +1,52 @@
+#include "web/routes.h"
+
+#include "base/check.h"
+#include "web/files.h"
+#include "web/pages.h"
+
+enum { FORM_BYTES = 16 * 1024 };
+
+#define SHOW(pattern, handler, kind, about)                                    \
+    {                                                                          \
+        HTTP_GET, pattern, handler, kind, FACE_PAGES, CSRF_OFF, 0, about, NULL \
+    }
+#define TAKE(pattern, handler, csrf, about)                                                  \
+    {                                                                                        \
+        HTTP_POST, pattern, handler, ROUTE_INLINE, FACE_PAGES, csrf, FORM_BYTES, about, NULL \
+    }
+
+/* clang-format off */
+const struct route routes[] = {
+    /* For people. */
+    SHOW("/", page_home, ROUTE_WORK, "home: categories, new and best-selling products"),
+    SHOW("/category/{slug}", page_category, ROUTE_WORK, "a category's products"),
+    SHOW("/search", page_search, ROUTE_WORK, "products by words, with filters and sorting"),
+    SHOW("/suggest", page_suggest, ROUTE_WORK, "some products for words being typed, as JSON"),
+    SHOW("/product/{handle}.json", page_product_json, ROUTE_INLINE, "a product as JSON"),
+    SHOW("/product/{handle}", page_product, ROUTE_INLINE, "a product's page"),
+    SHOW("/cart", page_cart, ROUTE_INLINE, "the cart"),
+    TAKE("/cart/add", cart_add, CSRF_ORIGIN, "adds an item to the cart"),
+    TAKE("/cart/set", cart_set, CSRF_TOKEN, "sets the quantity of an item in the cart"),
+    TAKE("/cart/codes", cart_codes, CSRF_TOKEN, "adds or removes a discount code"),
+    TAKE("/checkout", checkout_begin, CSRF_TOKEN, "begins the checkout of the cart"),
+    SHOW("/checkout/{id}", page_checkout, ROUTE_INLINE, "checkout: contact and address"),
+    TAKE("/checkout/{id}", checkout_address, CSRF_TOKEN, "takes contact and address"),
+    SHOW("/checkout/{id}/delivery", page_delivery, ROUTE_INLINE, "checkout: delivery"),
+    TAKE("/checkout/{id}/delivery", checkout_delivery, CSRF_TOKEN, "takes the delivery option"),
+    SHOW("/checkout/{id}/payment", page_payment, ROUTE_INLINE, "checkout: review and payment"),
+    TAKE("/checkout/{id}/payment", checkout_pay, CSRF_TOKEN, "pays"),
+    SHOW("/order/{id}", page_order, ROUTE_INLINE, "an order and its state"),
+    SHOW("/about", page_text, ROUTE_INLINE, "about the shop"),
+    SHOW("/terms", page_text, ROUTE_INLINE, "terms of sale"),
+    SHOW("/privacy", page_text, ROUTE_INLINE, "privacy"),
+
+    /* Files. */
+    SHOW("/assets/{name}", files_asset, ROUTE_INLINE, "style sheet and scripts"),
+    SHOW("/pictures/{name}", files_picture, ROUTE_INLINE, "the demo catalogue's pictures"),
+    SHOW("/media/{path*}", files_media, ROUTE_WORK, "files of the media folder"),
+    SHOW("/favicon.svg", files_icon, ROUTE_INLINE, "the shop's icon"),
+    SHOW("/robots.txt", files_robots, ROUTE_INLINE, "what search engines should leave alone"),
+};
+/* clang-format on */
+
+const unsigned route_count = COUNT_OF(routes);

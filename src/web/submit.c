@@ -1,0 +1,137 @@
+#include "web/submit.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "web/call.h"
+
+#include <stdlib.h>
+
+/* One thing that an exchange waits for. In the exchange's arena, which the applier's
+ * thread must not touch (the handler that submitted may still be running): the result
+ * record is copied to memory of its own. */
+struct wait {
+    struct submission submission;
+    struct exchange *x;
+    struct web *web;
+    submit_then *then;
+    int err;
+    uint64_t index;
+    char *record;
+    size_t record_len;
+    struct outcome outcome;
+};
+
+static void free_record(void *argument)
+{
+    struct wait *wait = argument;
+    free(wait->record);
+}
+
+/* Any thread. */
+static void keep_record(struct wait *wait, struct str record)
+{
+    wait->record = malloc(record.len + 1);
+    if (!wait->record) {
+        wait->err = ERR_NOMEM;
+        return;
+    }
+    memcpy(wait->record, record.at, record.len);
+    wait->record_len = record.len;
+}
+
+static void go_on(struct exchange *x, enum app_verdict verdict)
+{
+    CHECK(verdict != APP_WORK);
+    if (verdict == APP_DONE)
+        exchange_finish(x);
+}
+
+static void arrived(struct exchange *x)
+{
+    struct wait *wait = call_of(x)->waiting;
+    struct outcome *outcome = &wait->outcome;
+    outcome->err = wait->err;
+    outcome->index = wait->index;
+    if (!outcome->err)
+        outcome->err =
+            result_decode(&x->arena, str_make(wait->record, wait->record_len), &outcome->result);
+    if (outcome->err)
+        atomic_fetch_add_explicit(&wait->web->commands_failed, 1, memory_order_relaxed);
+    go_on(x, wait->then(x, outcome));
+}
+
+static struct wait *wait_new(struct exchange *x, submit_then *then)
+{
+    struct wait *wait = ARENA_NEW(&x->arena, struct wait);
+    if (!wait || exchange_at_end(x, free_record, wait))
+        return NULL;
+    wait->x = x;
+    wait->web = call_web(x);
+    wait->then = then;
+    call_of(x)->waiting = wait;
+    atomic_fetch_add_explicit(&wait->web->commands, 1, memory_order_relaxed);
+    return wait;
+}
+
+static void applied(struct submission *submission, int err, uint64_t index, struct str result)
+{
+    struct wait *wait = CONTAINER_OF(submission, struct wait, submission);
+    wait->err = err;
+    wait->index = index;
+    if (!err)
+        keep_record(wait, result);
+    exchange_continue(wait->x, arrived);
+}
+
+enum app_verdict submit_command(struct exchange *x, const struct command *command,
+                                submit_then *then)
+{
+    struct wait *wait = wait_new(x, then);
+    if (!wait)
+        return call_fail_err(x, ERR_NOMEM);
+    struct buf record;
+    buf_init(&record, ORDER_COMMAND_MAX);
+    command_encode(&record, command);
+    int err = record.failed ? ERR_FULL : 0;
+    if (!err) {
+        wait->submission.command = arena_str(&x->arena, buf_text(&record));
+        err = wait->submission.command.at ? 0 : ERR_NOMEM;
+    }
+    buf_close(&record);
+    wait->submission.done = applied;
+    if (!err)
+        err = order_submit(wait->web->settings.order, &wait->submission);
+    return err ? call_fail_err(x, err) : APP_LATER;
+}
+
+static void bought(void *context, uint64_t index, struct str result)
+{
+    struct wait *wait = context;
+    wait->index = index;
+    keep_record(wait, result);
+    exchange_continue(wait->x, arrived);
+}
+
+enum app_verdict submit_purchase(struct exchange *x, const struct buy_request *request,
+                                 submit_then *then)
+{
+    struct wait *wait = wait_new(x, then);
+    if (!wait)
+        return call_fail_err(x, ERR_NOMEM);
+    struct buy_request mine = *request;
+    mine.done = bought;
+    mine.context = wait;
+    int err = buy_start(wait->web->settings.buying, &mine);
+    return err ? call_fail_err(x, err) : APP_LATER;
+}
+
+enum app_verdict submit_wait(struct exchange *x, submit_then *step)
+{
+    call_of(x)->step = step;
+    return APP_LATER;
+}
+
+void submit_resume(struct exchange *x)
+{
+    go_on(x, call_of(x)->step(x, NULL));
+}

@@ -1,0 +1,163 @@
+#include "web/web.h"
+
+#include "web/asset.h"
+#include "web/call.h"
+#include "web/csrf.h"
+
+#include <stdlib.h>
+
+static struct web *web_of(struct app *app)
+{
+    return (struct web *)(void *)((char *)app - offsetof(struct web, app));
+}
+
+/* The cached answer to X's path, if there is one: the hot way of the shop. */
+static bool answer_from_cache(struct web *web, struct exchange *x)
+{
+    if ((x->method != HTTP_GET && x->method != HTTP_HEAD) || x->query.len)
+        return false;
+    struct http_page *page = cache_get(web->settings.cache, x->path);
+    if (!page)
+        return false;
+    call_security_headers(x, !str_ends(x->path, STR(".json")));
+    exchange_page(x, page);
+    http_page_drop(page);
+    return true;
+}
+
+static void refuse_unrouted(struct exchange *x, const struct route_match *match)
+{
+    if (!match->allowed) {
+        call_fail(x, 404, STR(""));
+        return;
+    }
+    char allow[64];
+    exchange_add_header(
+        x, STR("Allow"),
+        arena_str(&x->arena, str_of(route_allow(match->allowed, allow, sizeof allow))));
+    call_fail(x, 405, STR(""));
+}
+
+static void on_accept(struct app *app, struct exchange *x)
+{
+    struct web *web = web_of(app);
+    if (answer_from_cache(web, x))
+        return;
+    struct call *call = ARENA_NEW(&x->arena, struct call);
+    if (!call) {
+        exchange_reply(x, 503, STR("text/plain"), STR("out of memory\n"));
+        return;
+    }
+    struct route_match match = route_find(routes, route_count, x->method, x->path);
+    call->web = web;
+    call->route = match.route;
+    call->face = match.face;
+    memcpy(call->params, match.params, sizeof call->params);
+    x->state = call;
+    if (!match.route) {
+        refuse_unrouted(x, &match);
+        return;
+    }
+    x->body_limit = match.route->body_limit;
+    if (match.route->csrf != CSRF_OFF && !csrf_origin_is_ours(x))
+        call_fail(x, 403, STR(""));
+    else if (match.route->accept)
+        match.route->accept(x);
+}
+
+static enum app_verdict on_handle(struct app *app, struct exchange *x)
+{
+    const struct route *route = call_of(x)->route;
+    atomic_fetch_add_explicit(&web_of(app)->pages, 1, memory_order_relaxed);
+    return route->kind == ROUTE_WORK ? APP_WORK : route->handle(x);
+}
+
+static enum app_verdict on_work(struct app *app, struct exchange *x)
+{
+    (void)app;
+    return call_of(x)->route->handle(x);
+}
+
+static void *on_thread_start(struct app *app)
+{
+    struct web_thread *thread = calloc(1, sizeof *thread);
+    if (!thread)
+        return NULL;
+    thread->web = web_of(app);
+    struct failure failure;
+    if (reader_open(thread->web->settings.database, &thread->reader, &failure)) {
+        log_line(thread->web->settings.log, LOG_ERROR, "web", "%s", failure.text);
+        free(thread);
+        return NULL;
+    }
+    return thread;
+}
+
+static void on_thread_stop(struct app *app, void *thread_state)
+{
+    (void)app;
+    struct web_thread *thread = thread_state;
+    reader_close(thread->reader);
+    free(thread);
+}
+
+/* pages/home.html becomes the template "home". */
+static int compile_templates(struct web *web, struct failure *failure)
+{
+    const struct str folder = STR("pages/"), end = STR(".html");
+    struct template_source sources[WEB_TEMPLATES_MAX];
+    unsigned count = 0;
+    for (unsigned i = 0; i < asset_count && count < WEB_TEMPLATES_MAX; i++) {
+        struct str path = str_of(assets[i].path);
+        if (!str_starts(path, folder) || !str_ends(path, end))
+            continue;
+        struct str name = str_sub(path, folder.len, path.len - folder.len - end.len);
+        sources[count].name = str_copy(web->names[count], sizeof web->names[count], name);
+        sources[count].text = str_make(assets[i].bytes, assets[i].length);
+        count++;
+    }
+    return template_set_new(sources, count, &web->templates, failure);
+}
+
+int web_new(const struct web_settings *settings, struct web **web, struct failure *failure)
+{
+    struct web *made = calloc(1, sizeof *made);
+    if (!made)
+        return fail(failure, ERR_NOMEM, "no memory for the shop's pages");
+    made->settings = *settings;
+    made->app = (struct app){
+        .name = "shop",
+        .accept = on_accept,
+        .handle = on_handle,
+        .work = on_work,
+        .thread_start = on_thread_start,
+        .thread_stop = on_thread_stop,
+    };
+    int err = compile_templates(made, failure);
+    if (err) {
+        free(made);
+        return err;
+    }
+    *web = made;
+    return 0;
+}
+
+void web_free(struct web *web)
+{
+    if (!web)
+        return;
+    template_set_free(web->templates);
+    free(web);
+}
+
+struct app *web_app(struct web *web)
+{
+    return &web->app;
+}
+
+void web_stats(const struct web *web, struct web_stats *stats)
+{
+    stats->pages = atomic_load_explicit(&web->pages, memory_order_relaxed);
+    stats->commands = atomic_load_explicit(&web->commands, memory_order_relaxed);
+    stats->commands_failed = atomic_load_explicit(&web->commands_failed, memory_order_relaxed);
+}
