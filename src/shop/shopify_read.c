@@ -536,9 +536,10 @@ static int read_product_row(struct shopify *s, struct arena *scratch)
     if (!handle.at)
         return ERR_NOMEM;
     if (!is_handle(handle)) {
+        int err = end_product(s);
         bad(s, s->csv.row_line, handle.len ? "URL handle is longer than 255 bytes"
                                            : "there is neither a URL handle nor a Title");
-        return 0;
+        return err;
     }
     if (!s->open || !str_eq(handle, s->product.handle)) {
         int err = end_product(s);

@@ -1,0 +1,37 @@
+/* Load: a generator of load with any number of connections, closed or open loop.
+ *
+ * Closed loop: each visitor begins its next operation when the last one ended; the rate
+ * is what the server gives. Open loop: operations are due at random moments of a given
+ * mean rate whatever the server does, and are timed from when they were due, so that a
+ * server that stalls is not spared the waiting (Schroeder et al., NSDI 2006; "coordinated
+ * omission").
+ *
+ * Each thread has an event loop and its share of the connections; nothing is shared
+ * while it runs. Blocks until it is over. Thread: the caller's.
+ */
+#ifndef STOA_BENCH_LOAD_H
+#define STOA_BENCH_LOAD_H
+
+#include "base/err.h"
+#include "bench/report.h"
+#include "bench/script.h"
+
+struct load_config {
+    const char *url; /* "http://127.0.0.1:8080" */
+    const struct script *script;
+    const void *script_context;
+    unsigned connections; /* each with one visitor; with HTTP/2, `streams` of them */
+    unsigned streams;
+    unsigned threads;
+    bool http2;
+    double seconds, warm_up_seconds;
+    double rate; /* operations/s in all; 0: closed loop */
+    uint64_t seed;
+    bool insecure; /* https: take any certificate */
+};
+
+/* Runs and adds what it found to REPORT (whose names the caller has set). */
+int load_run(const struct load_config *config, struct bench_report *report,
+             struct failure *failure);
+
+#endif
