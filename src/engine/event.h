@@ -28,7 +28,7 @@
 enum {
     EVENT_READ = 16 * 1024,      /* read at a turn: what a flood of small requests may have */
     EVENT_READ_BULK = 64 * 1024, /* the same for a body that streams in */
-    EVENT_SEND = 256 * 1024,     /* sent at a turn */
+    EVENT_SEND = 64 * 1024,      /* sent at a turn */
     EVENT_PIECES = 32,
     EVENT_ACCEPTS = 64, /* taken in at a turn */
     EVENT_POOL = 512,   /* freed connections kept for the next ones */
@@ -60,6 +60,7 @@ struct event_conn {
     bool hung_up; /* the end is in sight: read until it comes */
     bool eof;     /* it came */
     bool bulk;    /* the last read brought nothing but a piece of a large body */
+    bool sending; /* in the middle of a large answer */
     bool broken;  /* to be closed at the end of this turn */
     bool reset;   /* and by a reset */
     struct address peer;

@@ -335,6 +335,7 @@ static void turn_open(struct event_conn *c)
     if (c->broken)
         c->reset |= c->state == EVENT_OPEN && !c->tls;
     bool more = c->tls ? send_tls(c) : send_plain(c);
+    c->sending = more || !c->writable;
     if (c->broken)
         return;
     if (c->http && http_conn_finished(c->http) && (!c->tls || tls_output(c->tls).len == 0)) {
@@ -370,7 +371,11 @@ static void conn_ready(struct watch *watch, uint32_t events)
         c->hung_up = true;
     if (events & EPOLLOUT)
         c->writable = true;
-    event_conn_turn(c);
+    /* Large transfers wait until the small requests of this batch have been answered. */
+    if (c->bulk || c->sending)
+        loop_soon(c->owner->loop, &c->soon);
+    else
+        event_conn_turn(c);
 }
 
 static void conn_soon(struct soon *soon)

@@ -13,6 +13,9 @@
 
 enum { BATCH = 256 };
 
+/* What soons may take of a turn. */
+#define SOONS_NS (500 * 1000ull)
+
 struct loop {
     int epoll_fd, wake_fd;
     uint64_t now_ns, turns;
@@ -181,7 +184,8 @@ static void run_posts(struct loop *loop)
     }
 }
 
-/* Only those waiting now: one that asks for another turn gets it after the others. */
+/* Only those waiting now, one that asks for another turn gets it after the others; and
+ * not for long: events come first. */
 static void run_soons(struct loop *loop)
 {
     struct list waiting;
@@ -190,11 +194,19 @@ static void run_soons(struct loop *loop)
     waiting = loop->soons;
     waiting.next->prev = waiting.prev->next = &waiting;
     list_init(&loop->soons);
-    while (!list_empty(&waiting)) {
+    uint64_t end = clock_mono_ns() + SOONS_NS;
+    do {
         struct soon *soon = CONTAINER_OF(waiting.next, struct soon, node);
         list_remove(&soon->node);
         soon->run(soon);
-    }
+    } while (!list_empty(&waiting) && clock_mono_ns() < end);
+    if (list_empty(&waiting))
+        return;
+    /* Before those that were added meanwhile. */
+    waiting.prev->next = loop->soons.next;
+    loop->soons.next->prev = waiting.prev;
+    loop->soons.next = waiting.next;
+    waiting.next->prev = &loop->soons;
 }
 
 /* Rounded up, so that the loop does not spin through a timer's last millisecond.

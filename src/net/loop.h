@@ -34,7 +34,8 @@ struct post {
     void (*run)(struct post *post);
 };
 
-/* Something to be done in the next turn, after other connections had theirs. */
+/* Something that can wait: done in a turn after the events that came in, and when
+ * others have already taken their share of the turn, in the next one. */
 struct soon {
     struct list node; /* list_init before the first use */
     void (*run)(struct soon *soon);

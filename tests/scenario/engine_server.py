@@ -1,0 +1,188 @@
+"""Starts tests/lib/engine_app.c and talks to it, for the scenarios of the event engine."""
+
+import contextlib
+import http.client
+import json
+import multiprocessing
+import os
+import pathlib
+import signal
+import socket
+import ssl
+import subprocess
+import time
+
+PROGRAM = os.environ.get("ENGINE_APP") or str(
+    pathlib.Path(os.environ.get("STOA", "build/stoa")).resolve().parent / "tests/lib/engine_app"
+)
+SANITIZED = "asan" in PROGRAM or "tsan" in PROGRAM
+
+
+class Server:
+    def __init__(self, folder, *options, tls=True, preexec=None):
+        command = [PROGRAM, "--listen", "127.0.0.1:0"]
+        if tls:
+            command += ["--tls", "127.0.0.1:0", "--state", str(folder)]
+        command += [str(option) for option in options]
+        self.errors = open(pathlib.Path(folder) / "stderr.txt", "w+")
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=self.errors, text=True, preexec_fn=preexec
+        )
+        line = self.process.stdout.readline()
+        assert line.startswith("ready "), self.error_text() + line
+        self.port, *rest = [int(port) for port in line.split()[1:]]
+        self.tls_port = rest[0] if rest else None
+
+    def error_text(self):
+        self.errors.flush()
+        return pathlib.Path(self.errors.name).read_text()
+
+    def connect(self, timeout=20):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+
+    def connect_tls(self, timeout=20, alpn=("http/1.1",)):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.set_alpn_protocols(list(alpn))
+        raw = socket.create_connection(("127.0.0.1", self.tls_port), timeout=timeout)
+        return context.wrap_socket(raw)
+
+    def get(self, path, method="GET", body=None, timeout=20):
+        """Status, headers and body of one request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        with contextlib.closing(connection):
+            connection.request(method, path, body=body)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+
+    def stats(self):
+        return json.loads(self.get("/stats")[2])
+
+    def rss_bytes(self):
+        with open(f"/proc/{self.process.pid}/statm") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def ask_to_stop(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self, within=20):
+        """Seconds that it took. Its exit status must be 0, which sanitizers rely on too."""
+        begin = time.monotonic()
+        if self.process.poll() is None:
+            self.ask_to_stop()
+        try:
+            status = self.process.wait(timeout=within)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        assert status == 0, self.error_text()
+        return time.monotonic() - begin
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is None:
+            self.stop()
+        else:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.errors.close()
+
+
+def wait_until(condition, seconds=20, every=0.01):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(every)
+    return found
+
+
+def read_answer(stream):
+    """Status, headers and body of the next answer on the file STREAM; None at its end."""
+    first = stream.readline()
+    if not first:
+        return None
+    status = int(first.split()[1])
+    headers = {}
+    while (line := stream.readline()) not in (b"\r\n", b""):
+        name, value = line.decode().split(":", 1)
+        headers[name.lower()] = value.strip()
+    body = b""
+    if "chunked" in headers.get("transfer-encoding", ""):
+        while size := int(stream.readline(), 16):
+            body += stream.read(size)
+            stream.readline()
+        stream.readline()
+    else:
+        body = stream.read(int(headers.get("content-length", 0)))
+    return status, headers, body
+
+
+def ended(connection, seconds):
+    """True when the server closes CONNECTION within SECONDS; gives what it sent before."""
+    received = b""
+    connection.settimeout(seconds)
+    try:
+        while part := connection.recv(65536):
+            received += part
+    except ConnectionError:
+        pass
+    except TimeoutError:
+        return False, received
+    return True, received
+
+
+class Probe:
+    """A client that asks for /page again and again, and notes how long each took.
+
+    A process of its own, so that what else the test does is not measured.
+    """
+
+    def __init__(self, server, every=0.002):
+        self.server, self.every = server, every
+        self.times, self.failure = [], None
+        self.stopping = multiprocessing.Event()
+        self.count = multiprocessing.Value("Q")
+        self.receiver, self.sender = multiprocessing.Pipe(False)
+        self.process = multiprocessing.Process(target=self.run)
+
+    def run(self):
+        times = []
+        try:
+            with self.server.connect() as connection:
+                stream = connection.makefile("rb")
+                while not self.stopping.is_set():
+                    begin = time.monotonic()
+                    connection.sendall(b"GET /page HTTP/1.1\r\nHost: a\r\n\r\n")
+                    assert read_answer(stream)[0] == 200
+                    times.append(time.monotonic() - begin)
+                    self.count.value += 1
+                    time.sleep(self.every)
+        except Exception as failure:
+            self.failure = repr(failure)
+        self.sender.send((times, self.failure))
+
+    def __enter__(self):
+        self.process.start()
+        wait_until(lambda: self.count.value > 0 or not self.process.is_alive())
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.times, self.failure = self.receiver.recv()
+        self.process.join()
+        assert self.failure is None, self.failure
+
+    def p99(self):
+        assert len(self.times) >= 50, "too few requests to speak of a p99"
+        return sorted(self.times)[int(len(self.times) * 0.99)]
+
+
+def p99_of_others(server, seconds=1.5):
+    with Probe(server) as probe:
+        time.sleep(seconds)
+    return probe.p99()

@@ -1,0 +1,120 @@
+"""A graceful stop finishes what is in flight, refuses what is new, and does not take long."""
+
+import threading
+import time
+
+import pytest
+
+from engine_server import Server, read_answer, wait_until
+
+CHUNK = 40000
+
+
+@pytest.mark.quick
+def test_an_idle_server_stops_within_two_seconds(tmp_path):
+    with Server(tmp_path) as server:
+        idle = [server.connect() for _ in range(20)] + [server.connect_tls() for _ in range(5)]
+        for connection in idle:
+            connection.sendall(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert connection.recv(4096)
+        idle += [server.connect() for _ in range(20)]
+        half = server.connect()
+        half.sendall(b"GET /hello HT")
+        assert server.stop() < 2
+        for connection in idle + [half]:
+            connection.close()
+
+
+@pytest.mark.quick
+def test_what_is_in_flight_is_finished(tmp_path):
+    (tmp_path / "file").write_bytes(b"f" * 20_000_000)
+    with Server(tmp_path, "--file", tmp_path / "file") as server:
+        waiting = {}
+        for path in ["/later?ms=1200", "/work?ms=1200", "/drip?count=100", "/file"]:
+            for connect in [server.connect, server.connect_tls]:
+                connection = connect()
+                connection.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path.encode())
+                waiting[connection] = path
+        upload = server.connect()
+        upload.sendall(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % CHUNK)
+        wait_until(lambda: server.stats()["requests"] >= len(waiting) + 1)
+        server.ask_to_stop()
+        refused_at = time.monotonic()
+
+        def refused():
+            try:
+                server.connect().close()
+            except ConnectionError:
+                return True
+
+        wait_until(refused)
+        assert time.monotonic() - refused_at < 1
+        for part in range(4):
+            upload.sendall(b"u" * (CHUNK // 4))
+        assert read_answer(upload.makefile("rb"))[2] == b"%d\n" % CHUNK
+        for connection, path in waiting.items():
+            status, headers, body = read_answer(connection.makefile("rb"))
+            assert status == 200
+            assert len(body) == {"/later?ms=1200": 6, "/work?ms=1200": 7}.get(
+                path, 500 if path[1] == "d" else 20_000_000
+            )
+            connection.close()
+        assert server.stop() < 5
+
+
+@pytest.mark.parametrize("loops", [1, 2])
+def test_no_accepted_request_fails_under_load(tmp_path, loops):
+    with Server(tmp_path, "--loops", loops, tls=False) as server:
+        done, failures = [], []
+
+        def one_connection(path):
+            """Requests until the server says that it closes; False: it is gone."""
+            try:
+                connection = server.connect()
+            except ConnectionError:
+                return False
+            with connection:
+                stream = connection.makefile("rb")
+                answer = None
+                while answer is None or answer[1].get("connection") != "close":
+                    try:
+                        connection.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path)
+                        answer = read_answer(stream)
+                    except ConnectionError:
+                        answer = None
+                    if answer is None or answer[0] != 200:
+                        return failures.append((path, answer))
+                    done.append(path)
+            return True
+
+        def hammer(path):
+            while one_connection(path):
+                pass
+
+        paths = [b"/page", b"/later?ms=5", b"/work?ms=1", b"/hello"] * 4
+        threads = [threading.Thread(target=hammer, args=(path,)) for path in paths]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: server.stats()["requests"] > 10000)
+        server.ask_to_stop()
+        for thread in threads:
+            thread.join()
+        assert not failures
+        assert len(done) > 10000
+        assert server.stop() < 2
+
+
+def test_what_takes_longer_than_the_grace_is_cut_off(tmp_path):
+    with Server(tmp_path, "--grace", 500, "--send_idle_ms", 60000) as server:
+        stalled = []
+        for connect in [server.connect, server.connect_tls]:
+            connection = connect()
+            connection.sendall(b"GET /stream?bytes=1000000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+            connection.recv(1)
+            stalled.append(connection)
+        assert server.stop() < 3
+        assert "2 connections were cut off" in server.error_text() or (
+            server.error_text().count("1 connections were cut off") == 2
+        )
+        for connection in stalled:
+            connection.close()
