@@ -53,8 +53,18 @@ enum counter {
 };
 uint64_t apply_next_number(struct apply *apply, enum counter counter);
 
+/* For shop/stock.c. */
+struct items *shop_items(struct shop *shop);
+struct db *shop_db(struct shop *shop);
+/* A product whose stock changed at INDEX: told after the commit. */
+void shop_note_product(struct shop *shop, uint64_t product_id, struct str handle, uint64_t index);
+
+/* Lists show something else (a product is sold out): told after the commit. */
+void shop_note_lists(struct shop *shop, uint64_t index);
+
 /* What changed, told to the listener after the commit, once per thing. Stock does it
- * by itself. Each also bumps catalogue_index, empties the items and forgets the terms. */
+ * by itself. Each also bumps catalogue_index, and the next command finds no items and
+ * terms of before. */
 void apply_changed_product(struct apply *apply, uint64_t product_id, struct str handle);
 void apply_changed_catalogue(struct apply *apply);
 void apply_changed_settings(struct apply *apply);
@@ -77,6 +87,8 @@ int apply_cart_put(struct apply *apply);
 int apply_cart_add(struct apply *apply);
 int apply_cart_set(struct apply *apply);
 int apply_cart_cancel(struct apply *apply);
+/* The cart ID as it is now into the result: for an operation that was applied before. */
+int apply_show_cart(struct apply *apply, struct id id);
 int apply_checkout_create(struct apply *apply);
 int apply_checkout_update(struct apply *apply);
 int apply_checkout_hold(struct apply *apply);

@@ -8,10 +8,9 @@ enum { COMMAND_VERSION = 1 };
 
 const char *command_name(enum command_type type)
 {
-    static const char *const names[] = {
-        "NONE",
+    static const char *const names[] = {"NONE",
 #define X(name, about) #name,
-        COMMAND_LIST(X)
+                                        COMMAND_LIST(X)
 #undef X
     };
     return (unsigned)type < COUNT_OF(names) ? names[type] : "?";

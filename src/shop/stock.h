@@ -27,6 +27,12 @@ int stock_adjust(struct apply *apply, struct item *item, int64_t difference, str
 /* Writes the changed counts back and remembers whose products have changed. */
 int stock_write_back(struct shop *shop, uint64_t index);
 
+/* For catalogue commands, which write stock rows themselves: */
+void stock_keep_move(struct apply *apply, uint64_t variant_id, int64_t received, int64_t adjusted,
+                     struct str note);
+/* What best-selling lists are sorted by. */
+int64_t stock_popularity(int64_t sold);
+
 /* Commands. */
 int apply_stock_receive(struct apply *apply);
 int apply_stock_adjust(struct apply *apply);

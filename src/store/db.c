@@ -88,6 +88,21 @@ void db_forget_failure(struct db *db)
     db->failure = (struct failure){0};
 }
 
+int db_fail_memory(struct db *db)
+{
+    return db->failure.err ? db->failure.err
+                           : fail(&db->failure, ERR_NOMEM, "%s: out of memory", db->file);
+}
+
+int db_fail_damaged(struct db *db, const char *what)
+{
+    return db->failure.err ? db->failure.err
+                           : fail(&db->failure, ERR_DAMAGED,
+                                  "%s: the data is damaged: %s; let the copy be made again from "
+                                  "the log, or restore a backup",
+                                  db->file, what);
+}
+
 /* ---- Opening ---- */
 
 static int keep_wal_size(void *context, sqlite3 *handle, const char *name, int pages)

@@ -1,0 +1,29 @@
+/* Product rows: how a product is written into the tables. For catalogue.c, import.c and
+ * stock.c; the applier's thread. */
+#ifndef STOA_SHOP_PRODUCT_H
+#define STOA_SHOP_PRODUCT_H
+
+#include "shop/apply.h"
+
+/* Checks PRODUCT and fills in what may be left out: the handle (from the title) and the
+ * variants' keys. 0, or ERR_INVALID with a sentence in the result. Nothing is written. */
+int product_check(struct apply *apply, struct product *product);
+
+/* Creates or replaces a checked product: variants are matched by key, those that are no
+ * longer named are retired. ERR_EXISTS, before anything is written, when a key belongs to
+ * another product. */
+int product_write(struct apply *apply, struct product *product);
+
+/* Derives what lists show of a product (prices, available, popularity, …) from its
+ * variants and their stock rows. */
+void product_refresh(struct db *db, uint64_t product_id);
+
+/* Lists or unlists: keeps the count of its category. */
+void product_count_in_category(struct apply *apply, uint64_t category_id, int difference);
+/* The id of the category NAME, which is made if need be. 0 for an empty name. */
+uint64_t product_category(struct apply *apply, struct str name);
+
+/* Puts a product's words into the search index, in the place of those it had. */
+void product_index_words(struct apply *apply, uint64_t product_id, const struct product *product);
+
+#endif

@@ -1,0 +1,419 @@
+#include "shop/shop.h"
+
+#include "base/check.h"
+#include "shop/apply.h"
+#include "shop/changes.h"
+#include "shop/remember.h"
+#include "shop/result.h"
+#include "shop/stock.h"
+#include "store/schema.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    ITEMS_MAX = 16384,         /* kept in memory, about 400 bytes each */
+    COMMAND_MEMORY = 64 << 20, /* one command's; a record of 240 KiB cannot need as much */
+    TERMS_MEMORY = 64 << 20,
+    ROW_MAX = 4 << 20,
+};
+
+struct shop {
+    struct db *db;
+    struct items items;
+    bool items_stale; /* a command changed the catalogue */
+    struct arena terms_memory;
+    struct terms terms;
+    bool terms_known;
+    struct arena arena;
+    struct buf scratch;
+    struct changes changes;
+    struct shop_listener listener;
+    const struct log *log;
+
+    bool in_transaction;
+    uint64_t applied_index;
+    int64_t applied_time;
+    uint64_t catalogue_index, saved_catalogue_index;
+    uint64_t counters[COUNTER_COUNT], saved_counters[COUNTER_COUNT];
+};
+
+/* ---- Commands ---- */
+
+struct handler {
+    int (*apply)(struct apply *apply);
+    /* Applying it twice would do more than once, so its operation id is remembered. The
+     * others set something to what they carry, or are made once by the object's own id. */
+    bool once;
+};
+
+static const struct handler handlers[COMMAND_TYPE_COUNT] = {
+    [COMMAND_PRODUCT_PUT] = {apply_product_put, false},
+    [COMMAND_PRODUCT_RETIRE] = {apply_product_retire, false},
+    [COMMAND_VARIANT_RETIRE] = {apply_variant_retire, false},
+    [COMMAND_PRICE_SET] = {apply_price_set, false},
+    [COMMAND_STOCK_RECEIVE] = {apply_stock_receive, true},
+    [COMMAND_STOCK_ADJUST] = {apply_stock_adjust, true},
+    [COMMAND_CART_PUT] = {apply_cart_put, false},
+    [COMMAND_CART_ADD] = {apply_cart_add, true},
+    [COMMAND_CART_SET] = {apply_cart_set, true},
+    [COMMAND_CART_CANCEL] = {apply_cart_cancel, false},
+    [COMMAND_CHECKOUT_CREATE] = {apply_checkout_create, false},
+    [COMMAND_CHECKOUT_UPDATE] = {apply_checkout_update, false},
+    [COMMAND_CHECKOUT_HOLD] = {apply_checkout_hold, false},
+    [COMMAND_CHECKOUT_CONFIRM] = {apply_checkout_confirm, false},
+    [COMMAND_CHECKOUT_RELEASE] = {apply_checkout_release, false},
+    [COMMAND_CHECKOUT_CANCEL] = {apply_checkout_cancel, false},
+    [COMMAND_EXPIRE] = {apply_expire, false},
+    [COMMAND_SETTINGS_PUT] = {apply_settings_put, false},
+    [COMMAND_DISCOUNT_PUT] = {apply_discount_put, false},
+    [COMMAND_SHIPPING_RATE_PUT] = {apply_shipping_rate_put, false},
+    [COMMAND_TAX_RATE_PUT] = {apply_tax_rate_put, false},
+    [COMMAND_IMPORT_STAGE] = {apply_import_stage, false},
+    [COMMAND_IMPORT_COMMIT] = {apply_import_commit, false},
+    [COMMAND_IMPORT_STEP] = {apply_import_step, false},
+    [COMMAND_IMPORT_ABORT] = {apply_import_abort, false},
+};
+
+/* ---- Opening ---- */
+
+static const char *const counter_keys[COUNTER_COUNT] = {
+    "next_product", "next_variant", "next_category", "next_order", "next_move",
+};
+static const uint64_t counter_starts[COUNTER_COUNT] = {[COUNTER_ORDER] = 1000};
+
+static uint64_t read_meta(struct db *db, const char *key, uint64_t otherwise)
+{
+    struct stmt *row = db_stmt(db, "SELECT value FROM meta WHERE key = ?");
+    stmt_bind_str(row, 1, str_of(key));
+    if (stmt_next(row))
+        return otherwise;
+    uint64_t value = stmt_u64(row, 0);
+    stmt_done(row);
+    return value;
+}
+
+static void write_meta(struct db *db, const char *key, uint64_t value)
+{
+    struct stmt *row = db_stmt(db, "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
+    stmt_bind_str(row, 1, str_of(key));
+    stmt_bind_u64(row, 2, value);
+    stmt_run(row);
+}
+
+static int read_progress(struct shop *shop, struct failure *failure)
+{
+    shop->applied_index = read_meta(shop->db, "applied_index", 0);
+    shop->applied_time = (int64_t)read_meta(shop->db, "applied_time", 0);
+    shop->catalogue_index = read_meta(shop->db, "catalogue_index", 0);
+    shop->saved_catalogue_index = shop->catalogue_index;
+    for (int i = 0; i < COUNTER_COUNT; i++) {
+        shop->counters[i] = read_meta(shop->db, counter_keys[i], counter_starts[i]);
+        shop->saved_counters[i] = shop->counters[i];
+    }
+    if (db_failure(shop->db)->err && failure)
+        *failure = *db_failure(shop->db);
+    return db_failure(shop->db)->err;
+}
+
+int shop_open(const char *file, const struct shop_listener *listener, const struct log *log,
+              struct shop **out, struct failure *failure)
+{
+    *out = NULL;
+    struct shop *shop = calloc(1, sizeof *shop);
+    if (!shop)
+        return fail(failure, ERR_NOMEM, "%s: out of memory", file);
+    shop->log = log;
+    if (listener)
+        shop->listener = *listener;
+    changes_init(&shop->changes);
+    arena_init(&shop->arena, COMMAND_MEMORY);
+    arena_init(&shop->terms_memory, TERMS_MEMORY);
+    buf_init(&shop->scratch, ROW_MAX);
+    int err = db_open(file, DB_WRITER, &shop->db, failure);
+    if (!err)
+        err = schema_open(shop->db, failure);
+    if (!err)
+        err = read_progress(shop, failure);
+    items_init(&shop->items, shop->db, ITEMS_MAX, true);
+    if (err) {
+        shop_close(shop);
+        return err;
+    }
+    *out = shop;
+    return 0;
+}
+
+void shop_close(struct shop *shop)
+{
+    if (!shop)
+        return;
+    if (shop->in_transaction)
+        db_rollback(shop->db);
+    items_close(&shop->items);
+    db_close(shop->db);
+    changes_close(&shop->changes);
+    arena_close(&shop->arena);
+    arena_close(&shop->terms_memory);
+    buf_close(&shop->scratch);
+    free(shop);
+}
+
+uint64_t shop_applied_index(const struct shop *shop)
+{
+    return shop->applied_index;
+}
+
+int64_t shop_applied_time(const struct shop *shop)
+{
+    return shop->applied_time;
+}
+
+/* ---- What the command files use ---- */
+
+int apply_refuse(struct apply *apply, int err, const char *format, ...)
+{
+    char text[480];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    /* What a face quotes from its input, or where the text was cut, may not be UTF-8. */
+    if (!str_is_utf8(str_of(text)))
+        for (char *c = text; *c; c++)
+            if ((unsigned char)*c >= 0x80)
+                *c = '?';
+    apply->result->err = err;
+    apply->result->text = arena_str(apply->arena, str_of(text));
+    return err;
+}
+
+int apply_failed(struct apply *apply)
+{
+    int err = db_failure(apply->db)->err;
+    return err ? err : db_fail_memory(apply->db);
+}
+
+const struct terms *apply_terms(struct apply *apply)
+{
+    struct shop *shop = apply->shop;
+    if (shop->terms_known)
+        return &shop->terms;
+    arena_reset(&shop->terms_memory);
+    int err = terms_load(shop->db, &shop->terms_memory, &shop->terms);
+    if (err == ERR_DAMAGED)
+        db_fail_damaged(shop->db, "settings, a discount or a rate cannot be read");
+    else if (err)
+        db_fail_memory(shop->db);
+    shop->terms_known = !err;
+    return err ? NULL : &shop->terms;
+}
+
+uint64_t apply_next_number(struct apply *apply, enum counter counter)
+{
+    return ++apply->shop->counters[counter];
+}
+
+struct items *shop_items(struct shop *shop)
+{
+    return &shop->items;
+}
+
+struct db *shop_db(struct shop *shop)
+{
+    return shop->db;
+}
+
+void shop_note_product(struct shop *shop, uint64_t product_id, struct str handle, uint64_t index)
+{
+    changes_product(&shop->changes, product_id, handle, index);
+}
+
+void shop_note_lists(struct shop *shop, uint64_t index)
+{
+    shop->changes.catalogue_index = index;
+}
+
+static void catalogue_changed(struct apply *apply)
+{
+    apply->shop->catalogue_index = apply->index;
+    apply->shop->items_stale = true;
+}
+
+void apply_changed_product(struct apply *apply, uint64_t product_id, struct str handle)
+{
+    catalogue_changed(apply);
+    changes_product(&apply->shop->changes, product_id, handle, apply->index);
+}
+
+void apply_changed_catalogue(struct apply *apply)
+{
+    catalogue_changed(apply);
+    apply->shop->changes.catalogue_index = apply->index;
+}
+
+void apply_changed_settings(struct apply *apply)
+{
+    catalogue_changed(apply);
+    apply->shop->terms_known = false;
+    apply->shop->changes.settings_index = apply->index;
+}
+
+/* ---- Transactions ---- */
+
+static int broken(struct shop *shop, struct failure *failure)
+{
+    if (failure)
+        *failure = *db_failure(shop->db);
+    return db_failure(shop->db)->err;
+}
+
+int shop_begin(struct shop *shop, struct failure *failure)
+{
+    CHECK(!shop->in_transaction);
+    /* Here and not after a commit, whose results are waited for. */
+    db_checkpoint(shop->db);
+    if (db_begin(shop->db))
+        return broken(shop, failure);
+    shop->in_transaction = true;
+    return 0;
+}
+
+static void save_progress(struct shop *shop)
+{
+    write_meta(shop->db, "applied_index", shop->applied_index);
+    write_meta(shop->db, "applied_time", (uint64_t)shop->applied_time);
+    if (shop->catalogue_index != shop->saved_catalogue_index)
+        write_meta(shop->db, "catalogue_index", shop->catalogue_index);
+    shop->saved_catalogue_index = shop->catalogue_index;
+    for (int i = 0; i < COUNTER_COUNT; i++) {
+        if (shop->counters[i] != shop->saved_counters[i])
+            write_meta(shop->db, counter_keys[i], shop->counters[i]);
+        shop->saved_counters[i] = shop->counters[i];
+    }
+}
+
+int shop_commit(struct shop *shop, uint64_t index, int64_t time_ms, struct failure *failure)
+{
+    CHECK(shop->in_transaction && index >= shop->applied_index);
+    stock_write_back(shop, index);
+    shop->applied_index = index;
+    if (time_ms > shop->applied_time)
+        shop->applied_time = time_ms;
+    save_progress(shop);
+    if (db_commit(shop->db))
+        return broken(shop, failure);
+    shop->in_transaction = false;
+    changes_tell(&shop->changes, &shop->listener, index);
+    return 0;
+}
+
+int shop_make_durable(struct shop *shop, uint64_t *index, struct failure *failure)
+{
+    CHECK(!shop->in_transaction);
+    if (db_make_durable(shop->db))
+        return broken(shop, failure);
+    *index = shop->applied_index;
+    return 0;
+}
+
+/* ---- One command ---- */
+
+/* The cache is emptied only between commands, as they keep pointers into it. */
+static void refresh_items(struct shop *shop, uint64_t index)
+{
+    if (!shop->items_stale && shop->items.count <= shop->items.max)
+        return;
+    stock_write_back(shop, index);
+    items_clear(&shop->items);
+    shop->items_stale = false;
+}
+
+/* The cart of an operation that was applied before, as it is now: the first result is not
+ * kept, as it would be longer than the cart itself. */
+static int show_again(struct apply *apply)
+{
+    return apply_show_cart(apply, apply->command->cart_item.id);
+}
+
+/* Appends the result record, and keeps it for those who ask again. */
+static int give(struct apply *apply, const struct handler *handler, struct buf *out)
+{
+    size_t start = out->len;
+    if (apply->object.len)
+        result_encode_with(out, apply->result, apply->object);
+    else
+        result_encode(out, apply->result);
+    if (out->failed)
+        return db_fail_memory(apply->db);
+    struct str record = str_make(out->at + start, out->len - start);
+    const struct command *command = apply->command;
+    if (command->idempotency == IDEMPOTENCY_FULL || command->idempotency == IDEMPOTENCY_KEEP)
+        remember_idempotent(apply, record);
+    if (handler && handler->once && !id_is_zero(command->operation))
+        remember_operation(apply, apply->result->kind == RESULT_CART ? STR("") : record);
+    return 0;
+}
+
+static int run(struct apply *apply, struct buf *out)
+{
+    const struct command *command = apply->command;
+    const struct handler *handler = &handlers[command->type];
+    if (command->idempotency != IDEMPOTENCY_NONE && recall_idempotent(apply, out))
+        return 0;
+    if (handler->once && !id_is_zero(command->operation)) {
+        switch (recall_operation(apply, out)) {
+        case RECALL_NONE:
+            break;
+        case RECALL_DONE:
+            return 0;
+        case RECALL_SHOW_CART:
+            apply->result->err = show_again(apply);
+            return give(apply, NULL, out);
+        }
+    }
+    if (db_failure(apply->db)->err)
+        return 0;
+    int err = handler->apply(apply);
+    /* No answers, as another copy would give another one. */
+    if (err == ERR_NOMEM)
+        db_fail_memory(apply->db);
+    if (err == ERR_DAMAGED)
+        db_fail_damaged(apply->db, "a cart, a checkout or an order cannot be read");
+    apply->result->err = err;
+    return db_failure(apply->db)->err ? 0 : give(apply, handler, out);
+}
+
+int shop_apply(struct shop *shop, uint64_t index, int64_t time_ms, struct str record,
+               struct buf *out, struct failure *failure)
+{
+    CHECK(shop->in_transaction);
+    arena_reset(&shop->arena);
+    refresh_items(shop, index);
+    struct command command;
+    struct result result = {0};
+    struct apply apply = {
+        .shop = shop,
+        .db = shop->db,
+        .items = &shop->items,
+        .arena = &shop->arena,
+        .scratch = &shop->scratch,
+        .index = index,
+        .now = time_ms > shop->applied_time ? time_ms : shop->applied_time,
+        .command = &command,
+        .result = &result,
+    };
+    buf_clear(&shop->scratch);
+    int err = command_decode(&shop->arena, record, &command);
+    if (err == ERR_NOMEM) {
+        db_fail_memory(shop->db);
+    } else if (err) {
+        apply_refuse(&apply, ERR_INVALID,
+                     "the command cannot be read: it is damaged or of a newer version");
+        result_encode(out, &result);
+    } else {
+        run(&apply, out);
+    }
+    return db_failure(shop->db)->err ? broken(shop, failure) : 0;
+}
