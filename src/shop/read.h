@@ -39,9 +39,13 @@ int reader_product_by_item(struct reader *reader, struct arena *arena, struct st
 enum search_order { SEARCH_RELEVANCE, SEARCH_NEWEST, SEARCH_PRICE_UP, SEARCH_PRICE_DOWN,
                     SEARCH_TITLE, SEARCH_BEST_SELLING };
 
+enum { SEARCH_CATEGORIES_MAX = 8 };
+
 struct search {
     struct str text;      /* words, all must occur (the last as a prefix); empty: everything */
     struct str category;  /* name or slug; empty: all */
+    struct str categories[SEARCH_CATEGORIES_MAX]; /* or in any of these (names or slugs) */
+    unsigned category_count;
     struct str vendor, tag;
     int64_t price_min, price_max; /* 0: no bound */
     bool only_available;

@@ -1,6 +1,7 @@
 #include "web/call.h"
 
 #include "web/page.h"
+#include "web/ucp.h"
 
 #include <stdio.h>
 
@@ -168,6 +169,8 @@ enum app_verdict call_fail(struct exchange *x, int status, struct str text)
         exchange_add_header(x, STR("Retry-After"), STR("2"));
     if (!text.len)
         text = str_of(failures[row].text);
+    if (call_of(x) && call_of(x)->face == FACE_UCP)
+        return ucp_refuse(x, failures[row].status, failures[row].code, text, STR(""));
     if (wants_json(x))
         return fail_as_json(x, row, text);
 

@@ -3,8 +3,9 @@
 #include "base/check.h"
 #include "web/files.h"
 #include "web/pages.h"
+#include "web/ucp.h"
 
-enum { FORM_BYTES = 16 * 1024 };
+enum { FORM_BYTES = 16 * 1024, UCP_BYTES = 256 * 1024 };
 
 #define SHOW(pattern, handler, kind, about)                                    \
     {                                                                          \
@@ -14,6 +15,8 @@ enum { FORM_BYTES = 16 * 1024 };
     {                                                                                        \
         HTTP_POST, pattern, handler, ROUTE_INLINE, FACE_PAGES, csrf, FORM_BYTES, about, NULL \
     }
+#define UCP(method, pattern, handler, kind, about)                                                 \
+    {method, pattern, handler, kind, FACE_UCP, CSRF_OFF, UCP_BYTES, about, NULL}
 
 /* clang-format off */
 const struct route routes[] = {
@@ -46,6 +49,25 @@ const struct route routes[] = {
     SHOW("/media/{path*}", files_media, ROUTE_WORK, "files of the media folder"),
     SHOW("/favicon.svg", files_icon, ROUTE_INLINE, "the shop's icon"),
     SHOW("/robots.txt", files_robots, ROUTE_INLINE, "what search engines should leave alone"),
+
+    /* For programs that buy: the Universal Commerce Protocol. */
+    UCP(HTTP_GET, "/.well-known/ucp", ucp_discovery, ROUTE_INLINE, "UCP: what the shop offers"),
+    UCP(HTTP_POST, "/catalog/search", ucp_catalog_search, ROUTE_WORK, "UCP: search"),
+    UCP(HTTP_POST, "/catalog/lookup", ucp_catalog_lookup, ROUTE_WORK, "UCP: products by id"),
+    UCP(HTTP_POST, "/catalog/product", ucp_catalog_product, ROUTE_INLINE, "UCP: one product"),
+    UCP(HTTP_POST, "/carts", ucp_cart_create, ROUTE_INLINE, "UCP: a new cart"),
+    UCP(HTTP_GET, "/carts/{id}", ucp_cart_get, ROUTE_INLINE, "UCP: a cart"),
+    UCP(HTTP_PUT, "/carts/{id}", ucp_cart_update, ROUTE_INLINE, "UCP: replaces a cart's content"),
+    UCP(HTTP_POST, "/carts/{id}/cancel", ucp_cart_cancel, ROUTE_INLINE, "UCP: cancels a cart"),
+    UCP(HTTP_POST, "/checkout-sessions", ucp_checkout_create, ROUTE_INLINE, "UCP: a new checkout"),
+    UCP(HTTP_GET, "/checkout-sessions/{id}", ucp_checkout_get, ROUTE_INLINE, "UCP: a checkout"),
+    UCP(HTTP_PUT, "/checkout-sessions/{id}", ucp_checkout_update, ROUTE_INLINE,
+        "UCP: replaces a checkout's content"),
+    UCP(HTTP_POST, "/checkout-sessions/{id}/complete", ucp_checkout_complete, ROUTE_INLINE,
+        "UCP: pays and places the order"),
+    UCP(HTTP_POST, "/checkout-sessions/{id}/cancel", ucp_checkout_cancel, ROUTE_INLINE,
+        "UCP: cancels a checkout"),
+    UCP(HTTP_GET, "/orders/{id}", ucp_order_get, ROUTE_INLINE, "UCP: an order"),
 };
 /* clang-format on */
 
