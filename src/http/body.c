@@ -47,7 +47,7 @@ static enum source_verdict read_source(struct stream *stream, char *out, size_t 
         *len = 0;
         return verdict;
     }
-    if (verdict == SOURCE_FAIL || *len > room)
+    if (verdict == SOURCE_FAIL || *len > room || (verdict == SOURCE_MORE && *len == 0))
         return SOURCE_FAIL;
     if (reply->left == UINT64_MAX)
         return verdict;

@@ -45,6 +45,7 @@ struct reply {
     char range[72]; /* Content-Range, or empty */
     const char *at; /* body in memory: what is left of it */
     uint64_t left;
+    uint64_t sent;               /* HTTP/2: since since_ns */
     struct gzip_stream *deflate; /* between body and wire */
 };
 
@@ -65,7 +66,8 @@ struct stream {
     bool keep_alive;      /* HTTP/1: the client lets the connection live on */
     bool old;             /* HTTP/1.0 */
     bool refused;         /* answered by the core itself */
-    bool ended_early;     /* HTTP/2: answered before the request's end */
+    bool end_seen;        /* HTTP/2: END_STREAM has come, perhaps behind held bytes */
+    int refusal;          /* HTTP/2: status found out while the head was arriving */
 
     struct buf head;             /* target, names and values */
     struct http_header *headers; /* HEADER_ROOM of them; x.headers */
@@ -73,10 +75,11 @@ struct stream {
     unsigned header_bytes; /* counted as HTTP/2 does: 32 for each and their bytes */
     struct buf body;       /* collected, or held while the sink pauses (HTTP/2) */
     uint64_t body_seen;
-    uint32_t unconsumed; /* HTTP/2: bytes received that the window does not know yet */
+    struct str authority; /* HTTP/2: pseudo-header fields, as offsets until settled */
+    struct str path, method, request_scheme;
 
     uint64_t since_ns; /* state entered: head, body or handling */
-    uint64_t heard_ns; /* last byte of the body */
+    uint64_t heard_ns; /* last byte of the body; HTTP/2: or that was taken of the answer */
 
     struct reply reply;
 };
@@ -104,9 +107,8 @@ struct h1 {
 /* HTTP/2; h2.c. */
 struct h2 {
     nghttp2_session *session;
-    double tokens; /* for frames that only make work: resets, pings, settings */
-    uint64_t tokens_ns;
-    bool in_receive;
+    unsigned charged; /* for frames that only make work: resets, pings, settings */
+    uint64_t charged_ns;
     bool goaway;
 };
 
@@ -243,7 +245,6 @@ void h2_close(struct http_conn *conn);
 void h2_receive(struct http_conn *conn, const char *bytes, size_t len);
 void h2_answer(struct stream *stream);
 void h2_refuse_slow(struct stream *stream);
-void h2_continue(struct stream *stream);
 void h2_take_more(struct stream *stream);
 void h2_wake(struct stream *stream);
 int h2_output(struct http_conn *conn, struct iovec *pieces, int max);
@@ -251,7 +252,10 @@ void h2_sent(struct http_conn *conn, size_t len);
 bool h2_wants_input(const struct http_conn *conn);
 bool h2_finished(const struct http_conn *conn);
 void h2_drain(struct http_conn *conn);
-void h2_reset(struct stream *stream, uint32_t code);
+/* The client takes its answer too slowly. */
+void h2_reset(struct stream *stream);
+/* For h2.c's callbacks: the answer has been sent, but not all of the request came. */
+int h2_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user);
 
 /* ---- status.c ---- */
 /* "200 OK" and its length; an unknown one has an empty reason. */

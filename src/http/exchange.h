@@ -96,7 +96,7 @@ struct body_sink {
 
 /* Gives an answer's body piece by piece, on the engine's thread. */
 enum source_verdict {
-    SOURCE_MORE, /* *LEN bytes were written to OUT; ask again */
+    SOURCE_MORE, /* *LEN bytes, at least one, were written to OUT; ask again */
     SOURCE_END,  /* *LEN bytes were written, and that is all */
     SOURCE_WAIT, /* nothing now; exchange_wake(x) will be called */
     SOURCE_FAIL, /* cannot go on; the connection (stream) is reset */

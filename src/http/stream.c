@@ -205,6 +205,7 @@ void stream_replace(struct stream *stream, int status, const char *text)
     other->old = stream->old;
     other->keep_alive = stream->keep_alive;
     other->body_complete = stream->body_complete;
+    other->end_seen = stream->end_seen;
     other->x.method = stream->x.method;
     if (conn->protocol == HTTP_2)
         nghttp2_session_set_stream_user_data(conn->h2.session, other->id, other);
