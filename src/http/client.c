@@ -1,6 +1,7 @@
 #include "http/client.h"
 
 #include "base/check.h"
+#include "base/err.h"
 #include "http/client_inner.h"
 #include "http/core.h"
 

@@ -1,4 +1,5 @@
 #include "base/check.h"
+#include "base/err.h"
 #include "http/client_inner.h"
 
 #include <stdlib.h>
