@@ -85,11 +85,15 @@ void form_show(const struct form *form, struct value *map)
     for (unsigned i = 0; i < form->count; i++) {
         struct value *field = value_map(fields, form->fields[i].name);
         value_text(field, "name", str_of(form->fields[i].name));
+        value_text(field, "label", str_of(form->fields[i].label));
+        value_text(field, "type", str_of(form->fields[i].type));
+        value_text(field, "autocomplete", str_of(form->fields[i].autocomplete));
         value_text(field, "value", form->values[i]);
         value_bool(field, "optional", !form->fields[i].missing);
+        /* Also without an error: else a name looked up outwards would find another's. */
+        value_text(field, "error", str_of(form->errors[i]));
         if (!form->errors[i])
             continue;
-        value_text(field, "error", str_of(form->errors[i]));
         struct value *error = value_add_map(errors);
         value_text(error, "field", str_of(form->fields[i].name));
         value_text(error, "text", str_of(form->errors[i]));

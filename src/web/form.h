@@ -18,7 +18,8 @@
 enum { FORM_FIELDS_MAX = 24 };
 
 struct form_field {
-    const char *name;               /* of the input; its HTML id too */
+    const char *name; /* of the input; its HTML id too */
+    const char *label, *type, *autocomplete;
     const char *missing;            /* what to say when it is empty; NULL: may be empty */
     size_t max;                     /* bytes */
     bool (*fits)(struct str value); /* NULL: any text */
@@ -43,8 +44,8 @@ struct str form_value(const struct form *form, const char *name);
 /* Marks NAME as wrong; TEXT is lent. */
 void form_error(struct form *form, const char *name, const char *text);
 
-/* Into MAP: "form" with NAME.value, NAME.error, NAME.name for each field, and "errors"
- * (a list of field, text) when there are any. */
+/* Into MAP: "form" with a map for each field (what its row says, value, error, optional), and
+ * "errors" (a list of field, text) when there are any. */
 void form_show(const struct form *form, struct value *map);
 
 bool form_is_email(struct str value);

@@ -103,11 +103,18 @@ static bool read_quantity(struct exchange *x, uint32_t *quantity)
     return true;
 }
 
-/* The product's page with the options that were chosen: it says that there is no such one. */
-static enum app_verdict back_to_product(struct exchange *x, const struct product *product)
+/* The product's page, which says that there is no such variant, or that it is sold out. Handles
+ * and variant keys need no encoding (shop/model.h). */
+static enum app_verdict back_to_product(struct exchange *x, const struct product *product,
+                                        int chosen)
 {
-    return call_redirect(
-        x, arena_printf(&x->arena, "/product/%.*s?option1=", STR_FMT(product->handle)));
+    struct str handle = product->handle, address;
+    if (chosen < 0)
+        address = arena_printf(&x->arena, "/product/%.*s?option1=", STR_FMT(handle));
+    else
+        address = arena_printf(&x->arena, "/product/%.*s?variant=%.*s&out=1", STR_FMT(handle),
+                               STR_FMT(product->variants[chosen].key));
+    return call_redirect(x, address);
 }
 
 /* The key of the item that the form is about: "item", or the options chosen of "handle".
@@ -128,9 +135,9 @@ static struct str asked_item(struct exchange *x, enum app_verdict *verdict)
         return STR_NONE;
     }
     int chosen = choice_by_options(&product, options);
-    if (chosen >= 0)
+    if (chosen >= 0 && variant_sells(&product.variants[chosen]))
         return product.variants[chosen].key;
-    *verdict = back_to_product(x, &product);
+    *verdict = back_to_product(x, &product, chosen);
     return STR_NONE;
 }
 

@@ -9,17 +9,23 @@
 enum { LINE_BYTES = 200 };
 
 static const struct form_field contact_fields[] = {
-    {"email", "Enter your e-mail address", 254, form_is_email,
+    {"email", "E-mail address", "email", "email", "Enter your e-mail address", 254, form_is_email,
      "Enter an e-mail address in the form name@example.com"},
-    {"first_name", NULL, LINE_BYTES, NULL, NULL},
-    {"last_name", "Enter your last name", LINE_BYTES, NULL, NULL},
-    {"country", "Choose a country", 2, form_is_country, "Choose a country from the list"},
-    {"street", "Enter a street and house number", LINE_BYTES, NULL, NULL},
-    {"extended", NULL, LINE_BYTES, NULL, NULL},
-    {"postal_code", "Enter a postal code", 20, NULL, NULL},
-    {"locality", "Enter a town or city", LINE_BYTES, NULL, NULL},
-    {"region", NULL, LINE_BYTES, NULL, NULL},
-    {"phone", NULL, 40, form_is_phone, "Enter a phone number with digits, like +44 20 7946 0000"},
+    {"first_name", "First name", "text", "given-name", NULL, LINE_BYTES, NULL, NULL},
+    {"last_name", "Last name", "text", "family-name", "Enter your last name", LINE_BYTES, NULL,
+     NULL},
+    {"country", "Country", "text", "country", "Choose a country", 2, form_is_country,
+     "Choose a country from the list"},
+    {"street", "Street and house number", "text", "address-line1",
+     "Enter a street and house number", LINE_BYTES, NULL, NULL},
+    {"extended", "Apartment, floor, company", "text", "address-line2", NULL, LINE_BYTES, NULL,
+     NULL},
+    {"postal_code", "Postal code", "text", "postal-code", "Enter a postal code", 20, NULL, NULL},
+    {"locality", "Town or city", "text", "address-level2", "Enter a town or city", LINE_BYTES, NULL,
+     NULL},
+    {"region", "State or region", "text", "address-level1", NULL, LINE_BYTES, NULL, NULL},
+    {"phone", "Phone, for the carrier", "tel", "tel", NULL, 40, form_is_phone,
+     "Enter a phone number with digits, like +44 20 7946 0000"},
 };
 enum {
     ALL_FIELDS = sizeof contact_fields / sizeof *contact_fields,

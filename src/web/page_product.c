@@ -1,3 +1,4 @@
+#include "shop/slug.h"
 #include "web/call.h"
 #include "web/choice.h"
 #include "web/page.h"
@@ -123,6 +124,12 @@ static void show_product(struct page *page, const struct product *product)
     value_text(map, "vendor", product->vendor);
     value_text(map, "category", product->category);
     value_text(map, "html", cleaned(x, product->html));
+    if (product->category.len)
+        value_text(page->root, "category_slug", slug_make(&x->arena, product->category));
+    bool any = false;
+    for (unsigned i = 0; i < product->variant_count && !any; i++)
+        any = variant_sells(&product->variants[i]);
+    value_bool(page->root, "any_sells", any);
 }
 
 /* The variant that the query asks for: by key, or (without scripts) by options. */
@@ -180,6 +187,7 @@ enum app_verdict page_product(struct exchange *x)
     show_product(&page, &product);
     int chosen = x->query.len ? asked_for(x, &product) : -1;
     show_variant(&page, &product, chosen >= 0 ? chosen : choice_default(&product));
+    value_bool(page.root, "sold_out_choice", exchange_query(x, STR("out")).at != NULL);
     value_bool(page.root, "no_such",
                x->query.len && chosen < 0 && exchange_query(x, STR("option1")).at);
     if (!x->query.len)
