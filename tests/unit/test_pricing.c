@@ -5,11 +5,12 @@
 #include "shop/message.h"
 #include "shop/pricing.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 enum { NOW = 1000000 };
 
