@@ -1,8 +1,9 @@
 /* Bank: the off-site payment provider. The shop's side of it, as a seam.
  *
- * Every call carries a key (buy_key: one attempt to pay one checkout): the bank does a
- * thing once per key and gives the first answer again, so that each call may be repeated
- * by whoever takes over. Calls are asynchronous: DONE comes on any thread, exactly once.
+ * Every call carries a key (checkout_payment_key: one attempt to pay one checkout): the
+ * bank does a thing once per key and gives the first answer again, so that each call may
+ * be repeated by whoever takes over. Calls are asynchronous: DONE comes exactly once, on
+ * any thread, maybe before the call returns.
  */
 #ifndef STOA_OUTSIDE_BANK_H
 #define STOA_OUTSIDE_BANK_H
@@ -43,6 +44,14 @@ struct bank {
 /* The sandbox: `success_token` pays, `fail_token` is refused, any other token is
  * refused as unknown. Keeps its answers by key, in memory, for an hour at most. */
 int bank_sandbox_new(struct bank **bank);
-void bank_sandbox_free(struct bank *bank);
+void bank_sandbox_free(struct bank *bank); /* answers what waits before */
+
+/* How the sandbox misbehaves, for tests and for trying out; all 0 at first. */
+struct bank_sandbox_faults {
+    unsigned latency_ms;   /* 0: the answer comes inside the call, else from a thread */
+    unsigned down_percent; /* of the calls: BANK_UNREACHABLE, and nothing was done */
+    unsigned lost_percent; /* of the calls: done, but the answer is lost: BANK_UNREACHABLE */
+};
+void bank_sandbox_set(struct bank *bank, const struct bank_sandbox_faults *faults);
 
 #endif

@@ -4,8 +4,8 @@
  * UCP's complete and the pages' pay button both call buy_start and are called back.
  * Nothing here blocks a caller: a purchase is moved on by one thread of its own, which
  * is told by the applier and by the bank. Each step may be done again by anybody: the
- * commands carry operation ids, and the bank is asked under a key that belongs to this
- * attempt to pay this checkout (buy_key).
+ * commands name the attempt they belong to, and the bank is asked under a key of that
+ * attempt (checkout_payment_key).
  *
  *   state      what is awaited            arrow (taken by)                        to
  *   ---------  -------------------------  --------------------------------------  ---------
@@ -59,13 +59,16 @@ struct buy_request {
     unsigned char idempotency_key[16], idempotency_body[16];
 
     /* Called exactly once, on buying's thread: must not block. RESULT is always a result
-     * record (result_decode), lent for the call: its err says how the purchase ended.
-     *   0                     paid; INDEX is the entry that made the order
-     *   ERR_DENIED            the bank refused; the text says why, the object is the
-     *                         checkout as it is again after the release
+     * record (result_decode), lent for the call; its err says how the purchase ended.
+     *   0                     with the checkout. COMPLETED: paid, and INDEX is the entry that
+     *                         made the order. Else the bank refused: payment.error and the
+     *                         message payment_failed say why, and the shopper may try again
      *   ERR_TIMEOUT           not known yet, and will be decided; ask again later
      *   ERR_BUSY, ERR_CLOSED  nothing happened
-     *   others                the shop refused (ERR_SHORT, ERR_STATE, …), with its object */
+     *   others                the shop refused (ERR_SHORT, ERR_STATE, ERR_CONFLICT, …), with
+     *                         the checkout where there is one
+     * A result that the shop remembered under the Idempotency-Key comes as it was, with
+     * `replayed` set. */
     void (*done)(void *context, uint64_t index, struct str result);
     void *context;
 };
@@ -73,17 +76,14 @@ struct buy_request {
 /* ORDER, BANK and LOG are lent until buying_free returned. */
 int buying_new(struct ordering *order, struct bank *bank, const struct log *log,
                struct buying **buying);
-/* Takes nothing new, ends what is on its way (at most 5 s; what is left is answered
- * ERR_TIMEOUT), stops. Before replica_stop. */
+/* Takes nothing new, ends what is on its way without pauses between tries, stops. Before
+ * replica_stop and before the bank is freed. After 5 s it gives up waiting for the bank
+ * or the log; their late answers are still passed on. */
 void buying_free(struct buying *buying);
 
 /* Any thread. REQUEST and all it lends is copied. 0: DONE will be called, else ERR_BUSY,
- * ERR_CLOSED, ERR_NOMEM, and it will not. */
+ * ERR_CLOSED, ERR_FULL (its strings are too long), ERR_NOMEM, and it will not. */
 int buy_start(struct buying *buying, const struct buy_request *request);
-
-/* The key under which the bank is asked to pay for CHECKOUT while it is held: a new one
- * for each hold, so that a shopper whose first card was refused may try another. */
-struct id buy_key(struct id checkout, uint64_t version);
 
 struct buy_report {
     uint64_t open; /* on their way now */

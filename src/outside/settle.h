@@ -27,12 +27,11 @@
 
 struct settle;
 
-/* Where it looks. settle_reader.c looks into the database; tests make up their own. */
+/* Where it looks. settle_view.c looks into the database; tests make up their own. */
 struct settle_view {
     void *context;
     int (*due)(void *context, struct arena *arena, int64_t now_ms, struct due *due);
-    /* The version of a checkout whose goods are held; ERR_STATE when they are not. */
-    int (*held_version)(void *context, struct arena *arena, struct id id, uint64_t *version);
+    int (*checkout)(void *context, struct arena *arena, struct id id, struct checkout *checkout);
 };
 
 struct settle_config {

@@ -189,6 +189,12 @@ int order_submit_wait(struct ordering *order, struct str command, struct buf *re
     return caller.err;
 }
 
+bool order_is_primary(struct ordering *order, int64_t *log_time_ms)
+{
+    *log_time_ms = atomic_load(&order->applied_time_ms);
+    return atomic_load(&order->primary);
+}
+
 void order_report(struct ordering *order, struct order_status_report *report)
 {
     *report = (struct order_status_report){

@@ -1,0 +1,546 @@
+#include "outside/buy.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "shop/command.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { STOP_PATIENCE_MS = 5000, DECODE_MAX = 4 * 1024 * 1024, RECORD_MAX = 4 * 1024 * 1024 };
+
+static const uint64_t pauses_ns[BUY_TRIES - 1] = {50 * MS_NS, 200 * MS_NS, 800 * MS_NS};
+
+enum purchase_state { HOLDING, PAYING, CONFIRMING, RELEASING };
+
+struct purchase {
+    struct buying *buying;
+    struct purchase *next; /* in buying's inbox */
+    struct list paused;    /* in one of buying's paused lists */
+    uint64_t due_ns;
+    enum purchase_state state;
+    unsigned tries; /* of this step, failed ones */
+    struct buy_request request;
+    uint32_t attempt; /* the checkout's, from HOLD on */
+
+    struct submission submission;
+    struct buf command;
+    struct bank_call call;
+
+    /* What came back: written by the applier or the bank, then put into the inbox. */
+    int err;
+    uint64_t index;
+    struct buf record;
+    enum bank_outcome outcome;
+    struct buf said; /* the bank's reference, or why it refused */
+
+    size_t words_len;
+    char words[]; /* the request's strings */
+};
+
+struct buying {
+    struct ordering *order;
+    struct bank *bank;
+    const struct log *log;
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards inbox and stopping */
+    pthread_cond_t work, ended;
+    struct purchase *inbox, **inbox_last;
+    bool stopping;
+    struct list paused[BUY_TRIES - 1]; /* by how long; each in the order of due_ns. Thread's own */
+    atomic_uint_fast64_t open, paid, refused, undecided, failed;
+};
+
+/* ---- Ends ---- */
+
+static void purchase_free(struct purchase *purchase)
+{
+    struct buying *buying = purchase->buying;
+    explicit_bzero(purchase->words, purchase->words_len); /* the credential is in there */
+    buf_close(&purchase->command);
+    buf_close(&purchase->record);
+    buf_close(&purchase->said);
+    free(purchase);
+    pthread_mutex_lock(&buying->mutex);
+    if (atomic_fetch_sub(&buying->open, 1) == 1 && buying->stopping)
+        pthread_cond_broadcast(&buying->ended);
+    pthread_mutex_unlock(&buying->mutex);
+}
+
+static void answer(struct purchase *purchase, struct str record)
+{
+    purchase->request.done(purchase->request.context, purchase->index, record);
+    purchase_free(purchase);
+}
+
+static void answer_sentence(struct purchase *purchase, int err, const char *sentence)
+{
+    struct result result = {.err = err, .text = str_of(sentence)};
+    purchase->index = 0;
+    buf_clear(&purchase->record);
+    result_encode(&purchase->record, &result);
+    answer(purchase, buf_text(&purchase->record));
+}
+
+static void answer_failed(struct purchase *purchase, int err)
+{
+    atomic_fetch_add(&purchase->buying->failed, 1);
+    answer_sentence(purchase, err, err_sentence(err));
+}
+
+/* Left as it is: the hold stands until the primary settles it. */
+static void answer_undecided(struct purchase *purchase)
+{
+    char id[ID_TEXT];
+    atomic_fetch_add(&purchase->buying->undecided, 1);
+    log_line(purchase->buying->log, LOG_WARN, "buy", "checkout %s is left to be settled",
+             id_text(purchase->request.checkout, id));
+    answer_sentence(purchase, ERR_TIMEOUT,
+                    "It is not known yet whether the payment went through. The goods are kept for "
+                    "you; look again in a few minutes. You will not be charged twice.");
+}
+
+/* ---- Steps ---- */
+
+static void go_on(struct purchase *purchase);
+
+static void again(struct purchase *purchase)
+{
+    struct buying *buying = purchase->buying;
+    pthread_mutex_lock(&buying->mutex);
+    bool stopping = buying->stopping;
+    pthread_mutex_unlock(&buying->mutex);
+    unsigned tries = purchase->tries++;
+    if (stopping || tries >= BUY_TRIES - 1) {
+        answer_undecided(purchase);
+        return;
+    }
+    purchase->due_ns = clock_mono_ns() + pauses_ns[tries];
+    list_append(&buying->paused[tries], &purchase->paused);
+}
+
+static void put_into_inbox(struct purchase *purchase)
+{
+    struct buying *buying = purchase->buying;
+    pthread_mutex_lock(&buying->mutex);
+    bool was_empty = buying->inbox == NULL;
+    purchase->next = NULL;
+    *buying->inbox_last = purchase;
+    buying->inbox_last = &purchase->next;
+    if (was_empty)
+        pthread_cond_signal(&buying->work);
+    pthread_mutex_unlock(&buying->mutex);
+}
+
+/* The applier's thread. */
+static void command_done(struct submission *submission, int err, uint64_t index, struct str result)
+{
+    struct purchase *purchase = CONTAINER_OF(submission, struct purchase, submission);
+    purchase->err = err;
+    purchase->index = index;
+    buf_clear(&purchase->record);
+    buf_str(&purchase->record, result);
+    if (err == 0 && purchase->record.failed)
+        purchase->err = ERR_UNKNOWN_FATE; /* no memory to keep the result: it is asked for again */
+    put_into_inbox(purchase);
+}
+
+/* Any thread. */
+static void bank_done(struct bank_call *call)
+{
+    struct purchase *purchase = CONTAINER_OF(call, struct purchase, call);
+    purchase->outcome = call->outcome;
+    buf_clear(&purchase->said);
+    buf_str(&purchase->said, call->outcome == BANK_AUTHORISED ? call->reference : call->text);
+    put_into_inbox(purchase);
+}
+
+static void fill_command(const struct purchase *purchase, struct command *command)
+{
+    const struct buy_request *request = &purchase->request;
+    memset(command, 0, sizeof *command);
+    command->complete.id = request->checkout;
+    command->complete.attempt = purchase->attempt;
+    command->complete.expected_total = request->expected_total;
+    if (request->keyed) {
+        memcpy(command->idempotency_key, request->idempotency_key, 16);
+        memcpy(command->idempotency_body, request->idempotency_body, 16);
+        command->idempotency = purchase->state == HOLDING ? IDEMPOTENCY_CHECK : IDEMPOTENCY_KEEP;
+    }
+    switch (purchase->state) {
+    case HOLDING:
+        command->type = COMMAND_CHECKOUT_HOLD;
+        command->complete.payment = request->payment;
+        command->complete.payment.reference = command->complete.payment.error = STR("");
+        break;
+    case CONFIRMING:
+        command->type = COMMAND_CHECKOUT_CONFIRM;
+        command->complete.payment.reference = buf_text(&purchase->said);
+        break;
+    case RELEASING:
+        command->type = COMMAND_CHECKOUT_RELEASE;
+        command->complete.payment.error = buf_text(&purchase->said);
+        break;
+    case PAYING:
+        CHECK(!"no command while the bank is asked");
+    }
+}
+
+static int submit(struct purchase *purchase)
+{
+    struct command command;
+    fill_command(purchase, &command);
+    buf_clear(&purchase->command);
+    command_encode(&purchase->command, &command);
+    if (purchase->command.failed)
+        return ERR_NOMEM;
+    purchase->submission =
+        (struct submission){.command = buf_text(&purchase->command), .done = command_done};
+    return order_submit(purchase->buying->order, &purchase->submission);
+}
+
+static void ask_bank(struct purchase *purchase)
+{
+    purchase->call.token = purchase->request.token;
+    purchase->call.currency = purchase->request.currency;
+    purchase->call.done = bank_done;
+    purchase->buying->bank->authorise(purchase->buying->bank, &purchase->call);
+}
+
+static void begin(struct purchase *purchase, enum purchase_state state)
+{
+    purchase->state = state;
+    purchase->tries = 0;
+    go_on(purchase);
+}
+
+/* Takes what is to be known of the held checkout out of HOLD's result. Not 0: the result
+ * is the purchase's end. */
+static int read_hold(struct purchase *purchase, int64_t *total)
+{
+    struct arena arena;
+    struct result result;
+    arena_init(&arena, DECODE_MAX);
+    int err = result_decode(&arena, buf_text(&purchase->record), &result);
+    if (err == 0 && (result.err != 0 || result.replayed || result.kind != RESULT_CHECKOUT ||
+                     result.checkout.status != CHECKOUT_PAYING))
+        err = ERR_STATE;
+    if (err == 0) {
+        purchase->attempt = result.checkout.attempt;
+        purchase->call.key = checkout_payment_key(&result.checkout);
+        *total = basket_total(&result.checkout.basket, TOTAL_TOTAL);
+    }
+    arena_close(&arena);
+    return err;
+}
+
+static void after_hold(struct purchase *purchase)
+{
+    int64_t total;
+    if (purchase->err == ERR_UNKNOWN_FATE || purchase->err == ERR_TIMEOUT) {
+        again(purchase);
+    } else if (purchase->err != 0) {
+        answer_failed(purchase, purchase->err);
+    } else if (read_hold(purchase, &total) != 0) {
+        atomic_fetch_add(&purchase->buying->failed, 1);
+        answer(purchase, buf_text(&purchase->record));
+    } else if (total <= 0) {
+        begin(purchase, CONFIRMING);
+    } else {
+        purchase->call.amount = total;
+        begin(purchase, PAYING);
+    }
+}
+
+static void after_bank(struct purchase *purchase)
+{
+    switch (purchase->outcome) {
+    case BANK_AUTHORISED:
+        begin(purchase, CONFIRMING);
+        break;
+    case BANK_REFUSED:
+        begin(purchase, RELEASING);
+        break;
+    case BANK_UNKNOWN_KEY:
+    case BANK_UNREACHABLE:
+        again(purchase);
+        break;
+    }
+}
+
+/* The shop may refuse CONFIRM only when somebody else has released the hold, which nobody
+ * does after the bank has authorised. Said loudly, because money may have moved. */
+static bool confirm_refused(struct purchase *purchase)
+{
+    struct arena arena;
+    struct result result;
+    char id[ID_TEXT];
+    arena_init(&arena, DECODE_MAX);
+    int err = result_decode(&arena, buf_text(&purchase->record), &result);
+    if (err == 0)
+        err = result.err;
+    if (err != 0)
+        log_line(purchase->buying->log, LOG_ERROR, "buy",
+                 "checkout %s: the bank authorised (%.*s) but the shop has no hold: %s; the "
+                 "payment is to be taken back by hand",
+                 id_text(purchase->request.checkout, id), STR_FMT(buf_text(&purchase->said)),
+                 err_name(err));
+    arena_close(&arena);
+    return err != 0;
+}
+
+static void after_end(struct purchase *purchase)
+{
+    struct buying *buying = purchase->buying;
+    if (purchase->err == ERR_CLOSED || purchase->err == ERR_NOMEM) {
+        answer_undecided(purchase);
+    } else if (purchase->err != 0) {
+        again(purchase);
+    } else {
+        if (purchase->state == RELEASING)
+            atomic_fetch_add(&buying->refused, 1);
+        else if (confirm_refused(purchase))
+            atomic_fetch_add(&buying->failed, 1);
+        else
+            atomic_fetch_add(&buying->paid, 1);
+        answer(purchase, buf_text(&purchase->record));
+    }
+}
+
+static void after(struct purchase *purchase)
+{
+    switch (purchase->state) {
+    case HOLDING:
+        after_hold(purchase);
+        break;
+    case PAYING:
+        after_bank(purchase);
+        break;
+    case CONFIRMING:
+    case RELEASING:
+        after_end(purchase);
+        break;
+    }
+}
+
+/* Does the step of the present state, for the first time or again. */
+static void go_on(struct purchase *purchase)
+{
+    if (purchase->state == PAYING) {
+        ask_bank(purchase);
+        return;
+    }
+    purchase->err = submit(purchase);
+    if (purchase->err != 0)
+        after(purchase);
+}
+
+/* ---- The thread ---- */
+
+static uint64_t next_due(struct buying *buying)
+{
+    uint64_t due = UINT64_MAX;
+    for (unsigned i = 0; i < BUY_TRIES - 1; i++) {
+        if (list_empty(&buying->paused[i]))
+            continue;
+        const struct purchase *first =
+            CONTAINER_OF(buying->paused[i].next, struct purchase, paused);
+        if (first->due_ns < due)
+            due = first->due_ns;
+    }
+    return due;
+}
+
+static void wake_paused(struct buying *buying, uint64_t now)
+{
+    for (unsigned i = 0; i < BUY_TRIES - 1; i++) {
+        while (!list_empty(&buying->paused[i])) {
+            struct purchase *first = CONTAINER_OF(buying->paused[i].next, struct purchase, paused);
+            if (first->due_ns > now)
+                break;
+            list_remove(&first->paused);
+            go_on(first);
+        }
+    }
+}
+
+/* Waits for the inbox or the next pause's end; gives the inbox. The lock is held. */
+static struct purchase *wait_for_work(struct buying *buying)
+{
+    uint64_t due = next_due(buying);
+    if (buying->inbox == NULL && due == UINT64_MAX)
+        pthread_cond_wait(&buying->work, &buying->mutex);
+    else if (buying->inbox == NULL && !buying->stopping) {
+        struct timespec until = {.tv_sec = (time_t)(due / SEC_NS), .tv_nsec = (long)(due % SEC_NS)};
+        pthread_cond_timedwait(&buying->work, &buying->mutex, &until);
+    }
+    struct purchase *taken = buying->inbox;
+    buying->inbox = NULL;
+    buying->inbox_last = &buying->inbox;
+    return taken;
+}
+
+static void *run_buying(void *context)
+{
+    struct buying *buying = context;
+    for (;;) {
+        pthread_mutex_lock(&buying->mutex);
+        if (buying->stopping && atomic_load(&buying->open) == 0) {
+            pthread_mutex_unlock(&buying->mutex);
+            return NULL;
+        }
+        struct purchase *purchase = wait_for_work(buying);
+        bool stopping = buying->stopping;
+        pthread_mutex_unlock(&buying->mutex);
+        while (purchase != NULL) {
+            struct purchase *next = purchase->next;
+            after(purchase);
+            purchase = next;
+        }
+        wake_paused(buying, stopping ? UINT64_MAX : clock_mono_ns());
+    }
+}
+
+int buying_new(struct ordering *order, struct bank *bank, const struct log *log,
+               struct buying **out)
+{
+    struct buying *buying = calloc(1, sizeof *buying);
+    if (buying == NULL)
+        return ERR_NOMEM;
+    buying->order = order;
+    buying->bank = bank;
+    buying->log = log;
+    buying->inbox_last = &buying->inbox;
+    for (unsigned i = 0; i < BUY_TRIES - 1; i++)
+        list_init(&buying->paused[i]);
+    pthread_mutex_init(&buying->mutex, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&buying->work, &attributes);
+    pthread_cond_init(&buying->ended, &attributes);
+    pthread_condattr_destroy(&attributes);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */
+    int rc = pthread_create(&buying->thread, NULL, run_buying, buying);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0) {
+        free(buying);
+        return ERR_NOMEM;
+    }
+    pthread_setname_np(buying->thread, "stoa-buying");
+    *out = buying;
+    return 0;
+}
+
+/* True when all purchases have ended. */
+static bool stop_and_wait(struct buying *buying)
+{
+    uint64_t at = clock_mono_ns() + STOP_PATIENCE_MS * MS_NS;
+    struct timespec until = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
+    int rc = 0;
+    pthread_mutex_lock(&buying->mutex);
+    buying->stopping = true;
+    pthread_cond_signal(&buying->work);
+    while (rc != ETIMEDOUT && atomic_load(&buying->open) > 0)
+        rc = pthread_cond_timedwait(&buying->ended, &buying->mutex, &until);
+    bool all = atomic_load(&buying->open) == 0;
+    pthread_cond_signal(&buying->work);
+    pthread_mutex_unlock(&buying->mutex);
+    return all;
+}
+
+void buying_free(struct buying *buying)
+{
+    if (!stop_and_wait(buying)) {
+        /* The bank or the log still owes an answer and will write into this memory. */
+        log_line(buying->log, LOG_WARN, "buy", "stopping with %llu purchases on their way",
+                 (unsigned long long)atomic_load(&buying->open));
+        pthread_detach(buying->thread);
+        return;
+    }
+    pthread_join(buying->thread, NULL);
+    pthread_cond_destroy(&buying->ended);
+    pthread_cond_destroy(&buying->work);
+    pthread_mutex_destroy(&buying->mutex);
+    free(buying);
+}
+
+/* ---- Start of a purchase ---- */
+
+static void keep_word(struct purchase *purchase, struct str *word)
+{
+    char *at = purchase->words + purchase->words_len;
+    if (word->len > 0)
+        memcpy(at, word->at, word->len);
+    purchase->words_len += word->len;
+    word->at = at;
+}
+
+static struct purchase *purchase_new(struct buying *buying, const struct buy_request *request)
+{
+    struct purchase *purchase;
+    struct buy_request copy = *request;
+    struct str *words[] = {&copy.payment.handler_id,
+                           &copy.payment.instrument_id,
+                           &copy.payment.type,
+                           &copy.payment.brand,
+                           &copy.payment.last_digits,
+                           &copy.token,
+                           &copy.currency};
+    size_t len = 0;
+    for (unsigned i = 0; i < COUNT_OF(words); i++)
+        len += words[i]->len;
+    purchase = calloc(1, sizeof *purchase + len);
+    if (purchase == NULL)
+        return NULL;
+    for (unsigned i = 0; i < COUNT_OF(words); i++)
+        keep_word(purchase, words[i]);
+    purchase->buying = buying;
+    purchase->request = copy;
+    list_init(&purchase->paused);
+    buf_init(&purchase->command, ORDER_COMMAND_MAX);
+    buf_init(&purchase->record, RECORD_MAX);
+    buf_init(&purchase->said, SHOP_TEXT_MAX);
+    return purchase;
+}
+
+int buy_start(struct buying *buying, const struct buy_request *request)
+{
+    pthread_mutex_lock(&buying->mutex);
+    int err = buying->stopping                             ? ERR_CLOSED
+              : atomic_load(&buying->open) >= BUY_OPEN_MAX ? ERR_BUSY
+                                                           : 0;
+    if (err == 0)
+        atomic_fetch_add(&buying->open, 1);
+    pthread_mutex_unlock(&buying->mutex);
+    if (err != 0)
+        return err;
+    struct purchase *purchase = purchase_new(buying, request);
+    if (purchase == NULL) {
+        atomic_fetch_sub(&buying->open, 1);
+        return ERR_NOMEM;
+    }
+    err = submit(purchase); /* it may be over and gone when this returns 0 */
+    if (err != 0)
+        purchase_free(purchase);
+    return err;
+}
+
+void buying_report(struct buying *buying, struct buy_report *report)
+{
+    *report = (struct buy_report){
+        .open = atomic_load(&buying->open),
+        .paid = atomic_load(&buying->paid),
+        .refused = atomic_load(&buying->refused),
+        .undecided = atomic_load(&buying->undecided),
+        .failed = atomic_load(&buying->failed),
+    };
+}

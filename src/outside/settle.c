@@ -1,0 +1,310 @@
+#include "outside/settle.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "shop/command.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    ROUND_BYTES = 16 * 1024 * 1024, /* arena of one round */
+    RESULT_BYTES = 1024 * 1024,
+    EXPIRES_PER_ROUND = 20,
+    LOOKUPS_MAX = 100, /* as many as struct due has */
+};
+
+/* One overdue hold: what the bank is asked, and what it said. */
+struct question {
+    struct bank_call call;
+    struct settle *settle;
+    struct id checkout;
+    uint32_t attempt;
+    struct buf said; /* reference, or why it refused */
+};
+
+struct settle {
+    struct settle_config config;
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t changed;
+    bool stopping, woken;
+    unsigned unanswered; /* questions to the bank */
+
+    /* The thread's own: */
+    struct arena arena;
+    struct buf command, record;
+};
+
+static bool is_stopping(struct settle *settle)
+{
+    pthread_mutex_lock(&settle->mutex);
+    bool stopping = settle->stopping;
+    pthread_mutex_unlock(&settle->mutex);
+    return stopping;
+}
+
+/* Submits COMMAND and waits. ERR_* of the log or of the shop; *NUMBER from the result. */
+static int run_command(struct settle *settle, const struct command *command, uint64_t *number)
+{
+    struct result result = {0};
+    buf_clear(&settle->command);
+    buf_clear(&settle->record);
+    command_encode(&settle->command, command);
+    if (settle->command.failed)
+        return ERR_NOMEM;
+    int err =
+        order_submit_wait(settle->config.order, buf_text(&settle->command), &settle->record, NULL);
+    if (err == 0)
+        err = settle->record.failed
+                  ? ERR_NOMEM
+                  : result_decode(&settle->arena, buf_text(&settle->record), &result);
+    if (err == 0 && number != NULL)
+        *number = result.kind == RESULT_NUMBER ? result.number : 0;
+    return err != 0 ? err : result.err;
+}
+
+/* ---- Overdue holds ---- */
+
+/* Any thread. */
+static void bank_answered(struct bank_call *call)
+{
+    struct question *question = CONTAINER_OF(call, struct question, call);
+    struct settle *settle = question->settle;
+    buf_str(&question->said, call->outcome == BANK_AUTHORISED ? call->reference : call->text);
+    pthread_mutex_lock(&settle->mutex);
+    if (--settle->unanswered == 0)
+        pthread_cond_broadcast(&settle->changed);
+    pthread_mutex_unlock(&settle->mutex);
+}
+
+/* Fills in a question per checkout of DUE that is still being paid; how many. */
+static unsigned make_questions(struct settle *settle, const struct due *due,
+                               struct question *questions)
+{
+    const struct settle_view *view = &settle->config.view;
+    unsigned count = 0;
+    for (unsigned i = 0; i < due->overdue_count && count < LOOKUPS_MAX; i++) {
+        struct checkout checkout;
+        if (view->checkout(view->context, &settle->arena, due->overdue[i], &checkout) != 0 ||
+            checkout.status != CHECKOUT_PAYING)
+            continue;
+        struct question *question = &questions[count++];
+        *question = (struct question){
+            .settle = settle, .checkout = checkout.id, .attempt = checkout.attempt};
+        question->call.key = checkout_payment_key(&checkout);
+        question->call.done = bank_answered;
+        buf_init(&question->said, SHOP_TEXT_MAX);
+    }
+    return count;
+}
+
+static void ask_all(struct settle *settle, struct question *questions, unsigned count)
+{
+    struct bank *bank = settle->config.bank;
+    pthread_mutex_lock(&settle->mutex);
+    settle->unanswered = count;
+    pthread_mutex_unlock(&settle->mutex);
+    for (unsigned i = 0; i < count; i++)
+        bank->lookup(bank, &questions[i].call);
+    pthread_mutex_lock(&settle->mutex);
+    while (settle->unanswered > 0) /* the bank answers each call, at worst as unreachable */
+        pthread_cond_wait(&settle->changed, &settle->mutex);
+    pthread_mutex_unlock(&settle->mutex);
+}
+
+static void decide(struct settle *settle, const struct question *question)
+{
+    struct command command = {.complete = {.id = question->checkout, .attempt = question->attempt}};
+    char id[ID_TEXT];
+    switch (question->call.outcome) {
+    case BANK_AUTHORISED:
+        command.type = COMMAND_CHECKOUT_CONFIRM;
+        command.complete.payment.reference = buf_text(&question->said);
+        break;
+    case BANK_REFUSED:
+        command.type = COMMAND_CHECKOUT_RELEASE;
+        command.complete.payment.error = buf_text(&question->said);
+        break;
+    case BANK_UNKNOWN_KEY:
+        command.type = COMMAND_CHECKOUT_RELEASE;
+        command.complete.payment.error = STR("the payment was not begun in time");
+        break;
+    case BANK_UNREACHABLE:
+        return; /* the goods stay held; asked again next time */
+    }
+    int err = run_command(settle, &command, NULL);
+    log_line(settle->config.log, err == 0 ? LOG_INFO : LOG_WARN, "settle", "checkout %s: %s%s%s",
+             id_text(question->checkout, id), command_name(command.type), err == 0 ? "" : ": ",
+             err == 0 ? "" : err_name(err));
+}
+
+static void settle_overdue(struct settle *settle, const struct due *due)
+{
+    struct question *questions = calloc(LOOKUPS_MAX, sizeof *questions);
+    if (questions == NULL)
+        return;
+    unsigned count = make_questions(settle, due, questions);
+    if (count > 0)
+        ask_all(settle, questions, count);
+    for (unsigned i = 0; i < count; i++) {
+        if (!is_stopping(settle))
+            decide(settle, &questions[i]);
+        buf_close(&questions[i].said);
+    }
+    free(questions);
+}
+
+/* ---- Housekeeping ---- */
+
+static void expire(struct settle *settle)
+{
+    struct command command = {.type = COMMAND_EXPIRE, .limit = settle->config.expire_limit};
+    uint64_t removed = command.limit;
+    for (unsigned i = 0; i < EXPIRES_PER_ROUND && removed >= command.limit; i++)
+        if (is_stopping(settle) || run_command(settle, &command, &removed) != 0)
+            return;
+}
+
+/* Until it is done or UNTIL_NS, when the rest of the work gets its turn. True: there is
+ * more to do. */
+static bool step_import(struct settle *settle, struct id id, uint64_t until_ns)
+{
+    struct command command = {.type = COMMAND_IMPORT_STEP,
+                              .import = {.id = id, .limit = settle->config.import_step}};
+    uint64_t moved = 1;
+    while (moved > 0) {
+        if (is_stopping(settle))
+            return false;
+        if (clock_mono_ns() > until_ns)
+            return true;
+        int err = run_command(settle, &command, &moved);
+        if (err == ERR_NOTFOUND) /* another server's settle has finished it */
+            return false;
+        if (err != 0) {
+            char text[ID_TEXT];
+            log_line(settle->config.log, LOG_WARN, "settle", "import %s: %s", id_text(id, text),
+                     err_name(err));
+            return false;
+        }
+    }
+    return false;
+}
+
+/* True: there is more to do at once. */
+static bool look_after(struct settle *settle)
+{
+    const struct settle_config *config = &settle->config;
+    struct due due = {0};
+    int64_t log_time, now = clock_wall_ms();
+    if (!order_is_primary(config->order, &log_time))
+        return false;
+    if (log_time > now)
+        now = log_time; /* what the next entry's stamp will be */
+    int err = config->view.due(config->view.context, &settle->arena, now, &due);
+    if (err != 0) {
+        log_line(config->log, LOG_WARN, "settle", "cannot look what is due: %s", err_sentence(err));
+        return false;
+    }
+    if (due.overdue_count > 0)
+        settle_overdue(settle, &due);
+    if (due.expirable > 0)
+        expire(settle);
+    bool more = due.overdue_count >= LOOKUPS_MAX;
+    uint64_t until = clock_mono_ns() + config->interval_ms * MS_NS;
+    for (unsigned i = 0; i < due.import_count; i++)
+        more |= step_import(settle, due.imports[i], until);
+    return more;
+}
+
+/* ---- The thread ---- */
+
+static void rest(struct settle *settle)
+{
+    uint64_t at = clock_mono_ns() + settle->config.interval_ms * MS_NS;
+    struct timespec until = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
+    pthread_mutex_lock(&settle->mutex);
+    int rc = 0;
+    while (rc == 0 && !settle->stopping && !settle->woken)
+        rc = pthread_cond_timedwait(&settle->changed, &settle->mutex, &until);
+    settle->woken = false;
+    pthread_mutex_unlock(&settle->mutex);
+}
+
+static void *run_settle(void *context)
+{
+    struct settle *settle = context;
+    while (!is_stopping(settle)) {
+        bool more = look_after(settle);
+        arena_reset(&settle->arena);
+        if (!more)
+            rest(settle);
+    }
+    return NULL;
+}
+
+static void settle_free(struct settle *settle)
+{
+    arena_close(&settle->arena);
+    buf_close(&settle->command);
+    buf_close(&settle->record);
+    pthread_cond_destroy(&settle->changed);
+    pthread_mutex_destroy(&settle->mutex);
+    free(settle);
+}
+
+int settle_start(const struct settle_config *config, struct settle **out, struct failure *failure)
+{
+    struct settle *settle = calloc(1, sizeof *settle);
+    if (settle == NULL)
+        return fail(failure, ERR_NOMEM, "out of memory for settling");
+    settle->config = *config;
+    if (settle->config.interval_ms == 0)
+        settle->config.interval_ms = 1000;
+    if (settle->config.expire_limit == 0)
+        settle->config.expire_limit = 200;
+    if (settle->config.import_step == 0)
+        settle->config.import_step = 100;
+    arena_init(&settle->arena, ROUND_BYTES);
+    buf_init(&settle->command, ORDER_COMMAND_MAX);
+    buf_init(&settle->record, RESULT_BYTES);
+    pthread_mutex_init(&settle->mutex, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&settle->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */
+    int rc = pthread_create(&settle->thread, NULL, run_settle, settle);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0) {
+        settle_free(settle);
+        return fail(failure, ERR_NOMEM, "the settling thread cannot be started: %s", strerror(rc));
+    }
+    pthread_setname_np(settle->thread, "stoa-settle");
+    *out = settle;
+    return 0;
+}
+
+void settle_wake(struct settle *settle)
+{
+    pthread_mutex_lock(&settle->mutex);
+    settle->woken = true;
+    pthread_cond_broadcast(&settle->changed);
+    pthread_mutex_unlock(&settle->mutex);
+}
+
+void settle_stop(struct settle *settle)
+{
+    pthread_mutex_lock(&settle->mutex);
+    settle->stopping = true;
+    pthread_cond_broadcast(&settle->changed);
+    pthread_mutex_unlock(&settle->mutex);
+    pthread_join(settle->thread, NULL);
+    settle_free(settle);
+}
