@@ -69,7 +69,9 @@ def test_every_way_of_answering_works_with_every_protocol(server, protocol):
     assert curl(server, protocol, "/echo", data=FILE[:100000]) == (200, FILE[:100000])
     for path in ["/upload", "/pause"]:
         assert curl(server, protocol, path, data=FILE) == (200, b"%d\n" % len(FILE)), path
-    assert curl(server, protocol, "/refused", data=FILE)[0] == 403
+    # curl 7.88 takes HTTP/2's polite RST_STREAM after a complete answer for a failure.
+    large = b"r" if PROTOCOLS[protocol][2] == "2" else FILE
+    assert curl(server, protocol, "/refused", data=large)[0] == 403
 
 
 @pytest.mark.quick
@@ -106,7 +108,7 @@ def test_a_slow_reader_gets_the_whole_file(server):
             received = b""
             while part := connection.recv(40000):
                 received += part
-                time.sleep(0.001)
+                time.sleep(0.001)  # no wait: this reader is slow
         assert received.split(b"\r\n\r\n", 1)[1] == FILE
 
 

@@ -364,7 +364,7 @@ static void write_beyond_the_limit(struct one_server *server)
     char *big = calloc(1, 200 * 1024);
     struct submission submission = {.command = {big, 200 * 1024}, .done = never_answered};
     CHECK(order_submit(server->order, &submission) == 0);
-    sleep(20);
+    sleep(20); /* no wait: the failure ends this process long before */
 }
 
 static void a_failed_write_of_the_log_is_fatal_at_once(void **state)
@@ -392,7 +392,7 @@ static void fail_the_machine(struct one_server *server)
     uint64_t number = 2;
     struct submission submission = {.command = {(char *)&number, 8}, .done = never_answered};
     CHECK(order_submit(server->order, &submission) == 0);
-    sleep(20);
+    sleep(20); /* no wait: the failure ends this process long before */
 }
 
 static void a_machine_that_fails_is_fatal_and_answers_nothing(void **state)
