@@ -27,7 +27,6 @@ struct load_config {
     double seconds, warm_up_seconds;
     double rate; /* operations/s in all; 0: closed loop */
     uint64_t seed;
-    bool insecure; /* https: take any certificate */
 };
 
 /* Runs and adds what it found to REPORT (whose names the caller has set). */

@@ -125,8 +125,9 @@ static int give_defaults(struct server *server, struct failure *failure)
         return 0;
     buf_init(&record, ORDER_COMMAND_MAX);
     buf_init(&result, ORDER_COMMAND_MAX);
-    for (unsigned i = 0; !err && i < shop_default_count(); i++) {
-        struct command command = shop_default(i);
+    for (unsigned i = 0; !err && i < defaults_count(); i++) {
+        struct command command;
+        defaults_command(i, &command);
         buf_clear(&record);
         command_encode(&record, &command);
         CHECK(!record.failed);
@@ -296,12 +297,15 @@ int server_listen(struct server *server, struct failure *failure)
         .media_dir = server->settings->media,
         .operator_token = server->dir.token,
         .cache = server->cache,
-        .ordering = replica_order(server->replica),
-        .bank = server->bank,
+        .order = replica_order(server->replica),
+        .buying = server->buying,
         .log = &server->log,
     };
     memcpy(web.secret, server->dir.secret, sizeof web.secret);
     int err = engine_settings(server, &config, failure);
+    if (!err && buying_new(web.order, server->bank, &server->log, &server->buying))
+        err = fail(failure, ERR_NOMEM, "no memory for purchases");
+    web.buying = server->buying;
     err = err ? err : web_new(&web, &server->web, failure);
     if (err)
         return err;
@@ -318,6 +322,8 @@ void server_close(struct server *server)
     if (server->engine)
         server->kind->stop(server->engine);
     web_free(server->web);
+    if (server->buying)
+        buying_free(server->buying);
     if (server->settle)
         settle_stop(server->settle);
     settle_view_close(&server->view);

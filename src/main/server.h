@@ -1,9 +1,9 @@
 /* Server: everything of one shop server put together, in the order it hangs together.
  *
- *   data directory → shop (database) → replica (log) → settle → [ web → engine ]
+ *   data directory → shop (database) → replica (log) → settle → [ buying → web → engine ]
  *
  * `stoa serve` opens all of it; a command that changes a shop while no server runs on
- * it (import) opens all but the last two. Thread: main.
+ * it (import) opens all but the last three. Thread: main.
  */
 #ifndef STOA_MAIN_SERVER_H
 #define STOA_MAIN_SERVER_H
@@ -13,6 +13,7 @@
 #include "main/datadir.h"
 #include "main/settings.h"
 #include "outside/bank.h"
+#include "outside/buy.h"
 #include "outside/settle.h"
 #include "replica/replica.h"
 #include "shop/shop.h"
@@ -28,6 +29,7 @@ struct server {
     struct bank *bank;
     struct settle_view view;
     struct settle *settle;
+    struct buying *buying;
     struct web *web;
     const struct engine_kind *kind;
     struct engine *engine;

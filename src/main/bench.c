@@ -1,0 +1,259 @@
+#include "bench/load.h"
+
+#include "base/check.h"
+#include "bench/disk.h"
+#include "main/program.h"
+#include "main/remote.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct bench_flags {
+    char dir[OPTION_TEXT_SIZE], header[OPTION_TEXT_SIZE];
+    char cdf[OPTION_TEXT_SIZE], svg[OPTION_TEXT_SIZE];
+    uint64_t connections, streams, threads, rate, items, lines, seed;
+    uint64_t duration_ms, warm_up_ms;
+    bool http2, json, hot;
+};
+
+#define AT(field) offsetof(struct bench_flags, field)
+static const struct option_row rows[] = {
+    {"connections", OPTION_COUNT, AT(connections), "64", 1, 1000000, NULL, "N",
+     "connections, each a visitor"},
+    {"threads", OPTION_COUNT, AT(threads), "1", 1, 64, NULL, "N", "generator threads"},
+    {"duration", OPTION_DURATION, AT(duration_ms), "10s", 100, 86400000, NULL, "TIME",
+     "how long is measured"},
+    {"warm-up", OPTION_DURATION, AT(warm_up_ms), "1s", 0, 3600000, NULL, "TIME",
+     "how long before that is not"},
+    {"rate", OPTION_COUNT, AT(rate), "0", 0, 100000000, NULL, "N",
+     "operations a second in all, at random moments, timed from when they were due (0: each "
+     "visitor begins the next when the last is over)"},
+    {"http2", OPTION_SWITCH, AT(http2), NULL, 0, 0, NULL, NULL, "HTTP/2 by prior knowledge"},
+    {"streams", OPTION_COUNT, AT(streams), "1", 1, 100, NULL, "N",
+     "visitors on each HTTP/2 connection"},
+    {"dir", OPTION_TEXT, AT(dir), "data", 0, 0, NULL, "DIR",
+     "cart, buy: the running shop's data directory; disk: what to measure"},
+    {"items", OPTION_COUNT, AT(items), "1000", 1, 100000, NULL, "N",
+     "cart, buy: products made for it"},
+    {"lines", OPTION_COUNT, AT(lines), "1", 1, 100, NULL, "N", "cart, buy: lines of each cart"},
+    {"hot", OPTION_SWITCH, AT(hot), NULL, 0, 0, NULL, NULL,
+     "cart, buy: everybody wants the same product"},
+    {"header", OPTION_TEXT, AT(header), NULL, 0, 0, NULL, "LINE",
+     "http: one more header, as in \"Accept-Encoding: gzip\""},
+    {"seed", OPTION_COUNT, AT(seed), "1", 0, 0, NULL, "N", "of the random numbers"},
+    {"cdf", OPTION_TEXT, AT(cdf), NULL, 0, 0, NULL, "FILE", "write the latencies' CDF as CSV"},
+    {"svg", OPTION_TEXT, AT(svg), NULL, 0, 0, NULL, "FILE", "draw it as SVG"},
+    {"json", OPTION_SWITCH, AT(json), NULL, 0, 0, NULL, NULL, "print one JSON document"},
+};
+static const struct option_table table = {rows, COUNT_OF(rows)};
+
+/* ---- Reporting ---- */
+
+static int give_report(const struct bench_flags *flags, const struct bench_report *report,
+                       struct failure *failure)
+{
+    int err = 0;
+    if (flags->json)
+        report_json(report, stdout);
+    else
+        report_text(report, stdout);
+    if (flags->cdf[0])
+        err = report_cdf_csv(report, flags->cdf, failure);
+    if (!err && flags->svg[0])
+        err = report_cdf_svg(report, flags->svg, failure);
+    if (!err && report->operations == 0)
+        err = fail(failure, ERR_STATE, "no operation succeeded");
+    return err;
+}
+
+static int run_load(const struct bench_flags *flags, const struct script *script,
+                    const void *context, const char *url, const char *operation,
+                    double fsyncs_per_s, struct failure *failure)
+{
+    struct load_config config = {
+        .url = url,
+        .script = script,
+        .script_context = context,
+        .connections = (unsigned)flags->connections,
+        .streams = flags->http2 ? (unsigned)flags->streams : 1,
+        .threads = (unsigned)flags->threads,
+        .http2 = flags->http2,
+        .seconds = (double)flags->duration_ms / 1000,
+        .warm_up_seconds = (double)flags->warm_up_ms / 1000,
+        .rate = (double)flags->rate,
+        .seed = flags->seed,
+    };
+    if (config.threads > config.connections)
+        config.threads = config.connections;
+    struct bench_report *report = calloc(1, sizeof *report);
+    if (!report)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    histogram_clear(&report->latency);
+    report->name = script->name;
+    report->target = url;
+    report->operation = operation;
+    report->fsyncs_per_s = fsyncs_per_s;
+    int err = load_run(&config, report, failure);
+    err = err ? err : give_report(flags, report, failure);
+    free(report);
+    return err;
+}
+
+/* ---- http ---- */
+
+static int bench_http(const struct bench_flags *flags, const char *url, struct failure *failure)
+{
+    char line[OPTION_TEXT_SIZE + 2] = "", operation[600];
+    struct str rest = str_of(url);
+    ptrdiff_t scheme = str_find(rest, STR("://"));
+    size_t host = scheme < 0 ? 0 : (size_t)scheme + 3;
+    ptrdiff_t slash = str_find_byte(str_from(rest, host), '/');
+    const char *path = slash < 0 ? "/" : url + host + slash;
+    if (flags->header[0])
+        snprintf(line, sizeof line, "%s\r\n", flags->header);
+    snprintf(operation, sizeof operation, "GET %.500s", path);
+    struct http_script script = {path, line};
+    return run_load(flags, &script_http, &script, url, operation, 0, failure);
+}
+
+/* ---- cart and buy ---- */
+
+static double measure_disk(const char *dir, struct failure *failure)
+{
+    struct histogram *latency = malloc(sizeof *latency);
+    double rate = 0;
+    if (latency && disk_measure(dir, 1, latency, failure) == 0 && latency->count)
+        rate = 1e9 / histogram_mean(latency);
+    free(latency);
+    return rate;
+}
+
+static int take_line(void *context, struct str line)
+{
+    bool *done = context;
+    if (str_find(line, STR("\"error\"")) >= 0)
+        return ERR_INVALID;
+    *done = *done || str_find(line, STR("\"done\"")) >= 0;
+    return 0;
+}
+
+/* Products of its own, of which there are always enough, in place of the shop's. */
+static int make_items(const struct remote *remote, char **names, unsigned count,
+                      struct failure *failure)
+{
+    bool done = false;
+    FILE *file = tmpfile();
+    if (!file)
+        return fail_errno(failure, ERR_IO, "cannot write a temporary file");
+    fprintf(file, "Title,URL handle,Type,Price,Inventory tracker,Inventory quantity\n");
+    for (unsigned i = 0; i < count; i++)
+        fprintf(file, "Bench product %u,%s,Bench,%u.%02u,stoa,1000000000\n", i, names[i],
+                5 + i % 95, i % 100);
+    fflush(file);
+    rewind(file);
+    int err = remote_upload(remote, "/admin/api/import?name=bench.csv&skip_bad=0", file,
+                            take_line, &done, failure);
+    fclose(file);
+    if (!err && !done)
+        err = fail(failure, ERR_STATE, "the server did not take the bench's products");
+    return err;
+}
+
+static int bench_shop(const struct bench_flags *flags, const struct script *script,
+                      struct failure *failure)
+{
+    struct remote remote;
+    unsigned count = flags->hot ? 1 : (unsigned)flags->items;
+    int err = remote_find(flags->dir, &remote, failure);
+    if (err)
+        return err;
+    char (*texts)[24] = calloc(count, sizeof *texts);
+    char **names = calloc(count, sizeof *names);
+    if (!texts || !names)
+        err = fail(failure, ERR_NOMEM, "out of memory");
+    for (unsigned i = 0; !err && i < count; i++) {
+        snprintf(texts[i], sizeof texts[i], "bench-%06u", i);
+        names[i] = texts[i];
+    }
+    err = err ? err : make_items(&remote, names, count, failure);
+    if (!err) {
+        struct shop_script shop = {
+            .items = (const char *const *)names,
+            .item_count = count,
+            .hot = flags->hot,
+            .lines = (unsigned)flags->lines,
+        };
+        char operation[120];
+        snprintf(operation, sizeof operation, "%s, %s of %u products",
+                 script == &script_buy ? "a purchase in two requests" : "a change of a cart",
+                 flags->hot ? "the one hot" : "some", count);
+        double disk = measure_disk(flags->dir, failure);
+        err = run_load(flags, script, &shop, remote.url, operation, disk, failure);
+    }
+    free(names);
+    free(texts);
+    return err;
+}
+
+/* ---- disk ---- */
+
+static int bench_disk(const struct bench_flags *flags, struct failure *failure)
+{
+    struct bench_report *report = calloc(1, sizeof *report);
+    if (!report)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    report->name = "disk";
+    report->target = flags->dir;
+    report->operation = "a durable write of 4 KiB";
+    report->seconds = (double)flags->duration_ms / 1000;
+    int err = disk_measure(flags->dir, report->seconds, &report->latency, failure);
+    report->operations = report->latency.count;
+    err = err ? err : give_report(flags, report, failure);
+    free(report);
+    return err;
+}
+
+static int run_bench(const struct program_command *self, int count, char **words)
+{
+    struct bench_flags flags = {0};
+    struct failure failure = {0};
+    const char *operands[2];
+    unsigned operand_count;
+    option_defaults(&table, &flags);
+    if (option_parse(&table, &flags, count, words, operands, 2, &operand_count, &failure))
+        return command_usage_error(self, failure.text);
+    struct str what = operand_count ? str_of(operands[0]) : STR("");
+    bool http = str_eq(what, STR("http"));
+    if (operand_count != (http ? 2u : 1u))
+        return command_usage_error(self, "give http URL, cart, buy or disk");
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    int err;
+    if (http)
+        err = bench_http(&flags, operands[1], &failure);
+    else if (str_eq(what, STR("cart")))
+        err = bench_shop(&flags, &script_cart, &failure);
+    else if (str_eq(what, STR("buy")))
+        err = bench_shop(&flags, &script_buy, &failure);
+    else if (str_eq(what, STR("disk")))
+        err = bench_disk(&flags, &failure);
+    else
+        return command_usage_error(self, "there are the benches http URL, cart, buy and disk");
+    if (err == ERR_INVALID && !failure.text[0])
+        return command_failed(self, err_sentence(err));
+    return err ? command_failed(self, failure.text) : EXIT_DONE;
+}
+
+const struct program_command command_bench = {
+    "bench",
+    "[options] http URL | cart | buy | disk",
+    "measure a server: throughput and latency under a load",
+    "  http URL  GETs of one address, of any HTTP server\n"
+    "  cart      shoppers who change their carts, through the public API\n"
+    "  buy       shoppers who buy: a checkout made ready, then completed\n"
+    "  disk      durable writes, one after the other, of the disk under --dir\n\n"
+    "cart and buy put products of their own, named bench-…, into the shop that runs on --dir:\n"
+    "give them a shop made for it. Latencies are kept within 0.8 % in a log-linear histogram.",
+    &table,
+    run_bench,
+};
