@@ -336,9 +336,11 @@ static void go_on(struct purchase *purchase)
         ask_bank(purchase);
         return;
     }
-    purchase->err = submit(purchase);
-    if (purchase->err != 0)
-        after(purchase);
+    int err = submit(purchase);
+    if (err == 0)
+        return; /* the answer may be in already: PURCHASE is not to be written to */
+    purchase->err = err;
+    after(purchase);
 }
 
 /* ---- The thread ---- */

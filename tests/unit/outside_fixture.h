@@ -1,0 +1,241 @@
+/* A made-up log with a one-checkout shop behind it, and a bank that says what it is told.
+ *
+ * It stands in for replica/order.h: a test program that defines these functions is not
+ * linked with the real ones. Commands are applied inside order_submit, on the
+ * submitter's thread, by the rules of shop/checkout.h as far as paying goes. What goes
+ * wrong is said by `plan`: one letter per command or bank call, then all is well.
+ */
+#ifndef STOA_TESTS_OUTSIDE_FIXTURE_H
+#define STOA_TESTS_OUTSIDE_FIXTURE_H
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "outside/bank.h"
+#include "replica/order.h"
+#include "shop/command.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct ordering {
+    pthread_mutex_t mutex;
+    /* '.' as it should be; 'b' ERR_BUSY; 'c' ERR_CLOSED; both at the door
+     * 'l' applied, and the answer lost; 'u' not applied, fate unknown; 'n' never answered */
+    const char *plan;
+    uint64_t index;
+    bool primary;
+
+    struct checkout checkout;
+    int64_t total;
+    unsigned holds, confirms, releases, orders, expires, steps; /* that changed something */
+    unsigned commands;
+    uint64_t expirable, to_import;
+    char reference[100], error[200];
+    struct submission *unanswered;
+};
+
+static inline void order_init(struct ordering *order, struct id checkout, int64_t total)
+{
+    *order = (struct ordering){.plan = "", .total = total, .primary = true};
+    pthread_mutex_init(&order->mutex, NULL);
+    order->checkout.id = checkout;
+    order->checkout.status = CHECKOUT_READY;
+    order->checkout.selected_destination = -1;
+}
+
+static inline void order_show(const struct ordering *order, struct result *result)
+{
+    result->kind = RESULT_CHECKOUT;
+    result->checkout = order->checkout;
+    result->checkout.basket.total_count = 1;
+    result->checkout.basket.totals[0] =
+        (struct total){.type = TOTAL_TOTAL, .text = STR("Total"), .amount = order->total};
+    result->checkout.payment.error = str_of(order->error);
+    result->checkout.payment.reference = str_of(order->reference);
+}
+
+static inline void order_apply(struct ordering *order, const struct command *command,
+                               struct result *result)
+{
+    struct checkout *checkout = &order->checkout;
+    bool paying = checkout->status == CHECKOUT_PAYING;
+    bool late = command->complete.attempt != 0 && command->complete.attempt != checkout->attempt;
+    switch (command->type) {
+    case COMMAND_CHECKOUT_HOLD:
+        if (checkout->status == CHECKOUT_READY) {
+            checkout->status = CHECKOUT_PAYING;
+            checkout->attempt++;
+            order->holds++;
+        } else if (!paying) {
+            *result = (struct result){.err = ERR_STATE, .text = STR("completed")};
+        }
+        break;
+    case COMMAND_CHECKOUT_CONFIRM:
+        if (paying && !late) {
+            checkout->status = CHECKOUT_COMPLETED;
+            order->confirms++;
+            order->orders++;
+            str_copy(order->reference, sizeof order->reference,
+                     command->complete.payment.reference);
+        } else if (checkout->status != CHECKOUT_COMPLETED) {
+            *result = (struct result){.err = ERR_STATE, .text = STR("nothing is held")};
+        }
+        break;
+    case COMMAND_CHECKOUT_RELEASE:
+        if (paying && !late) {
+            checkout->status = CHECKOUT_READY;
+            order->releases++;
+            str_copy(order->error, sizeof order->error, command->complete.payment.error);
+        }
+        break;
+    case COMMAND_EXPIRE:
+        order->expires++;
+        *result = (struct result){.kind = RESULT_NUMBER, .number = order->expirable};
+        if (result->number > command->limit)
+            result->number = command->limit;
+        order->expirable -= result->number;
+        return;
+    case COMMAND_IMPORT_STEP:
+        order->steps++;
+        *result = (struct result){.kind = RESULT_NUMBER, .number = order->to_import};
+        if (result->number > command->import.limit)
+            result->number = command->import.limit;
+        order->to_import -= result->number;
+        return;
+    default:
+        CHECK(!"a command the fixture knows");
+    }
+    order_show(order, result);
+}
+
+int order_submit(struct ordering *order, struct submission *submission)
+{
+    struct arena arena;
+    struct command command;
+    struct result result = {0};
+    struct buf record;
+    pthread_mutex_lock(&order->mutex);
+    char fault = *order->plan != 0 ? *order->plan++ : '.';
+    order->commands++;
+    int err = 0;
+    if (fault == 'b')
+        err = ERR_BUSY;
+    if (fault == 'c')
+        err = ERR_CLOSED;
+    if (fault == 'n')
+        order->unanswered = submission;
+    if (err != 0 || fault == 'n') {
+        pthread_mutex_unlock(&order->mutex);
+        return err;
+    }
+    arena_init(&arena, 1 << 22);
+    buf_init(&record, 1 << 22);
+    CHECK(command_decode(&arena, submission->command, &command) == 0);
+    if (fault != 'u')
+        order_apply(order, &command, &result);
+    uint64_t index = ++order->index;
+    result_encode(&record, &result);
+    pthread_mutex_unlock(&order->mutex);
+    if (fault == 'l' || fault == 'u')
+        submission->done(submission, ERR_UNKNOWN_FATE, 0, STR_NONE);
+    else
+        submission->done(submission, 0, index, buf_text(&record));
+    buf_close(&record);
+    arena_close(&arena);
+    return 0;
+}
+
+struct fixture_wait {
+    struct submission submission;
+    int err;
+    struct buf *result;
+};
+
+static inline void fixture_waited(struct submission *submission, int err, uint64_t index,
+                                  struct str result)
+{
+    struct fixture_wait *wait = CONTAINER_OF(submission, struct fixture_wait, submission);
+    (void)index;
+    wait->err = err;
+    buf_str(wait->result, result);
+}
+
+int order_submit_wait(struct ordering *order, struct str command, struct buf *result,
+                      uint64_t *index)
+{
+    struct fixture_wait wait = {.submission = {.command = command, .done = fixture_waited},
+                                .result = result};
+    (void)index;
+    int err = order_submit(order, &wait.submission);
+    return err != 0 ? err : wait.err;
+}
+
+bool order_is_primary(struct ordering *order, int64_t *log_time_ms)
+{
+    pthread_mutex_lock(&order->mutex);
+    bool primary = order->primary;
+    *log_time_ms = 1;
+    pthread_mutex_unlock(&order->mutex);
+    return primary;
+}
+
+/* ---- A bank with a plan ---- */
+
+struct planned_bank {
+    struct bank bank;
+    struct bank *sandbox; /* does the work */
+    const char *plan;     /* '.' answers; 'x' unreachable, nothing done; 'l' done, answer lost */
+    unsigned calls, lookups;
+};
+
+static inline void drop_answer(struct bank_call *call)
+{
+    (void)call;
+}
+
+static inline void planned_call(struct bank *bank, struct bank_call *call, bool lookup)
+{
+    struct planned_bank *planned = bank->context;
+    char fault = *planned->plan != 0 ? *planned->plan++ : '.';
+    void (*done)(struct bank_call *) = call->done;
+    planned->calls++;
+    planned->lookups += lookup;
+    if (fault == 'l')
+        call->done = drop_answer;
+    if (fault != 'x' && lookup)
+        planned->sandbox->lookup(planned->sandbox, call);
+    else if (fault != 'x')
+        planned->sandbox->authorise(planned->sandbox, call);
+    if (fault == '.')
+        return;
+    call->done = done;
+    call->outcome = BANK_UNREACHABLE;
+    call->reference = call->text = STR_NONE;
+    done(call);
+}
+
+static inline void planned_authorise(struct bank *bank, struct bank_call *call)
+{
+    planned_call(bank, call, false);
+}
+
+static inline void planned_lookup(struct bank *bank, struct bank_call *call)
+{
+    planned_call(bank, call, true);
+}
+
+static inline void bank_init(struct planned_bank *planned)
+{
+    *planned = (struct planned_bank){.plan = "",
+                                     .bank = {.name = "planned",
+                                              .context = planned,
+                                              .authorise = planned_authorise,
+                                              .lookup = planned_lookup}};
+    CHECK(bank_sandbox_new(&planned->sandbox) == 0);
+}
+
+#endif

@@ -1,0 +1,269 @@
+/* Settling: a hold whose server died is decided by what the bank knows, and once. */
+#include "outside/settle.h"
+#include "outside_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct scene {
+    struct ordering order;
+    struct planned_bank bank;
+    struct settle *settle;
+    struct id import;
+    bool overdue; /* the checkout's hold is past its deadline */
+    atomic_uint looks;
+};
+
+static int scene_due(void *context, struct arena *arena, int64_t now_ms, struct due *due)
+{
+    struct scene *scene = context;
+    *due = (struct due){0};
+    assert_true(now_ms > 1);
+    pthread_mutex_lock(&scene->order.mutex);
+    due->overdue = ARENA_ARRAY(arena, struct id, 1);
+    due->overdue[0] = scene->order.checkout.id;
+    due->overdue_count = scene->overdue && scene->order.checkout.status == CHECKOUT_PAYING;
+    due->expirable = scene->order.expirable;
+    due->imports = &scene->import;
+    due->import_count = scene->order.to_import > 0;
+    pthread_mutex_unlock(&scene->order.mutex);
+    atomic_fetch_add(&scene->looks, 1);
+    return 0;
+}
+
+static int scene_checkout(void *context, struct arena *arena, struct id id,
+                          struct checkout *checkout)
+{
+    struct scene *scene = context;
+    (void)arena;
+    assert_true(id_eq(id, scene->order.checkout.id));
+    pthread_mutex_lock(&scene->order.mutex);
+    *checkout = scene->order.checkout;
+    pthread_mutex_unlock(&scene->order.mutex);
+    return 0;
+}
+
+/* A checkout that is being paid under the bank's key of its second attempt. */
+static void begin(struct scene *scene)
+{
+    memset(scene, 0, sizeof *scene);
+    order_init(&scene->order, id_new(1), 4200);
+    bank_init(&scene->bank);
+    scene->order.checkout.status = CHECKOUT_PAYING;
+    scene->order.checkout.attempt = 2;
+    scene->overdue = true;
+    scene->import = id_new(2);
+}
+
+static void ask_bank_before(struct scene *scene, const char *token)
+{
+    struct bank_call call = {.key = checkout_payment_key(&scene->order.checkout),
+                             .token = str_of(token),
+                             .done = drop_answer};
+    scene->bank.sandbox->authorise(scene->bank.sandbox, &call);
+}
+
+static void start(struct scene *scene)
+{
+    struct settle_config config = {
+        .order = &scene->order,
+        .bank = &scene->bank.bank,
+        .view = {.context = scene, .due = scene_due, .checkout = scene_checkout},
+        .interval_ms = 20};
+    struct failure failure;
+    assert_int_equal(settle_start(&config, &scene->settle, &failure), 0);
+}
+
+static void look_times(struct scene *scene, unsigned times)
+{
+    unsigned wanted = atomic_load(&scene->looks) + times;
+    uint64_t deadline = clock_mono_ns() + 20 * SEC_NS;
+    while (atomic_load(&scene->looks) < wanted) {
+        assert_true(clock_mono_ns() < deadline);
+        usleep(500);
+    }
+}
+
+static void end(struct scene *scene)
+{
+    settle_stop(scene->settle);
+    bank_sandbox_free(scene->bank.sandbox);
+}
+
+static void an_authorised_hold_becomes_an_order_once(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    ask_bank_before(&scene, "success_token");
+    start(&scene);
+    look_times(&scene, 4);
+    end(&scene);
+    assert_int_equal(scene.order.orders, 1);
+    assert_int_equal(scene.bank.lookups, 1);
+    assert_true(strncmp(scene.order.reference, "sbx_", 4) == 0);
+}
+
+static void a_refused_hold_is_released_with_the_reason(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    ask_bank_before(&scene, "fail_token");
+    start(&scene);
+    look_times(&scene, 4);
+    end(&scene);
+    assert_int_equal(scene.order.releases, 1);
+    assert_int_equal(scene.order.orders, 0);
+    assert_non_null(strstr(scene.order.error, "declined"));
+}
+
+static void a_hold_the_bank_never_heard_of_is_released_and_barred(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    struct id key = checkout_payment_key(&scene.order.checkout);
+    start(&scene);
+    look_times(&scene, 4);
+    assert_int_equal(scene.order.releases, 1);
+    /* the home that was thought dead comes late: it must not be charged now */
+    struct bank_call late = {.key = key, .token = STR("success_token"), .done = drop_answer};
+    scene.bank.sandbox->authorise(scene.bank.sandbox, &late);
+    assert_int_equal(late.outcome, BANK_REFUSED);
+    end(&scene);
+}
+
+static void a_bank_out_of_reach_is_asked_until_it_answers(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    ask_bank_before(&scene, "success_token");
+    scene.bank.plan = "xlxxl";
+    start(&scene);
+    look_times(&scene, 9);
+    end(&scene);
+    assert_int_equal(scene.bank.lookups, 6);
+    assert_int_equal(scene.order.orders, 1);
+    assert_int_equal(scene.order.releases, 0);
+}
+
+static void a_log_that_fails_is_tried_again(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    ask_bank_before(&scene, "success_token");
+    scene.order.plan = "ubl";
+    start(&scene);
+    look_times(&scene, 7);
+    end(&scene);
+    assert_int_equal(scene.order.orders, 1);
+}
+
+static void only_the_primary_settles(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    scene.order.primary = false;
+    start(&scene);
+    usleep(100 * 1000);
+    assert_int_equal(scene.looks, 0);
+    pthread_mutex_lock(&scene.order.mutex);
+    scene.order.primary = true;
+    pthread_mutex_unlock(&scene.order.mutex);
+    look_times(&scene, 2);
+    end(&scene);
+    assert_int_equal(scene.order.releases, 1);
+}
+
+static void holds_within_their_time_are_left_alone(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    scene.overdue = false;
+    start(&scene);
+    look_times(&scene, 3);
+    end(&scene);
+    assert_int_equal(scene.bank.calls, 0);
+    assert_int_equal(scene.order.commands, 0);
+}
+
+static void what_is_past_its_time_is_removed_bit_by_bit(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    scene.overdue = false;
+    scene.order.expirable = 450;
+    start(&scene);
+    look_times(&scene, 3);
+    end(&scene);
+    assert_int_equal(scene.order.expirable, 0);
+    assert_int_equal(scene.order.expires, 3);
+}
+
+static void an_import_is_stepped_to_its_end_without_pauses(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    scene.overdue = false;
+    scene.order.to_import = 100000;
+    uint64_t before = clock_mono_ns();
+    start(&scene);
+    uint64_t left = 1;
+    while (left > 0) {
+        pthread_mutex_lock(&scene.order.mutex);
+        left = scene.order.to_import;
+        pthread_mutex_unlock(&scene.order.mutex);
+        assert_true(clock_mono_ns() - before < 10 * SEC_NS); /* 1001 rests would be 20 s */
+        usleep(500);
+    }
+    end(&scene);
+    assert_in_range(scene.order.steps, 1000, 1002);
+}
+
+static void being_woken_it_looks_at_once(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    scene.overdue = false;
+    struct settle_config config = {
+        .order = &scene.order,
+        .bank = &scene.bank.bank,
+        .view = {.context = &scene, .due = scene_due, .checkout = scene_checkout},
+        .interval_ms = 600000};
+    struct failure failure;
+    assert_int_equal(settle_start(&config, &scene.settle, &failure), 0);
+    while (atomic_load(&scene.looks) < 1)
+        usleep(500);
+    settle_wake(scene.settle);
+    look_times(&scene, 1);
+    end(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_authorised_hold_becomes_an_order_once),
+        cmocka_unit_test(a_refused_hold_is_released_with_the_reason),
+        cmocka_unit_test(a_hold_the_bank_never_heard_of_is_released_and_barred),
+        cmocka_unit_test(a_bank_out_of_reach_is_asked_until_it_answers),
+        cmocka_unit_test(a_log_that_fails_is_tried_again),
+        cmocka_unit_test(only_the_primary_settles),
+        cmocka_unit_test(holds_within_their_time_are_left_alone),
+        cmocka_unit_test(what_is_past_its_time_is_removed_bit_by_bit),
+        cmocka_unit_test(an_import_is_stepped_to_its_end_without_pauses),
+        cmocka_unit_test(being_woken_it_looks_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
