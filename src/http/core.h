@@ -277,7 +277,7 @@ struct http_page {
     struct str not_modified;     /* the 304's head, of the plain form */
     struct http_header *headers; /* of all forms, but Content-Length and the ETag */
     unsigned header_count;
-    char bytes[];
+    _Alignas(void *) char bytes[];
 };
 /* Points the answer's body at the form that this client takes, and gives that form;
  * NULL when the client has it already (304). */

@@ -80,8 +80,10 @@ static int on_url(llhttp_t *parser, const char *at, size_t len)
     if (stream->head.len + len > conn->limits.target_bytes)
         return refuse(conn, 414, "the request target is too long");
     int err = head_put(conn, stream, at, len);
+    if (err)
+        return err; /* the stream has ended */
     stream->x.target.len = conn->h1.name_at = conn->h1.name_end = stream->head.len;
-    return err;
+    return 0;
 }
 
 static int on_version(llhttp_t *parser, const char *at, size_t len)
@@ -120,8 +122,10 @@ static int on_name(llhttp_t *parser, const char *at, size_t len)
     if (!in_head(conn))
         return count_overhead(conn, len);
     int err = head_put(conn, conn->h1.reading, at, len);
+    if (err)
+        return err;
     conn->h1.name_end = conn->h1.reading->head.len;
-    return err;
+    return 0;
 }
 
 static int on_value(llhttp_t *parser, const char *at, size_t len)
@@ -390,8 +394,10 @@ static const char *execute(struct http_conn *conn, const char *at, size_t len)
     }
     if (err != HPE_OK) {
         const char *why = llhttp_get_error_reason(&h1->parser);
-        h1_refuse(conn, err == HPE_INVALID_VERSION ? 505 : 400,
-                  why && *why ? why : "the request is not valid");
+        why = why && *why ? why : "the request is not valid";
+        /* The same error stands for garbage behind the version: that is 400. */
+        bool version = err == HPE_INVALID_VERSION && strcmp(why, "Invalid HTTP version") == 0;
+        h1_refuse(conn, version ? 505 : 400, why);
         conn->input_closed = true;
         return at + len;
     }
@@ -474,6 +480,11 @@ void h1_resume(struct http_conn *conn)
         if (pending.len == 0)
             buf_close(&pending);
         h1->pending = pending;
+    } else if (h1->reading && h1->reading->state == STREAM_BODY && !h1->reading->paused) {
+        /* The pause was at the body's last byte: llhttp has yet to say so. */
+        h1->feeding = true;
+        execute(conn, "", 0);
+        h1->feeding = false;
     }
     bool stuck = h1->reading && h1->reading->paused;
     if (conn->eof && !conn->input_closed && h1->pending.len == 0 && !stuck)
