@@ -3,7 +3,7 @@
 #include "web/page.h"
 #include "web/pages.h"
 
-enum { SHELF = 8, CATEGORIES_SHOWN = 12 };
+enum { HERO = 3, SHELF = 8, CATEGORIES_SHOWN = 12 };
 
 /* A ranking may change by any sale; it is rendered anew after this at the latest. */
 static const uint64_t ranking_ns = 30 * SEC_NS;
@@ -25,27 +25,36 @@ static int add_categories(struct page *page)
     return err;
 }
 
-/* One shelf of products; the first few of the page's first shelf are seen at once. */
-static int add_shelf(struct page *page, const char *key, enum search_order order)
+/* Products shown so far: nothing is shown twice. */
+struct shown {
+    uint64_t ids[HERO + 2 * SHELF];
+    unsigned count;
+};
+
+static bool is_shown(const struct shown *shown, uint64_t id)
 {
-    struct search search = {.order = order, .limit = SHELF};
-    struct search_page found = {0};
-    int err = reader_search(page->reader, &page->x->arena, &search, &found);
-    struct value *list = value_list(page->root, key);
-    for (unsigned i = 0; !err && i < found.count; i++)
-        page_card(page, list, &found.cards[i], false);
-    return err;
+    for (unsigned i = 0; i < shown->count; i++)
+        if (shown->ids[i] == id)
+            return true;
+    return false;
 }
 
-/* The hero shows what sells best. */
-static int add_hero(struct page *page)
+/* Up to ROOM products that were not shown yet, as list KEY. */
+static int add_shelf(struct page *page, const char *key, struct search search, unsigned room,
+                     struct shown *shown)
 {
-    struct search search = {.order = SEARCH_BEST_SELLING, .limit = 3, .only_available = true};
     struct search_page found = {0};
+    search.limit = room + shown->count;
     int err = reader_search(page->reader, &page->x->arena, &search, &found);
-    struct value *list = value_list(page->root, "hero");
-    for (unsigned i = 0; !err && i < found.count; i++)
-        page_card(page, list, &found.cards[i], true);
+    struct value *list = value_list(page->root, key);
+    bool hero = shown->count == 0; /* seen at once */
+    for (unsigned i = 0; !err && i < found.count && room > 0; i++) {
+        if (is_shown(shown, found.cards[i].id))
+            continue;
+        shown->ids[shown->count++] = found.cards[i].id;
+        page_card(page, list, &found.cards[i], hero);
+        room--;
+    }
     return err;
 }
 
@@ -58,13 +67,17 @@ enum app_verdict page_home(struct exchange *x)
     page.tags.catalogue = true;
     page.tags.until_ns = clock_mono_ns() + ranking_ns;
     page_title(&page, STR(""), STR(""));
-    err = add_hero(&page);
+    const struct search best = {.order = SEARCH_BEST_SELLING}, new = {.order = SEARCH_NEWEST};
+    struct search hero = best;
+    hero.only_available = true;
+    struct shown shown = {.count = 0};
+    err = add_shelf(&page, "hero", hero, HERO, &shown);
     if (!err)
         err = add_categories(&page);
     if (!err)
-        err = add_shelf(&page, "new", SEARCH_NEWEST);
+        err = add_shelf(&page, "new", new, SHELF, &shown);
     if (!err)
-        err = add_shelf(&page, "best", SEARCH_BEST_SELLING);
+        err = add_shelf(&page, "best", best, SHELF, &shown);
     if (err) {
         page_abandon(&page);
         return call_fail_err(x, err);

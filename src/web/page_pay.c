@@ -100,19 +100,18 @@ static enum app_verdict paid(struct exchange *x, const struct visit *visit)
     return call_redirect(x, arena_printf(&x->arena, "/order/%s", id_text(visit->id, text)));
 }
 
-/* Shows the checkout as it is now, with what kept it from being paid. */
-static enum app_verdict show_refusal(struct exchange *x, const struct result *result)
+/* Shows the checkout as it is now, with what kept it from being paid: TEXT, of the bank or
+ * of the shop. */
+static enum app_verdict show_refusal(struct exchange *x, struct str text, bool at_card)
 {
     struct visit visit;
     enum app_verdict verdict;
-    struct str text = result->text; /* lent from the exchange */
     if (!visit_begin(x, &visit, &verdict))
         return verdict;
     if (visit_step_of(&visit.checkout) != VISIT_PAYMENT)
         return visit_go(&visit, visit_step_of(&visit.checkout));
-    bool at_card = result->err == ERR_DENIED;
     if (at_card)
-        text = arena_printf(&x->arena, "The bank refused this payment: %.*s. Choose another card.",
+        text = arena_printf(&x->arena, "The bank refused this payment: %.*s. Choose another card",
                             STR_FMT(text));
     return show_payment(&visit, at_card ? 422 : 409, text, at_card);
 }
@@ -122,17 +121,24 @@ static enum app_verdict pay_ended(struct exchange *x, struct outcome *outcome)
     struct visit *visit = call_of(x)->own;
     if (outcome->err)
         return call_fail_err(x, outcome->err);
-    switch (outcome->result.err) {
+    const struct result *result = &outcome->result;
+    bool is_checkout = result->kind == RESULT_CHECKOUT;
+    struct str refusal = is_checkout ? result->checkout.payment.error : STR("");
+    switch (result->err) {
     case ERR_OK:
+        /* A release that the shop applied is no payment. */
+        if (is_checkout && result->checkout.status != CHECKOUT_COMPLETED)
+            return show_refusal(x, refusal, true);
         return paid(x, visit);
     case ERR_TIMEOUT: /* not known yet: the waiting page */
         return visit_go(visit, VISIT_PAYMENT);
     case ERR_DENIED:
+        return show_refusal(x, refusal.len ? refusal : result->text, true);
     case ERR_SHORT:
     case ERR_STATE:
-        return show_refusal(x, &outcome->result);
+        return show_refusal(x, result->text, false);
     default:
-        return call_fail_err(x, outcome->result.err);
+        return call_fail_err(x, result->err);
     }
 }
 
