@@ -156,6 +156,16 @@ bool str_is_utf8(struct str s)
     return true;
 }
 
+struct str str_clip_utf8(struct str s, size_t max)
+{
+    if (s.len <= max)
+        return s;
+    /* The first byte that is cut off tells: a character goes on there, or one begins. */
+    while (max > 0 && ((unsigned char)s.at[max] & 0xc0) == 0x80)
+        max--;
+    return str_make(s.at, max);
+}
+
 char *str_copy(char *dst, size_t size, struct str s)
 {
     size_t n = s.len < size - 1 ? s.len : size - 1;

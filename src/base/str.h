@@ -68,6 +68,9 @@ int str_to_i64(struct str s, int64_t *value);
 /* True when S is well-formed UTF-8 (RFC 3629: no surrogates, no overlong). */
 bool str_is_utf8(struct str s);
 
+/* S up to MAX bytes, without a part of a UTF-8 character at its end. */
+struct str str_clip_utf8(struct str s, size_t max);
+
 /* Copies S, clipped and 0-terminated, into DST of SIZE bytes; returns DST. */
 char *str_copy(char *dst, size_t size, struct str s);
 

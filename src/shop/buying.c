@@ -43,7 +43,7 @@ static int hold_goods(struct apply *apply, const struct basket_view *view,
 static int keep_and_refuse(struct apply *apply, struct checkout *checkout, int err,
                            const char *sentence)
 {
-    int failed = checkout_store(apply, checkout, true);
+    int failed = checkout_store(apply, checkout, checkout->expires_ms);
     return failed ? failed : checkout_refuse(apply, checkout, err, sentence);
 }
 
@@ -76,7 +76,7 @@ static int begin_paying(struct apply *apply, const struct basket_view *view,
     checkout->hold_until_ms = apply->now + view->terms->settings.hold_ms;
     checkout->payment = apply->command->complete.payment;
     checkout->attempt++;
-    return checkout_store(apply, checkout, true);
+    return checkout_store(apply, checkout, checkout->expires_ms);
 }
 
 static int hold_open(struct apply *apply, struct checkout *checkout)
@@ -161,6 +161,7 @@ static int confirm_paying(struct apply *apply, struct checkout *checkout)
         return err;
     checkout->status = CHECKOUT_COMPLETED;
     checkout->hold_until_ms = 0;
+    int64_t old_expires_ms = checkout->expires_ms;
     checkout->expires_ms = apply->now + COMPLETED_TTL_MS;
     checkout->payment.reference = apply->command->complete.payment.reference;
     checkout->payment.error = STR("");
@@ -168,7 +169,7 @@ static int confirm_paying(struct apply *apply, struct checkout *checkout)
     err = order_place(apply, terms, checkout);
     if (!err && !id_is_zero(checkout->cart_id))
         err = cart_take_out_bought(apply, checkout->cart_id, &checkout->basket);
-    return err ? err : checkout_store(apply, checkout, true);
+    return err ? err : checkout_store(apply, checkout, old_expires_ms);
 }
 
 /* The checkout may have been removed since; its order never is. */
@@ -215,6 +216,7 @@ static int release_paying(struct apply *apply, struct checkout *checkout)
     checkout->hold_until_ms = 0;
     checkout->payment.error = error;
     int64_t expires = apply->now + view.terms->settings.checkout_ttl_ms;
+    int64_t old_expires_ms = checkout->expires_ms;
     if (checkout->expires_ms < expires)
         checkout->expires_ms = expires;
     err = checkout_decide(&view, checkout);
@@ -224,7 +226,7 @@ static int release_paying(struct apply *apply, struct checkout *checkout)
     message_error(&checkout->basket, apply->arena, STR("payment_failed"), STR("$.payment"),
                   "The payment failed: %.*s.",
                   STR_FMT(error.len > 0 ? error : STR("the bank refused it")));
-    return checkout_store(apply, checkout, true);
+    return checkout_store(apply, checkout, old_expires_ms);
 }
 
 int apply_checkout_release(struct apply *apply)

@@ -29,20 +29,29 @@ int cart_load(struct db *db, struct arena *arena, struct id id, int64_t now_ms, 
     return err;
 }
 
-int cart_store(struct apply *apply, const struct cart *cart, bool exists)
+/* An update that names a column writes its index anew, even for the same value. */
+static struct stmt *store_statement(struct db *db, bool exists, bool expiry_moved)
 {
+    if (!exists)
+        return db_stmt(db, "INSERT OR REPLACE INTO cart (id, record, expires_ms)"
+                           " VALUES (?1, ?2, ?3)");
+    if (!expiry_moved)
+        return db_stmt(db, "UPDATE cart SET record = ?2 WHERE id = ?1");
+    return db_stmt(db, "UPDATE cart SET record = ?2, expires_ms = ?3 WHERE id = ?1");
+}
+
+int cart_store(struct apply *apply, const struct cart *cart, bool exists, int64_t old_expires_ms)
+{
+    bool expiry_moved = cart->expires_ms != old_expires_ms;
     buf_clear(apply->scratch);
     record_put_cart(apply->scratch, cart, RECORD_BRIEF);
     if (apply->scratch->failed)
         return ERR_NOMEM;
-    struct stmt *stmt =
-        exists
-            ? db_stmt(apply->db, "UPDATE cart SET expires_ms = ?2, record = ?3 WHERE id = ?1")
-            : db_stmt(apply->db,
-                      "INSERT OR REPLACE INTO cart (id, expires_ms, record) VALUES (?1, ?2, ?3)");
+    struct stmt *stmt = store_statement(apply->db, exists, expiry_moved);
     stmt_bind_id(stmt, 1, cart->id);
-    stmt_bind_i64(stmt, 2, cart->expires_ms);
-    stmt_bind_blob(stmt, 3, buf_text(apply->scratch));
+    stmt_bind_blob(stmt, 2, buf_text(apply->scratch));
+    if (!exists || expiry_moved)
+        stmt_bind_i64(stmt, 3, cart->expires_ms);
     return stmt_run(stmt) ? apply_failed(apply) : ERR_OK;
 }
 
@@ -98,12 +107,13 @@ static int close_cart(struct apply *apply, struct change *change)
 {
     struct cart *cart = &change->cart;
     int64_t expires = apply->now + change->view.terms->settings.cart_ttl_ms;
+    int64_t old_expires_ms = cart->expires_ms;
     cart->expires_ms = (expires / EXPIRY_STEP_MS + 1) * EXPIRY_STEP_MS;
     cart->updated_ms = apply->now;
     cart->version++;
     int err = cart_price(&change->view, cart);
     if (!err)
-        err = cart_store(apply, cart, change->exists);
+        err = cart_store(apply, cart, change->exists, old_expires_ms);
     if (err)
         return err;
     apply->result->kind = RESULT_CART;
@@ -136,13 +146,12 @@ int apply_cart_put(struct apply *apply)
 /* The item that CART_ADD and CART_SET are about; NULL with the refusal in *ERR. */
 static struct item *asked_item(struct apply *apply, int *err)
 {
-    struct str key = apply->command->cart_item.item_key;
+    struct str key = str_clip_utf8(apply->command->cart_item.item_key, SHOP_KEY_MAX);
     struct item *item = items_find(apply->items, key);
     if (!item && db_failure(apply->db)->err)
         *err = apply_failed(apply);
     else if (!item)
-        *err = apply_refuse(apply, ERR_NOTFOUND, "There is no item \"%.*s\".",
-                            (int)(key.len > SHOP_KEY_MAX ? SHOP_KEY_MAX : key.len), key.at);
+        *err = apply_refuse(apply, ERR_NOTFOUND, "There is no item \"%.*s\".", STR_FMT(key));
     return item;
 }
 
@@ -250,6 +259,25 @@ int apply_cart_cancel(struct apply *apply)
     return close_cart(apply, &change);
 }
 
+int cart_follow(struct apply *apply, struct checkout *checkout)
+{
+    struct cart cart;
+    int err = cart_load(apply->db, apply->arena, checkout->cart_id, apply->now, &cart);
+    if (err == ERR_NOTFOUND)
+        return ERR_OK;
+    if (err || cart.canceled || !id_eq(cart.checkout_id, checkout->id))
+        return err;
+    struct buyer buyer = cart.basket.buyer;
+    err = basket_copy(apply->arena, &checkout->basket, &cart.basket);
+    if (err)
+        return err;
+    cart.basket.buyer = buyer;
+    cart.version++;
+    cart.updated_ms = apply->now;
+    checkout->cart_version = cart.version;
+    return cart_store(apply, &cart, true, cart.expires_ms);
+}
+
 int apply_show_cart(struct apply *apply, struct id id)
 {
     struct change change;
@@ -290,5 +318,5 @@ int cart_take_out_bought(struct apply *apply, struct id cart_id, const struct ba
         cart.checkout_id = (struct id){{0}};
     cart.version++;
     cart.updated_ms = apply->now;
-    return cart_store(apply, &cart, true);
+    return cart_store(apply, &cart, true, cart.expires_ms);
 }

@@ -11,11 +11,14 @@ int cart_view(struct apply *apply, struct basket_view *view);
 /* The stored cart, as it was written: neither priced nor looked up. ERR_NOTFOUND also for one
  * past its time. Canceled ones are found. */
 int cart_load(struct db *db, struct arena *arena, struct id id, int64_t now_ms, struct cart *cart);
-/* Writes CART; EXISTS: its row is there. */
-int cart_store(struct apply *apply, const struct cart *cart, bool exists);
+/* Writes CART; EXISTS: its row is there, and has OLD_EXPIRES_MS. */
+int cart_store(struct apply *apply, const struct cart *cart, bool exists, int64_t old_expires_ms);
 
 /* Looks up and prices CART as of VIEW. */
 int cart_price(const struct basket_view *view, struct cart *cart);
+
+/* The cart of CHECKOUT gets the goods and codes that were changed there. */
+int cart_follow(struct apply *apply, struct checkout *checkout);
 
 /* The goods of BOUGHT leave the cart CART_ID; one that is empty after that is canceled. */
 int cart_take_out_bought(struct apply *apply, struct id cart_id, const struct basket *bought);

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "shop/cart.h"
 #include "shop/message.h"
+#include "shop/order.h"
 #include "shop/record.h"
 
 /* Ends are rounded up to it, so that most changes leave the index on them alone. */
@@ -41,27 +42,36 @@ int checkout_refuse(struct apply *apply, const struct checkout *checkout, int er
     return err;
 }
 
-int checkout_store(struct apply *apply, struct checkout *checkout, bool exists)
+/* An update that names a column writes its index anew, even for the same value. */
+static struct stmt *store_statement(struct db *db, bool exists, bool expiry_moved)
 {
+    if (!exists)
+        return db_stmt(db, "INSERT OR REPLACE INTO checkout (id, cart_id, status, hold_until_ms,"
+                           " record, expires_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+    if (!expiry_moved)
+        return db_stmt(db, "UPDATE checkout SET cart_id = ?2, status = ?3, hold_until_ms = ?4,"
+                           " record = ?5 WHERE id = ?1");
+    return db_stmt(db, "UPDATE checkout SET cart_id = ?2, status = ?3, hold_until_ms = ?4,"
+                       " record = ?5, expires_ms = ?6 WHERE id = ?1");
+}
+
+int checkout_store(struct apply *apply, struct checkout *checkout, int64_t old_expires_ms)
+{
+    bool expiry_moved = checkout->expires_ms != old_expires_ms;
     checkout->version++;
     checkout->updated_ms = apply->now;
     buf_clear(apply->scratch);
     record_put_checkout(apply->scratch, checkout);
     if (apply->scratch->failed)
         return ERR_NOMEM;
-    struct stmt *stmt =
-        exists ? db_stmt(apply->db, "UPDATE checkout SET status = ?3, expires_ms = ?4,"
-                                    " hold_until_ms = ?5, record = ?6 WHERE id = ?1")
-               : db_stmt(apply->db, "INSERT OR REPLACE INTO checkout (id, cart_id, status,"
-                                    " expires_ms, hold_until_ms, record)"
-                                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+    struct stmt *stmt = store_statement(apply->db, old_expires_ms != 0, expiry_moved);
     stmt_bind_id(stmt, 1, checkout->id);
-    if (!exists)
-        stmt_bind_id(stmt, 2, checkout->cart_id);
+    stmt_bind_id(stmt, 2, checkout->cart_id);
     stmt_bind_i64(stmt, 3, checkout->status);
-    stmt_bind_i64(stmt, 4, checkout->expires_ms);
-    stmt_bind_i64(stmt, 5, checkout->hold_until_ms);
-    stmt_bind_blob(stmt, 6, buf_text(apply->scratch));
+    stmt_bind_i64(stmt, 4, checkout->hold_until_ms);
+    stmt_bind_blob(stmt, 5, buf_text(apply->scratch));
+    if (expiry_moved)
+        stmt_bind_i64(stmt, 6, checkout->expires_ms);
     if (stmt_run(stmt))
         return apply_failed(apply);
     apply->object = buf_text(apply->scratch);
@@ -187,14 +197,19 @@ int checkout_decide(const struct basket_view *view, struct checkout *checkout)
     return ERR_OK;
 }
 
-/* Decides and writes. */
-static int settle(struct apply *apply, struct basket_view *view, struct checkout *checkout,
-                  bool exists)
+static int decide_anew(struct apply *apply, struct basket_view *view, struct checkout *checkout)
 {
     int64_t expires = apply->now + view->terms->settings.checkout_ttl_ms;
     checkout->expires_ms = (expires / EXPIRY_STEP_MS + 1) * EXPIRY_STEP_MS;
-    int err = checkout_decide(view, checkout);
-    return err ? err : checkout_store(apply, checkout, exists);
+    return checkout_decide(view, checkout);
+}
+
+/* Decides and writes. */
+static int settle(struct apply *apply, struct basket_view *view, struct checkout *checkout)
+{
+    int64_t old_expires_ms = checkout->expires_ms;
+    int err = decide_anew(apply, view, checkout);
+    return err ? err : checkout_store(apply, checkout, old_expires_ms);
 }
 
 /* ---- CHECKOUT_CREATE ---- */
@@ -236,14 +251,14 @@ static int reuse(struct apply *apply, struct basket_view *view, const struct car
     if (!open || cart->version == checkout->cart_version)
         return checkout_show(apply, checkout);
     int err = take_cart(apply, cart, checkout);
-    return err ? err : settle(apply, view, checkout, true);
+    return err ? err : settle(apply, view, checkout);
 }
 
 /* Remembers in the cart which checkout it became. */
 static int link_cart(struct apply *apply, struct cart *cart, const struct checkout *checkout)
 {
     cart->checkout_id = checkout->id;
-    return cart_store(apply, cart, true);
+    return cart_store(apply, cart, true, cart->expires_ms);
 }
 
 /* What a cart is converted into: its checkout of before, or NEW. */
@@ -266,7 +281,7 @@ static int convert(struct apply *apply, struct basket_view *view, struct cart *c
         err = take_cart(apply, cart, new);
     if (!err)
         err = link_cart(apply, cart, new);
-    return err ? err : settle(apply, view, new, false);
+    return err ? err : settle(apply, view, new);
 }
 
 int apply_checkout_create(struct apply *apply)
@@ -282,12 +297,19 @@ int apply_checkout_create(struct apply *apply)
     err = checkout_load(apply->db, apply->arena, input->id, apply->now, &checkout);
     if (err != ERR_NOTFOUND)
         return err ? err : checkout_show(apply, &checkout);
+    /* An id of long ago, whose checkout is removed by now: its order is there still. */
+    struct order order;
+    err = order_load(apply->db, apply->arena, input->id, &order);
+    if (err != ERR_NOTFOUND)
+        return err ? err
+                   : apply_refuse(apply, ERR_STATE,
+                                  "The checkout is completed; its order was placed.");
 
     checkout =
         (struct checkout){.id = input->id, .created_ms = apply->now, .selected_destination = -1};
     if (id_is_zero(input->cart_id)) {
         err = take_input(apply, input, &checkout);
-        return err ? err : settle(apply, &view, &checkout, false);
+        return err ? err : settle(apply, &view, &checkout);
     }
     struct cart cart;
     err = cart_load(apply->db, apply->arena, input->cart_id, apply->now, &cart);
@@ -334,7 +356,13 @@ int apply_checkout_update(struct apply *apply)
         err = load_open(apply, input->id, &checkout);
     if (!err)
         err = take_input(apply, input, &checkout);
-    return err ? err : settle(apply, &view, &checkout, true);
+    if (err)
+        return err;
+    int64_t old_expires_ms = checkout.expires_ms;
+    err = decide_anew(apply, &view, &checkout);
+    if (!err && input->has_basket && !id_is_zero(checkout.cart_id))
+        err = cart_follow(apply, &checkout);
+    return err ? err : checkout_store(apply, &checkout, old_expires_ms);
 }
 
 int apply_checkout_cancel(struct apply *apply)
@@ -345,5 +373,5 @@ int apply_checkout_cancel(struct apply *apply)
         return err;
     checkout.status = CHECKOUT_CANCELED;
     checkout.basket.message_count = 0;
-    return checkout_store(apply, &checkout, true);
+    return checkout_store(apply, &checkout, checkout.expires_ms);
 }

@@ -32,9 +32,9 @@
 /* ERR_NOTFOUND also for one past its time. */
 int checkout_load(struct db *db, struct arena *arena, struct id id, int64_t now_ms,
                   struct checkout *checkout);
-/* Writes the row and makes CHECKOUT the command's result. EXISTS: its row is there. Counts
- * the version up. */
-int checkout_store(struct apply *apply, struct checkout *checkout, bool exists);
+/* Writes the row and makes CHECKOUT the command's result. OLD_EXPIRES_MS: what its
+ * row has, 0: it has none yet. Counts the version up. */
+int checkout_store(struct apply *apply, struct checkout *checkout, int64_t old_expires_ms);
 /* CHECKOUT, unchanged, is the command's result. */
 int checkout_show(struct apply *apply, const struct checkout *checkout);
 /* As apply_refuse, and the result has CHECKOUT, so that a face can show how it is. */

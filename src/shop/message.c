@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { CONTENT_MAX = 2000 };
+
 struct str message_line_path(struct arena *arena, unsigned line, const char *field)
 {
     return arena_printf(arena, "$.line_items[%u]%s", line, field);
@@ -24,9 +26,11 @@ static void add(struct basket *basket, struct arena *arena, struct message messa
     struct message *place = place_for(basket, message.type);
     if (!place)
         return;
-    char text[SHOP_TEXT_MAX];
+    char text[CONTENT_MAX + 1];
     int len = vsnprintf(text, sizeof text, format, args);
-    message.content = arena_str(arena, str_make(text, len < 0 ? 0 : strnlen(text, sizeof text)));
+    /* A title that fills it is not cut within a character: it has to stay UTF-8. */
+    struct str content = str_make(text, len < 0 ? 0 : strlen(text));
+    message.content = arena_str(arena, str_clip_utf8(content, CONTENT_MAX - 1));
     *place = message;
 }
 

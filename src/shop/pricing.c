@@ -156,11 +156,10 @@ static bool given_before(const struct basket *basket, unsigned code)
 
 static void reject(struct run *run, unsigned index, struct str code, const char *why)
 {
-    struct str asked = run->basket->codes[index];
+    struct str asked = str_clip_utf8(run->basket->codes[index], 64);
     message_warning(run->basket, run->arena, code,
                     arena_printf(run->arena, "$.discounts.codes[%u]", index),
-                    "The code \"%.*s\" %s.", (int)(asked.len > 64 ? 64 : asked.len),
-                    asked.len > 0 ? asked.at : "", why);
+                    "The code \"%.*s\" %s.", STR_FMT(asked), why);
 }
 
 /* The rule of code INDEX, or NULL after a message that says why it does not count. */

@@ -160,6 +160,47 @@ static void a_cart_that_has_changed_since_is_taken_again(void **state)
     assert_int_equal(total(f), 6000 + 1500 + 500);
 }
 
+static void a_change_of_the_checkout_shows_in_its_cart(void **state)
+{
+    struct fixture *f = *state;
+    cart_add(f, test_id(1), "tulips", 2);
+    cart_add(f, test_id(1), "pot", 1);
+    checkout_from_cart(f, test_id(10), test_id(1));
+    struct command_line line = {.item_key = STR("tulips"), .quantity = 1, .line_id = 1};
+    struct checkout_input input = {
+        .id = test_id(10), .has_basket = true, .basket = {.lines = &line, .line_count = 1}};
+    assert_int_equal(update(f, input), 0);
+    uint64_t version = checkout(f)->version;
+    checkout_from_cart(f, test_id(11), test_id(1));
+    assert_int_equal(checkout(f)->version, version);
+    assert_int_equal(cart_add(f, test_id(1), "tulips", 1), 0);
+    assert_int_equal(f->result.cart.basket.line_count, 1);
+    assert_int_equal(f->result.cart.basket.lines[0].quantity, 2);
+}
+
+static void long_titles_are_cut_between_characters(void **state)
+{
+    struct fixture *f = *state;
+    char title[SHOP_TEXT_MAX + 1] = "x";
+    for (size_t i = 1; i + 2 < sizeof title; i += 2)
+        memcpy(title + i, "\u00e9", 3);
+    struct variant variant = {.price = 1, .picture = -1, .tracked = true};
+    struct command put = {.type = COMMAND_PRODUCT_PUT,
+                          .product = {.handle = STR("long"),
+                                      .title = str_of(title),
+                                      .published = true,
+                                      .variants = &variant,
+                                      .variant_count = 1}};
+    assert_int_equal(apply_command(f, &put), 0);
+    checkout_direct(f, test_id(1), "long", 1, "US");
+    assert_true(str_is_utf8(checkout(f)->basket.messages[0].content));
+    put.type = COMMAND_PRODUCT_RETIRE;
+    put.key = STR("long");
+    assert_int_equal(apply_command(f, &put), 0);
+    assert_int_equal(cart_add(f, test_id(1), "long", 1), ERR_STATE);
+    assert_true(str_is_utf8(f->result.text));
+}
+
 static void a_canceled_checkout_leaves_its_cart_for_another(void **state)
 {
     struct fixture *f = *state;
@@ -199,6 +240,7 @@ static void an_order_outlives_its_checkout(void **state)
     assert_int_equal(confirm(f, test_id(1), 1), 0);
     assert_int_equal(f->result.kind, RESULT_ORDER);
     assert_int_equal(f->result.order.number, 1001);
+    assert_int_equal(checkout_direct(f, test_id(1), "tulips", 1, "US"), ERR_STATE);
     expect_clean_audit(f);
 }
 
@@ -213,6 +255,8 @@ int main(void)
         TEST(the_same_creation_twice_is_one_checkout),
         TEST(a_cart_wins_over_the_payload_and_becomes_one_checkout),
         TEST(a_cart_that_has_changed_since_is_taken_again),
+        TEST(a_change_of_the_checkout_shows_in_its_cart),
+        TEST(long_titles_are_cut_between_characters),
         TEST(a_canceled_checkout_leaves_its_cart_for_another),
         TEST(a_checkout_is_gone_after_its_time_unless_it_is_being_paid),
         TEST(an_order_outlives_its_checkout),
