@@ -1,0 +1,345 @@
+/* The guards around libraft's I/O, over an I/O that does what the test says. */
+#include "base/check.h"
+#include "replica/io.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* fatal does not return in the program; here it jumps back into the test. */
+struct scene {
+    struct io io;
+    struct vote vote;
+    struct latency append;
+    char dir[64], file[96];
+    jmp_buf fatal;
+    char reason[700];
+    bool behind, closed;
+    unsigned asked_durable, received, terms, votes, truncates;
+    int status; /* what the I/O below answers */
+    struct raft_io_append *append_request;
+    struct raft_io_snapshot_put *put_request;
+    unsigned put_trailing;
+    raft_io_recv_cb receive;
+};
+
+static struct scene *scene_of(struct raft_io *raft)
+{
+    return CONTAINER_OF(CONTAINER_OF(raft, struct io, raft), struct scene, io);
+}
+
+static int below_set_term(struct raft_io *raft, raft_term term)
+{
+    (void)term;
+    scene_of(raft)->terms++;
+    return scene_of(raft)->status;
+}
+
+static int below_set_vote(struct raft_io *raft, raft_id id)
+{
+    (void)id;
+    scene_of(raft)->votes++;
+    return scene_of(raft)->status;
+}
+
+static int below_append(struct raft_io *raft, struct raft_io_append *request,
+                        const struct raft_entry entries[], unsigned n, raft_io_append_cb done)
+{
+    (void)entries;
+    (void)n;
+    request->cb = done;
+    scene_of(raft)->append_request = request;
+    return scene_of(raft)->status;
+}
+
+static int below_truncate(struct raft_io *raft, raft_index index)
+{
+    (void)index;
+    scene_of(raft)->truncates++;
+    return scene_of(raft)->status;
+}
+
+static int below_snapshot_put(struct raft_io *raft, unsigned trailing,
+                              struct raft_io_snapshot_put *request,
+                              const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb done)
+{
+    (void)snapshot;
+    request->cb = done;
+    scene_of(raft)->put_request = request;
+    scene_of(raft)->put_trailing = trailing;
+    return scene_of(raft)->status;
+}
+
+static int below_start(struct raft_io *raft, unsigned ms, raft_io_tick_cb tick,
+                       raft_io_recv_cb receive)
+{
+    (void)ms;
+    (void)tick;
+    scene_of(raft)->receive = receive;
+    return 0;
+}
+
+static void below_close(struct raft_io *raft, raft_io_close_cb closed)
+{
+    closed(raft);
+}
+
+static void scene_fatal(void *context, const char *reason)
+{
+    struct scene *scene = context;
+    snprintf(scene->reason, sizeof scene->reason, "%s", reason);
+    longjmp(scene->fatal, 1);
+}
+
+static void scene_ask(void *context)
+{
+    ((struct scene *)context)->asked_durable++;
+}
+
+static bool scene_behind(void *context)
+{
+    return ((struct scene *)context)->behind;
+}
+
+static int set_up(void **state)
+{
+    struct scene *scene = calloc(1, sizeof *scene);
+    struct failure failure;
+    snprintf(scene->dir, sizeof scene->dir, "/tmp/stoa-io-XXXXXX");
+    assert_non_null(mkdtemp(scene->dir));
+    snprintf(scene->file, sizeof scene->file, "%s/vote", scene->dir);
+    assert_int_equal(vote_open(&scene->vote, scene->file, &failure), 0);
+    struct raft_io *raft = &scene->io.raft;
+    raft->set_term = below_set_term;
+    raft->set_vote = below_set_vote;
+    raft->append = below_append;
+    raft->truncate = below_truncate;
+    raft->snapshot_put = below_snapshot_put;
+    raft->start = below_start;
+    raft->close = below_close;
+    io_guard(&scene->io,
+             &(struct io_config){.dir = "DIR/raft",
+                                 .append = &scene->append,
+                                 .fatal = scene_fatal,
+                                 .ask_durable = scene_ask,
+                                 .behind = scene_behind,
+                                 .context = scene},
+             &scene->vote);
+    *state = scene;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct scene *scene = *state;
+    vote_close(&scene->vote);
+    unlink(scene->file);
+    rmdir(scene->dir);
+    free(scene);
+    return 0;
+}
+
+/* True when the statement ended in fatal. */
+#define DIES(scene, statement) (setjmp((scene)->fatal) != 0 ? true : ((void)(statement), false))
+
+static void a_vote_is_recorded_twice_and_given_once(void **state)
+{
+    struct scene *scene = *state;
+    struct raft_io *raft = &scene->io.raft;
+    assert_int_equal(raft->set_term(raft, 4), 0);
+    assert_int_equal(raft->set_vote(raft, 2), 0);
+    assert_int_equal(scene->vote.term, 4);
+    assert_int_equal(scene->vote.candidate, 2);
+    assert_int_equal(scene->terms + scene->votes, 2);
+    assert_true(DIES(scene, raft->set_vote(raft, 3)));
+    assert_non_null(strstr(scene->reason, "vote"));
+    assert_int_equal(scene->votes, 1); /* not asked any more */
+}
+
+static void a_term_that_cannot_be_written_is_fatal(void **state)
+{
+    struct scene *scene = *state;
+    struct raft_io *raft = &scene->io.raft;
+    scene->status = RAFT_IOERR;
+    assert_true(DIES(scene, raft->set_term(raft, 4)));
+    assert_non_null(strstr(scene->reason, "DIR/raft"));
+}
+
+static void nothing_done(struct raft_io_append *request, int status)
+{
+    (void)status;
+    *(unsigned *)request->data += 1;
+}
+
+static void a_failed_append_is_fatal_whichever_way_it_shows(void **state)
+{
+    struct scene *scene = *state;
+    struct raft_io *raft = &scene->io.raft;
+    unsigned answered = 0;
+    struct raft_io_append request = {.data = &answered};
+    struct raft_entry entry = {.buf = {.len = 64}};
+
+    assert_int_equal(raft->append(raft, &request, &entry, 1, nothing_done), 0);
+    scene->append_request->cb(scene->append_request, 0);
+    assert_int_equal(answered, 1);
+    uint64_t p50, p99;
+    latency_quantiles(&scene->append, &p50, &p99);
+    assert_true(scene->append.recorded == 1);
+
+    /* libraft's I/O says nothing, but leaves a message */
+    assert_int_equal(raft->append(raft, &request, &entry, 1, nothing_done), 0);
+    assert_false(DIES(scene, io_check(&scene->io)));
+    snprintf(raft->errmsg, sizeof raft->errmsg, "write failed: -5");
+    assert_true(DIES(scene, io_check(&scene->io)));
+    assert_non_null(strstr(scene->reason, "write failed: -5"));
+    assert_true(DIES(scene, scene->append_request->cb(scene->append_request, RAFT_IOERR)));
+    raft->errmsg[0] = 0;
+    scene->append_request->cb(scene->append_request, RAFT_CANCELED); /* closing is no failure */
+    assert_int_equal(answered, 2);
+
+    scene->status = RAFT_IOERR;
+    assert_true(DIES(scene, raft->append(raft, &request, &entry, 1, nothing_done)));
+    assert_true(DIES(scene, raft->truncate(raft, 5)));
+    free(scene->append_request);
+}
+
+static void put_done(struct raft_io_snapshot_put *request, int status)
+{
+    *(int *)request->data = status;
+}
+
+static void a_snapshot_waits_until_the_database_is_on_disk(void **state)
+{
+    struct scene *scene = *state;
+    struct raft_io *raft = &scene->io.raft;
+    int done = -1;
+    struct raft_io_snapshot_put request = {.data = &done};
+    struct raft_snapshot snapshot = {.index = 9};
+    scene->io.log_bytes = 1000;
+    assert_int_equal(raft->snapshot_put(raft, 16, &request, &snapshot, put_done), 0);
+    assert_int_equal(scene->asked_durable, 1);
+    assert_null(scene->put_request);
+    assert_true(scene->io.snapshot_running);
+    assert_int_equal(scene->io.log_bytes, 0);
+    io_durable(&scene->io);
+    assert_non_null(scene->put_request);
+    assert_int_equal(scene->put_trailing, 16);
+    scene->put_request->cb(scene->put_request, 0);
+    assert_int_equal(done, 0);
+    assert_false(scene->io.snapshot_running);
+}
+
+static void snapshot_closed(struct raft_io *raft)
+{
+    scene_of(raft)->closed = true;
+}
+
+static void closing_cancels_a_snapshot_that_waits(void **state)
+{
+    struct scene *scene = *state;
+    struct raft_io *raft = &scene->io.raft;
+    int done = -1;
+    struct raft_io_snapshot_put request = {.data = &done};
+    struct raft_snapshot snapshot = {.index = 9};
+    assert_int_equal(raft->snapshot_put(raft, 16, &request, &snapshot, put_done), 0);
+    raft->close(raft, snapshot_closed);
+    assert_true(scene->closed);
+    assert_int_equal(done, RAFT_CANCELED);
+    io_durable(&scene->io); /* comes too late, and finds nothing */
+    assert_null(scene->put_request);
+}
+
+static void a_snapshot_that_cannot_be_written_is_fatal(void **state)
+{
+    struct scene *scene = *state;
+    struct raft_io *raft = &scene->io.raft;
+    int done = -1;
+    struct raft_io_snapshot_put request = {.data = &done};
+    struct raft_snapshot snapshot = {.index = 9};
+    assert_int_equal(raft->snapshot_put(raft, 16, &request, &snapshot, put_done), 0);
+    scene->status = RAFT_IOERR;
+    assert_true(DIES(scene, io_durable(&scene->io)));
+    assert_int_equal(done, -1);
+}
+
+static void took(struct raft_io *raft, struct raft_message *message)
+{
+    (void)message;
+    scene_of(raft)->received++;
+}
+
+static void receive(struct scene *scene, unsigned short type, unsigned entries)
+{
+    struct raft_message message = {.type = type};
+    if (type == RAFT_APPEND_ENTRIES && entries > 0) {
+        message.append_entries.n_entries = entries;
+        message.append_entries.entries = raft_calloc(entries, sizeof(struct raft_entry));
+        message.append_entries.entries[0].batch = raft_malloc(8);
+    }
+    if (type == RAFT_INSTALL_SNAPSHOT) {
+        raft_configuration_init(&message.install_snapshot.conf);
+        assert_int_equal(raft_configuration_add(&message.install_snapshot.conf, 1, "a", 1), 0);
+        message.install_snapshot.data.base = raft_malloc(8);
+    }
+    unsigned before = scene->received;
+    scene->receive(&scene->io.raft, &message);
+    if (scene->received == before)
+        return; /* dropped, and freed */
+    if (type == RAFT_APPEND_ENTRIES && entries > 0) {
+        raft_free(message.append_entries.entries[0].batch);
+        raft_free(message.append_entries.entries);
+    }
+    if (type == RAFT_INSTALL_SNAPSHOT) {
+        raft_configuration_close(&message.install_snapshot.conf);
+        raft_free(message.install_snapshot.data.base);
+    }
+}
+
+static void messages_that_would_do_harm_now_are_dropped(void **state)
+{
+    struct scene *scene = *state;
+    struct raft_io *raft = &scene->io.raft;
+    assert_int_equal(raft->start(raft, 100, NULL, took), 0);
+    receive(scene, RAFT_INSTALL_SNAPSHOT, 0);
+    receive(scene, RAFT_APPEND_ENTRIES, 2);
+    assert_int_equal(scene->received, 2);
+
+    int done = -1;
+    struct raft_io_snapshot_put request = {.data = &done};
+    struct raft_snapshot snapshot = {.index = 9};
+    assert_int_equal(raft->snapshot_put(raft, 16, &request, &snapshot, put_done), 0);
+    receive(scene, RAFT_INSTALL_SNAPSHOT, 0); /* libraft would crash */
+    assert_int_equal(scene->received, 2);
+    receive(scene, RAFT_APPEND_ENTRIES, 2);
+    assert_int_equal(scene->received, 3);
+
+    scene->behind = true;
+    receive(scene, RAFT_APPEND_ENTRIES, 2); /* the leader sends it again */
+    assert_int_equal(scene->received, 3);
+    receive(scene, RAFT_APPEND_ENTRIES, 0); /* a heartbeat */
+    assert_int_equal(scene->received, 4);
+    io_durable(&scene->io);
+    scene->put_request->cb(scene->put_request, 0);
+}
+
+int main(void)
+{
+#define IN_SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        IN_SCENE(a_vote_is_recorded_twice_and_given_once),
+        IN_SCENE(a_term_that_cannot_be_written_is_fatal),
+        IN_SCENE(a_failed_append_is_fatal_whichever_way_it_shows),
+        IN_SCENE(a_snapshot_waits_until_the_database_is_on_disk),
+        IN_SCENE(closing_cancels_a_snapshot_that_waits),
+        IN_SCENE(a_snapshot_that_cannot_be_written_is_fatal),
+        IN_SCENE(messages_that_would_do_harm_now_are_dropped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
