@@ -179,7 +179,8 @@ static uint64_t count_expirable(struct reader *reader, int64_t now_ms)
 static int read_due(struct reader *reader, struct arena *arena, int64_t now_ms, struct due *due)
 {
     due->expirable = count_expirable(reader, now_ms);
-    struct stmt *row = db_stmt(reader->db, "SELECT id FROM checkout WHERE hold_until_ms > 0"
+    struct stmt *row = db_stmt(reader->db, "SELECT id FROM checkout WHERE id IN (SELECT checkout_id"
+                                           " FROM hold) AND hold_until_ms > 0"
                                            " AND hold_until_ms <= ? ORDER BY hold_until_ms");
     stmt_bind_i64(row, 1, now_ms);
     int err = read_ids(row, arena, &due->overdue, &due->overdue_count);

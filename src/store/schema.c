@@ -81,7 +81,7 @@ static const char tables[] =
     "  expires_ms INTEGER NOT NULL, hold_until_ms INTEGER NOT NULL, record BLOB NOT NULL)"
     "  WITHOUT ROWID;"
     "CREATE INDEX checkout_expires ON checkout (expires_ms);"
-    "CREATE INDEX checkout_hold ON checkout (hold_until_ms) WHERE hold_until_ms > 0;"
+    /* The rows of those that are being paid alone: through them the overdue ones are found. */
     "CREATE TABLE hold (checkout_id BLOB NOT NULL, variant_id INTEGER NOT NULL,"
     "  quantity INTEGER NOT NULL, PRIMARY KEY (checkout_id, variant_id)) WITHOUT ROWID;"
 
