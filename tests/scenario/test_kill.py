@@ -1,0 +1,83 @@
+"""A server is killed at any moment under load; nothing acknowledged is lost."""
+
+import random
+import time
+
+import pytest
+
+from shop_server import Client, Shop
+from shoppers import Shopper, check_promises
+
+SHOPPERS = 12
+
+
+def stock_of(folder, units):
+    """A catalogue of ten products, one of them nearly sold out."""
+    file = folder / "stock.csv"
+    rows = ["Title,URL handle,Price,Inventory quantity"]
+    rows += [f"Thing {i},thing-{i},{i + 5}.00,{units if i else 40}" for i in range(10)]
+    file.write_text("\n".join(rows) + "\n")
+    return file, [f"thing-{i}" for i in range(10)]
+
+
+def shop_until_killed(shop, items, seed, seconds):
+    """Lets shoppers loose on SHOP and kills it after SECONDS; the shoppers."""
+    shoppers = [Shopper(shop.address, items, seed * 1000 + i) for i in range(SHOPPERS)]
+    for shopper in shoppers:
+        shopper.start()
+    time.sleep(seconds)  # the moment of death is what is varied, nothing is waited for
+    shop.kill()
+    for shopper in shoppers:
+        shopper.join(30)
+        assert not shopper.is_alive()
+        assert not shopper.errors, shopper.errors[:3]
+    return shoppers
+
+
+def kill_rounds(tmp_path, rounds, seed):
+    file, items = stock_of(tmp_path, 100000)
+    shop = Shop(tmp_path, catalogue=file)
+    choose = random.Random(seed)
+    past, promised = [], 0
+    for number in range(rounds):
+        if number % 4 == 3:  # also while it starts, and while it catches up
+            shop.spawn()
+            time.sleep(choose.uniform(0, 0.08))
+            shop.kill()
+        shop.start()
+        shoppers = shop_until_killed(shop, items, seed + number, choose.uniform(0.01, 0.4))
+        status, report = shop.audit()
+        assert status == 0, (number, report)
+        shop.start()
+        client = Client(shop.address)
+        for shopper in shoppers:
+            check_promises(client, shopper)
+            promised += len(shopper.carts) + len(shopper.orders)
+        past += shoppers
+        client.close()
+        shop.kill()
+    shop.start()
+    client = Client(shop.address)
+    for shopper in past:
+        check_promises(client, shopper)
+    client.close()
+    assert shop.stop() == 0
+    status, report = shop.audit()
+    assert status == 0, report
+    assert promised > rounds, "the shoppers hardly did anything"
+    assert any(shopper.sold_out for shopper in past) or rounds < 20
+    return report
+
+
+@pytest.mark.quick
+def test_nothing_acknowledged_is_lost_at_five_random_kills(tmp_path):
+    kill_rounds(tmp_path, 5, 7)
+
+
+def test_nothing_acknowledged_is_lost_at_a_hundred_random_kills(tmp_path):
+    kill_rounds(tmp_path, 100, int(time.time()))
+
+
+@pytest.mark.long
+def test_nothing_acknowledged_is_lost_at_a_thousand_random_kills(tmp_path):
+    kill_rounds(tmp_path, 1000, int(time.time()))
