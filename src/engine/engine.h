@@ -46,7 +46,8 @@ struct engine;
 struct engine_kind {
     const char *name;
     const char *about; /* one line for the help */
-    /* Binds and starts; returns when it serves. Lends APP until stop returned. */
+    /* Binds and starts; returns when it serves. Lends APP until stop returned. *ENGINE is
+     * set before the app's first exchange, so that the app may ask for stats. */
     int (*start)(const struct engine_config *config, struct app *app, struct engine **engine,
                  struct failure *failure);
     /* The port that listen[INDEX] got (for port 0). */

@@ -43,6 +43,7 @@ static void *loop_main(void *argument)
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are main's */
+    l->self = pthread_self();
     l->thread_state = app->thread_start ? app->thread_start(app) : NULL;
     bool good = !app->thread_start || l->thread_state;
     report(l->engine, good);
@@ -268,12 +269,13 @@ static int event_start(const struct engine_config *config, struct app *app, stru
     pthread_cond_init(&engine->changed, NULL);
     atomic_init(&engine->open, 0);
     int err = prepare(engine, failure);
+    *out = whole; /* before the first request, in which the app may want it */
     if (!err)
         err = start_threads(engine, failure);
-    if (err)
+    if (err) {
+        *out = NULL;
         engine_free(engine);
-    else
-        *out = whole;
+    }
     return err;
 }
 

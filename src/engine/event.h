@@ -96,7 +96,8 @@ struct event_loop {
     struct exchange_runner runner;
     struct event_engine *engine;
     struct loop *loop;
-    pthread_t thread;
+    pthread_t thread; /* for joining it */
+    pthread_t self;   /* the same, set by itself before the engine has started */
     bool started;
     void *thread_state;
 
@@ -143,7 +144,7 @@ static inline void event_count(_Atomic uint64_t *counter, uint64_t add)
 /* event_accept.c */
 int event_doors_open(struct event_loop *l);
 void event_doors_close(struct event_loop *l);
-/* Takes in what is in the queues, without bound; for the stop. */
+/* For the stop: takes in what is in the queues, and closes them. */
 void event_doors_drain(struct event_loop *l);
 /* A connection has closed: there may be room again. */
 void event_doors_resume(struct event_loop *l);

@@ -106,24 +106,30 @@ int event_doors_open(struct event_loop *l)
     return ERR_OK;
 }
 
+static void close_door(struct event_loop *l, struct event_door *door)
+{
+    if (door->watch.fd < 0)
+        return;
+    loop_unwatch(l->loop, &door->watch);
+    close(door->watch.fd);
+    door->watch.fd = -1;
+}
+
 void event_doors_drain(struct event_loop *l)
 {
     for (unsigned i = 0; i < l->door_count; i++) {
         l->doors_paused = false;
         while (there_is_room(l->engine) && accept_one(&l->doors[i]))
             ;
+        /* At once: what comes in between is lost with the queue. */
+        close_door(l, &l->doors[i]);
     }
 }
 
 void event_doors_close(struct event_loop *l)
 {
-    for (unsigned i = 0; i < l->door_count; i++) {
-        if (l->doors[i].watch.fd < 0)
-            continue;
-        loop_unwatch(l->loop, &l->doors[i].watch);
-        close(l->doors[i].watch.fd);
-        l->doors[i].watch.fd = -1;
-    }
+    for (unsigned i = 0; i < l->door_count; i++)
+        close_door(l, &l->doors[i]);
     if (l->spare_fd >= 0)
         close(l->spare_fd);
     l->spare_fd = -1;

@@ -87,16 +87,17 @@ static void host_refused(struct http_host *host, int status)
 
 static bool on_own_thread(const struct event_loop *l)
 {
-    return pthread_equal(pthread_self(), l->thread);
+    return pthread_equal(pthread_self(), l->self);
 }
 
-/* From another thread: wakes the loop only when nothing was waiting yet. */
+/* From another thread: wakes the loop only when nothing was waiting yet. Who finds it
+ * empty uses resumed_post after take_all has: hence acquire here and release there. */
 static void push(struct event_loop *l, struct exchange *x)
 {
     struct exchange *head = atomic_load_explicit(&l->resumed, memory_order_relaxed);
     do {
         x->next = head;
-    } while (!atomic_compare_exchange_weak_explicit(&l->resumed, &head, x, memory_order_release,
+    } while (!atomic_compare_exchange_weak_explicit(&l->resumed, &head, x, memory_order_acq_rel,
                                                     memory_order_relaxed));
     if (!head)
         loop_post(l->loop, &l->resumed_post);
@@ -105,7 +106,7 @@ static void push(struct event_loop *l, struct exchange *x)
 /* All that were pushed, oldest first. */
 static struct exchange *take_all(struct event_loop *l)
 {
-    struct exchange *newest = atomic_exchange_explicit(&l->resumed, NULL, memory_order_acquire);
+    struct exchange *newest = atomic_exchange_explicit(&l->resumed, NULL, memory_order_acq_rel);
     struct exchange *oldest = NULL;
     while (newest) {
         struct exchange *next = newest->next;
