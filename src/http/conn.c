@@ -140,9 +140,20 @@ bool http_conn_wants_input(const struct http_conn *conn)
            conn->out.len - conn->out_at < conn->limits.output_bytes;
 }
 
+/* What is sent is cut off before more is formatted, or a slow client's buffer would
+ * grow for ever. */
+static void compact(struct http_conn *conn)
+{
+    if (conn->out_at == 0 || conn->out_at < conn->out.len - conn->out_at)
+        return;
+    buf_drain(&conn->out, conn->out_at);
+    conn->out_at = 0;
+}
+
 int http_conn_output(struct http_conn *conn, struct iovec *pieces, int max)
 {
     int count = 0;
+    compact(conn);
     if (!conn->dead && conn->protocol == HTTP_1)
         count = h1_output(conn, pieces, max);
     else if (!conn->dead && conn->protocol == HTTP_2)

@@ -84,7 +84,7 @@ void http_conn_receive(struct http_conn *conn, const void *bytes, size_t len, ui
  * much unsent). Ask again after anything happened. */
 bool http_conn_wants_input(const struct http_conn *conn);
 
-/* Up to MAX pieces to be sent, in order; lent until http_conn_sent. 0: nothing. A
+/* Up to MAX pieces to be sent, in order; lent until the next call. 0: nothing. A
  * file body comes out as a piece read into memory, unless http_conn_file has it. */
 int http_conn_output(struct http_conn *conn, struct iovec *pieces, int max);
 /* HTTP/1.1 only: when what comes next is a file's bytes, its descriptor, offset and
