@@ -1,7 +1,18 @@
 #include "base/wire.h"
 
+/* Most numbers are one byte and there is room for it. */
+static bool put_small(struct buf *out, uint64_t value)
+{
+    if (value >= 0x80 || out->failed || out->len == out->cap)
+        return false;
+    out->at[out->len++] = (char)value;
+    return true;
+}
+
 void wire_put_u64(struct buf *out, uint64_t value)
 {
+    if (put_small(out, value))
+        return;
     char bytes[10];
     size_t n = 0;
     while (value >= 0x80) {

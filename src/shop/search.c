@@ -7,7 +7,7 @@
 enum {
     LIMIT_MAX = 100,
     TOTAL_MAX = 10000,
-    PARAMETERS_MAX = 16,
+    PARAMETERS_MAX = 24,
     SQL_MAX = 8192,
     TEXT_MAX = 1000, /* longer texts are cut: nobody types them */
     CURSOR_VERSION = 1,
@@ -41,8 +41,9 @@ struct query {
     struct arena *arena;
     const struct search *search;
     struct ordering ordering;
-    struct buf words; /* the FTS5 query; empty: none */
-    uint64_t category_id;
+    struct buf words;                                 /* the FTS5 query; empty: none */
+    uint64_t category_ids[1 + SEARCH_CATEGORIES_MAX]; /* any of these; none: all */
+    unsigned category_count;
     uint32_t fingerprint; /* of the filters: a cursor belongs to one search */
     struct buf sql;
     struct parameter parameters[PARAMETERS_MAX];
@@ -76,6 +77,8 @@ static uint32_t fingerprint_of(const struct search *search)
     buf_init(&bytes, 16384);
     wire_put_str(&bytes, search->text);
     wire_put_str(&bytes, search->category);
+    for (unsigned i = 0; i < search->category_count && i < SEARCH_CATEGORIES_MAX; i++)
+        wire_put_str(&bytes, search->categories[i]);
     wire_put_str(&bytes, search->vendor);
     wire_put_str(&bytes, search->tag);
     wire_put_i64(&bytes, search->price_min);
@@ -156,10 +159,11 @@ static void put_filters(struct query *query)
                               " WHERE product_search MATCH ? LIMIT 50000)");
         add_text(query, buf_text(&query->words));
     }
-    if (query->category_id) {
-        buf_puts(&query->sql, " AND p.category_id = ?");
-        add_number(query, (int64_t)query->category_id);
+    for (unsigned i = 0; i < query->category_count; i++) {
+        buf_puts(&query->sql, i == 0 ? " AND p.category_id IN (?" : ", ?");
+        add_number(query, (int64_t)query->category_ids[i]);
     }
+    buf_puts(&query->sql, query->category_count > 0 ? ")" : "");
     if (search->vendor.len > 0) {
         buf_puts(&query->sql, " AND p.vendor = ?");
         add_text(query, search->vendor);
@@ -310,6 +314,31 @@ static int select_total(struct query *query, struct search_page *page)
 
 /* ---- Entry ---- */
 
+static int find_category(struct query *query, struct str name)
+{
+    struct stmt *row =
+        db_stmt(query->reader->db, "SELECT id FROM category WHERE slug = ?1 OR name = ?1"
+                                   " ORDER BY slug = ?1 DESC LIMIT 1");
+    stmt_bind_str(row, 1, name);
+    int err = stmt_next(row);
+    if (err)
+        return err == ERR_NOTFOUND ? 0 : err;
+    query->category_ids[query->category_count++] = stmt_u64(row, 0);
+    stmt_done(row);
+    return 0;
+}
+
+static int find_categories(struct query *query)
+{
+    const struct search *search = query->search;
+    if (search->category.len == 0 && search->category_count == 0)
+        return 0;
+    int err = search->category.len ? find_category(query, search->category) : 0;
+    for (unsigned i = 0; !err && i < search->category_count && i < SEARCH_CATEGORIES_MAX; i++)
+        err = find_category(query, search->categories[i]);
+    return !err && query->category_count == 0 ? ERR_NOTFOUND : err;
+}
+
 /* 0, or ERR_NOTFOUND: no product can match. */
 static int prepare_filters(struct query *query)
 {
@@ -319,18 +348,7 @@ static int prepare_filters(struct query *query)
     query->ordering = query->words.len > 0 && search->order == SEARCH_RELEVANCE
                           ? by_score
                           : orderings[search->order];
-    if (search->category.len == 0)
-        return 0;
-    struct stmt *row =
-        db_stmt(query->reader->db, "SELECT id FROM category WHERE slug = ?1 OR name = ?1"
-                                   " ORDER BY slug = ?1 DESC LIMIT 1");
-    stmt_bind_str(row, 1, search->category);
-    int err = stmt_next(row);
-    if (err)
-        return err;
-    query->category_id = stmt_u64(row, 0);
-    stmt_done(row);
-    return 0;
+    return find_categories(query);
 }
 
 static int run(struct query *query, struct search_page *page)

@@ -51,12 +51,12 @@ void stock_unsell(struct apply *apply, struct item *item, int64_t quantity)
 
 /* ---- Writing back ---- */
 
-/* Units sold with four significant bits: best-selling lists need an order, not a count, and
- * a column with an index must not change with each sale. */
+/* Units sold with two significant bits (1, 2, 3, 4, 6, 8, 12, …): best-selling lists need a
+ * rough order, not a count, and a column with an index must not change with each sale. */
 int64_t stock_popularity(int64_t sold)
 {
     int64_t unit = 1;
-    while (sold / unit >= 16)
+    while (sold / unit >= 4)
         unit *= 2;
     return sold / unit * unit;
 }
