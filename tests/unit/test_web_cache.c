@@ -1,0 +1,234 @@
+/* The response cache never gives out what a change has outdated, in whatever order render, change
+ * and put happen; and it stays within its bytes. */
+#include "base/clock.h"
+#include "http/exchange.h"
+#include "web/cache.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { ROOM = 1 << 20 };
+
+static struct http_page *page_of(const char *text)
+{
+    struct http_page *page =
+        http_page_new(200, STR("text/plain"), STR("no-cache"), str_of(text), false);
+    assert_non_null(page);
+    return page;
+}
+
+static bool put(struct cache *cache, const char *key, const struct cache_tags *tags)
+{
+    struct http_page *page = page_of(key);
+    bool kept = cache_put(cache, str_of(key), page, tags);
+    http_page_drop(page);
+    return kept;
+}
+
+static bool has(struct cache *cache, const char *key)
+{
+    struct http_page *page = cache_get(cache, str_of(key));
+    http_page_drop(page);
+    return page != NULL;
+}
+
+static void change_product(struct cache *cache, uint64_t id, uint64_t index)
+{
+    cache_changed(cache, CHANGE_PRODUCT, id, STR(""), index);
+}
+
+static struct cache_tags tags_of(uint64_t index, uint64_t product)
+{
+    struct cache_tags tags = {.index = index};
+    cache_tag_product(&tags, product);
+    return tags;
+}
+
+static void a_kept_page_is_found_until_its_product_changes(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_new(ROOM);
+    struct cache_tags tags = tags_of(5, 1);
+    assert_true(put(cache, "/a", &tags));
+    assert_true(has(cache, "/a"));
+    change_product(cache, 2, 6);
+    assert_true(has(cache, "/a"));
+    change_product(cache, 1, 7);
+    assert_false(has(cache, "/a"));
+    cache_free(cache);
+}
+
+static void a_page_rendered_before_a_change_and_put_after_it_is_refused(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_new(ROOM);
+    struct cache_tags rendered_before = tags_of(7, 1);
+    change_product(cache, 1, 8);
+    assert_false(put(cache, "/a", &rendered_before));
+    assert_false(has(cache, "/a"));
+    struct cache_tags rendered_after = tags_of(8, 1);
+    assert_true(put(cache, "/a", &rendered_after));
+    assert_true(has(cache, "/a"));
+    cache_free(cache);
+}
+
+static void an_older_render_does_not_replace_a_newer_one(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_new(ROOM);
+    struct cache_tags newer = tags_of(9, 1), older = tags_of(8, 1);
+    assert_true(put(cache, "/a", &newer));
+    assert_false(put(cache, "/a", &older));
+    change_product(cache, 1, 9);
+    assert_true(has(cache, "/a"));
+    cache_free(cache);
+}
+
+static void settings_outdate_everything_and_the_catalogue_outdates_lists(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_new(ROOM);
+    struct cache_tags product = tags_of(5, 1), list = tags_of(5, 2), asset = {.index = UINT64_MAX};
+    list.catalogue = true;
+    assert_true(put(cache, "/product", &product));
+    assert_true(put(cache, "/list", &list));
+    assert_true(put(cache, "/asset", &asset));
+    cache_changed(cache, CHANGE_CATALOGUE, 0, STR(""), 6);
+    assert_true(has(cache, "/product"));
+    assert_false(has(cache, "/list"));
+    cache_changed(cache, CHANGE_SETTINGS, 0, STR(""), 7);
+    assert_false(has(cache, "/product"));
+    assert_true(has(cache, "/asset"));
+    cache_free(cache);
+}
+
+static void a_ranking_is_given_out_no_longer_than_its_time(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_new(ROOM);
+    struct cache_tags over = {.index = 5, .until_ns = 1}, fresh = {.index = 5};
+    fresh.until_ns = clock_mono_ns() + 3600 * SEC_NS;
+    assert_false(put(cache, "/over", &over));
+    assert_true(put(cache, "/fresh", &fresh));
+    assert_true(has(cache, "/fresh"));
+    cache_free(cache);
+}
+
+static void a_page_of_more_products_than_are_tagged_is_not_kept(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_new(ROOM);
+    struct cache_tags tags = {.index = 5};
+    for (uint64_t i = 0; i < CACHE_PRODUCTS_MAX; i++)
+        cache_tag_product(&tags, i + 1);
+    assert_true(put(cache, "/fits", &tags));
+    cache_tag_product(&tags, 1000);
+    assert_false(put(cache, "/more", &tags));
+    cache_free(cache);
+}
+
+static void it_stays_within_its_bytes_and_keeps_what_is_used(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_new(ROOM);
+    struct cache_tags tags = {.index = 5};
+    char key[32];
+    assert_true(put(cache, "/hot", &tags));
+    for (unsigned i = 0; i < 20000; i++) {
+        snprintf(key, sizeof key, "/cold/%u", i);
+        put(cache, key, &tags);
+        assert_true(has(cache, "/hot"));
+    }
+    struct cache_stats stats;
+    cache_read_stats(cache, &stats);
+    assert_true(stats.evicted > 0);
+    assert_true(stats.bytes <= ROOM);
+    assert_true(stats.entries > 100);
+    cache_free(cache);
+}
+
+static void without_room_nothing_is_kept(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_new(0);
+    struct cache_tags tags = {.index = 5};
+    assert_false(put(cache, "/a", &tags));
+    assert_false(has(cache, "/a"));
+    cache_free(cache);
+}
+
+/* ---- The promise under threads: once a change is told, no older page comes out ---- */
+
+enum { CHANGES = 20000 };
+
+struct race {
+    struct cache *cache;
+    _Atomic uint64_t told; /* index of the last change whose telling has returned */
+    _Atomic bool over;
+};
+
+/* As a handler does: looks, and on a miss renders the state as of `told` and keeps it. The page's
+ * text is the index that it was rendered from. */
+static void *render_loop(void *argument)
+{
+    struct race *race = argument;
+    while (!atomic_load(&race->over)) {
+        uint64_t told = atomic_load(&race->told);
+        struct http_page *page = cache_get(race->cache, STR("/a"));
+        if (!page) {
+            struct cache_tags tags = tags_of(told, 1);
+            char text[32];
+            snprintf(text, sizeof text, "%llu", (unsigned long long)told);
+            page = page_of(text);
+            cache_put(race->cache, STR("/a"), page, &tags);
+        }
+        http_page_drop(page);
+    }
+    return NULL;
+}
+
+static void no_thread_is_given_a_page_older_than_a_told_change(void **state)
+{
+    (void)state;
+    struct race race = {.cache = cache_new(ROOM)};
+    pthread_t threads[2];
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, render_loop, &race), 0);
+    struct cache_tags probe;
+    for (uint64_t index = 1; index <= CHANGES; index++) {
+        change_product(race.cache, 1, index);
+        /* Whatever is in the cache now was made from an older state. */
+        assert_false(has(race.cache, "/a"));
+        atomic_store(&race.told, index);
+        probe = tags_of(index - 1, 1);
+        assert_false(put(race.cache, "/a", &probe));
+    }
+    atomic_store(&race.over, true);
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    cache_free(race.cache);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_kept_page_is_found_until_its_product_changes),
+        cmocka_unit_test(a_page_rendered_before_a_change_and_put_after_it_is_refused),
+        cmocka_unit_test(an_older_render_does_not_replace_a_newer_one),
+        cmocka_unit_test(settings_outdate_everything_and_the_catalogue_outdates_lists),
+        cmocka_unit_test(a_ranking_is_given_out_no_longer_than_its_time),
+        cmocka_unit_test(a_page_of_more_products_than_are_tagged_is_not_kept),
+        cmocka_unit_test(it_stays_within_its_bytes_and_keeps_what_is_used),
+        cmocka_unit_test(without_room_nothing_is_kept),
+        cmocka_unit_test(no_thread_is_given_a_page_older_than_a_told_change),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
