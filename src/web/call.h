@@ -11,24 +11,29 @@
 #include "http/template.h"
 #include "shop/command.h"
 #include "web/routes.h"
+#include "web/traffic.h"
 #include "web/web.h"
 
 enum { WEB_TEMPLATES_MAX = 64 };
 
+struct api;
 struct wait;
 struct outcome;
 
 struct web {
     struct app app;
+    struct api *api;
     struct web_settings settings;
     char names[WEB_TEMPLATES_MAX][48]; /* of the templates */
     struct template_set *templates;
+    struct traffic traffic;
     _Atomic uint64_t pages, commands, commands_failed;
 };
 
 struct web_thread {
     struct web *web;
     struct reader *reader;
+    struct traffic_thread *traffic;
 };
 
 struct call {

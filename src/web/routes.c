@@ -1,11 +1,12 @@
 #include "web/routes.h"
 
 #include "base/check.h"
+#include "web/api.h"
 #include "web/files.h"
 #include "web/pages.h"
 #include "web/ucp.h"
 
-enum { FORM_BYTES = 16 * 1024, UCP_BYTES = 256 * 1024 };
+enum { FORM_BYTES = 16 * 1024, UCP_BYTES = 256 * 1024, API_BYTES = 1 << 20 };
 
 #define SHOW(pattern, handler, kind, about)                                    \
     {                                                                          \
@@ -17,6 +18,10 @@ enum { FORM_BYTES = 16 * 1024, UCP_BYTES = 256 * 1024 };
     }
 #define UCP(method, pattern, handler, kind, about)                                                 \
     {method, pattern, handler, kind, FACE_UCP, CSRF_OFF, UCP_BYTES, about, NULL}
+#define API(method, pattern, handler, kind, about)                                                 \
+    {method, pattern, handler, kind, FACE_OPERATOR, CSRF_OFF, API_BYTES, about, NULL}
+#define UPLOAD(method, pattern, accept, handler, about)                                            \
+    {method, pattern, handler, ROUTE_WORK, FACE_OPERATOR, CSRF_OFF, 0, about, accept}
 
 /* clang-format off */
 const struct route routes[] = {
@@ -68,6 +73,56 @@ const struct route routes[] = {
     UCP(HTTP_POST, "/checkout-sessions/{id}/cancel", ucp_checkout_cancel, ROUTE_INLINE,
         "UCP: cancels a checkout"),
     UCP(HTTP_GET, "/orders/{id}", ucp_order_get, ROUTE_INLINE, "UCP: an order"),
+
+    /* For the operator. */
+    API(HTTP_GET, "/admin/api/products", api_products, ROUTE_WORK, "operator: products, paged"),
+    API(HTTP_GET, "/admin/api/products/{handle}", api_product_get, ROUTE_INLINE,
+        "operator: a product with all its variants and counts"),
+    API(HTTP_PUT, "/admin/api/products/{handle}", api_product_put, ROUTE_INLINE,
+        "operator: creates or replaces a product"),
+    API(HTTP_DELETE, "/admin/api/products/{handle}", api_product_retire, ROUTE_INLINE,
+        "operator: stops selling a product"),
+    API(HTTP_GET, "/admin/api/variants/{key}", api_variant_get, ROUTE_INLINE,
+        "operator: price and stock of a variant"),
+    API(HTTP_DELETE, "/admin/api/variants/{key}", api_variant_retire, ROUTE_INLINE,
+        "operator: stops selling a variant"),
+    API(HTTP_PUT, "/admin/api/variants/{key}/price", api_variant_price, ROUTE_INLINE,
+        "operator: sets a price"),
+    API(HTTP_POST, "/admin/api/variants/{key}/receive", api_stock_receive, ROUTE_INLINE,
+        "operator: goods have arrived"),
+    API(HTTP_POST, "/admin/api/variants/{key}/adjust", api_stock_adjust, ROUTE_INLINE,
+        "operator: corrects a count"),
+    API(HTTP_GET, "/admin/api/orders", api_orders, ROUTE_WORK, "operator: orders, newest first"),
+    API(HTTP_GET, "/admin/api/orders/{number}", api_order_get, ROUTE_INLINE,
+        "operator: an order by number or id"),
+    API(HTTP_GET, "/admin/api/settings", api_settings_get, ROUTE_INLINE, "operator: settings"),
+    API(HTTP_PUT, "/admin/api/settings", api_settings_put, ROUTE_INLINE,
+        "operator: changes settings"),
+    API(HTTP_GET, "/admin/api/discounts", api_discounts, ROUTE_WORK, "operator: discounts"),
+    API(HTTP_PUT, "/admin/api/discounts/{key}", api_discount_put, ROUTE_INLINE,
+        "operator: creates or replaces a discount"),
+    API(HTTP_GET, "/admin/api/shipping-rates", api_rates, ROUTE_WORK, "operator: shipping rates"),
+    API(HTTP_PUT, "/admin/api/shipping-rates/{key}", api_rate_put, ROUTE_INLINE,
+        "operator: creates or replaces a shipping rate"),
+    API(HTTP_GET, "/admin/api/tax-rates", api_taxes, ROUTE_WORK, "operator: tax rates"),
+    API(HTTP_PUT, "/admin/api/tax-rates/{country}", api_tax_put, ROUTE_INLINE,
+        "operator: creates or replaces a country's tax rate"),
+    API(HTTP_PUT, "/admin/api/tax-rates/{country}/{region}", api_tax_put, ROUTE_INLINE,
+        "operator: creates or replaces a region's tax rate"),
+    API(HTTP_GET, "/admin/api/media", api_media_list, ROUTE_WORK, "operator: files of the media"),
+    API(HTTP_GET, "/admin/api/media/{name}", api_media_get, ROUTE_WORK, "operator: a file"),
+    UPLOAD(HTTP_PUT, "/admin/api/media/{name}", api_media_accept, api_media_put,
+           "operator: stores a file"),
+    API(HTTP_DELETE, "/admin/api/media/{name}", api_media_delete, ROUTE_WORK,
+        "operator: deletes a file"),
+    UPLOAD(HTTP_POST, "/admin/api/import", api_import_accept, api_import,
+           "operator: imports products from a CSV"),
+    API(HTTP_GET, "/admin/api/export", api_export, ROUTE_WORK,
+        "operator: all products as a CSV"),
+
+    /* For whoever watches the server. */
+    SHOW("/healthz", watch_health, ROUTE_WORK, "whether a purchase would go through"),
+    SHOW("/metrics", watch_metrics, ROUTE_WORK, "figures for Prometheus"),
 };
 /* clang-format on */
 

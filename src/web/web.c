@@ -1,5 +1,7 @@
 #include "web/web.h"
 
+#include "base/clock.h"
+#include "web/api.h"
 #include "web/asset.h"
 #include "web/call.h"
 #include "web/csrf.h"
@@ -25,6 +27,35 @@ static bool answer_from_cache(struct web *web, struct exchange *x)
     return true;
 }
 
+/* ---- Counting ---- */
+
+static struct traffic_thread *traffic_of(const struct exchange *x)
+{
+    return ((const struct web_thread *)x->thread_state)->traffic;
+}
+
+static enum web_class class_of(const struct exchange *x)
+{
+    static const enum web_class classes[] = {
+        [FACE_PAGES] = WEB_PAGES, [FACE_UCP] = WEB_UCP, [FACE_OPERATOR] = WEB_OPERATOR};
+    return call_of(x)->route ? classes[call_of(x)->face] : WEB_UNROUTED;
+}
+
+/* The exchange ends: its answer has left, or nobody is there for it. */
+static void count(void *argument)
+{
+    const struct exchange *x = argument;
+    if (x->status)
+        traffic_count(traffic_of(x), class_of(x), x->status, x->started_ns, clock_mono_ns());
+}
+
+static void count_cached(const struct exchange *x)
+{
+    traffic_count(traffic_of(x), WEB_CACHED, 200, x->started_ns, clock_mono_ns());
+}
+
+/* ---- Requests ---- */
+
 static void refuse_unrouted(struct exchange *x, const struct route_match *match)
 {
     if (!match->allowed) {
@@ -41,8 +72,10 @@ static void refuse_unrouted(struct exchange *x, const struct route_match *match)
 static void on_accept(struct app *app, struct exchange *x)
 {
     struct web *web = web_of(app);
-    if (answer_from_cache(web, x))
+    if (answer_from_cache(web, x)) {
+        count_cached(x);
         return;
+    }
     struct call *call = ARENA_NEW(&x->arena, struct call);
     if (!call) {
         exchange_reply(x, 503, STR("text/plain"), STR("out of memory\n"));
@@ -54,6 +87,7 @@ static void on_accept(struct app *app, struct exchange *x)
     call->face = match.face;
     memcpy(call->params, match.params, sizeof call->params);
     x->state = call;
+    exchange_at_end(x, count, x);
     if (!match.route) {
         refuse_unrouted(x, &match);
         return;
@@ -61,6 +95,8 @@ static void on_accept(struct app *app, struct exchange *x)
     x->body_limit = match.route->body_limit;
     if (match.route->csrf != CSRF_OFF && !csrf_origin_is_ours(x))
         call_fail(x, 403, STR(""));
+    else if (match.route->face == FACE_OPERATOR && !api_admit(x))
+        return;
     else if (match.route->accept)
         match.route->accept(x);
 }
@@ -85,6 +121,11 @@ static void *on_thread_start(struct app *app)
         return NULL;
     thread->web = web_of(app);
     struct failure failure;
+    thread->traffic = traffic_thread_new(&thread->web->traffic);
+    if (!thread->traffic) {
+        free(thread);
+        return NULL;
+    }
     if (reader_open(thread->web->settings.database, &thread->reader, &failure)) {
         log_line(thread->web->settings.log, LOG_ERROR, "web", "%s", failure.text);
         free(thread);
@@ -134,10 +175,13 @@ int web_new(const struct web_settings *settings, struct web **web, struct failur
         .thread_stop = on_thread_stop,
     };
     int err = compile_templates(made, failure);
+    if (!err && (err = api_new(settings, &made->api, failure)))
+        template_set_free(made->templates);
     if (err) {
         free(made);
         return err;
     }
+    traffic_init(&made->traffic);
     *web = made;
     return 0;
 }
@@ -146,8 +190,15 @@ void web_free(struct web *web)
 {
     if (!web)
         return;
+    api_free(web->api);
+    traffic_close(&web->traffic);
     template_set_free(web->templates);
     free(web);
+}
+
+void web_stop(struct web *web)
+{
+    api_stop(web->api);
 }
 
 struct app *web_app(struct web *web)
@@ -155,8 +206,9 @@ struct app *web_app(struct web *web)
     return &web->app;
 }
 
-void web_stats(const struct web *web, struct web_stats *stats)
+void web_stats(struct web *web, struct web_stats *stats)
 {
+    traffic_read(&web->traffic, stats->traffic);
     stats->pages = atomic_load_explicit(&web->pages, memory_order_relaxed);
     stats->commands = atomic_load_explicit(&web->commands, memory_order_relaxed);
     stats->commands_failed = atomic_load_explicit(&web->commands_failed, memory_order_relaxed);

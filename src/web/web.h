@@ -19,6 +19,7 @@
 #ifndef STOA_WEB_WEB_H
 #define STOA_WEB_WEB_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "engine/app.h"
@@ -32,17 +33,29 @@
 
 enum { WEB_SECRET_BYTES = 32 };
 
+/* What admin/, which stands above, answers. Thread: any; must not block for long. */
+struct web_watch {
+    void *context;
+    /* Appends all figures in Prometheus' text format 0.0.4. */
+    void (*metrics)(void *context, struct buf *out);
+    /* Whether a purchase would go through; if not, REASON says why. */
+    bool (*healthy)(void *context, struct buf *reason);
+};
+
 struct web_settings {
     const char *database;  /* the shop's database file, for readers */
     const char *base_url;  /* "https://shop.example", no slash at its end; empty: made from each
                               request's scheme and Host */
     const char *media_dir; /* files served under /media/; empty: none */
+    const char *spool_dir; /* where uploads wait until they are complete; on the data's disk */
+    uint64_t upload_max;   /* bytes of one upload by the operator */
     const char *operator_token; /* bearer token of the operator's API; empty: that API is off */
     unsigned char secret[WEB_SECRET_BYTES]; /* signs form tokens; the same on all servers */
     struct cache *cache;                    /* lent */
     struct ordering *order;                 /* lent */
     struct buying *buying;                  /* lent */
     const struct log *log;
+    struct web_watch watch; /* may be all zero: then there is neither */
 };
 
 struct web;
@@ -50,13 +63,29 @@ struct web;
 /* SETTINGS is copied; its strings and pointers are lent until web_free. Compiles the
  * page templates. */
 int web_new(const struct web_settings *settings, struct web **web, struct failure *failure);
+/* Ends what runs long (an import, an export), and says in /healthz that it ends. Before the
+ * engine is stopped, which waits for these. Any thread. */
+void web_stop(struct web *web);
 void web_free(struct web *web);
 struct app *web_app(struct web *web);
+
+/* Requests of one kind: how many, how they ended, how long they took from the complete
+ * head to the answer (for what the cache answers, to the page found). */
+enum { WEB_LATENCY_BUCKETS = 14 };
+extern const double web_latency_bounds[WEB_LATENCY_BUCKETS]; /* seconds; above: the last plus one */
+enum web_class { WEB_CACHED, WEB_PAGES, WEB_UCP, WEB_OPERATOR, WEB_UNROUTED, WEB_CLASS_COUNT };
+extern const char *const web_class_names[WEB_CLASS_COUNT];
+struct web_traffic {
+    uint64_t by_status[5]; /* 1xx to 5xx */
+    uint64_t latency[WEB_LATENCY_BUCKETS + 1];
+    uint64_t latency_sum_ns;
+};
 
 /* What /metrics may ask. Thread: any. */
 struct web_stats {
     uint64_t pages, commands, commands_failed;
+    struct web_traffic traffic[WEB_CLASS_COUNT];
 };
-void web_stats(const struct web *web, struct web_stats *stats);
+void web_stats(struct web *web, struct web_stats *stats);
 
 #endif

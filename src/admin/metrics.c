@@ -1,0 +1,291 @@
+#include "admin/metrics.h"
+
+#include "base/check.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum form {
+    COUNT,   /* uint64_t, as it is */
+    SECONDS, /* uint64_t nanoseconds, shown as seconds */
+    TRUTH,   /* bool, shown as 0 or 1 */
+    TIME,    /* int64_t milliseconds since 1970, shown as seconds */
+};
+
+struct row {
+    const char *name, *type, *help;
+    enum form form;
+    size_t offset; /* in struct figures */
+};
+
+#define AT(field) offsetof(struct figures, field)
+
+/* clang-format off */
+static const struct row rows[] = {
+    {"stoa_connections_accepted_total", "counter", "Connections accepted.", COUNT, AT(engine.accepted)},
+    {"stoa_connections_open", "gauge", "Connections open now.", COUNT, AT(engine.open)},
+    {"stoa_requests_total", "counter", "Requests whose head was complete.", COUNT, AT(engine.requests)},
+    {"stoa_requests_refused_total", "counter", "Requests answered 503 for want of helpers or room.", COUNT, AT(engine.refused)},
+    {"stoa_requests_bad_total", "counter", "Requests refused as malformed.", COUNT, AT(engine.bad_requests)},
+    {"stoa_requests_timed_out_total", "counter", "Requests cut off by a deadline.", COUNT, AT(engine.timeouts)},
+    {"stoa_received_bytes_total", "counter", "Bytes received from clients.", COUNT, AT(engine.bytes_in)},
+    {"stoa_sent_bytes_total", "counter", "Bytes sent to clients.", COUNT, AT(engine.bytes_out)},
+    {"stoa_helpers_waiting", "gauge", "Requests waiting for a helper thread.", COUNT, AT(engine.helper_waiting)},
+
+    {"stoa_cache_hits_total", "counter", "Answers given from the response cache.", COUNT, AT(cache.hits)},
+    {"stoa_cache_misses_total", "counter", "Look-ups that found nothing.", COUNT, AT(cache.misses)},
+    {"stoa_cache_outdated_total", "counter", "Entries found outdated by a change.", COUNT, AT(cache.outdated)},
+    {"stoa_cache_evicted_total", "counter", "Entries given up for room.", COUNT, AT(cache.evicted)},
+    {"stoa_cache_refused_total", "counter", "Entries not kept: outdated already, or too big.", COUNT, AT(cache.refused)},
+    {"stoa_cache_bytes", "gauge", "Bytes held by the response cache.", COUNT, AT(cache.bytes)},
+    {"stoa_cache_entries", "gauge", "Entries in the response cache.", COUNT, AT(cache.entries)},
+
+    {"stoa_log_primary", "gauge", "1 when this server is primary.", TRUTH, AT(order.primary)},
+    {"stoa_log_term", "gauge", "Raft's term.", COUNT, AT(order.term)},
+    {"stoa_log_last_index", "gauge", "The log's last entry.", COUNT, AT(order.last_index)},
+    {"stoa_log_applied_index", "gauge", "The last entry applied and committed here.", COUNT, AT(order.applied_index)},
+    {"stoa_log_applied_time_seconds", "gauge", "Log time of the last entry applied.", TIME, AT(order.applied_time_ms)},
+    {"stoa_log_waiting", "gauge", "Commands submitted and not answered.", COUNT, AT(order.waiting)},
+    {"stoa_log_entries_total", "counter", "Entries appended since the start.", COUNT, AT(order.entries)},
+    {"stoa_log_commands_total", "counter", "Commands in these entries.", COUNT, AT(order.commands)},
+    {"stoa_log_bytes_total", "counter", "Bytes of these entries.", COUNT, AT(order.bytes)},
+    {"stoa_log_loop_max_seconds", "gauge", "Longest turn of Raft's loop since the last look.", SECONDS, AT(order.loop_max_ns)},
+    {"stoa_log_append_p50_seconds", "gauge", "Median of recent durable log writes.", SECONDS, AT(order.append_ns_p50)},
+    {"stoa_log_append_p99_seconds", "gauge", "99th percentile of recent durable log writes.", SECONDS, AT(order.append_ns_p99)},
+
+    {"stoa_purchases_open", "gauge", "Purchases on their way.", COUNT, AT(buying.open)},
+    {"stoa_purchases_paid_total", "counter", "Purchases paid.", COUNT, AT(buying.paid)},
+    {"stoa_purchases_refused_total", "counter", "Purchases that the bank refused.", COUNT, AT(buying.refused)},
+    {"stoa_purchases_undecided_total", "counter", "Purchases left for the primary to settle.", COUNT, AT(buying.undecided)},
+    {"stoa_purchases_failed_total", "counter", "Purchases that the shop refused.", COUNT, AT(buying.failed)},
+
+    {"stoa_products", "gauge", "Products.", COUNT, AT(shop.products)},
+    {"stoa_variants", "gauge", "Variants.", COUNT, AT(shop.variants)},
+    {"stoa_carts", "gauge", "Carts.", COUNT, AT(shop.carts)},
+    {"stoa_checkouts", "gauge", "Checkouts.", COUNT, AT(shop.checkouts)},
+    {"stoa_orders", "gauge", "Orders.", COUNT, AT(shop.orders)},
+    {"stoa_units_held", "gauge", "Units held by checkouts that are being paid.", COUNT, AT(shop.held_units)},
+    {"stoa_units_sold", "gauge", "Units sold.", COUNT, AT(shop.sold_units)},
+    {"stoa_database_bytes", "gauge", "Size of the database.", COUNT, AT(shop.database_bytes)},
+    {"stoa_database_wal_bytes", "gauge", "Size of the database's write-ahead log.", COUNT, AT(shop.wal_bytes)},
+
+    {"stoa_handled_total", "counter", "Requests that reached a handler.", COUNT, AT(web.pages)},
+    {"stoa_commands_submitted_total", "counter", "Commands and purchases submitted by handlers.", COUNT, AT(web.commands)},
+    {"stoa_commands_failed_total", "counter", "Of these, those whose fate stayed unknown or that did not happen.", COUNT, AT(web.commands_failed)},
+
+    {"process_resident_memory_bytes", "gauge", "Resident memory.", COUNT, AT(process.resident_bytes)},
+    {"process_cpu_seconds_total", "counter", "Processor time used, user and system.", SECONDS, AT(process.cpu_ns)},
+    {"process_open_fds", "gauge", "Open file descriptors.", COUNT, AT(process.open_fds)},
+    {"process_max_fds", "gauge", "Most file descriptors.", COUNT, AT(process.max_fds)},
+    {"process_start_time_seconds", "gauge", "Start of the process, since 1970.", COUNT, AT(process.start_s)},
+};
+/* clang-format on */
+
+/* ---- Format ---- */
+
+static void put_head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void put_row(struct buf *out, const struct row *row, const struct figures *figures)
+{
+    const char *field = (const char *)figures + row->offset;
+    uint64_t count = 0;
+    int64_t time;
+    bool truth;
+    put_head(out, row->name, row->type, row->help);
+    buf_printf(out, "%s ", row->name);
+    switch (row->form) {
+    case COUNT:
+        memcpy(&count, field, sizeof count);
+        buf_u64(out, count);
+        break;
+    case SECONDS:
+        memcpy(&count, field, sizeof count);
+        buf_printf(out, "%.9g", (double)count / 1e9);
+        break;
+    case TRUTH:
+        memcpy(&truth, field, sizeof truth);
+        buf_u64(out, truth);
+        break;
+    case TIME:
+        memcpy(&time, field, sizeof time);
+        buf_printf(out, "%.3f", (double)time / 1e3);
+        break;
+    }
+    buf_byte(out, '\n');
+}
+
+static void put_statuses(struct buf *out, const struct web_stats *web)
+{
+    static const char name[] = "stoa_http_requests_total";
+    put_head(out, name, "counter", "Answers by kind of request and class of status.");
+    for (unsigned i = 0; i < WEB_CLASS_COUNT; i++)
+        for (unsigned status = 0; status < 5; status++)
+            if (web->traffic[i].by_status[status])
+                buf_printf(out, "%s{class=\"%s\",status=\"%uxx\"} %llu\n", name,
+                           web_class_names[i], status + 1,
+                           (unsigned long long)web->traffic[i].by_status[status]);
+}
+
+static void put_latencies(struct buf *out, const struct web_stats *web)
+{
+    static const char name[] = "stoa_http_request_seconds";
+    put_head(out, name, "histogram", "From the complete head to the end of the answer.");
+    for (unsigned i = 0; i < WEB_CLASS_COUNT; i++) {
+        const struct web_traffic *traffic = &web->traffic[i];
+        unsigned long long sum = 0;
+        for (unsigned bucket = 0; bucket <= WEB_LATENCY_BUCKETS; bucket++) {
+            char bound[32] = "+Inf";
+            if (bucket < WEB_LATENCY_BUCKETS)
+                snprintf(bound, sizeof bound, "%g", web_latency_bounds[bucket]);
+            sum += traffic->latency[bucket];
+            buf_printf(out, "%s_bucket{class=\"%s\",le=\"%s\"} %llu\n", name, web_class_names[i],
+                       bound, sum);
+        }
+        buf_printf(out, "%s_sum{class=\"%s\"} %.9g\n", name, web_class_names[i],
+                   (double)traffic->latency_sum_ns / 1e9);
+        buf_printf(out, "%s_count{class=\"%s\"} %llu\n", name, web_class_names[i], sum);
+    }
+}
+
+void metrics_format(struct buf *out, const struct figures *figures)
+{
+    put_head(out, "stoa_build_info", "gauge", "The program's version.");
+    buf_puts(out, "stoa_build_info{version=\"" STOA_VERSION "\"} 1\n");
+    for (unsigned i = 0; i < COUNT_OF(rows); i++)
+        put_row(out, &rows[i], figures);
+    put_statuses(out, &figures->web);
+    put_latencies(out, &figures->web);
+}
+
+/* ---- Looking ---- */
+
+struct metrics {
+    const struct watched *watched;
+    pthread_mutex_t lock;
+    struct reader *reader;
+};
+
+int metrics_new(const struct watched *watched, struct metrics **metrics, struct failure *failure)
+{
+    struct metrics *made = calloc(1, sizeof *made);
+    if (!made)
+        return fail(failure, ERR_NOMEM, "no memory for metrics");
+    made->watched = watched;
+    int err = reader_open(watched->database, &made->reader, failure);
+    if (err) {
+        free(made);
+        return err;
+    }
+    pthread_mutex_init(&made->lock, NULL);
+    *metrics = made;
+    return 0;
+}
+
+void metrics_free(struct metrics *metrics)
+{
+    if (!metrics)
+        return;
+    reader_close(metrics->reader);
+    pthread_mutex_destroy(&metrics->lock);
+    free(metrics);
+}
+
+static uint64_t resident_bytes(void)
+{
+    unsigned long long size, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%llu %llu", &size, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t open_fds(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    uint64_t count = 0;
+    while (folder && readdir(folder))
+        count++;
+    if (folder)
+        closedir(folder);
+    return count > 3 ? count - 3 : 0; /* ".", ".." and the folder itself */
+}
+
+/* When the process started: the system's start and the process's place after it. */
+static uint64_t start_seconds(void)
+{
+    char text[2048];
+    unsigned long long boot = 0, ticks = 0;
+    FILE *file = fopen("/proc/stat", "re");
+    while (file && fgets(text, sizeof text, file))
+        if (sscanf(text, "btime %llu", &boot) == 1)
+            break;
+    if (file)
+        fclose(file);
+    file = fopen("/proc/self/stat", "re");
+    if (file && fgets(text, sizeof text, file)) {
+        const char *after_name = strrchr(text, ')');
+        if (!after_name || sscanf(after_name + 1,
+                                  " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
+                                  "%*d %*d %*d %*d %llu",
+                                  &ticks) != 1)
+            ticks = 0;
+    }
+    if (file)
+        fclose(file);
+    return boot + ticks / (unsigned long long)sysconf(_SC_CLK_TCK);
+}
+
+static uint64_t ns_of(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000000ull + (uint64_t)time.tv_usec * 1000ull;
+}
+
+static void look_at_process(struct process_figures *process)
+{
+    struct rusage usage;
+    struct rlimit limit;
+    getrusage(RUSAGE_SELF, &usage);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    *process = (struct process_figures){
+        .resident_bytes = resident_bytes(),
+        .cpu_ns = ns_of(usage.ru_utime) + ns_of(usage.ru_stime),
+        .open_fds = open_fds(),
+        .max_fds = limit.rlim_cur,
+        .start_s = start_seconds(),
+    };
+}
+
+void metrics_write(void *context, struct buf *out)
+{
+    struct metrics *metrics = context;
+    const struct watched *watched = metrics->watched;
+    struct engine *engine = watched->engine;
+    struct figures *figures = calloc(1, sizeof *figures);
+    if (!figures) {
+        out->failed = true;
+        return;
+    }
+    if (engine)
+        watched->kind->stats(engine, &figures->engine);
+    cache_read_stats(watched->cache, &figures->cache);
+    order_report(watched->order, &figures->order);
+    buying_report(watched->buying, &figures->buying);
+    web_stats(watched->web, &figures->web);
+    look_at_process(&figures->process);
+    pthread_mutex_lock(&metrics->lock);
+    if (reader_counts(metrics->reader, &figures->shop))
+        figures->shop = (struct shop_counts){0};
+    pthread_mutex_unlock(&metrics->lock);
+    metrics_format(out, figures);
+    free(figures);
+}

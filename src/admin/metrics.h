@@ -1,0 +1,42 @@
+/* Metrics: all figures of a server in Prometheus' text format 0.0.4, from one table.
+ *
+ * Called by web/ for GET /metrics. Any thread; looks are made one after the other.
+ */
+#ifndef STOA_ADMIN_METRICS_H
+#define STOA_ADMIN_METRICS_H
+
+#include "admin/watched.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "shop/read.h"
+#include "web/cache.h"
+
+struct metrics;
+
+/* WATCHED is lent until metrics_free. */
+int metrics_new(const struct watched *watched, struct metrics **metrics, struct failure *failure);
+void metrics_free(struct metrics *metrics); /* NULL is fine */
+
+/* Appends the text. CONTEXT is a struct metrics. */
+void metrics_write(void *context, struct buf *out);
+
+/* ---- The pure part ---- */
+
+struct process_figures {
+    uint64_t resident_bytes, cpu_ns, open_fds, max_fds, start_s;
+};
+
+/* One look at everything. */
+struct figures {
+    struct engine_stats engine;
+    struct cache_stats cache;
+    struct order_status_report order;
+    struct buy_report buying;
+    struct shop_counts shop;
+    struct process_figures process;
+    struct web_stats web;
+};
+
+void metrics_format(struct buf *out, const struct figures *figures);
+
+#endif

@@ -1,0 +1,100 @@
+/* API: the operator's side of the shop over HTTP, under /admin/api/. See docs/api.md.
+ *
+ * What its files share; the handlers at the end are rows of routes.c. Every request
+ * carries the bearer token made at creation; api_admit looks at it before a body is
+ * taken. Bodies and answers are JSON (json.h), money in minor units; what is wrong is
+ * told as {"error": {"code", "message", "path"}}.
+ *
+ * Thread: the exchange's own or a helper's, where nothing else is said.
+ */
+#ifndef STOA_WEB_API_H
+#define STOA_WEB_API_H
+
+#include "shop/command.h"
+#include "shop/read.h"
+#include "web/call.h"
+#include "web/json.h"
+#include "web/submit.h"
+
+/* ---- Shared (api.c) ---- */
+
+struct uploads;
+struct desk;
+
+/* What outlives a request. */
+struct api {
+    struct uploads *uploads;
+    struct desk *importing, *exporting;
+    _Atomic bool stopping;
+};
+int api_new(const struct web_settings *settings, struct api **api, struct failure *failure);
+/* What runs long ends soon. Any thread; before the engine stops. */
+void api_stop(struct api *api);
+/* Waits for its end. After the engine has stopped. NULL is fine. */
+void api_free(struct api *api);
+
+/* True: X has the operator's token. False: answered with 401 (or 404 where the API is off). */
+bool api_admit(struct exchange *x);
+
+enum app_verdict api_refuse(struct exchange *x, int status, const char *code, struct str message,
+                            struct str path);
+/* Parses X's body; false: refused and answered. */
+bool api_body(struct exchange *x, struct json_in *in, struct json_spot *body);
+/* Refuses with 422 when something was found wrong; true: answered. */
+bool api_malformed(struct exchange *x, const struct json_in *in);
+/* Answers 200 with JSON. */
+enum app_verdict api_send(struct exchange *x, struct json *json);
+/* Submits COMMAND; answers {"done": true} with what the result says, or its error. */
+enum app_verdict api_submit(struct exchange *x, const struct command *command);
+/* The answer to an error of the shop's or of ours. */
+enum app_verdict api_failed(struct exchange *x, int err, struct str text);
+
+/* Query parameter NAME as a number from MIN to MAX, FALLBACK without it; false: refused
+ * and answered. */
+bool api_number(struct exchange *x, const char *name, uint64_t min, uint64_t max,
+                uint64_t fallback, uint64_t *value);
+
+/* ---- Products as JSON (api_product_json.c) ---- */
+
+void api_put_product(struct json *json, yyjson_mut_val *object, const struct product *product);
+void api_read_product(struct json_in *in, const struct json_spot *body, struct product *product);
+
+/* ---- Handlers ---- */
+
+enum app_verdict api_products(struct exchange *x);
+enum app_verdict api_product_get(struct exchange *x);
+enum app_verdict api_product_put(struct exchange *x);
+enum app_verdict api_product_retire(struct exchange *x);
+enum app_verdict api_variant_get(struct exchange *x);
+enum app_verdict api_variant_retire(struct exchange *x);
+enum app_verdict api_variant_price(struct exchange *x);
+enum app_verdict api_stock_receive(struct exchange *x);
+enum app_verdict api_stock_adjust(struct exchange *x);
+
+enum app_verdict api_orders(struct exchange *x);
+enum app_verdict api_order_get(struct exchange *x);
+
+enum app_verdict api_settings_get(struct exchange *x);
+enum app_verdict api_settings_put(struct exchange *x);
+enum app_verdict api_discounts(struct exchange *x);
+enum app_verdict api_discount_put(struct exchange *x);
+enum app_verdict api_rates(struct exchange *x);
+enum app_verdict api_rate_put(struct exchange *x);
+enum app_verdict api_taxes(struct exchange *x);
+enum app_verdict api_tax_put(struct exchange *x);
+
+enum app_verdict api_media_list(struct exchange *x);
+void api_media_accept(struct exchange *x);
+enum app_verdict api_media_put(struct exchange *x);
+enum app_verdict api_media_get(struct exchange *x);
+enum app_verdict api_media_delete(struct exchange *x);
+
+void api_import_accept(struct exchange *x);
+enum app_verdict api_import(struct exchange *x);
+enum app_verdict api_export(struct exchange *x);
+
+/* For whoever watches the server; without a token (watch.c). */
+enum app_verdict watch_health(struct exchange *x);
+enum app_verdict watch_metrics(struct exchange *x);
+
+#endif

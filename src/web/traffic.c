@@ -1,0 +1,82 @@
+#include "web/traffic.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+const double web_latency_bounds[WEB_LATENCY_BUCKETS] = {
+    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 10,
+};
+
+const char *const web_class_names[WEB_CLASS_COUNT] = {
+    [WEB_CACHED] = "cached",     [WEB_PAGES] = "pages",       [WEB_UCP] = "ucp",
+    [WEB_OPERATOR] = "operator", [WEB_UNROUTED] = "unrouted",
+};
+
+void traffic_init(struct traffic *traffic)
+{
+    pthread_mutex_init(&traffic->lock, NULL);
+    traffic->threads = NULL;
+}
+
+void traffic_close(struct traffic *traffic)
+{
+    struct traffic_thread *thread;
+    while ((thread = traffic->threads)) {
+        traffic->threads = thread->next;
+        free(thread);
+    }
+    pthread_mutex_destroy(&traffic->lock);
+}
+
+struct traffic_thread *traffic_thread_new(struct traffic *traffic)
+{
+    struct traffic_thread *thread = calloc(1, sizeof *thread);
+    if (!thread)
+        return NULL;
+    pthread_mutex_lock(&traffic->lock);
+    thread->next = traffic->threads;
+    traffic->threads = thread;
+    pthread_mutex_unlock(&traffic->lock);
+    return thread;
+}
+
+/* One writer: a load and a store are enough, and cheaper than an atomic addition. */
+static void add(_Atomic uint64_t *count, uint64_t amount)
+{
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + amount,
+                          memory_order_relaxed);
+}
+
+void traffic_count(struct traffic_thread *thread, enum web_class class, int status,
+                   uint64_t started_ns, uint64_t now_ns)
+{
+    uint64_t took = now_ns > started_ns ? now_ns - started_ns : 0;
+    double seconds = (double)took / 1e9;
+    unsigned bucket = 0;
+    while (bucket < WEB_LATENCY_BUCKETS && seconds > web_latency_bounds[bucket])
+        bucket++;
+    add(&thread->latency[class][bucket], 1);
+    add(&thread->sum_ns[class], took);
+    if (status >= 100 && status < 600)
+        add(&thread->by_status[class][status / 100 - 1], 1);
+}
+
+static void add_up(const struct traffic_thread *thread, unsigned class, struct web_traffic *out)
+{
+    for (unsigned i = 0; i < 5; i++)
+        out->by_status[i] += atomic_load_explicit(&thread->by_status[class][i],
+                                                  memory_order_relaxed);
+    for (unsigned i = 0; i <= WEB_LATENCY_BUCKETS; i++)
+        out->latency[i] += atomic_load_explicit(&thread->latency[class][i], memory_order_relaxed);
+    out->latency_sum_ns += atomic_load_explicit(&thread->sum_ns[class], memory_order_relaxed);
+}
+
+void traffic_read(struct traffic *traffic, struct web_traffic out[static WEB_CLASS_COUNT])
+{
+    memset(out, 0, WEB_CLASS_COUNT * sizeof *out);
+    pthread_mutex_lock(&traffic->lock);
+    for (const struct traffic_thread *thread = traffic->threads; thread; thread = thread->next)
+        for (unsigned class = 0; class < WEB_CLASS_COUNT; class++)
+            add_up(thread, class, &out[class]);
+    pthread_mutex_unlock(&traffic->lock);
+}

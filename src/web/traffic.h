@@ -1,0 +1,41 @@
+/* Traffic: counts requests and their latencies per class, for /metrics.
+ *
+ * Each thread counts for itself, without a lock or an atomic operation that costs
+ * anything; a reader adds them up. Latencies go into fixed buckets, ten a decade about,
+ * from 50 µs to 10 s.
+ */
+#ifndef STOA_WEB_TRAFFIC_H
+#define STOA_WEB_TRAFFIC_H
+
+#include "http/exchange.h"
+#include "web/web.h"
+
+#include <pthread.h>
+
+/* One thread's counts. Written by that thread alone. */
+struct traffic_thread {
+    struct traffic_thread *next;
+    _Atomic uint64_t by_status[WEB_CLASS_COUNT][5];
+    _Atomic uint64_t latency[WEB_CLASS_COUNT][WEB_LATENCY_BUCKETS + 1];
+    _Atomic uint64_t sum_ns[WEB_CLASS_COUNT];
+};
+
+struct traffic {
+    pthread_mutex_t lock;
+    struct traffic_thread *threads;
+};
+
+void traffic_init(struct traffic *traffic);
+void traffic_close(struct traffic *traffic);
+
+/* A new thread's counts; they stay when it ends. NULL without memory. */
+struct traffic_thread *traffic_thread_new(struct traffic *traffic);
+
+/* Counts a request that ended now with STATUS. Own thread. */
+void traffic_count(struct traffic_thread *thread, enum web_class class, int status,
+                   uint64_t started_ns, uint64_t now_ns);
+
+/* Adds up all threads. */
+void traffic_read(struct traffic *traffic, struct web_traffic out[static WEB_CLASS_COUNT]);
+
+#endif

@@ -1,0 +1,42 @@
+#include "web/api.h"
+
+enum { METRICS_MAX = 1 << 20, REASON_MAX = 2000 };
+
+enum app_verdict watch_health(struct exchange *x)
+{
+    const struct web_watch *watch = &call_web(x)->settings.watch;
+    struct buf reason;
+    struct json json;
+    buf_init(&reason, REASON_MAX);
+    bool healthy = !call_web(x)->api->stopping;
+    if (!healthy)
+        buf_puts(&reason, "the server is stopping");
+    else if (watch->healthy)
+        healthy = watch->healthy(watch->context, &reason);
+    json_begin(&json, &x->arena);
+    json_put_text(&json, json.root, "status", healthy ? STR("ok") : STR("unavailable"));
+    json_put_some(&json, json.root, "reason", arena_str(&x->arena, buf_text(&reason)));
+    buf_close(&reason);
+    if (!healthy)
+        exchange_add_header(x, STR("Retry-After"), STR("2"));
+    return call_json(x, healthy ? 200 : 503, json_end(&json));
+}
+
+enum app_verdict watch_metrics(struct exchange *x)
+{
+    const struct web_watch *watch = &call_web(x)->settings.watch;
+    struct buf text;
+    if (!watch->metrics)
+        return call_fail(x, 404, STR("This server gives no figures."));
+    buf_init(&text, METRICS_MAX);
+    watch->metrics(watch->context, &text);
+    struct str copy = text.failed ? STR_NONE : arena_str(&x->arena, buf_text(&text));
+    buf_close(&text);
+    if (!copy.at)
+        return call_fail_err(x, ERR_NOMEM);
+    call_security_headers(x, false);
+    exchange_add_header(x, STR("Cache-Control"), STR("no-store"));
+    exchange_reply(x, 200, STR("text/plain; version=0.0.4; charset=utf-8"), copy);
+    x->compressible = true;
+    return APP_DONE;
+}
