@@ -1,5 +1,18 @@
 /* Messages of a basket: what is missing, wrong or changed, in UCP's codes.
  *
+ * The codes, of UCP where it has one:
+ *   errors    missing, invalid          something of the shopper's is wanted, or not understood
+ *             not_found                 there is no such item
+ *             item_unavailable          it is no longer sold
+ *             out_of_stock              sold out, or fewer are left (in a cart: a warning)
+ *             address_undeliverable     no shipping rate goes there
+ *             total_too_high            above SHOP_MONEY_MAX
+ *             payment_failed            what the bank said last time
+ *   warnings  discount_code_invalid, _expired, _already_applied, _user_ineligible,
+ *             _combination_disallowed   why a code does not count
+ *             fulfillment_changed       the shipping option asked for is not offered there
+ *             price_changed             the total is another than the one agreed to
+ *
  * Called by the rules while they decide. Codes and paths are literals or in the caller's
  * arena; the text is formatted into ARENA. Past SHOP_MESSAGES_MAX only errors are still
  * taken, in the place of the last one that is none, so that a basket that cannot be bought

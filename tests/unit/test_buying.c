@@ -187,6 +187,32 @@ static void what_was_bought_leaves_the_cart(void **state)
     assert_true(id_eq(checkout(f)->id, test_id(11)));
 }
 
+static void a_keyed_completion_sent_twice_gives_the_same_answer(void **state)
+{
+    struct fixture *f = *state;
+    checkout_direct(f, test_id(1), "tulips", 1, "US");
+    struct command first = {.type = COMMAND_CHECKOUT_HOLD,
+                            .idempotency = IDEMPOTENCY_CHECK,
+                            .idempotency_key = "k",
+                            .idempotency_body = "b",
+                            .complete = {.id = test_id(1), .expected_total = -1}};
+    struct command second = first;
+    second.type = COMMAND_CHECKOUT_CONFIRM;
+    second.idempotency = IDEMPOTENCY_KEEP;
+    assert_int_equal(apply_command(f, &first), 0);
+    assert_int_equal(checkout(f)->status, CHECKOUT_PAYING);
+    assert_int_equal(apply_command(f, &second), 0);
+    assert_false(f->result.replayed);
+    assert_int_equal(apply_command(f, &first), 0);
+    assert_true(f->result.replayed);
+    assert_int_equal(checkout(f)->status, CHECKOUT_COMPLETED);
+    assert_int_equal(checkout(f)->order_number, 1001);
+    first.idempotency_body[0] = 'c';
+    assert_int_equal(apply_command(f, &first), ERR_CONFLICT);
+    expect_stock(f, "tulips", 4, 0, 1);
+    expect_clean_audit(f);
+}
+
 static void two_hundred_buyers_of_ten_units_make_ten_orders(void **state)
 {
     struct fixture *f = *state;
@@ -247,6 +273,7 @@ int main(void)
         TEST(what_is_being_paid_cannot_be_changed),
         TEST(two_tabs_make_one_order),
         TEST(what_was_bought_leaves_the_cart),
+        TEST(a_keyed_completion_sent_twice_gives_the_same_answer),
         TEST(two_hundred_buyers_of_ten_units_make_ten_orders),
         TEST(goods_retired_while_they_are_paid_for_are_still_sold),
     };
