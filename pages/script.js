@@ -258,7 +258,7 @@
   all("[data-filters]").forEach(filters);
   all("[data-once]").forEach(once);
   if (matchMedia("(max-width: 60rem)").matches)
-    for (const fold of all(".checkout [data-fold]")) fold.open = false;
+    for (const fold of all(".checkout [data-fold], .list [data-fold]")) fold.open = false;
   const errors = one("[data-errors]");
   if (errors) errors.focus();
 })();

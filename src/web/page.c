@@ -151,12 +151,38 @@ static void add_messages(struct value *map, const struct basket *basket)
     struct value *list = value_list(map, "messages");
     for (unsigned i = 0; i < basket->message_count; i++) {
         const struct message *message = &basket->messages[i];
-        /* What the checkout still asks for is asked by its pages. */
-        if (message->severity == SEVERITY_BUYER_INPUT || str_starts(message->code, STR("missing")))
+        /* What is still missing is asked for by the checkout's pages, and a refused card is told
+         * where cards are chosen. */
+        if (str_eq(message->code, STR("missing")) || str_eq(message->code, STR("payment_failed")))
             continue;
         struct value *item = value_add_map(list);
         value_text(item, "text", message->content);
         value_bool(item, "bad", message->type == MESSAGE_ERROR);
+    }
+}
+
+/* Tax that the prices contain is shown, but is not part of the sum (shop/model.h). */
+static bool tax_is_included(const struct basket *basket)
+{
+    int64_t sum = 0;
+    for (unsigned i = 0; i < basket->total_count; i++)
+        if (basket->totals[i].type != TOTAL_TOTAL && basket->totals[i].type != TOTAL_TAX)
+            sum += basket->totals[i].amount;
+    return sum == basket_total(basket, TOTAL_TOTAL);
+}
+
+static void add_totals(struct page *page, struct value *map, const struct basket *basket)
+{
+    struct value *totals = value_list(map, "totals");
+    bool included = tax_is_included(basket);
+    for (unsigned i = 0; i < basket->total_count; i++) {
+        const struct total *from = &basket->totals[i];
+        struct value *total = value_add_map(totals);
+        value_text(total, "text", from->text);
+        page_money(page, total, "amount", from->amount);
+        value_bool(total, "grand", from->type == TOTAL_TOTAL);
+        value_bool(total, "free", from->type == TOTAL_FULFILLMENT && from->amount == 0);
+        value_bool(total, "included", from->type == TOTAL_TAX && included);
     }
 }
 
@@ -172,15 +198,7 @@ void page_basket(struct page *page, struct value *map, const struct basket *bask
     for (unsigned i = 0; i < basket->code_count; i++)
         value_add_text(codes, basket->codes[i]);
 
-    struct value *totals = value_list(map, "totals");
-    for (unsigned i = 0; i < basket->total_count; i++) {
-        struct value *total = value_add_map(totals);
-        value_text(total, "text", basket->totals[i].text);
-        page_money(page, total, "amount", basket->totals[i].amount);
-        value_bool(total, "grand", basket->totals[i].type == TOTAL_TOTAL);
-        value_bool(total, "free",
-                   basket->totals[i].type == TOTAL_FULFILLMENT && basket->totals[i].amount == 0);
-    }
+    add_totals(page, map, basket);
     page_money(page, map, "subtotal", basket_total(basket, TOTAL_SUBTOTAL));
     page_money(page, map, "total", basket_total(basket, TOTAL_TOTAL));
     add_messages(map, basket);
