@@ -107,7 +107,7 @@ int program_run(int count, char **words)
         fprintf(stderr, "stoa: there is no command \"%s\" (stoa --help lists them)\n", name);
         return EXIT_USAGE;
     }
-    if (command != &command_help && asks_help(count - 2, words + 2)) {
+    if (asks_help(count - 2, words + 2)) {
         command_show_help(command);
         return EXIT_DONE;
     }

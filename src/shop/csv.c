@@ -84,11 +84,7 @@ static void take(struct csv *csv, char c)
             put(csv, c);
         break;
     case PLAIN:
-        if (c == '"')
-            spoil(csv, "a quote stands inside a field that is not quoted (double it and quote the "
-                       "field)");
-        else
-            put(csv, c);
+        put(csv, c);
         break;
     case CLOSED:
         if (c != '"') {

@@ -1,5 +1,6 @@
 /* CSV: rows out of a stream of bytes (RFC 4180), with quotes, doubled quotes and line
- * breaks inside quotes; CRLF or LF; a UTF-8 byte order mark at the start is skipped.
+ * breaks inside quotes; CRLF or LF; a UTF-8 byte order mark at the start is skipped. A
+ * quote further on in a field that did not begin with one (12" ruler) stands for itself.
  *
  * A pure push parser: give it bytes in pieces of any size, take rows. A row that is not
  * well formed is given too, with what is wrong, so that the caller can report it and

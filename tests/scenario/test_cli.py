@@ -1,0 +1,241 @@
+"""The program as people call it: help, settings, import, export, audit, exit statuses."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from shop_server import ROOT, STOA, Client, Shop, wait_until
+
+pytestmark = pytest.mark.quick
+
+COMMANDS = ["serve", "import", "export", "audit", "check", "bench", "version", "help"]
+
+
+def stoa(*words, **more):
+    return subprocess.run([STOA, *map(str, words)], capture_output=True, text=True, timeout=120,
+                          check=False, **more)
+
+
+def test_help_tells_of_each_command():
+    overview = stoa("--help")
+    assert overview.returncode == 0 and overview.stderr == ""
+    for name in COMMANDS:
+        assert f"\n  {name} " in overview.stdout
+        about = stoa(name, "--help")
+        assert about.returncode == 0 and about.stdout.startswith(f"usage: stoa {name}")
+
+
+def test_wrong_use_is_status_two_and_says_what_to_do():
+    for words, text in [
+            ([], "usage: stoa"),
+            (["sell"], 'there is no command "sell"'),
+            (["serve", "--colour", "red"], "there is no option --colour"),
+            (["serve", "--loops", "many"], "must be a number"),
+            (["serve", "--head-timeout", "10"], "a duration with its unit"),
+            (["serve", "--head-timeout", "1ms"], "must be from 100ms to 1h"),
+            (["serve", "--engine", "steam"], "must be one of: event"),
+            (["serve", "extra"], "one argument too many"),
+            (["serve", "--certificate", "x"], "certificate and key must be given together"),
+            (["audit"], "which shop?"),
+            (["import"], "which file?"),
+            (["bench", "fast"], "there are the benches"),
+            (["check"], "which file?")]:
+        done = stoa(*words)
+        assert done.returncode == 2, words
+        assert text in done.stderr and done.stdout == "", done
+
+
+def test_configuration_is_checked_with_file_and_line(tmp_path):
+    file = tmp_path / "stoa.conf"
+
+    def check(text):
+        file.write_text(text)
+        return stoa("check", file)
+
+    good = check('# a shop\nlisten = {"127.0.0.1:8080", "[::1]:8080"}\nhelpers = 4\n'
+                 "idle_timeout = 30s\ncache = 16M\n")
+    assert good.returncode == 0 and good.stdout == f"{file}: good\n", good
+    for text, line, wrong in [
+            ("helpers = 4\ncolour = red\n", 2, "no such option 'colour'"),
+            ("helpers = lots\n", 1, 'helpers is "lots", but must be a number'),
+            ("\n\nidle_timeout = 1ms\n", 3, "must be from 100ms to 1d"),
+            ("engine = steam\n", 1, "must be one of: event")]:
+        bad = check(text)
+        assert bad.returncode == 1
+        assert bad.stderr.startswith(f"{file}:{line}: ") and wrong in bad.stderr, bad.stderr
+    missing = stoa("check", tmp_path / "none.conf")
+    assert missing.returncode == 1 and "cannot read" in missing.stderr
+
+
+def test_flags_win_over_the_file(tmp_path):
+    file = tmp_path / "stoa.conf"
+    file.write_text(f'listen = "127.0.0.1:1"\ndir = "{tmp_path}/elsewhere"\n')
+    shop = Shop(tmp_path, "--config", str(file), catalogue=None)
+    with shop:
+        assert not shop.url.endswith(":1")
+        assert (tmp_path / "shop" / "shop.db").exists()
+
+
+def test_ready_line_stands_alone_and_a_signal_ends_it_well(tmp_path):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        shop = Shop(tmp_path).start()
+        begin = time.monotonic()
+        shop.process.send_signal(number)
+        assert shop.process.wait(10) == 0
+        assert time.monotonic() - begin < 2
+        assert shop.process.stdout.read() == ""
+
+
+def test_second_server_on_the_same_folder_is_refused(tmp_path):
+    with Shop(tmp_path) as shop:
+        second = stoa("serve", "--dir", shop.dir, "--listen", "127.0.0.1:0")
+        assert second.returncode == 1
+        assert "in use by another stoa process" in second.stderr
+
+
+def test_taken_address_is_named(tmp_path):
+    with Shop(tmp_path) as shop:
+        second = stoa("serve", "--dir", tmp_path / "other", "--listen", shop.address)
+        assert second.returncode == 1
+        assert shop.address in second.stderr and "--listen" in second.stderr
+
+
+def handles(folder):
+    """The products of the shop in FOLDER, while it runs or not."""
+    done = stoa("export", "--dir", folder)
+    assert done.returncode == 0, done.stderr
+    return {row["URL handle"] for row in csv.DictReader(io.StringIO(done.stdout))}
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_import_is_all_or_nothing(tmp_path, running):
+    file = tmp_path / "bad.csv"
+    file.write_text('Handle,Title,Variant Price\na,A,1\nb,B,"12,50"\nc,C,3\n')
+    shop = Shop(tmp_path, catalogue=None).start()
+    if not running:
+        assert shop.stop() == 0
+    refused = stoa("import", "--dir", shop.dir, "--json", file)
+    assert refused.returncode == 1
+    assert f'{file}:3: Price "12,50" is not a number (use 12.50)' in refused.stderr
+    assert json.loads(refused.stdout)["imported"] is False
+    assert handles(shop.dir) == set()
+    taken = stoa("import", "--dir", shop.dir, "--json", "--skip-bad", file)
+    assert taken.returncode == 0, taken.stderr
+    report = json.loads(taken.stdout)
+    assert (report["products"], report["bad_rows"]) == (2, 1)
+    assert handles(shop.dir) == {"a", "c"}
+    if running:
+        assert shop.stop() == 0
+
+
+def test_what_is_exported_can_be_imported_elsewhere(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    out = tmp_path / "out.csv"
+    assert stoa("import", "--dir", first, ROOT / "catalogue" / "demo.csv").returncode == 0
+    assert stoa("export", "--dir", first, "--output", out).returncode == 0
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert len({row["URL handle"] for row in rows}) == 96
+    assert stoa("import", "--dir", second, out).returncode == 0
+    again = stoa("export", "--dir", second)
+    assert again.returncode == 0 and again.stdout == out.read_text()
+    assert stoa("audit", second).returncode == 0
+
+
+@pytest.mark.parametrize("name,products", [("apparel", 20), ("home-and-garden", 20),
+                                           ("jewelery", 20)])
+def test_sample_catalogues_are_imported(tmp_path, name, products):
+    file = ROOT / "tests" / "data" / "catalogues" / f"{name}.csv"
+    done = stoa("import", "--dir", tmp_path / "shop", "--json", file)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["products"] == products
+
+
+def test_flower_shop_is_imported(tmp_path):
+    shop = Shop(tmp_path, catalogue=None)
+    done = stoa("import", "--dir", shop.dir, ROOT / "tests" / "data" / "flower_shop")
+    assert done.returncode == 0, done.stderr
+    with shop:
+        client = Client(shop.address)
+        status, cart = client.call("POST", "/carts", {
+            "line_items": [{"item": {"id": "bouquet_roses"}, "quantity": 2}],
+            "discounts": {"codes": ["10OFF"]}}, Idempotency_Key="k1")
+        assert status == 201
+        assert cart["line_items"][0]["item"]["price"] == 3500
+        totals = {total["type"]: total["amount"] for total in cart["totals"]}
+        assert totals["subtotal"] == 7000 and totals["total"] == 6300
+
+
+def test_audit_reports_as_json_and_notices_a_damaged_count(tmp_path):
+    shop = Shop(tmp_path).start()
+    assert shop.stop() == 0
+    status, report = shop.audit()
+    assert status == 0 and report["difference_count"] == 0 and report["variants"] == 376
+    sql = "import sqlite3,sys; d=sqlite3.connect(sys.argv[1]);" \
+          "d.execute('UPDATE stock SET available = available + 1 WHERE variant_id = 1'); d.commit()"
+    subprocess.run(["/usr/bin/python3", "-c", sql, shop.dir / "shop.db"], check=True)
+    status, report = shop.audit()
+    assert status == 1 and report["difference_count"] >= 1
+
+
+def test_audit_of_what_is_no_shop_says_so(tmp_path):
+    done = stoa("audit", tmp_path)
+    assert done.returncode == 1 and str(tmp_path) in done.stderr
+
+
+def test_bench_measures_and_reports_as_json(tmp_path):
+    with Shop(tmp_path) as shop:
+        cdf, svg = tmp_path / "cdf.csv", tmp_path / "cdf.svg"
+        for extra in ([], ["--rate", "200"], ["--http2", "--streams", "4"]):
+            done = stoa("bench", "http", f"{shop.url}/product/harrow-mug.json", "--json",
+                        "--connections", "4", "--duration", "300ms", "--warm-up", "50ms",
+                        "--cdf", cdf, "--svg", svg, *extra)
+            assert done.returncode == 0, done.stderr
+            report = json.loads(done.stdout)
+            assert report["operations"] > 10 and report["failed"] == 0, report
+        assert cdf.read_text().startswith("milliseconds,share\n")
+        assert svg.read_text().startswith("<svg")
+        for what in ("cart", "buy"):
+            done = stoa("bench", what, "--dir", shop.dir, "--json", "--connections", "4",
+                        "--duration", "300ms", "--warm-up", "50ms", "--items", "20")
+            assert done.returncode == 0, done.stderr
+            report = json.loads(done.stdout)
+            assert report["operations"] > 5 and report["failed"] == 0, report
+            assert report["fsyncs_per_s"] > 0
+
+
+def test_nothing_is_left_behind_when_killed_mid_import(tmp_path):
+    """Either all of it or none: a server dies while products are staged or moving."""
+    file = tmp_path / "many.csv"
+    with open(file, "w", encoding="utf-8") as out:
+        out.write("Title,URL handle,Price\n")
+        for i in range(4000):
+            out.write(f"Thing {i},thing-{i},1.00\n")
+    seen = set()
+    for moment in (0.02, 0.08, 0.2, 0.4, 0.8):
+        folder = tmp_path / str(moment)
+        folder.mkdir()
+        shop = Shop(folder, catalogue=None).start()
+        importing = subprocess.Popen([STOA, "import", "--dir", str(shop.dir), str(file)],
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(moment)  # the moment of death is what is varied
+        shop.kill()
+        importing.wait(30)
+        shop.start()
+        if handles(shop.dir):  # decided before it died: it is finished without anyone asking
+            wait_until(lambda: len(handles(shop.dir)) == 4000, 30, "the decided import")
+        seen.add(len(handles(shop.dir)))
+        assert shop.stop() == 0
+        assert shop.audit()[0] == 0
+    assert seen <= {0, 4000}
+
+
+def test_version_is_printed():
+    done = stoa("version")
+    assert done.returncode == 0 and done.stdout.startswith("stoa ")
+    assert os.access(STOA, os.X_OK)
