@@ -91,7 +91,7 @@ def wait_until(condition, seconds=10, what="the condition"):
         value = condition()
         if value:
             return value
-        time.sleep(0.01)
+        time.sleep(0.01)  # no wait: the pace of looking
     raise AssertionError(f"{what} did not come about in {seconds} s")
 
 

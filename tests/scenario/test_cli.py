@@ -223,7 +223,7 @@ def test_nothing_is_left_behind_when_killed_mid_import(tmp_path):
         shop = Shop(folder, catalogue=None).start()
         importing = subprocess.Popen([STOA, "import", "--dir", str(shop.dir), str(file)],
                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(moment)  # the moment of death is what is varied
+        time.sleep(moment)  # no wait: the moment of death is varied
         shop.kill()
         importing.wait(30)
         shop.start()

@@ -25,7 +25,7 @@ def shop_until_killed(shop, items, seed, seconds):
     shoppers = [Shopper(shop.address, items, seed * 1000 + i) for i in range(SHOPPERS)]
     for shopper in shoppers:
         shopper.start()
-    time.sleep(seconds)  # the moment of death is what is varied, nothing is waited for
+    time.sleep(seconds)  # no wait: the moment of death is varied
     shop.kill()
     for shopper in shoppers:
         shopper.join(30)
@@ -42,7 +42,7 @@ def kill_rounds(tmp_path, rounds, seed):
     for number in range(rounds):
         if number % 4 == 3:  # also while it starts, and while it catches up
             shop.spawn()
-            time.sleep(choose.uniform(0, 0.08))
+            time.sleep(choose.uniform(0, 0.08))  # no wait: the same
             shop.kill()
         shop.start()
         shoppers = shop_until_killed(shop, items, seed + number, choose.uniform(0.01, 0.4))
