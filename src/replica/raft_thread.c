@@ -322,6 +322,7 @@ static int start_raft(struct replica *replica)
         return fail(&replica->failure, ERR_IO, "%s: %s", replica->log_dir, raft_strerror(status));
     }
     raft_uv_set_auto_recovery(&replica->io.raft, false);
+    raft_uv_set_tracer(&replica->io.raft, NULL); /* it formats each message, wanted or not, */
     make_fsm(replica);
     status =
         raft_init(&replica->raft, &replica->io.raft, &replica->fsm, replica->config.id, "alone");
@@ -329,6 +330,7 @@ static int start_raft(struct replica *replica)
         close_handles(replica);
         return raft_failed(replica, "the log cannot be opened", status);
     }
+    replica->raft.tracer = NULL; /* into memory that all threads share */
     io_guard(&replica->io,
              &(struct io_config){.dir = replica->log_dir,
                                  .applied = applier_applied(replica->applier),

@@ -17,6 +17,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_THREAD__)
+/* Tests fork after libuv's helper threads were made; libuv makes new ones in the child. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
+#endif
+
 struct block {
     uint64_t magic, index;
     int64_t time_ms;

@@ -23,10 +23,11 @@ static void commands_get_results_in_order(void **state)
     for (uint64_t i = 0; i < 50; i++)
         assert_int_equal(server_add(&server, i * 3), i);
     struct order_status_report report;
-    order_report(server.order, &report);
+    do /* what was answered is counted off after the answer */
+        order_report(server.order, &report);
+    while (report.waiting > 0);
     assert_true(report.primary);
     assert_int_equal(report.commands, 50);
-    assert_int_equal(report.waiting, 0);
     assert_int_equal(report.applied_index, report.last_index);
     assert_true(report.append_ns_p50 > 0 && report.append_ns_p99 >= report.append_ns_p50);
     server_stop(&server);
