@@ -8,6 +8,7 @@
 #ifndef STOA_HTTP_CLIENT_H
 #define STOA_HTTP_CLIENT_H
 
+#include "base/err.h"
 #include "http/conn.h"
 
 struct http_client;

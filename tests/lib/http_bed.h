@@ -14,6 +14,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+enum { BED_KEPT = 128 };
+
 struct bed {
     struct http_host host; /* first: http_host's pointer is its bed's */
     struct http_limits limits;
@@ -25,7 +27,7 @@ struct bed {
     unsigned seen, refused, cleaned;
     int last_refusal;
     bool late; /* the app keeps exchanges: bed_answer answers */
-    struct exchange *kept[64];
+    struct exchange *kept[BED_KEPT];
     unsigned kept_count;
     struct exchange *resumed;   /* by x->next */
     struct body_sink *sink;     /* used for /sink */
@@ -125,7 +127,7 @@ static inline void bed_handle(struct http_host *host, struct exchange *x)
     struct bed *bed = bed_of(host);
     bed->seen++;
     x->thread_state = bed;
-    if (bed->late && bed->kept_count < 64) {
+    if (bed->late && bed->kept_count < BED_KEPT) {
         bed->kept[bed->kept_count++] = x;
         return;
     }
