@@ -87,6 +87,10 @@ static int read_file(struct run *run, int fd)
             err = fail_errno(run->failure, ERR_IO, "cannot read %s", run->options->name);
             break;
         }
+        if (run->options->stop && *run->options->stop) {
+            err = fail(run->failure, ERR_CLOSED, "the server stops; nothing was imported");
+            break;
+        }
         run->failure->err = 0;
         err = shopify_feed(run->shopify, str_make(bytes, (size_t)got));
         struct shopify_counts counts = shopify_counts(run->shopify);
@@ -157,6 +161,7 @@ int import_run(const struct import_options *options, const char *path,
     if (!err) {
         result->bytes_total = (uint64_t)about.st_size;
         stage_init(&run.stage, options->order);
+        run.stage.stop = options->stop;
         if (S_ISDIR(about.st_mode))
             err = import_flower_shop(options, path, &run.stage, result, run.failure);
         else

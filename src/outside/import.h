@@ -35,6 +35,9 @@ struct import_options {
     void (*progress)(void *context, const struct import_progress *progress);
     void (*bad)(void *context, const char *sentence);
     void *context;
+    /* May be NULL. Once true the import ends with ERR_CLOSED: dropped, or, when it was
+     * decided already, to be finished by the primary on its own. */
+    const _Atomic bool *stop;
 };
 
 /* Imports PATH: a CSV file, or the folder of a flower shop. Returns when the products

@@ -97,6 +97,8 @@ int stage_commit(struct stage *stage, struct failure *failure)
         step.import.id = stage->id;
         step.import.limit = STEP_PRODUCTS;
         moved = 0;
+        if (stage->stop && *stage->stop)
+            return fail(failure, ERR_CLOSED, "the server stops; the import goes on when it runs");
         err = stage_command(stage, &step, &moved, failure);
     }
     return err;

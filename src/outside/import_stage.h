@@ -11,6 +11,7 @@ struct stage {
     struct ordering *order;
     struct id id;
     uint64_t chunks;
+    const _Atomic bool *stop; /* of import_options */
     struct buf chunk, one, record, result;
 };
 
