@@ -288,13 +288,42 @@ static void listen_url(const struct server *server, const struct engine_config *
         snprintf(out, size, "%s://%.*s:%u", scheme, (int)host, listen->address, port);
 }
 
+static void watch_metrics_of(void *context, struct buf *out)
+{
+    const struct server *server = context;
+    metrics_write(server->metrics, out);
+}
+
+static bool watch_health_of(void *context, struct buf *reason)
+{
+    const struct server *server = context;
+    return health_look(server->health, reason);
+}
+
+/* What /metrics and /healthz look at. */
+static int start_watch(struct server *server, struct failure *failure)
+{
+    server->watched.database = server->dir.database;
+    server->watched.data_dir = server->dir.path;
+    server->watched.cache = server->cache;
+    server->watched.order = replica_order(server->replica);
+    server->watched.buying = server->buying;
+    server->health = health_new(&server->watched);
+    if (!server->health)
+        return fail(failure, ERR_NOMEM, "no memory for health");
+    return metrics_new(&server->watched, &server->metrics, failure);
+}
+
 int server_listen(struct server *server, struct failure *failure)
 {
     struct engine_config config;
+    snprintf(server->spool, sizeof server->spool, "%s/spool", server->dir.path);
     struct web_settings web = {
         .database = server->dir.database,
         .base_url = server->settings->url,
         .media_dir = server->settings->media,
+        .spool_dir = server->spool,
+        .upload_max = server->settings->upload_bytes,
         .operator_token = server->dir.token,
         .cache = server->cache,
         .order = replica_order(server->replica),
@@ -306,22 +335,31 @@ int server_listen(struct server *server, struct failure *failure)
     if (!err && buying_new(web.order, server->bank, &server->log, &server->buying))
         err = fail(failure, ERR_NOMEM, "no memory for purchases");
     web.buying = server->buying;
+    err = err ? err : start_watch(server, failure);
+    web.watch = (struct web_watch){server, watch_metrics_of, watch_health_of};
     err = err ? err : web_new(&web, &server->web, failure);
     if (err)
         return err;
     server->kind = kind_of(server->settings->engine);
+    server->watched.web = server->web;
+    server->watched.kind = server->kind;
     err = server->kind->start(&config, web_app(server->web), &server->engine, failure);
     if (err)
         return err;
+    server->watched.engine = server->engine;
     listen_url(server, &config, 0, server->url, sizeof server->url);
     return datadir_announce(&server->dir, server->url, failure);
 }
 
 void server_close(struct server *server)
 {
+    if (server->web)
+        web_stop(server->web);
     if (server->engine)
         server->kind->stop(server->engine);
     web_free(server->web);
+    metrics_free(server->metrics);
+    health_free(server->health);
     if (server->buying)
         buying_free(server->buying);
     if (server->settle)

@@ -8,6 +8,8 @@
 #ifndef STOA_MAIN_SERVER_H
 #define STOA_MAIN_SERVER_H
 
+#include "admin/health.h"
+#include "admin/metrics.h"
 #include "base/err.h"
 #include "engine/engine.h"
 #include "main/datadir.h"
@@ -30,6 +32,10 @@ struct server {
     struct settle_view view;
     struct settle *settle;
     struct buying *buying;
+    char spool[DATADIR_PATH + 8]; /* uploads on their way */
+    struct watched watched;
+    struct metrics *metrics;
+    struct health *health;
     struct web *web;
     const struct engine_kind *kind;
     struct engine *engine;
