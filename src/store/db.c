@@ -69,8 +69,8 @@ int db_fail(struct db *db, int code, const char *what)
         if (sentences[i].code != (code & 0xff))
             continue;
         /* A full disk shows as SQLITE_IOERR where SQLite extends the WAL's index. */
-        const struct sentence *s =
-            system == ENOSPC || system == EDQUOT ? &sentences[0] : &sentences[i];
+        bool full = (code & 0xff) == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT);
+        const struct sentence *s = full ? &sentences[0] : &sentences[i];
         return fail(&db->failure, s->err, "%s: %s (%s: %s)", db->file, s->text, what,
                     sqlite3_errstr(code));
     }

@@ -1,0 +1,211 @@
+#include "base/check.h"
+#include "store/db.h"
+#include "store/schema.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    char folder[64], file[96];
+    struct db *db;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct failure failure = {0};
+    snprintf(f->folder, sizeof f->folder, "/tmp/stoa-store-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->file, sizeof f->file, "%s/shop.db", f->folder);
+    if (db_open(f->file, DB_WRITER, &f->db, &failure) || schema_open(f->db, &failure))
+        fail_msg("%s", failure.text);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const ends[] = {"", "-wal", "-shm", "-other"};
+    db_close(f->db);
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        char name[112];
+        snprintf(name, sizeof name, "%s%s", f->file, ends[i]);
+        unlink(name);
+    }
+    rmdir(f->folder);
+    free(f);
+    return 0;
+}
+
+static int put_meta(struct db *db, const char *key, int64_t value)
+{
+    struct stmt *row = db_stmt(db, "INSERT INTO meta (key, value) VALUES (?, ?)");
+    stmt_bind_str(row, 1, str_of(key));
+    stmt_bind_i64(row, 2, value);
+    return stmt_run(row);
+}
+
+static int64_t count_meta(struct db *db)
+{
+    struct stmt *row = db_stmt(db, "SELECT count(*) FROM meta");
+    assert_int_equal(stmt_next(row), 0);
+    int64_t count = stmt_i64(row, 0);
+    stmt_done(row);
+    return count;
+}
+
+static void values_come_back_as_they_went_in(void **state)
+{
+    struct fixture *f = *state;
+    struct id id = {{0, 1, 2, 3}};
+    struct stmt *row = db_stmt(f->db, "SELECT ?1, ?2, ?3, ?4, ?5, ?6");
+    stmt_bind_i64(row, 1, INT64_MIN);
+    stmt_bind_str(row, 2, STR("a\0b"));
+    stmt_bind_blob(row, 3, STR_NONE);
+    stmt_bind_id(row, 4, id);
+    stmt_bind_id(row, 5, (struct id){{0}});
+    stmt_bind_real(row, 6, 0.5);
+    assert_int_equal(stmt_next(row), 0);
+    assert_true(stmt_i64(row, 0) == INT64_MIN);
+    assert_true(str_eq(stmt_str(row, 1), STR("a\0b")));
+    assert_int_equal(stmt_blob(row, 2).len, 0);
+    assert_true(id_eq(stmt_id(row, 3), id));
+    assert_true(id_is_zero(stmt_id(row, 4)));
+    assert_true(stmt_real(row, 5) == 0.5);
+    assert_int_equal(stmt_next(row), ERR_NOTFOUND);
+}
+
+static void a_reader_sees_only_what_is_committed(void **state)
+{
+    struct fixture *f = *state;
+    struct failure failure = {0};
+    struct db *reader;
+    assert_int_equal(db_open(f->file, DB_READER, &reader, &failure), 0);
+    assert_int_equal(schema_check(reader, &failure), 0);
+    assert_int_equal(db_begin(f->db), 0);
+    assert_int_equal(put_meta(f->db, "a", 1), 0);
+    assert_int_equal(count_meta(reader), 0);
+    assert_int_equal(db_commit(f->db), 0);
+    assert_int_equal(count_meta(reader), 1);
+    assert_int_not_equal(db_exec(reader, "DELETE FROM meta"), 0);
+    db_close(reader);
+}
+
+static void the_first_failure_is_kept_and_stops_what_follows(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put_meta(f->db, "a", 1), 0);
+    int err = put_meta(f->db, "a", 2);
+    assert_int_equal(err, ERR_INTERNAL);
+    assert_int_equal(put_meta(f->db, "b", 2), err);
+    assert_non_null(strstr(db_failure(f->db)->text, f->file));
+    assert_non_null(strstr(db_failure(f->db)->text, "UNIQUE"));
+    db_forget_failure(f->db);
+    assert_int_equal(count_meta(f->db), 1);
+    assert_int_equal(stmt_run(db_stmt(f->db, "SELECT nothing FROM nowhere")), ERR_INTERNAL);
+}
+
+static void a_full_disk_is_said_so_and_nothing_is_committed(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put_meta(f->db, "a", 1), 0);
+    assert_int_equal(db_exec(f->db, "PRAGMA max_page_count = 1"), 0);
+    assert_int_equal(db_begin(f->db), 0);
+    int err = 0;
+    for (int i = 0; i < 10000 && !err; i++) {
+        struct stmt *row = db_stmt(f->db, "INSERT INTO import_chunk (import_id, sequence,"
+                                          " products) VALUES (x'00', ?, zeroblob(10000))");
+        stmt_bind_i64(row, 1, i);
+        err = stmt_run(row);
+    }
+    assert_int_equal(err, ERR_FULL);
+    assert_non_null(strstr(db_failure(f->db)->text, "disk is full"));
+    assert_int_equal(db_commit(f->db), ERR_FULL);
+    db_rollback(f->db);
+    db_forget_failure(f->db);
+    assert_int_equal(count_meta(f->db), 1);
+}
+
+static void a_damaged_file_is_said_so(void **state)
+{
+    struct fixture *f = *state;
+    struct failure failure = {0};
+    char name[112];
+    snprintf(name, sizeof name, "%s-other", f->file);
+    FILE *other = fopen(name, "w");
+    for (int i = 0; i < 1000; i++)
+        fputs("this is no database", other);
+    fclose(other);
+    struct db *db;
+    assert_int_equal(db_open(name, DB_WRITER, &db, &failure), ERR_DAMAGED);
+    assert_null(db);
+    assert_non_null(strstr(failure.text, name));
+}
+
+static void a_missing_folder_is_said_so(void **state)
+{
+    (void)state;
+    struct failure failure = {0};
+    struct db *db;
+    assert_int_equal(db_open("/nowhere/shop.db", DB_WRITER, &db, &failure), ERR_IO);
+    assert_non_null(strstr(failure.text, "/nowhere/shop.db: it cannot be opened"));
+}
+
+static void a_file_of_another_version_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct failure failure = {0};
+    assert_int_equal(schema_open(f->db, &failure), 0);
+    assert_int_equal(db_exec(f->db, "PRAGMA user_version = 99"), 0);
+    assert_int_equal(schema_open(f->db, &failure), ERR_UNSUPPORTED);
+    assert_non_null(strstr(failure.text, "version 99"));
+    assert_int_equal(db_exec(f->db, "PRAGMA application_id = 5"), 0);
+    assert_int_equal(schema_check(f->db, &failure), ERR_UNSUPPORTED);
+}
+
+static void the_wal_stays_bounded(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t database, wal, most = 0;
+    for (int i = 0; i < 400; i++) {
+        assert_int_equal(db_checkpoint(f->db), 0);
+        assert_int_equal(db_begin(f->db), 0);
+        struct stmt *row = db_stmt(f->db, "INSERT OR REPLACE INTO import_chunk (import_id,"
+                                          " sequence, products) VALUES (x'00', ?, zeroblob(?))");
+        stmt_bind_i64(row, 1, i % 3);
+        stmt_bind_i64(row, 2, 200000);
+        assert_int_equal(stmt_run(row), 0);
+        assert_int_equal(db_commit(f->db), 0);
+        db_sizes(f->db, &database, &wal);
+        most = wal > most ? wal : most;
+    }
+    assert_true(most < 20u << 20);
+    assert_true(database < 20u << 20);
+    assert_int_equal(db_make_durable(f->db), 0);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(values_come_back_as_they_went_in),
+        TEST(a_reader_sees_only_what_is_committed),
+        TEST(the_first_failure_is_kept_and_stops_what_follows),
+        TEST(a_full_disk_is_said_so_and_nothing_is_committed),
+        TEST(a_damaged_file_is_said_so),
+        TEST(a_missing_folder_is_said_so),
+        TEST(a_file_of_another_version_is_left_alone),
+        TEST(the_wal_stays_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
