@@ -1,0 +1,113 @@
+// A shop of its own for a test: on a free port, in a folder of its own, stopped at the end;
+// and a browser to look at it with.
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import readline from "node:readline";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const root = process.env.STOA_ROOT ?? fileURLToPath(new URL("../..", import.meta.url));
+const program = process.env.STOA ?? path.join(root, "build/stoa");
+const READY_MS = 20000;
+const STOP_MS = 5000;
+
+function within(promise, ms, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took more than ${ms} ms`)), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+export async function startShop() {
+  const dir = await mkdtemp(path.join(tmpdir(), "stoa-browser-"));
+  const child = spawn(program, ["serve", "--listen", "127.0.0.1:0", "--dir", path.join(dir, "data"), "--catalogue", "demo"], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  child.stderr.on("data", (text) => (said += text));
+  const ended = new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
+  const ready = new Promise((resolve, reject) => {
+    readline.createInterface({ input: child.stdout }).on("line", (line) => {
+      const match = /^stoa: shop ready at (\S+)$/.exec(line);
+      if (match) resolve(match[1]);
+    });
+    child.once("error", reject);
+    ended.then(({ code }) => reject(new Error(`the shop ended with status ${code}: ${said}`)));
+  });
+  const stop = async () => {
+    child.kill("SIGTERM");
+    const { code } = await within(ended, STOP_MS, "stopping the shop").catch((error) => {
+      child.kill("SIGKILL");
+      throw error;
+    });
+    await rm(dir, { recursive: true, force: true });
+    if (code !== 0) throw new Error(`the shop ended with status ${code}: ${said}`);
+  };
+  try {
+    return { url: await within(ready, READY_MS, "starting the shop"), stop };
+  } catch (error) {
+    child.kill("SIGKILL");
+    await rm(dir, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+export function startBrowser() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: process.getuid() === 0 ? ["--no-sandbox"] : [],
+  });
+}
+
+// A page of a visitor of its own; what the browser complains about is collected. An answer of
+// 4xx to a form with a mistake is meant, and so is no complaint.
+export async function visitor(browser, shop, { width = 1280, height = 800, scripts = true, scheme = "light" } = {}) {
+  const context = await browser.newContext({
+    baseURL: shop.url,
+    viewport: { width, height },
+    javaScriptEnabled: scripts,
+    colorScheme: scheme,
+    reducedMotion: "reduce",
+  });
+  context.setDefaultTimeout(10000);
+  const page = await context.newPage();
+  const complaints = [];
+  page.on("pageerror", (error) => complaints.push(`script: ${error.message}`));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !/status of 4\d\d/.test(message.text())) complaints.push(message.text());
+  });
+  page.on("requestfailed", (request) => {
+    if (request.failure()?.errorText !== "net::ERR_ABORTED") complaints.push(`${request.url()}: ${request.failure()?.errorText}`);
+  });
+  return { page, complaints, close: () => context.close() };
+}
+
+export const ada = {
+  email: "ada@example.com",
+  first_name: "Ada",
+  last_name: "Lovelace",
+  street: "12 St James's Square",
+  postal_code: "SW1Y 4JH",
+  locality: "London",
+};
+
+export async function fillAddress(page, person = ada) {
+  for (const [name, value] of Object.entries(person)) await page.fill(`#${name}`, value);
+  await page.selectOption("#country", "GB");
+}
+
+// From the product to the page where one pays, the short way.
+export async function goToPayment(page) {
+  await page.goto("/product/harrow-mug?variant=harrow-mug~moss-250-ml");
+  await page.getByRole("button", { name: "Add to cart" }).click();
+  await page.waitForFunction(() => /cart_count=[1-9]/.test(document.cookie));
+  await page.goto("/cart");
+  await page.getByRole("button", { name: "Check out" }).click();
+  await fillAddress(page);
+  await page.getByRole("button", { name: "Continue to delivery" }).click();
+  await page.getByRole("button", { name: "Continue to payment" }).click();
+  await page.waitForURL("**/payment");
+}
