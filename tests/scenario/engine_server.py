@@ -182,7 +182,18 @@ class Probe:
         return sorted(self.times)[int(len(self.times) * 0.99)]
 
 
-def p99_of_others(server, seconds=1.5):
-    with Probe(server) as probe:
-        time.sleep(seconds)
-    return probe.p99()
+def hardly_noticed(server, control, run, attempts=3):
+    """RUNs an attack on SERVER, again if need be, and checks that others' 99th percentile there is
+    at most half above that at CONTROL, a server left in peace meanwhile. A busy process also waits
+    a slice of the scheduler, 3 ms, for each other one that wants its core; an idle one does not."""
+    slices = max(1, os.getloadavg()[0] / os.cpu_count())
+    slack = 0.5 if SANITIZED else 0.003 * slices
+    measured = []
+    for _ in range(attempts):
+        with Probe(server, every=0.001) as probe, Probe(control, every=0.001) as quiet:
+            run()
+            wait_until(lambda: min(probe.count.value, quiet.count.value) >= 200)
+        measured.append((probe.p99(), quiet.p99()))
+        if measured[-1][0] < measured[-1][1] * 1.5 + slack:
+            return
+    raise AssertionError(f"p99 under attack and in peace: {measured}, slack {slack}")
