@@ -16,7 +16,7 @@
 enum {
     /* libraft keeps the log since the last snapshot in memory: it is cut off by size too. */
     LOG_BYTES = 8 * 1024 * 1024, /* at most once a second */
-    LOG_BYTES_URGENT = 48 * 1024 * 1024,
+    LOG_BYTES_URGENT = 24 * 1024 * 1024,
     TRAILING_BYTES = 2 * 1024 * 1024, /* kept below a snapshot, for servers that lag a little */
     TRAILING_MIN = 8,
     TRAILING_MAX = 2048,
@@ -203,6 +203,15 @@ static void pump(struct replica *replica)
         return;
     if (propose_pump(&replica->proposer))
         uv_timer_start(&replica->retry, retry_now, RETRY_MS, 0);
+    bool no_room = replica->proposer.no_room_since_ns != 0;
+    if (no_room && !replica->no_room)
+        log_line(replica->config.log, LOG_WARN, "replica",
+                 "%s: no room on the disk for the log; commands wait or are refused until there is",
+                 replica->log_dir);
+    if (!no_room && replica->no_room)
+        log_line(replica->config.log, LOG_INFO, "replica", "%s: there is room again",
+                 replica->log_dir);
+    replica->no_room = no_room;
 }
 
 static void begin_turn(uv_prepare_t *prepare)
@@ -346,6 +355,11 @@ static int start_raft(struct replica *replica)
         status = raft_start(&replica->raft);
         if (status != 0)
             err = raft_failed(replica, "the log cannot be read", status);
+        else if (raft_state(&replica->raft) != RAFT_LEADER) /* the only voter is at once */
+            err = fail(&replica->failure, ERR_STATE,
+                       "%s: this log belongs to another server or to several; server %llu cannot "
+                       "go on with it alone",
+                       replica->log_dir, (unsigned long long)replica->config.id);
     }
     if (err != 0)
         begin_close(replica);

@@ -179,6 +179,24 @@ static void two_servers_cannot_share_a_directory(void **state)
     server_remove(&server);
 }
 
+static void a_log_of_another_server_is_refused(void **state)
+{
+    (void)state;
+    struct one_server server;
+    server_dir(&server);
+    server_start(&server);
+    server_add(&server, 1);
+    server_stop(&server);
+    struct replica_config config = server_config(&server);
+    config.id = 2;
+    struct failure failure = {0};
+    assert_int_equal(server_start_with(&server, &config, &failure), ERR_STATE);
+    assert_non_null(strstr(failure.text, "server 2"));
+    server_start(&server); /* and it is still good for the right one */
+    server_stop(&server);
+    server_remove(&server);
+}
+
 /* ---- Many submissions at once ---- */
 
 struct open_load {
@@ -536,6 +554,7 @@ int main(void)
         cmocka_unit_test(a_first_start_that_was_cut_short_begins_anew),
         cmocka_unit_test(a_damaged_log_is_refused_and_left_alone),
         cmocka_unit_test(two_servers_cannot_share_a_directory),
+        cmocka_unit_test(a_log_of_another_server_is_refused),
         cmocka_unit_test(submissions_of_many_threads_are_answered_once_each),
         cmocka_unit_test(too_much_waiting_is_refused_and_waiters_get_room),
         cmocka_unit_test(stopping_answers_what_is_on_its_way_and_refuses_the_rest),
