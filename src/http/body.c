@@ -44,6 +44,7 @@ static enum source_verdict read_source(struct stream *stream, char *out, size_t 
     enum source_verdict verdict = stream->x.source->read(&stream->x, out, room, len);
     if (verdict == SOURCE_WAIT) {
         stream->waiting = true;
+        stream->host->suspended++;
         *len = 0;
         return verdict;
     }

@@ -52,15 +52,15 @@ static void fill_limits(struct http_limits *limits, const struct http_limits *wa
 struct http_conn *http_conn_new(struct http_host *host, enum http_protocol protocol, bool tls,
                                 struct str peer, uint64_t now_ns, void *owner)
 {
-    struct http_conn *conn = calloc(1, sizeof *conn + peer.len + 1);
+    struct http_conn *conn = calloc(1, sizeof *conn);
     if (!conn)
         return NULL;
     conn->host = host;
     conn->owner = owner;
     conn->tls = tls;
     conn->now_ns = conn->idle_ns = now_ns;
-    conn->peer_len = (unsigned)peer.len;
-    str_copy(conn->peer, peer.len + 1, peer);
+    str_copy(conn->peer, sizeof conn->peer, peer);
+    conn->peer_len = (unsigned)strlen(conn->peer);
     fill_limits(&conn->limits, host->limits);
     list_init(&conn->streams);
     list_init(&conn->orphans);
@@ -186,10 +186,12 @@ void http_conn_sent(struct http_conn *conn, size_t len, uint64_t now_ns)
     conn->sent_bytes += len;
     if (conn->protocol == HTTP_2) {
         h2_sent(conn, len);
-        return;
+    } else {
+        h1_sent(conn, len);
+        h1_resume(conn);
     }
-    h1_sent(conn, len);
-    h1_resume(conn);
+    if (conn->out.len == conn->out_at && (conn->protocol == HTTP_2 || !h1_sending(conn)))
+        deadline_sending(conn, false);
 }
 
 bool http_conn_finished(const struct http_conn *conn)

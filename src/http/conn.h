@@ -64,6 +64,9 @@ struct http_host {
     void (*refused)(struct http_host *host, int status);
 
     struct http_spare *spare; /* the core's; NULL at the start */
+    /* Exchanges whose sink paused or whose source waits: another thread may resume them
+     * through RUNNER still, so it must live on. Counted by the core. */
+    uint64_t suspended;
 };
 
 /* Frees what was kept for reuse. No connection of HOST is left; exchanges that an app

@@ -20,6 +20,7 @@ enum {
     ARENA_BYTES = 16 << 20, /* what one exchange may allocate */
     DRAIN_BYTES = 65536,    /* body that is read and dropped after an early answer */
     CHUNK_OVERHEAD = 16384, /* chunk extensions and trailers of one request */
+    PEER_BYTES = 56,        /* an IPv6 address with its zone */
     RATE_GRACE_S = 10,      /* before the least mean rates apply */
 };
 
@@ -51,6 +52,7 @@ struct reply {
 
 struct stream {
     struct exchange x;      /* first member: an exchange's pointer is its stream's */
+    struct http_host *host;
     struct http_conn *home; /* as x.conn, but until the end; NULL once the connection is freed */
     struct list link;       /* conn->streams in order of arrival, or conn->orphans */
     struct stream *spare_next;
@@ -82,6 +84,7 @@ struct stream {
     uint64_t heard_ns; /* last byte of the body; HTTP/2: or that was taken of the answer */
 
     struct reply reply;
+    char peer[PEER_BYTES]; /* x.peer: an exchange may outlive its connection */
 };
 
 /* HTTP/1 parsing between and inside requests; h1.c. */
@@ -144,7 +147,7 @@ struct http_conn {
     char detect[24]; /* first bytes, until the protocol is known */
     unsigned detect_len;
     unsigned peer_len;
-    char peer[];
+    char peer[PEER_BYTES];
 };
 
 /* ---- deadline.c ---- */

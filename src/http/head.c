@@ -101,10 +101,16 @@ bool method_is_safe(enum http_method method)
     return method == HTTP_GET || method == HTTP_HEAD || method == HTTP_OPTIONS;
 }
 
+/* unreserved, sub-delims and '%' of RFC 3986. */
+static bool is_host_character(char c)
+{
+    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return plain || c == '.' || c == '-' || (c && strchr("_~!$&'()*+,;=%", c));
+}
+
 /* host[:port] of RFC 3986, or a bracketed literal; no user information. */
 bool host_is_valid(struct str host)
 {
-    static const char other[] = "-._~!$&'()*+,;=%";
     size_t i = 0;
     if (host.len == 0 || host.len > 255 + 6)
         return false;
@@ -120,8 +126,7 @@ bool host_is_valid(struct str host)
     } else {
         for (; i < host.len && host.at[i] != ':'; i++) {
             char c = host.at[i];
-            bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-            if (!plain && (c == 0 || !strchr(other, c)))
+            if (!is_host_character(c))
                 return false;
         }
         if (i == 0)

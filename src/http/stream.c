@@ -31,12 +31,14 @@ struct stream *stream_new(struct http_conn *conn)
     struct exchange *x = &stream->x;
     x->conn = conn;
     x->runner = conn->host->runner;
-    x->peer = str_make(conn->peer, conn->peer_len);
+    memcpy(stream->peer, conn->peer, sizeof stream->peer);
+    x->peer = str_make(stream->peer, conn->peer_len);
     x->scheme = conn->tls ? STR("https") : STR("http");
     x->content_length = -1;
     x->file = -1;
     x->length = UINT64_MAX;
     stream->home = conn;
+    stream->host = conn->host;
     stream->state = STREAM_HEAD;
     stream->since_ns = conn->now_ns;
     list_append(&conn->streams, &stream->link);
@@ -121,6 +123,7 @@ bool stream_body(struct stream *stream, struct str bytes)
         return true;
     case SINK_PAUSE:
         stream->paused = true;
+        stream->host->suspended++;
         return false;
     case SINK_STOP:
         x->close = true;
@@ -281,6 +284,8 @@ void http_conn_woken(struct exchange *x, uint64_t now_ns)
     struct http_conn *conn = conn_of(stream);
     bool paused = stream->paused, waiting = stream->waiting;
     stream->paused = stream->waiting = false;
+    if (paused || waiting)
+        stream->host->suspended--;
     if (stream->orphan) {
         if (paused || waiting)
             orphan_released(stream);

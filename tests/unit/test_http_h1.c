@@ -318,6 +318,7 @@ static void exchanges_that_are_held_survive_their_connection(void **state)
     assert_true(bed.kept[0]->client_gone && bed.kept[1]->client_gone);
     assert_null(bed.kept[0]->conn);
     assert_true(str_eq(bed.kept[0]->path, STR("/1")));
+    assert_true(str_eq(bed.kept[0]->peer, STR("192.0.2.1")));
     assert_int_equal(bed.cleaned, 0);
     bed_answer(&bed, 0);
     bed_answer(&bed, 0);
