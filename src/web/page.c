@@ -47,6 +47,13 @@ void page_title(struct page *page, struct str title, struct str description)
     value_text(page->root, "description", description);
 }
 
+void page_canonical(struct page *page, struct str path)
+{
+    const char *base = call_web(page->x)->settings.base_url;
+    if (base && *base)
+        value_printf(page->root, "canonical", "%s%.*s", base, STR_FMT(path));
+}
+
 /* The filled template in OUT; ends the view. */
 static int render(struct page *page, struct buf *out)
 {

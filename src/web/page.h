@@ -37,6 +37,9 @@ void page_abandon(struct page *page);
 /* Sets "title" (the window's: with the shop's name) and "description". */
 void page_title(struct page *page, struct str title, struct str description);
 
+/* Tells search engines that this page's one address is PATH, where the shop knows its own. */
+void page_canonical(struct page *page, struct str path);
+
 /* Renders and answers with STATUS; for one shopper's eyes: Cache-Control private, no-store. */
 enum app_verdict page_reply(struct page *page, int status);
 

@@ -67,6 +67,7 @@ enum app_verdict page_home(struct exchange *x)
     page.tags.catalogue = true;
     page.tags.until_ns = clock_mono_ns() + ranking_ns;
     page_title(&page, STR(""), STR(""));
+    page_canonical(&page, x->path);
     const struct search best = {.order = SEARCH_BEST_SELLING}, new = {.order = SEARCH_NEWEST};
     struct search hero = best;
     hero.only_available = true;

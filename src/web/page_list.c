@@ -181,6 +181,7 @@ enum app_verdict page_category(struct exchange *x)
     page_title(&page, name, STR(""));
     value_text(page.root, "heading", name);
     value_text(page.root, "slug", slug);
+    page_canonical(&page, x->path);
     value_printf(page.root, "action", "/category/%.*s", STR_FMT(call_param(x, 0)));
     page.tags.catalogue = true;
     page.tags.until_ns = clock_mono_ns() + 30 * SEC_NS; /* it is ranked by sales */

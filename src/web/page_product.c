@@ -185,6 +185,7 @@ enum app_verdict page_product(struct exchange *x)
     }
     cache_tag_product(&page.tags, product.id);
     show_product(&page, &product);
+    page_canonical(&page, x->path);
     int chosen = x->query.len ? asked_for(x, &product) : -1;
     show_variant(&page, &product, chosen >= 0 ? chosen : choice_default(&product));
     value_bool(page.root, "sold_out_choice", exchange_query(x, STR("out")).at != NULL);
