@@ -59,7 +59,7 @@ static void *loop_main(void *argument)
 
 void event_loop_check_end(struct event_loop *l)
 {
-    if (l->stopping && list_empty(&l->conns) && l->unanswered == 0)
+    if (l->stopping && list_empty(&l->conns) && l->unanswered + l->host.suspended == 0)
         loop_stop(l->loop);
 }
 
@@ -315,7 +315,7 @@ static void event_stop(struct engine *whole)
         loop_post(engine->loops[i]->loop, &engine->loops[i]->stop_post);
     join_all(engine);
     for (unsigned i = 0; i < engine->config.loops; i++)
-        held += engine->loops[i]->unanswered;
+        held += engine->loops[i]->unanswered + engine->loops[i]->host.suspended;
     if (held > 0) {
         /* Whoever holds them may still finish them, and would write to freed memory. */
         log_line(engine->config.log, LOG_ERROR, "engine",

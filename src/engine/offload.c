@@ -3,6 +3,7 @@
 #include "base/check.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -73,6 +74,9 @@ static void *helper_main(void *argument)
 {
     struct offload *offload = argument;
     struct app *app = offload->app;
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are main's */
     void *state = app->thread_start ? app->thread_start(app) : NULL;
     bool good = !app->thread_start || state;
     report(offload, good);

@@ -109,6 +109,26 @@ def test_no_accepted_request_fails_under_load(tmp_path, loops):
         assert server.stop() < 2
 
 
+def test_clients_cut_off_while_the_app_is_at_work_leave_nothing_dangling(tmp_path):
+    with Server(tmp_path, "--grace", 100) as server:
+        kept = []
+        for path in [b"/drip?count=1000000", b"/later?ms=600", b"/work?ms=400"] * 4:
+            connection = server.connect()
+            connection.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path)
+            kept.append(connection)
+        for _ in range(4):
+            connection = server.connect()
+            connection.sendall(
+                b"POST /pause HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n"
+            )
+            connection.sendall(b"p" * 500000)
+            kept.append(connection)
+        assert server.stop() < 3
+        assert "still holds" not in server.error_text()
+        for connection in kept:
+            connection.close()
+
+
 def test_what_takes_longer_than_the_grace_is_cut_off(tmp_path):
     with Server(tmp_path, "--grace", 500, "--send_idle_ms", 60000) as server:
         stalled = []
