@@ -22,6 +22,7 @@ enum {
     TRAILING_MAX = 2048,
     BACKLOG_BYTES = 64 * 1024 * 1024, /* of a follower's applier; above, entries are dropped */
     RETRY_MS = 1,
+    NO_ROOM_SAID_MS = 200, /* the first segment is not there at once, that is normal */
 };
 
 void raft_thread_fatal(void *context, const char *reason)
@@ -203,7 +204,8 @@ static void pump(struct replica *replica)
         return;
     if (propose_pump(&replica->proposer))
         uv_timer_start(&replica->retry, retry_now, RETRY_MS, 0);
-    bool no_room = replica->proposer.no_room_since_ns != 0;
+    uint64_t since = replica->proposer.no_room_since_ns;
+    bool no_room = since != 0 && clock_mono_ns() - since > NO_ROOM_SAID_MS * MS_NS;
     if (no_room && !replica->no_room)
         log_line(replica->config.log, LOG_WARN, "replica",
                  "%s: no room on the disk for the log; commands wait or are refused until there is",
