@@ -67,7 +67,7 @@ void *arena_alloc(struct arena *arena, size_t size)
 {
     if (size > SIZE_MAX - ALIGNMENT)
         return NULL;
-    size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    size = size ? (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1) : ALIGNMENT;
     if (size > arena->max || arena->used > arena->max - size)
         return NULL;
     if ((size_t)(arena->end - arena->at) < size && grow(arena, size))
@@ -84,9 +84,15 @@ void *arena_zero(struct arena *arena, size_t size)
     return bytes ? memset(bytes, 0, size) : NULL;
 }
 
+void *arena_zeros(struct arena *arena, size_t count, size_t size)
+{
+    size_t bytes;
+    return __builtin_mul_overflow(count, size, &bytes) ? NULL : arena_zero(arena, bytes);
+}
+
 struct str arena_str(struct arena *arena, struct str s)
 {
-    char *copy = arena_alloc(arena, s.len + 1);
+    char *copy = s.len < SIZE_MAX ? arena_alloc(arena, s.len + 1) : NULL;
     if (!copy)
         return STR_NONE;
     if (s.len)

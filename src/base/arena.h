@@ -27,10 +27,13 @@ void arena_close(struct arena *arena);
 /* Forgets everything but keeps the first block for the next use. */
 void arena_reset(struct arena *arena);
 
-/* SIZE bytes aligned for any type, or NULL when MAX or memory is exhausted. */
+/* SIZE bytes aligned for any type, or NULL when MAX or memory is exhausted. 0 bytes are
+ * an address, too. */
 void *arena_alloc(struct arena *arena, size_t size);
 /* The same, set to zero. */
 void *arena_zero(struct arena *arena, size_t size);
+/* COUNT × SIZE bytes set to zero; NULL also when the product does not fit a size_t. */
+void *arena_zeros(struct arena *arena, size_t count, size_t size);
 
 /* A 0-terminated copy; at == NULL when there is no room. */
 struct str arena_str(struct arena *arena, struct str s);
@@ -38,6 +41,6 @@ struct str arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 #define ARENA_NEW(arena, type)          ((type *)arena_zero((arena), sizeof(type)))
-#define ARENA_ARRAY(arena, type, count) ((type *)arena_zero((arena), sizeof(type) * (count)))
+#define ARENA_ARRAY(arena, type, count) ((type *)arena_zeros((arena), (count), sizeof(type)))
 
 #endif

@@ -4,7 +4,9 @@
 
 struct blob *blob_new(size_t len)
 {
-    struct blob *blob = malloc(sizeof *blob + len + 1);
+    struct blob *blob = NULL;
+    if (len < SIZE_MAX - sizeof *blob)
+        blob = malloc(sizeof *blob + len + 1);
     if (!blob)
         return NULL;
     atomic_init(&blob->references, 1);

@@ -25,7 +25,7 @@ char *buf_room(struct buf *buf, size_t len)
 {
     if (buf->failed)
         return NULL;
-    if (buf->cap - buf->len >= len)
+    if (buf->at && buf->cap - buf->len >= len)
         return buf->at + buf->len;
     if (len > buf->max || buf->len > buf->max - len) {
         buf->failed = true;
@@ -33,10 +33,10 @@ char *buf_room(struct buf *buf, size_t len)
     }
     size_t cap = buf->cap ? buf->cap : 256;
     while (cap < buf->len + len)
-        cap *= 2;
+        cap = cap > buf->max / 2 ? buf->max : cap * 2;
     if (cap > buf->max)
         cap = buf->max;
-    char *grown = realloc(buf->at, cap);
+    char *grown = realloc(buf->at, cap ? cap : 1);
     if (!grown) {
         buf->failed = true;
         return NULL;
@@ -70,22 +70,40 @@ void buf_byte(struct buf *buf, char byte)
     buf_put(buf, &byte, 1);
 }
 
-void buf_u64(struct buf *buf, uint64_t value)
+static void put_decimal(struct buf *buf, uint64_t magnitude, bool negative)
 {
-    char digits[20];
+    char digits[21];
     size_t at = sizeof digits;
     do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
+        digits[--at] = (char)('0' + magnitude % 10);
+        magnitude /= 10;
+    } while (magnitude);
+    if (negative)
+        digits[--at] = '-';
     buf_put(buf, digits + at, sizeof digits - at);
+}
+
+void buf_u64(struct buf *buf, uint64_t value)
+{
+    put_decimal(buf, value, false);
 }
 
 void buf_i64(struct buf *buf, int64_t value)
 {
-    if (value < 0)
-        buf_byte(buf, '-');
-    buf_u64(buf, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+    put_decimal(buf, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, value < 0);
+}
+
+/* For the case that the text fits below the bound, but the 0 that vsnprintf adds does not. */
+static void put_to_the_brim(struct buf *buf, const char *format, va_list args)
+{
+    char *text;
+    int len = vasprintf(&text, format, args);
+    if (len < 0) {
+        buf->failed = true;
+        return;
+    }
+    buf_put(buf, text, (size_t)len);
+    free(text);
 }
 
 void buf_printf(struct buf *buf, const char *format, ...)
@@ -94,6 +112,12 @@ void buf_printf(struct buf *buf, const char *format, ...)
     va_start(args, format);
     int len = vsnprintf(NULL, 0, format, args);
     va_end(args);
+    if (len >= 0 && (size_t)len == buf->max - buf->len) {
+        va_start(args, format);
+        put_to_the_brim(buf, format, args);
+        va_end(args);
+        return;
+    }
     char *room = len < 0 ? NULL : buf_room(buf, (size_t)len + 1);
     if (!room) {
         buf->failed = true;

@@ -6,6 +6,8 @@
 #ifndef STOA_BASE_CHECK_H
 #define STOA_BASE_CHECK_H
 
+#include <stddef.h>
+
 void check_failed(const char *file, int line, const char *what) __attribute__((noreturn, cold));
 
 #define CHECK(condition)                                                                           \

@@ -46,5 +46,9 @@ int id_parse(struct str text, struct id *id)
         if (!dash_here)
             digits[n++] = text.at[i];
     }
-    return hex_decode(str_make(digits, n), id->bytes, sizeof id->bytes);
+    struct id read;
+    int err = hex_decode(str_make(digits, n), read.bytes, sizeof read.bytes);
+    if (!err)
+        *id = read;
+    return err;
 }

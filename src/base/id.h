@@ -30,7 +30,8 @@ bool id_is_zero(struct id id);
 
 /* 32 lower-case hex digits into OUT[ID_TEXT]; returns OUT. */
 char *id_text(struct id id, char out[static ID_TEXT]);
-/* Reads 32 hex digits, or the 36-character form with dashes; 0 or ERR_INVALID. */
+/* Reads 32 hex digits, or the 36-character form with dashes; 0, or
+ * ERR_INVALID and *ID is as it was. */
 int id_parse(struct str text, struct id *id);
 
 #endif

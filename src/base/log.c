@@ -14,7 +14,7 @@ void log_line(const struct log *log, enum log_level level, const char *area, con
     if (!log || level < log->least)
         return;
     clock_rfc3339(clock_wall_ms(), time, sizeof time);
-    int start = snprintf(line, sizeof line, "%s %s %s: ", time, names[level], area);
+    int start = snprintf(line, sizeof line, "%s %s %.64s: ", time, names[level], area);
     va_list args;
     va_start(args, format);
     int text = vsnprintf(line + start, sizeof line - (size_t)start - 1, format, args);

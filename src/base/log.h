@@ -13,7 +13,8 @@ struct log {
     enum log_level least; /* what is below this level is dropped */
 };
 
-/* Writes one line; a NULL log drops it. Control characters in it become '?'. */
+/* Writes one line; a NULL log drops it. Control characters in it become '?'; what
+ * is longer than 1023 bytes is clipped. */
 void log_line(const struct log *log, enum log_level level, const char *area, const char *format,
               ...) __attribute__((format(printf, 4, 5)));
 

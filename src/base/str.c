@@ -121,9 +121,9 @@ int str_to_i64(struct str s, int64_t *value)
     uint64_t magnitude;
     if (str_to_u64(negative ? str_from(s, 1) : s, &magnitude))
         return ERR_INVALID;
-    if (magnitude > (uint64_t)INT64_MAX)
+    if (magnitude > (uint64_t)INT64_MAX + negative)
         return ERR_INVALID;
-    *value = negative ? -(int64_t)magnitude : (int64_t)magnitude;
+    *value = (int64_t)(negative ? 0 - magnitude : magnitude);
     return 0;
 }
 

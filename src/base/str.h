@@ -62,7 +62,7 @@ bool str_cut(struct str *rest, char separator, struct str *part);
 /* The whole of S as a decimal number; 0 or ERR_INVALID (empty, sign, other
  * characters, overflow). */
 int str_to_u64(struct str s, uint64_t *value);
-/* With an optional leading '-'. */
+/* With an optional leading '-'; from INT64_MIN to INT64_MAX. */
 int str_to_i64(struct str s, int64_t *value);
 
 /* True when S is well-formed UTF-8 (RFC 3629: no surrogates, no overlong). */
@@ -71,12 +71,13 @@ bool str_is_utf8(struct str s);
 /* S up to MAX bytes, without a part of a UTF-8 character at its end. */
 struct str str_clip_utf8(struct str s, size_t max);
 
-/* Copies S, clipped and 0-terminated, into DST of SIZE bytes; returns DST. */
+/* Copies S, clipped and 0-terminated, into DST of SIZE (at least 1) bytes;
+ * returns DST. */
 char *str_copy(char *dst, size_t size, struct str s);
 
 /* Lower-case hexadecimal of BYTES into OUT (2 × LEN + 1 bytes, 0-terminated). */
 void hex_encode(const void *bytes, size_t len, char *out);
-/* LEN hex digits into LEN / 2 bytes; 0 or ERR_INVALID. */
+/* 2 × OUT_LEN hex digits, of either case, into OUT_LEN bytes; 0 or ERR_INVALID. */
 int hex_decode(struct str hex, void *out, size_t out_len);
 
 #endif

@@ -104,6 +104,7 @@ void wire_raw(struct wire *in, void *out, size_t len)
         memset(out, 0, len);
         return;
     }
-    memcpy(out, in->at, len);
+    if (len)
+        memcpy(out, in->at, len);
     in->at += len;
 }
