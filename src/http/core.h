@@ -51,7 +51,7 @@ struct reply {
 };
 
 struct stream {
-    struct exchange x;      /* first member: an exchange's pointer is its stream's */
+    struct exchange x; /* first member: an exchange's pointer is its stream's */
     struct http_host *host;
     struct http_conn *home; /* as x.conn, but until the end; NULL once the connection is freed */
     struct list link;       /* conn->streams in order of arrival, or conn->orphans */
@@ -67,7 +67,6 @@ struct stream {
     bool expect_continue; /* 100 (Continue) is still to be sent */
     bool keep_alive;      /* HTTP/1: the client lets the connection live on */
     bool old;             /* HTTP/1.0 */
-    bool refused;         /* answered by the core itself */
     bool end_seen;        /* HTTP/2: END_STREAM has come, perhaps behind held bytes */
     int refusal;          /* HTTP/2: status found out while the head was arriving */
 

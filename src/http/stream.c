@@ -188,8 +188,9 @@ void stream_refuse(struct stream *stream, int status, const char *text)
     answer_clear(stream);
     struct str body = arena_printf(&x->arena, "%d: %s\n", status, text);
     exchange_reply(x, status, STR("text/plain"), body.at ? body : STR(""));
+    if (status == 503)
+        exchange_add_header(x, STR("Retry-After"), STR("1"));
     x->close = true;
-    stream->refused = true;
     stream_answer(stream);
 }
 

@@ -444,6 +444,7 @@ static void an_app_that_takes_too_long_is_answered_for(void **state)
     assert_false(http_conn_expire(bed.conn, bed.now_ns));
     bed_collect(&bed);
     assert_true(was_sent(&bed, "503 Service Unavailable"));
+    assert_true(was_sent(&bed, "Retry-After: 1\r\n"));
     assert_true(http_conn_finished(bed.conn));
     assert_true(bed.kept[0]->client_gone);
     bed_answer(&bed, 0); /* goes nowhere */
