@@ -49,8 +49,14 @@ enum counter {
     COUNTER_CATEGORY,
     COUNTER_ORDER,
     COUNTER_MOVE,
+    /* What there is, for status: */
+    COUNTER_LISTED, /* products */
+    COUNTER_VARIANTS,
+    COUNTER_HELD, /* units */
+    COUNTER_SOLD,
     COUNTER_COUNT
 };
+void shop_count(struct shop *shop, enum counter counter, int64_t difference);
 uint64_t apply_next_number(struct apply *apply, enum counter counter);
 
 /* For shop/stock.c. */

@@ -37,7 +37,7 @@ int apply_product_retire(struct apply *apply)
     stmt_bind_u64(row, 3, apply->index);
     stmt_run(row);
     if (listed)
-        product_count_in_category(apply, category_id, -1);
+        product_count_listed(apply, category_id, -1);
     apply_changed_product(apply, id, handle);
     apply_changed_catalogue(apply);
     return 0;
@@ -64,7 +64,7 @@ static void product_changed(struct apply *apply, const struct item *item)
     stmt_bind_i64(row, 2, apply->now);
     stmt_bind_u64(row, 3, apply->index);
     stmt_run(row);
-    product_refresh(apply->db, item->product_id);
+    shop_count(apply->shop, COUNTER_VARIANTS, product_refresh(apply->db, item->product_id));
     apply_changed_product(apply, item->product_id, item->handle);
     apply_changed_catalogue(apply);
 }

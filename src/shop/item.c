@@ -98,6 +98,7 @@ int items_load_stock(struct items *items, struct item *item)
     item->stock = (struct stock){stmt_i64(row, 0), stmt_i64(row, 1), stmt_i64(row, 2),
                                  stmt_i64(row, 3), stmt_i64(row, 4), stmt_u64(row, 5)};
     stmt_done(row);
+    item->was_held = item->stock.held;
     item->was_sold = item->stock.sold;
     item->was_in_stock = item_has(item, 1);
     return 0;

@@ -36,7 +36,7 @@ struct item {
     struct stock stock; /* change through shop/stock.h only */
     bool stock_changed; /* not yet written back */
     bool was_in_stock;  /* as the stock row has it */
-    int64_t was_sold;
+    int64_t was_held, was_sold;
     struct item *next_changed, *next_by_id;
 };
 

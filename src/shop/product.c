@@ -71,9 +71,10 @@ uint64_t product_category(struct apply *apply, struct str name)
     return id;
 }
 
-void product_count_in_category(struct apply *apply, uint64_t category_id, int difference)
+void product_count_listed(struct apply *apply, uint64_t category_id, int difference)
 {
-    if (category_id == 0 || difference == 0)
+    shop_count(apply->shop, COUNTER_LISTED, difference);
+    if (category_id == 0)
         return;
     struct stmt *row =
         db_stmt(apply->db, "UPDATE category SET products = products + ?2 WHERE id = ?1");
@@ -332,11 +333,11 @@ int product_write(struct apply *apply, struct product *product)
     if (before.id)
         retire_absent(apply, product, product->id);
     if (before.listed)
-        product_count_in_category(apply, before.category_id, -1);
+        product_count_listed(apply, before.category_id, -1);
     if (product->published)
-        product_count_in_category(apply, category_id, 1);
+        product_count_listed(apply, category_id, 1);
     product_index_words(apply, product->id, product);
-    product_refresh(apply->db, product->id);
+    shop_count(apply->shop, COUNTER_VARIANTS, product_refresh(apply->db, product->id));
     apply_changed_product(apply, product->id, product->handle);
     return db_failure(apply->db)->err;
 }
@@ -365,9 +366,19 @@ static void add_variant(struct summary *sum, struct stmt *row)
     sum->variants++;
 }
 
-void product_refresh(struct db *db, uint64_t product_id)
+static int64_t variants_before(struct db *db, uint64_t product_id)
+{
+    struct stmt *row = db_stmt(db, "SELECT variant_count FROM product WHERE id = ?");
+    stmt_bind_u64(row, 1, product_id);
+    int64_t count = stmt_next(row) ? 0 : stmt_i64(row, 0);
+    stmt_done(row);
+    return count;
+}
+
+int64_t product_refresh(struct db *db, uint64_t product_id)
 {
     struct summary sum = {0};
+    int64_t before = variants_before(db, product_id);
     struct stmt *row = db_stmt(db, "SELECT v.key, v.price, v.compare_at, v.tracked,"
                                    " v.sell_when_out, s.available, s.sold, v.retired"
                                    " FROM variant v JOIN stock s ON s.variant_id = v.id"
@@ -390,4 +401,5 @@ void product_refresh(struct db *db, uint64_t product_id)
     stmt_bind_i64(row, 7, sum.variants);
     stmt_bind_str(row, 8, str_of(sum.key));
     stmt_run(row);
+    return sum.variants - before;
 }

@@ -15,11 +15,11 @@ int product_check(struct apply *apply, struct product *product);
 int product_write(struct apply *apply, struct product *product);
 
 /* Derives what lists show of a product (prices, available, popularity, …) from its
- * variants and their stock rows. */
-void product_refresh(struct db *db, uint64_t product_id);
+ * variants and their stock rows. By how many its variants have become more. */
+int64_t product_refresh(struct db *db, uint64_t product_id);
 
-/* Lists or unlists: keeps the count of its category. */
-void product_count_in_category(struct apply *apply, uint64_t category_id, int difference);
+/* A product is listed (1) or no more (-1): keeps the counts of all and of its category. */
+void product_count_listed(struct apply *apply, uint64_t category_id, int difference);
 /* The id of the category NAME, which is made if need be. 0 for an empty name. */
 uint64_t product_category(struct apply *apply, struct str name);
 

@@ -235,12 +235,12 @@ enum { CATEGORIES_MAX = 1000 };
 static int read_categories(struct reader *reader, struct arena *arena, struct category **out,
                            unsigned *count)
 {
-    struct stmt *row =
-        db_stmt(reader->db, "SELECT c.name, c.slug, c.products, p.picture_url, p.picture_alt"
-                            " FROM category c LEFT JOIN product p ON p.id = (SELECT id FROM product"
-                            "   WHERE category_id = c.id AND listed = 1 AND picture_url <> ''"
-                            "   ORDER BY id LIMIT 1)"
-                            " WHERE c.products > 0 ORDER BY c.name LIMIT ?");
+    struct stmt *row = db_stmt(
+        reader->db, "SELECT c.name, c.slug, c.products, p.picture_url, p.picture_alt"
+                    " FROM category c LEFT JOIN product p ON p.id = (SELECT id FROM"
+                    "   (SELECT id, picture_url FROM product WHERE category_id = c.id"
+                    "    AND listed = 1 ORDER BY id LIMIT 50) WHERE picture_url <> '' LIMIT 1)"
+                    " WHERE c.products > 0 ORDER BY c.name LIMIT ?");
     stmt_bind_i64(row, 1, CATEGORIES_MAX);
     struct category *list = NULL;
     unsigned max = 0;

@@ -213,13 +213,14 @@ int reader_counts(struct reader *reader, struct shop_counts *counts)
     int err = reader_enter(reader);
     if (err)
         return err;
-    counts->products = number(reader, "SELECT count(*) FROM product WHERE retired = 0");
-    counts->variants = number(reader, "SELECT count(*) FROM variant WHERE retired = 0");
+    counts->products = read_meta(reader, "listed_products");
+    counts->variants = read_meta(reader, "variants");
+    counts->held_units = read_meta(reader, "held_units");
+    counts->sold_units = read_meta(reader, "sold_units");
+    /* Counted by pages of an index, not by rows. */
     counts->carts = number(reader, "SELECT count(*) FROM cart");
     counts->checkouts = number(reader, "SELECT count(*) FROM checkout");
     counts->orders = number(reader, "SELECT count(*) FROM orders");
-    counts->held_units = number(reader, "SELECT coalesce(sum(held), 0) FROM stock");
-    counts->sold_units = number(reader, "SELECT coalesce(sum(sold), 0) FROM stock");
     counts->applied_index = read_meta(reader, "applied_index");
     counts->applied_time_ms = reader_applied_time(reader);
     db_sizes(reader->db, &counts->database_bytes, &counts->wal_bytes);

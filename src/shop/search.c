@@ -136,28 +136,25 @@ static int read_cursor(const struct query *query, struct place *place)
 
 /* ---- The statement ---- */
 
-/* Words are looked up first; with an order by something else they are only a filter. More
- * than 50,000 matches are not ranked: whoever gets so many needs another word. */
-static void put_from(struct query *query)
+static bool by_relevance(const struct query *query)
 {
-    const char *source = "product p";
-    if (query->words.len > 0 && query->ordering.column == by_score.column)
-        source = "(SELECT rowid AS id, bm25(product_search, 10.0, 4.0, 1.0) AS score"
-                 " FROM product_search WHERE product_search MATCH ? LIMIT 50000) s"
-                 " JOIN product p ON p.id = s.id";
-    buf_printf(&query->sql, " FROM %s", source);
-    if (query->words.len > 0 && query->ordering.column == by_score.column)
-        add_text(query, buf_text(&query->words));
+    return query->ordering.column == by_score.column;
 }
 
+/* FROM and WHERE: what the search is about, whatever its order and page. */
 static void put_filters(struct query *query)
 {
     const struct search *search = query->search;
-    buf_puts(&query->sql, " WHERE p.listed = 1");
-    if (query->words.len > 0 && query->ordering.column != by_score.column) {
-        buf_puts(&query->sql, " AND p.id IN (SELECT rowid FROM product_search"
-                              " WHERE product_search MATCH ? LIMIT 50000)");
+    if (by_relevance(query)) {
+        buf_puts(&query->sql, " FROM product_search JOIN product p ON p.id = product_search.rowid"
+                              " WHERE product_search MATCH ? AND p.listed = 1");
         add_text(query, buf_text(&query->words));
+    } else if (query->words.len > 0) {
+        buf_puts(&query->sql, " FROM product p WHERE p.id IN (SELECT rowid FROM product_search"
+                              " WHERE product_search MATCH ?) AND p.listed = 1");
+        add_text(query, buf_text(&query->words));
+    } else {
+        buf_puts(&query->sql, " FROM product p WHERE p.listed = 1");
     }
     for (unsigned i = 0; i < query->category_count; i++) {
         buf_puts(&query->sql, i == 0 ? " AND p.category_id IN (?" : ", ?");
@@ -241,7 +238,7 @@ static int read_place(const struct query *query, struct stmt *row, struct place 
 {
     place->id = stmt_i64(row, 0);
     place->key = (struct parameter){.type = PARAMETER_NUMBER, .text = STR("")};
-    if (query->ordering.column == by_score.column) {
+    if (by_relevance(query)) {
         place->key.type = PARAMETER_REAL;
         place->key.real = stmt_real(row, 13);
     } else if (query->search->order == SEARCH_TITLE) {
@@ -285,8 +282,16 @@ static int select_cards(struct query *query, const struct place *after, struct s
                " p.variant_key, coalesce((SELECT name FROM category WHERE id = p.category_id), ''),"
                " p.price_min, p.price_max, p.compare_at, p.available, p.variant_count, %s",
                query->ordering.column);
-    put_from(query);
-    put_filters(query);
+    if (by_relevance(query)) {
+        /* Of more matches than that the later ones are not ranked: whoever gets so many needs
+         * another word. */
+        buf_puts(&query->sql, " FROM (SELECT p.id AS id, bm25(product_search, 10.0, 4.0, 1.0)"
+                              " AS score");
+        put_filters(query);
+        buf_printf(&query->sql, " LIMIT %d) s JOIN product p ON p.id = s.id WHERE 1", TOTAL_MAX);
+    } else {
+        put_filters(query);
+    }
     if (after)
         put_place(query, after);
     const char *direction = query->ordering.descending ? " DESC" : "";
@@ -302,7 +307,6 @@ static int select_total(struct query *query, struct search_page *page)
 {
     restart(query);
     buf_puts(&query->sql, "SELECT count(*) FROM (SELECT 1");
-    put_from(query);
     put_filters(query);
     buf_printf(&query->sql, " LIMIT %d)", TOTAL_MAX + 1);
     struct stmt *row = prepare(query);

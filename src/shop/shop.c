@@ -79,7 +79,8 @@ static const struct handler handlers[COMMAND_TYPE_COUNT] = {
 /* ---- Opening ---- */
 
 static const char *const counter_keys[COUNTER_COUNT] = {
-    "next_product", "next_variant", "next_category", "next_order", "next_move",
+    "next_product",    "next_variant", "next_category", "next_order", "next_move",
+    "listed_products", "variants",     "held_units",    "sold_units",
 };
 static const uint64_t counter_starts[COUNTER_COUNT] = {[COUNTER_ORDER] = 1000};
 
@@ -213,6 +214,11 @@ const struct terms *apply_terms(struct apply *apply)
 uint64_t apply_next_number(struct apply *apply, enum counter counter)
 {
     return ++apply->shop->counters[counter];
+}
+
+void shop_count(struct shop *shop, enum counter counter, int64_t difference)
+{
+    shop->counters[counter] += (uint64_t)difference;
 }
 
 struct items *shop_items(struct shop *shop)

@@ -109,7 +109,10 @@ static void tell_product(struct shop *shop, struct item *item, uint64_t index)
         product_refresh(shop_db(shop), item->product_id);
     if (in_stock != item->was_in_stock)
         shop_note_lists(shop, index);
+    shop_count(shop, COUNTER_HELD, item->stock.held - item->was_held);
+    shop_count(shop, COUNTER_SOLD, item->stock.sold - item->was_sold);
     item->was_in_stock = in_stock;
+    item->was_held = item->stock.held;
     item->was_sold = item->stock.sold;
     item->stock_changed = false;
     shop_note_product(shop, item->product_id, item->handle, index);

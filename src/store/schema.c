@@ -8,7 +8,8 @@
  * (WITHOUT ROWID): one tree instead of two. */
 static const char tables[] =
     /* applied_index, applied_time, catalogue_index (last change of items, settings or
-     * rates), next_product, next_variant, next_category, next_order, next_move. */
+     * rates), next_product, next_variant, next_category, next_order, next_move,
+     * and what there is: listed_products, variants, held_units, sold_units. */
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE setting (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;"
 
