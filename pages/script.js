@@ -14,8 +14,10 @@
       place.hidden = units === 0;
       place.textContent = units > 999 ? "999+" : String(units);
     }
-    for (const link of all(".cart-link:has([data-cart-count])"))
-      link.setAttribute("aria-label", units ? `Cart, ${units} ${units === 1 ? "item" : "items"}` : "Cart");
+    for (const place of all("[data-cart-words]")) {
+      place.hidden = units === 0;
+      place.textContent = units === 1 ? "item" : "items";
+    }
   }
 
   /* ---- A short note at the bottom, read out by screen readers ---- */
