@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "net/loop.h"
 
-#include <cmocka.h> /* last: it has a macro named fail */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +12,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+
+#include <cmocka.h> /* last: it has a macro named fail */
 
 enum { THREADS = 4, POSTS = 20000 };
 

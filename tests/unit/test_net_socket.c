@@ -1,6 +1,5 @@
 #include "net/socket.h"
 
-#include <cmocka.h> /* last: it has a macro named fail */
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include <cmocka.h> /* last: it has a macro named fail */
 
 static void addresses_are_split_as_people_write_them(void **state)
 {

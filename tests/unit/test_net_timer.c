@@ -3,12 +3,13 @@
 #include "base/random.h"
 #include "net/timer.h"
 
-#include <cmocka.h> /* last: it has a macro named fail */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+#include <cmocka.h> /* last: it has a macro named fail */
 
 enum { MANY = 10000 };
 

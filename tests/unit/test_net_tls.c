@@ -1,7 +1,6 @@
 #include "net/openssl.h"
 #include "net/tls.h"
 
-#include <cmocka.h> /* last: it has a macro named fail */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cmocka.h> /* last: it has a macro named fail */
 
 struct fixture {
     char dir[64], path[TLS_PATH];
