@@ -7,7 +7,8 @@ struct item_slot {
     struct item_slot *next;
 };
 
-enum { BUCKETS = 4096, MEMORY_MAX = 64 << 20 };
+/* What one command adds past the wanted memory is far less than the rest of it. */
+enum { BUCKETS = 4096, MEMORY_WANTED = 8 << 20, MEMORY_MAX = 64 << 20 };
 
 static int make_tables(struct items *items)
 {
@@ -43,9 +44,14 @@ void items_clear(struct items *items)
     items->count = 0;
 }
 
+bool items_are_many(const struct items *items)
+{
+    return items->count > items->max || items->memory.used > MEMORY_WANTED;
+}
+
 void items_trim(struct items *items)
 {
-    if (items->count > items->max)
+    if (items_are_many(items))
         items_clear(items);
 }
 

@@ -62,8 +62,10 @@ void items_close(struct items *items);
 struct item *items_find(struct items *items, struct str item_key);
 struct item *items_by_id(struct items *items, uint64_t variant_id);
 
-/* Between two commands or queries: frees memory when there are more than MAX. The
- * writer's changed stock has to be written back before (stock_write_back). */
+/* More than MAX are kept, or more memory is used than they should take. */
+bool items_are_many(const struct items *items);
+/* Between two commands or queries: forgets them when they are many. The writer's changed
+ * stock has to be written back before (stock_write_back). */
 void items_trim(struct items *items);
 void items_clear(struct items *items);
 

@@ -71,12 +71,11 @@ int reader_enter(struct reader *reader)
 int reader_leave(struct reader *reader, int err)
 {
     int failed = db_failure(reader->db)->err;
-    if (--reader->depth == 0) {
-        if (failed)
-            db_forget_failure(reader->db);
+    if (--reader->depth == 0 && failed) {
+        db_rollback(reader->db);
+        db_forget_failure(reader->db);
+    } else if (reader->depth == 0) {
         db_commit(reader->db);
-        if (failed)
-            db_rollback(reader->db);
     }
     return failed ? failed : err;
 }

@@ -329,7 +329,7 @@ int shop_make_durable(struct shop *shop, uint64_t *index, struct failure *failur
 /* The cache is emptied only between commands, as they keep pointers into it. */
 static void refresh_items(struct shop *shop, uint64_t index)
 {
-    if (!shop->items_stale && shop->items.count <= shop->items.max)
+    if (!shop->items_stale && !items_are_many(&shop->items))
         return;
     stock_write_back(shop, index);
     items_clear(&shop->items);

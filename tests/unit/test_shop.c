@@ -1,5 +1,6 @@
 #include "base/hash.h"
 #include "base/random.h"
+#include "shop/reader.h"
 #include "shop_fixture.h"
 
 #include <signal.h>
@@ -184,6 +185,39 @@ static void the_same_commands_give_the_same_content_however_they_are_grouped(voi
     }
 }
 
+static void expect_counts(struct fixture *f)
+{
+    struct reader *reader;
+    struct shop_counts counts;
+    struct failure failure = {0};
+    struct db *db;
+    assert_int_equal(reader_open(f->file, &reader, &failure), 0);
+    assert_int_equal(reader_counts(reader, &counts), 0);
+    reader_close(reader);
+    assert_int_equal(db_open(f->file, DB_READER, &db, &failure), 0);
+    struct stmt *row = stmt_new(db, "SELECT (SELECT sum(listed) FROM product),"
+                                    " (SELECT count(*) FROM variant WHERE retired = 0),"
+                                    " (SELECT sum(held) FROM stock), (SELECT sum(sold) FROM stock),"
+                                    " (SELECT count(*) FROM orders)");
+    assert_int_equal(stmt_next(row), 0);
+    assert_int_equal(counts.products, stmt_i64(row, 0));
+    assert_int_equal(counts.variants, stmt_i64(row, 1));
+    assert_int_equal(counts.held_units, stmt_i64(row, 2));
+    assert_int_equal(counts.sold_units, stmt_i64(row, 3));
+    assert_int_equal(counts.orders, stmt_i64(row, 4));
+    assert_true(counts.orders > 0 && counts.applied_index == f->index);
+    stmt_free(row);
+    db_close(db);
+}
+
+static void the_counts_kept_are_those_that_counting_gives(void **state)
+{
+    struct fixture *f = *state;
+    live_through(f, 9, 1500, 20);
+    apply_command(f, &(struct command){.type = COMMAND_PRODUCT_RETIRE, .key = STR("pot")});
+    expect_counts(f);
+}
+
 static void a_shop_goes_on_where_it_was_closed(void **state)
 {
     struct fixture *f = *state;
@@ -340,6 +374,21 @@ static void a_disk_that_takes_no_more_stops_the_shop_and_loses_nothing(void **st
     expect_clean_audit(f);
 }
 
+static void a_reader_goes_on_after_a_failed_query(void **state)
+{
+    struct fixture *f = *state;
+    struct reader *reader;
+    struct product product;
+    struct failure failure = {0};
+    assert_int_equal(reader_open(f->file, &reader, &failure), 0);
+    assert_int_equal(reader_begin(reader, NULL), 0);
+    db_fail_damaged(reader->db, "for the test");
+    assert_int_equal(reader_product(reader, &f->arena, STR("pot"), false, &product), ERR_DAMAGED);
+    reader_end(reader);
+    assert_int_equal(reader_product(reader, &f->arena, STR("pot"), false, &product), 0);
+    reader_close(reader);
+}
+
 static void what_is_durable_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -355,11 +404,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_same_commands_give_the_same_content_however_they_are_grouped),
+        TEST(the_counts_kept_are_those_that_counting_gives),
         TEST(a_shop_goes_on_where_it_was_closed),
         TEST(what_was_not_committed_is_not_there),
         TEST(garbage_is_refused_and_changes_nothing),
         TEST(changes_are_told_once_after_the_commit),
         TEST(a_disk_that_takes_no_more_stops_the_shop_and_loses_nothing),
+        TEST(a_reader_goes_on_after_a_failed_query),
         TEST(what_is_durable_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
