@@ -397,6 +397,9 @@ int shop_apply(struct shop *shop, uint64_t index, int64_t time_ms, struct str re
     CHECK(shop->in_transaction);
     arena_reset(&shop->arena);
     refresh_items(shop, index);
+    /* Never back, however entries are grouped into transactions. */
+    if (time_ms > shop->applied_time)
+        shop->applied_time = time_ms;
     struct command command;
     struct result result = {0};
     struct apply apply = {
@@ -406,7 +409,7 @@ int shop_apply(struct shop *shop, uint64_t index, int64_t time_ms, struct str re
         .arena = &shop->arena,
         .scratch = &shop->scratch,
         .index = index,
-        .now = time_ms > shop->applied_time ? time_ms : shop->applied_time,
+        .now = shop->applied_time,
         .command = &command,
         .result = &result,
     };
