@@ -32,7 +32,6 @@ struct health_memory {
     uint64_t applied_index, moved_ns; /* when the log was last seen to move, or to be idle */
 };
 
-bool health_judge(const struct health_view *view, struct health_memory *memory,
-                  struct buf *reason);
+bool health_judge(const struct health_view *view, struct health_memory *memory, struct buf *reason);
 
 #endif

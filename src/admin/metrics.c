@@ -128,9 +128,8 @@ static void put_statuses(struct buf *out, const struct web_stats *web)
     for (unsigned i = 0; i < WEB_CLASS_COUNT; i++)
         for (unsigned status = 0; status < 5; status++)
             if (web->traffic[i].by_status[status])
-                buf_printf(out, "%s{class=\"%s\",status=\"%uxx\"} %llu\n", name,
-                           web_class_names[i], status + 1,
-                           (unsigned long long)web->traffic[i].by_status[status]);
+                buf_printf(out, "%s{class=\"%s\",status=\"%uxx\"} %llu\n", name, web_class_names[i],
+                           status + 1, (unsigned long long)web->traffic[i].by_status[status]);
 }
 
 static void put_latencies(struct buf *out, const struct web_stats *web)

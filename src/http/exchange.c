@@ -96,7 +96,7 @@ void exchange_reply_file(struct exchange *x, int status, struct str type, int fd
 }
 
 void exchange_reply_source(struct exchange *x, int status, struct str type,
-                           struct body_source *source, uint64_t length)
+                           const struct body_source *source, uint64_t length)
 {
     x->source = source;
     reply(x, status, ANSWER_SOURCE, type, length);

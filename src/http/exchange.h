@@ -151,7 +151,7 @@ struct exchange {
 
     /* How the body is wanted. Set in accept. */
     uint64_t body_limit;    /* more than this: 413. The core's default stands at accept */
-    struct body_sink *sink; /* NULL: collect into `body` */
+    const struct body_sink *sink; /* NULL: collect into `body` */
     struct str body;        /* complete when handle is called, unless a sink took it */
 
     /* The answer. */
@@ -163,7 +163,7 @@ struct exchange {
     struct blob *blob;
     int file;
     uint64_t file_offset;
-    struct body_source *source;
+    const struct body_source *source;
     uint64_t length; /* of the body; UINT64_MAX: not known in advance */
     struct http_page *page;
     bool compressible; /* gzip it when the client takes it and it gains */
@@ -222,7 +222,7 @@ void exchange_reply_file(struct exchange *x, int status, struct str type, int fd
 
 /* The body comes from SOURCE (lent); LENGTH UINT64_MAX when unknown. */
 void exchange_reply_source(struct exchange *x, int status, struct str type,
-                           struct body_source *source, uint64_t length);
+                           const struct body_source *source, uint64_t length);
 
 /* The ready-made PAGE: the core answers 304 to a matching If-None-Match, leaves
  * the body out for HEAD, and picks the gzip form. Takes a reference of its own. */

@@ -173,9 +173,10 @@ static void say_missing(const struct basket_view *view, struct checkout *checkou
     if (basket->line_count == 0)
         message_error(basket, view->arena, STR("missing"), STR("$.line_items"),
                       "There is nothing in here. Put something in.");
+    /* Not an error: a platform may buy for somebody whom it does not name. Our own pages ask. */
     if (basket->buyer.email.len == 0)
-        message_error(basket, view->arena, STR("missing"), STR("$.buyer.email"),
-                      "An e-mail address is needed, for the confirmation.");
+        message_warning(basket, view->arena, STR("missing"), STR("$.buyer.email"),
+                        "Without an e-mail address nobody is told how the order gets on.");
     else if (!basket_is_email(basket->buyer.email))
         message_error(basket, view->arena, STR("invalid"), STR("$.buyer.email"),
                       "This is not an e-mail address. Write it like name@example.com.");

@@ -76,9 +76,10 @@ static enum app_verdict send_text(struct exchange *x, int status, struct str tex
     if (text.at)
         exchange_reply(x, status, STR("application/json"), text);
     else
-        exchange_reply(x, 500, STR("application/json"),
-                       STR("{\"error\":{\"code\":\"internal_error\",\"message\":\"The answer is too "
-                           "large.\"}}"));
+        exchange_reply(
+            x, 500, STR("application/json"),
+            STR("{\"error\":{\"code\":\"internal_error\",\"message\":\"The answer is too "
+                "large.\"}}"));
     x->compressible = true;
     return APP_DONE;
 }
@@ -140,8 +141,8 @@ bool api_body(struct exchange *x, struct json_in *in, struct json_spot *body)
     return !api_malformed(x, in);
 }
 
-bool api_number(struct exchange *x, const char *name, uint64_t min, uint64_t max,
-                uint64_t fallback, uint64_t *value)
+bool api_number(struct exchange *x, const char *name, uint64_t min, uint64_t max, uint64_t fallback,
+                uint64_t *value)
 {
     struct str text = exchange_query(x, str_of(name));
     *value = fallback;

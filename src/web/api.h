@@ -51,8 +51,8 @@ enum app_verdict api_failed(struct exchange *x, int err, struct str text);
 
 /* Query parameter NAME as a number from MIN to MAX, FALLBACK without it; false: refused
  * and answered. */
-bool api_number(struct exchange *x, const char *name, uint64_t min, uint64_t max,
-                uint64_t fallback, uint64_t *value);
+bool api_number(struct exchange *x, const char *name, uint64_t min, uint64_t max, uint64_t fallback,
+                uint64_t *value);
 
 /* ---- Products as JSON (api_product_json.c) ---- */
 

@@ -1,5 +1,4 @@
 #include "outside/import.h"
-
 #include "web/api.h"
 #include "web/desk.h"
 #include "web/upload.h"

@@ -71,8 +71,7 @@ static unsigned read_texts(struct json_in *in, const struct json_spot *object, c
     return count;
 }
 
-static void read_pictures(struct json_in *in, const struct json_spot *body,
-                          struct product *product)
+static void read_pictures(struct json_in *in, const struct json_spot *body, struct product *product)
 {
     struct json_spot list = json_member(body, "pictures");
     product->picture_count = json_count(in, &list, SHOP_PICTURES_MAX);
@@ -99,8 +98,8 @@ static void read_variant(struct json_in *in, const struct json_spot *spot,
     variant->sku = json_text_of(in, spot, "sku", SHOP_KEY_MAX);
     variant->barcode = json_text_of(in, spot, "barcode", SHOP_KEY_MAX);
     struct json_spot options = json_member(spot, "options");
-    unsigned count = read_texts(in, spot, "options", variant->options, SHOP_OPTIONS_MAX,
-                                SHOP_KEY_MAX);
+    unsigned count =
+        read_texts(in, spot, "options", variant->options, SHOP_OPTIONS_MAX, SHOP_KEY_MAX);
     if (count != product->option_count)
         json_wrong(in, json_has(&options) ? &options : spot,
                    "has %u option values; the product has %u options", count,
@@ -114,15 +113,14 @@ static void read_variant(struct json_in *in, const struct json_spot *spot,
     variant->sell_when_out = json_flag_of(in, spot, "sell_when_out", false);
     variant->taxable = json_flag_of(in, spot, "taxable", true);
     variant->needs_shipping = json_flag_of(in, spot, "needs_shipping", true);
-    variant->picture = (int32_t)json_integer_of(in, spot, "picture", -1,
-                                                (int64_t)product->picture_count - 1, -1);
+    variant->picture =
+        (int32_t)json_integer_of(in, spot, "picture", -1, (int64_t)product->picture_count - 1, -1);
     struct json_spot available = json_member(spot, "available");
     variant->set_stock = json_has(&available);
     variant->available = json_integer(in, &available, -1000000000, 1000000000, 0);
 }
 
-static void read_variants(struct json_in *in, const struct json_spot *body,
-                          struct product *product)
+static void read_variants(struct json_in *in, const struct json_spot *body, struct product *product)
 {
     struct json_spot list = json_member(body, "variants");
     json_require(in, &list);
@@ -154,10 +152,9 @@ void api_read_product(struct json_in *in, const struct json_spot *body, struct p
     product->seo_title = json_text_of(in, body, "seo_title", SHOP_TEXT_MAX);
     product->seo_description = json_text_of(in, body, "seo_description", SHOP_TEXT_MAX);
     product->published = json_flag_of(in, body, "published", true);
-    product->tag_count =
-        read_texts(in, body, "tags", product->tags, SHOP_TAGS_MAX, SHOP_KEY_MAX);
-    product->option_count = read_texts(in, body, "options", product->option_names,
-                                       SHOP_OPTIONS_MAX, SHOP_KEY_MAX);
+    product->tag_count = read_texts(in, body, "tags", product->tags, SHOP_TAGS_MAX, SHOP_KEY_MAX);
+    product->option_count =
+        read_texts(in, body, "options", product->option_names, SHOP_OPTIONS_MAX, SHOP_KEY_MAX);
     read_pictures(in, body, product);
     read_variants(in, body, product);
 }

@@ -62,10 +62,9 @@ enum app_verdict api_settings_put(struct exchange *x)
     read_text(&in, &body, "terms_url", &settings->terms_url);
     read_text(&in, &body, "privacy_url", &settings->privacy_url);
     read_text(&in, &body, "refund_url", &settings->refund_url);
-    settings->hold_ms =
-        json_integer_of(&in, &body, "hold_ms", 0, INT64_MAX / 2, settings->hold_ms);
-    settings->checkout_ttl_ms = json_integer_of(&in, &body, "checkout_ttl_ms", 0, INT64_MAX / 2,
-                                                settings->checkout_ttl_ms);
+    settings->hold_ms = json_integer_of(&in, &body, "hold_ms", 0, INT64_MAX / 2, settings->hold_ms);
+    settings->checkout_ttl_ms =
+        json_integer_of(&in, &body, "checkout_ttl_ms", 0, INT64_MAX / 2, settings->checkout_ttl_ms);
     settings->cart_ttl_ms =
         json_integer_of(&in, &body, "cart_ttl_ms", 0, INT64_MAX / 2, settings->cart_ttl_ms);
     if (api_malformed(x, &in))

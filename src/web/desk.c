@@ -156,7 +156,7 @@ static enum source_verdict read_unread(struct exchange *x, char *out, size_t roo
     return verdict;
 }
 
-static struct body_source source = {read_unread};
+static const struct body_source source = {read_unread};
 
 struct desk_claim *desk_take(struct exchange *x, struct desk *desk)
 {

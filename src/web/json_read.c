@@ -1,6 +1,5 @@
-#include "web/json.h"
-
 #include "base/check.h"
+#include "web/json.h"
 
 #include <math.h>
 #include <openssl/evp.h>
@@ -272,10 +271,10 @@ static void add_number(EVP_MD_CTX *hash, yyjson_val *value)
 {
     double real = yyjson_get_num(value);
     char text[40];
-    int len = yyjson_is_sint(value)   ? snprintf(text, sizeof text, "%lld",
-                                                 (long long)yyjson_get_sint(value))
-              : yyjson_is_uint(value) ? snprintf(text, sizeof text, "%llu",
-                                                 (unsigned long long)yyjson_get_uint(value))
+    int len = yyjson_is_sint(value)
+                  ? snprintf(text, sizeof text, "%lld", (long long)yyjson_get_sint(value))
+              : yyjson_is_uint(value)
+                  ? snprintf(text, sizeof text, "%llu", (unsigned long long)yyjson_get_uint(value))
               : real == floor(real) && fabs(real) < 9e15
                   ? snprintf(text, sizeof text, "%lld", (long long)real)
                   : snprintf(text, sizeof text, "%.17g", real);

@@ -50,6 +50,23 @@ bool route_fits(const char *pattern, struct str path, struct str params[ROUTE_PA
     return path.len == 0;
 }
 
+/* "/carts" of "/carts/1/2" */
+static struct str first_segment(struct str path)
+{
+    ptrdiff_t slash = str_find_byte(str_from(path, 1), '/');
+    return slash < 0 ? path : str_sub(path, 0, (size_t)slash + 1);
+}
+
+/* Whose language an unknown PATH is answered in: that of its neighbours. */
+static enum route_face face_near(const struct route *table, unsigned count, struct str path)
+{
+    struct str segment = first_segment(path);
+    for (unsigned i = 0; i < count; i++)
+        if (segment.len > 1 && str_eq(segment, first_segment(str_of(table[i].pattern))))
+            return table[i].face;
+    return FACE_PAGES;
+}
+
 struct route_match route_find(const struct route *table, unsigned count, enum http_method method,
                               struct str path)
 {
@@ -66,6 +83,8 @@ struct route_match route_find(const struct route *table, unsigned count, enum ht
         }
         match.allowed |= 1u << route->method;
     }
+    if (!match.allowed)
+        match.face = face_near(table, count, path);
     return match;
 }
 

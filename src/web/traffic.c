@@ -64,8 +64,8 @@ void traffic_count(struct traffic_thread *thread, enum web_class class, int stat
 static void add_up(const struct traffic_thread *thread, unsigned class, struct web_traffic *out)
 {
     for (unsigned i = 0; i < 5; i++)
-        out->by_status[i] += atomic_load_explicit(&thread->by_status[class][i],
-                                                  memory_order_relaxed);
+        out->by_status[i] +=
+            atomic_load_explicit(&thread->by_status[class][i], memory_order_relaxed);
     for (unsigned i = 0; i <= WEB_LATENCY_BUCKETS; i++)
         out->latency[i] += atomic_load_explicit(&thread->latency[class][i], memory_order_relaxed);
     out->latency_sum_ns += atomic_load_explicit(&thread->sum_ns[class], memory_order_relaxed);
@@ -76,7 +76,7 @@ void traffic_read(struct traffic *traffic, struct web_traffic out[static WEB_CLA
     memset(out, 0, WEB_CLASS_COUNT * sizeof *out);
     pthread_mutex_lock(&traffic->lock);
     for (const struct traffic_thread *thread = traffic->threads; thread; thread = thread->next)
-        for (unsigned class = 0; class < WEB_CLASS_COUNT; class++)
+        for (unsigned class = 0; class < WEB_CLASS_COUNT; class ++)
             add_up(thread, class, &out[class]);
     pthread_mutex_unlock(&traffic->lock);
 }

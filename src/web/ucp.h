@@ -115,8 +115,6 @@ void ucp_read_fulfillment(struct json_in *in, const struct json_spot *body,
 void ucp_put_fulfillment(struct ucp_view *view, yyjson_mut_val *object,
                          const struct checkout *checkout);
 void ucp_put_address(struct json *json, yyjson_mut_val *object, const struct address *address);
-/* What a rate is called where it is offered. */
-struct str ucp_rate_title(struct arena *arena, const struct shipping_rate *rate);
 
 /* ---- Checkouts (ucp_checkout.c) ---- */
 

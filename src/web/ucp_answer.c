@@ -61,8 +61,9 @@ static enum app_verdict send_text(struct exchange *x, int status, struct str tex
     if (text.at)
         exchange_reply(x, status, str_of(type), text);
     else
-        exchange_reply(x, 500, str_of(type),
-                       STR("{\"code\":\"internal_error\",\"content\":\"The answer is too large.\"}"));
+        exchange_reply(
+            x, 500, str_of(type),
+            STR("{\"code\":\"internal_error\",\"content\":\"The answer is too large.\"}"));
     x->compressible = true;
     return APP_DONE;
 }

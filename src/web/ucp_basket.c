@@ -99,8 +99,8 @@ void ucp_put_item(struct ucp_view *view, yyjson_mut_val *line_item, const struct
     yyjson_mut_val *item = json_put_object(json, line_item, "item");
     struct str title = line->title.len ? line->title : line->item_key;
     if (line->option_text.len)
-        title = arena_printf(json->arena, "%.*s (%.*s)", STR_FMT(title),
-                             STR_FMT(line->option_text));
+        title =
+            arena_printf(json->arena, "%.*s (%.*s)", STR_FMT(title), STR_FMT(line->option_text));
     json_put_text(json, item, "id", line->item_key);
     json_put_text(json, item, "title", title);
     json_put_int(json, item, "price", line->unit_price);

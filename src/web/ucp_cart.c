@@ -73,8 +73,8 @@ enum app_verdict ucp_cart_get(struct exchange *x)
         return APP_DONE;
     if (!cart)
         return call_fail_err(x, ERR_NOMEM);
-    int err = call_param_id(x, 0, &id) ? ERR_NOTFOUND
-                                       : reader_cart(call_reader(x), &x->arena, id, cart);
+    int err =
+        call_param_id(x, 0, &id) ? ERR_NOTFOUND : reader_cart(call_reader(x), &x->arena, id, cart);
     if (err == ERR_NOTFOUND || (!err && cart->canceled))
         return ucp_not_found(x, UCP_CART, "Cart");
     return err ? call_fail_err(x, err) : show(x, 200, cart);

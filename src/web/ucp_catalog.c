@@ -47,8 +47,8 @@ static bool in_category(const struct filters *filters, const struct product *pro
 /* ---- Search ---- */
 
 /* A found product with its first variants, the one to be shown first in front. */
-static void add_found(struct ucp_view *view, yyjson_mut_val *products, const struct product *product,
-                      const struct filters *filters)
+static void add_found(struct ucp_view *view, yyjson_mut_val *products,
+                      const struct product *product, const struct filters *filters)
 {
     yyjson_mut_val *object = json_add_object(&view->json, products);
     unsigned featured = (unsigned)choice_default(product), shown = 1;
@@ -164,7 +164,8 @@ static int find_all(struct exchange *x, struct found *found, unsigned count)
 
 static unsigned variant_of(const struct found *found)
 {
-    return found->variant >= 0 ? (unsigned)found->variant : (unsigned)choice_default(found->product);
+    return found->variant >= 0 ? (unsigned)found->variant
+                               : (unsigned)choice_default(found->product);
 }
 
 /* A variant once, with all identifiers that stand for it. */
@@ -177,16 +178,14 @@ static void add_looked_up(struct ucp_view *view, yyjson_mut_val *variants,
         if (found[i].product == product && variant_of(&found[i]) == variant)
             return;
     struct json *json = &view->json;
-    yyjson_mut_val *object =
-        ucp_add_variant(view, variants, product, &product->variants[variant]);
+    yyjson_mut_val *object = ucp_add_variant(view, variants, product, &product->variants[variant]);
     yyjson_mut_val *inputs = json_put_list(json, object, "inputs");
     for (unsigned i = at; i < count; i++) {
         if (found[i].product != product || variant_of(&found[i]) != variant)
             continue;
         yyjson_mut_val *input = json_add_object(json, inputs);
         json_put_text(json, input, "id", found[i].id);
-        json_put_text(json, input, "match",
-                      found[i].variant >= 0 ? STR("exact") : STR("featured"));
+        json_put_text(json, input, "match", found[i].variant >= 0 ? STR("exact") : STR("featured"));
     }
 }
 

@@ -44,9 +44,9 @@ void ucp_put_checkout(struct ucp_view *view, const struct checkout *checkout)
     ucp_put_links(view, json->root);
     json_put_text(json, json->root, "expires_at", ucp_time(json->arena, checkout->expires_ms));
     if (!over)
-        json_put_text(json, json->root, "continue_url",
-                      arena_printf(json->arena, "%.*s/checkout/%.*s", STR_FMT(view->base),
-                                   STR_FMT(id)));
+        json_put_text(
+            json, json->root, "continue_url",
+            arena_printf(json->arena, "%.*s/checkout/%.*s", STR_FMT(view->base), STR_FMT(id)));
     if (checkout->order_number)
         put_order(view, checkout);
 }

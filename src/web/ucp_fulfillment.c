@@ -117,14 +117,6 @@ void ucp_read_fulfillment(struct json_in *in, const struct json_spot *body,
 
 /* ---- Rendering ---- */
 
-struct str ucp_rate_title(struct arena *arena, const struct shipping_rate *rate)
-{
-    struct str title = rate->title.len ? rate->title : rate->key;
-    if (rate->full_price > 0 && rate->price == 0)
-        return arena_printf(arena, "%.*s (Free)", STR_FMT(title));
-    return title;
-}
-
 void ucp_put_address(struct json *json, yyjson_mut_val *object, const struct address *address)
 {
     json_put_some(json, object, "first_name", address->first_name);
@@ -150,7 +142,7 @@ static void put_option(struct json *json, yyjson_mut_val *options, const struct 
 {
     yyjson_mut_val *option = json_add_object(json, options);
     json_put_text(json, option, "id", rate->key);
-    json_put_text(json, option, "title", ucp_rate_title(json->arena, rate));
+    json_put_text(json, option, "title", rate->title.len ? rate->title : rate->key);
     json_put_some(json, option, "description", rate->description);
     yyjson_mut_val *total = json_add_object(json, json_put_list(json, option, "totals"));
     json_put_text(json, total, "type", STR("total"));
@@ -170,8 +162,7 @@ static void put_destinations(struct json *json, yyjson_mut_val *method,
     }
     int selected = checkout->selected_destination;
     if (selected >= 0 && (unsigned)selected < checkout->destination_count)
-        json_put_text(json, method, "selected_destination_id",
-                      checkout->destinations[selected].id);
+        json_put_text(json, method, "selected_destination_id", checkout->destinations[selected].id);
 }
 
 void ucp_put_fulfillment(struct ucp_view *view, yyjson_mut_val *object,

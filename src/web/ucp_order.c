@@ -51,7 +51,8 @@ static void put_expectation(struct json *json, yyjson_mut_val *fulfillment,
     }
     json_put_text(json, one, "method_type", STR("shipping"));
     ucp_put_address(json, json_put_object(json, one, "destination"), &order->destination);
-    json_put_text(json, one, "description", ucp_rate_title(json->arena, &order->rate));
+    json_put_text(json, one, "description",
+                  order->rate.title.len ? order->rate.title : order->rate.key);
     json_put_text(json, one, "fulfillable_on", STR("now"));
 }
 

@@ -141,10 +141,11 @@ static bool refuse_key(struct ucp *ucp)
                    STR(""));
         return true;
     }
-    struct str scope = arena_printf(&x->arena, "%.*s %s\n%.*s\n%.*s", STR_FMT(x->method_name),
-                                    call_of(x)->route->pattern, STR_FMT(ucp->profile), STR_FMT(key));
-    struct str request = arena_printf(&x->arena, "%.*s %.*s", STR_FMT(x->method_name),
-                                      STR_FMT(x->path));
+    struct str scope =
+        arena_printf(&x->arena, "%.*s %s\n%.*s\n%.*s", STR_FMT(x->method_name),
+                     call_of(x)->route->pattern, STR_FMT(ucp->profile), STR_FMT(key));
+    struct str request =
+        arena_printf(&x->arena, "%.*s %.*s", STR_FMT(x->method_name), STR_FMT(x->path));
     json_hash(scope, NULL, ucp->key);
     json_hash(request, ucp->body.value, ucp->hash);
     ucp->keyed = true;

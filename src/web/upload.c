@@ -23,7 +23,7 @@ struct upload {
     struct uploads *uploads;
     struct upload *next; /* waiting for the writer */
     int folder, file;
-    bool named;      /* the file still has its hidden name */
+    bool named; /* the file still has its hidden name */
     char name[32];
     char *buffer;
     size_t fill;
@@ -145,7 +145,7 @@ static enum sink_verdict take(struct exchange *x, struct str bytes)
     return SINK_PAUSE;
 }
 
-static struct body_sink sink = {take};
+static const struct body_sink sink = {take};
 
 static void close_upload(void *argument)
 {

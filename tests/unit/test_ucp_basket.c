@@ -73,8 +73,7 @@ static void what_is_wrong_in_a_line_is_told(void **state)
         {"{\"line_items\":[{\"quantity\":1}]}", "$.line_items[0].item"},
         {"{\"line_items\":[{\"item\":{},\"quantity\":1}]}", "$.line_items[0].item.id"},
         {"{\"line_items\":[{\"item\":{\"id\":\"a\"}}]}", "$.line_items[0].quantity"},
-        {"{\"line_items\":[{\"item\":{\"id\":\"a\"},\"quantity\":0}]}",
-         "$.line_items[0].quantity"},
+        {"{\"line_items\":[{\"item\":{\"id\":\"a\"},\"quantity\":0}]}", "$.line_items[0].quantity"},
         {"{\"line_items\":[{\"item\":{\"id\":\"a\"},\"quantity\":-1}]}",
          "$.line_items[0].quantity"},
         {"{\"line_items\":[],\"buyer\":[]}", "$.buyer"},
@@ -206,15 +205,6 @@ static void an_empty_basket_has_its_two_totals(void **state)
     has(text, "{\"type\":\"total\",\"display_text\":\"Total\",\"amount\":0}");
 }
 
-static void free_shipping_is_called_free(void **state)
-{
-    struct fixture *f = *state;
-    struct shipping_rate rate = {.title = STR("Standard"), .price = 0, .full_price = 500};
-    assert_true(str_eq(ucp_rate_title(&f->x.arena, &rate), STR("Standard (Free)")));
-    rate.price = 500;
-    assert_true(str_eq(ucp_rate_title(&f->x.arena, &rate), STR("Standard")));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,7 +217,6 @@ int main(void)
         TEST(a_basket_is_rendered),
         TEST(contained_tax_is_a_detail_of_the_total),
         TEST(an_empty_basket_has_its_two_totals),
-        TEST(free_shipping_is_called_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

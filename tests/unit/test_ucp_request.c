@@ -42,10 +42,16 @@ static void what_names_no_profile_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "",          "profile",           "profile=",
-        "profile=\"",  "profile=\"...\"",   "profile=\"ftp://a.example/\"",
-        "profile=\"https://\"", "profile=\"https://u@a.example/\"",
-        "profile=\"http://a.example/p\"", "agent=\"https://a.example\"",
+        "",
+        "profile",
+        "profile=",
+        "profile=\"",
+        "profile=\"...\"",
+        "profile=\"ftp://a.example/\"",
+        "profile=\"https://\"",
+        "profile=\"https://u@a.example/\"",
+        "profile=\"http://a.example/p\"",
+        "agent=\"https://a.example\"",
         "profile=\"https://a.ex ample/\"",
         "profile=\"https://a.example/\" version=\"2026-04-08\"",
     };
