@@ -135,8 +135,18 @@ static void add_joined(struct value *list, struct str first, struct str second)
     if (!first.len && !second.len)
         return;
     struct value *map = value_add_map(list);
-    value_text(map, "first", first);
-    value_text(map, "second", second);
+    value_text(map, "first", first.len ? first : second);
+    value_text(map, "second", first.len ? second : STR(""));
+}
+
+/* Where the post wants the town before the postal code. */
+static bool town_comes_first(struct str country)
+{
+    static const char *const codes[] = {"US", "CA", "AU", "NZ", "GB", "IE", "IN", "SG", "ZA"};
+    for (unsigned i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (str_eq(country, str_of(codes[i])))
+            return true;
+    return false;
 }
 
 void visit_address(struct value *list, const struct address *address)
@@ -145,7 +155,12 @@ void visit_address(struct value *list, const struct address *address)
     add_joined(list, address->first_name, address->last_name);
     add_joined(list, address->street, STR(""));
     add_joined(list, address->extended, STR(""));
-    add_joined(list, address->postal_code, address->locality);
-    add_joined(list, address->region, STR(""));
+    if (town_comes_first(address->country)) {
+        add_joined(list, address->locality, STR(""));
+        add_joined(list, address->region, address->postal_code);
+    } else {
+        add_joined(list, address->postal_code, address->locality);
+        add_joined(list, address->region, STR(""));
+    }
     add_joined(list, country.at ? country : address->country, STR(""));
 }
