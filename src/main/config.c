@@ -3,6 +3,7 @@
 #include <confuse.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { ROWS_MAX = 64 };
 
@@ -45,17 +46,27 @@ static int take(cfg_t *cfg, cfg_opt_t *option, const char *value, void *result)
 
 static void describe(struct load *load)
 {
+    unsigned count = 0;
     for (unsigned i = 0; i < load->table->count; i++) {
         const struct option_row *row = &load->table->rows[i];
-        char *name = str_copy(load->names[i], sizeof load->names[i], str_of(row->name));
+        if (strcmp(row->name, "config") == 0)
+            continue; /* a file does not name another */
+        char *name = str_copy(load->names[count], sizeof load->names[count], str_of(row->name));
         for (char *c = name; *c; c++)
             if (*c == '-')
                 *c = '_';
         bool list = row->kind == OPTION_LIST;
-        load->options[i] = list ? (cfg_opt_t)CFG_STR_LIST_CB(name, NULL, CFGF_NODEFAULT, take)
-                                : (cfg_opt_t)CFG_STR_CB(name, NULL, CFGF_NODEFAULT, take);
+        load->options[count++] = list ? (cfg_opt_t)CFG_STR_LIST_CB(name, NULL, CFGF_NODEFAULT, take)
+                                      : (cfg_opt_t)CFG_STR_CB(name, NULL, CFGF_NODEFAULT, take);
     }
-    load->options[load->table->count] = (cfg_opt_t)CFG_END();
+    load->options[count] = (cfg_opt_t)CFG_END();
+}
+
+/* libconfuse's scanner ends the process when it cannot read on, as in a directory. */
+static bool is_directory(const char *file)
+{
+    struct stat about;
+    return stat(file, &about) == 0 && S_ISDIR(about.st_mode);
 }
 
 int config_load(const char *file, const struct option_table *table, void *values,
@@ -64,6 +75,8 @@ int config_load(const char *file, const struct option_table *table, void *values
     struct failure scratch;
     if (table->count > ROWS_MAX)
         return fail(failure, ERR_INTERNAL, "more settings than config.c can hold");
+    if (is_directory(file))
+        return fail(failure, ERR_INVALID, "%s: is a directory, not a configuration file", file);
     struct load *load = calloc(1, sizeof *load);
     if (!load)
         return fail(failure, ERR_NOMEM, "%s: out of memory", file);

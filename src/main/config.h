@@ -5,7 +5,8 @@
  *     dir = /var/lib/stoa
  *     helpers = 4
  *
- * Read by libconfuse. Unknown and bad settings are refused with file and line.
+ * Read by libconfuse. Unknown and bad settings are refused with file and line; so is
+ * `config`, which is a flag alone.
  */
 #ifndef STOA_MAIN_CONFIG_H
 #define STOA_MAIN_CONFIG_H

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <yyjson.h>
@@ -15,8 +14,25 @@
 static int join(char out[DATADIR_PATH], const char *dir, const char *name, struct failure *failure)
 {
     if (snprintf(out, DATADIR_PATH, "%s/%s", dir, name) >= DATADIR_PATH)
-        return fail(failure, ERR_INVALID, "%s: the path is too long", dir);
+        return fail(failure, ERR_INVALID, "the path is too long: %s", dir);
     return 0;
+}
+
+/* What to do about it, for the reasons that people can remove. */
+static const char *advice(int reason)
+{
+    if (reason == EACCES || reason == EPERM || reason == EROFS)
+        return "give it to this user, or choose another --dir";
+    if (reason == ENOSPC || reason == EDQUOT)
+        return "make room on that disk, or choose another --dir";
+    return "look at that disk, or choose another --dir";
+}
+
+static int fail_file(struct failure *failure, const char *what, const char *path)
+{
+    int reason = errno;
+    return fail(failure, ERR_IO, "cannot %s %s: %s; %s", what, path, strerror(reason),
+                advice(reason));
 }
 
 static int make_dir(const char *path, mode_t mode, bool *made, struct failure *failure)
@@ -28,7 +44,16 @@ static int make_dir(const char *path, mode_t mode, bool *made, struct failure *f
     struct stat about;
     if (errno == EEXIST && stat(path, &about) == 0 && S_ISDIR(about.st_mode))
         return 0;
-    return fail_errno(failure, ERR_IO, "cannot make the directory %s", path);
+    int reason = errno;
+    if (reason == EEXIST)
+        return fail(failure, ERR_INVALID, "%s is there and is no directory; choose another --dir",
+                    path);
+    if (reason == ENOENT)
+        return fail(failure, ERR_NOTFOUND,
+                    "cannot make the directory %s: the one above it is not there; make that first",
+                    path);
+    return fail(failure, ERR_IO, "cannot make the directory %s: %s; %s", path, strerror(reason),
+                advice(reason));
 }
 
 static int take_lock(struct datadir *datadir, struct failure *failure)
@@ -39,14 +64,50 @@ static int take_lock(struct datadir *datadir, struct failure *failure)
         return err;
     datadir->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (datadir->lock < 0)
-        return fail_errno(failure, ERR_IO, "cannot open %s", path);
-    if (flock(datadir->lock, LOCK_EX | LOCK_NB) == 0)
+        return fail_file(failure, "open", path);
+    /* Of the open file, not of the process: it goes when the last descriptor does. */
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(datadir->lock, F_OFD_SETLK, &whole) == 0)
         return 0;
+    bool taken = errno == EAGAIN || errno == EACCES;
+    if (!taken)
+        fail_file(failure, "lock", path);
     close(datadir->lock);
     datadir->lock = -1;
+    if (!taken)
+        return ERR_IO;
     return fail(failure, ERR_BUSY,
                 "%s is in use by another stoa process; stop that one, or choose another --dir",
                 datadir->path);
+}
+
+/* So that a rename in it survives a power cut. */
+static int sync_dir(const char *path)
+{
+    char dir[DATADIR_PATH];
+    const char *slash = strrchr(path, '/');
+    str_copy(dir, sizeof dir, slash ? str_make(path, (size_t)(slash - path)) : STR("."));
+    int fd = open(dir[0] ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int result = fsync(fd);
+    close(fd);
+    return result;
+}
+
+/* Writes all LEN bytes and makes them durable. */
+static int write_all(int fd, const char *bytes, size_t len)
+{
+    while (len) {
+        ssize_t written = write(fd, bytes, len);
+        if (written < 0 && errno != EINTR)
+            return -1;
+        if (written > 0) {
+            bytes += written;
+            len -= (size_t)written;
+        }
+    }
+    return fsync(fd);
 }
 
 /* Writes LEN bytes to PATH so that it is there whole or not at all. */
@@ -56,13 +117,16 @@ static int write_whole(const char *path, const void *bytes, size_t len, struct f
     snprintf(fresh, sizeof fresh, "%s.new", path);
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
-        return fail_errno(failure, ERR_IO, "cannot write %s", fresh);
-    ssize_t written = write(fd, bytes, len);
-    bool good = written == (ssize_t)len && fsync(fd) == 0;
+        return fail_file(failure, "write", fresh);
+    bool good = write_all(fd, bytes, len) == 0;
+    int reason = errno;
     close(fd);
-    if (!good || rename(fresh, path))
-        return fail_errno(failure, ERR_IO, "cannot write %s", path);
-    return 0;
+    errno = reason;
+    if (good && rename(fresh, path) == 0 && sync_dir(path) == 0)
+        return 0;
+    int err = fail_file(failure, "write", path);
+    unlink(fresh);
+    return err;
 }
 
 /* Reads up to SIZE bytes of PATH; *LEN tells how many. */
@@ -71,14 +135,12 @@ static int read_whole(const char *path, void *bytes, size_t size, size_t *len,
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return errno == ENOENT ? ERR_NOTFOUND
-                               : fail_errno(failure, ERR_IO, "cannot read %s", path);
+        return errno == ENOENT ? ERR_NOTFOUND : fail_file(failure, "read", path);
     ssize_t got = read(fd, bytes, size);
+    int err = got < 0 ? fail_file(failure, "read", path) : 0;
     close(fd);
-    if (got < 0)
-        return fail_errno(failure, ERR_IO, "cannot read %s", path);
-    *len = (size_t)got;
-    return 0;
+    *len = got < 0 ? 0 : (size_t)got;
+    return err;
 }
 
 /* LEN random bytes that are made once and kept in the file NAME. */
@@ -98,7 +160,20 @@ static int kept_random(const char *dir, const char *name, unsigned char *bytes, 
         return write_whole(path, text, 2 * len + 1, failure);
     }
     if (!err && hex_decode(str_trim(str_make(text, got)), bytes, len))
-        return fail(failure, ERR_DAMAGED, "%s must hold %zu hexadecimal digits", path, 2 * len);
+        return fail(failure, ERR_DAMAGED,
+                    "%s must hold %zu hexadecimal digits and does not; bring it back from a "
+                    "backup, or remove it and a new one is made",
+                    path, 2 * len);
+    return err;
+}
+
+/* What a server that was killed left behind would send commands to an address of old. */
+static int forget_announcement(const struct datadir *datadir, struct failure *failure)
+{
+    char path[DATADIR_PATH];
+    int err = join(path, datadir->path, "server.json", failure);
+    if (!err && unlink(path) && errno != ENOENT)
+        err = fail_file(failure, "remove", path);
     return err;
 }
 
@@ -109,10 +184,11 @@ int datadir_open(const char *dir, struct datadir *datadir, struct failure *failu
     bool made = false;
     *datadir = (struct datadir){.lock = -1};
     if (strlen(dir) >= DATADIR_PATH - 32)
-        return fail(failure, ERR_INVALID, "%s: the path is too long", dir);
+        return fail(failure, ERR_INVALID, "the path is too long: %s", dir);
     strcpy(datadir->path, dir);
     int err = make_dir(dir, 0700, &datadir->created, failure);
     err = err ? err : take_lock(datadir, failure);
+    err = err ? err : forget_announcement(datadir, failure);
     err = err ? err : join(datadir->database, dir, "shop.db", failure);
     err = err ? err : join(datadir->raft, dir, "raft", failure);
     err = err ? err : join(media, dir, "media", failure);
@@ -130,11 +206,9 @@ int datadir_open(const char *dir, struct datadir *datadir, struct failure *failu
 
 void datadir_close(struct datadir *datadir)
 {
-    char path[DATADIR_PATH];
     if (datadir->lock < 0)
         return;
-    if (join(path, datadir->path, "server.json", NULL) == 0)
-        unlink(path);
+    forget_announcement(datadir, NULL);
     close(datadir->lock);
     datadir->lock = -1;
 }
@@ -143,8 +217,12 @@ int datadir_announce(const struct datadir *datadir, const char *url, struct fail
 {
     char path[DATADIR_PATH], text[512];
     int err = join(path, datadir->path, "server.json", failure);
+    if (err)
+        return err;
     int len = snprintf(text, sizeof text, "{\"pid\":%d,\"url\":\"%s\"}\n", (int)getpid(), url);
-    return err ? err : write_whole(path, text, (size_t)len, failure);
+    if (len >= (int)sizeof text)
+        return fail(failure, ERR_INVALID, "the server's address is too long: %s", url);
+    return write_whole(path, text, (size_t)len, failure);
 }
 
 /* True when a process holds the lock of DIR: server.json alone may be left behind by one
@@ -154,10 +232,12 @@ static bool is_locked(const char *dir)
     char path[DATADIR_PATH];
     if (join(path, dir, "lock", NULL))
         return false;
-    int fd = open(path, O_RDWR | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    bool locked = flock(fd, LOCK_SH | LOCK_NB) != 0;
+    /* Only asks: a lock taken for a moment would turn away a server that starts just then. */
+    struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    bool locked = fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
     close(fd);
     return locked;
 }

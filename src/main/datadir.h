@@ -29,11 +29,11 @@ struct datadir {
 };
 
 /* Opens DIR, making it and what belongs in it if need be, and locks it. ERR_BUSY: a
- * process uses it. */
+ * process uses it. A failure says what to do about it. */
 int datadir_open(const char *dir, struct datadir *datadir, struct failure *failure);
 void datadir_close(struct datadir *datadir);
 
-/* Says in server.json where this process serves. */
+/* Says in server.json, whole or not at all, where this process serves. */
 int datadir_announce(const struct datadir *datadir, const char *url, struct failure *failure);
 
 /* The address of the server that runs on DIR, and the operator's token, without

@@ -30,9 +30,9 @@ struct unit {
 };
 
 static const struct unit count_units[] = {{"", 1}, {"k", 1000}, {"M", 1000000}, {NULL, 0}};
-static const struct unit size_units[] = {{"", 1},          {"K", 1ull << 10}, {"M", 1ull << 20},
-                                         {"G", 1ull << 30}, {NULL, 0}};
-static const struct unit time_units[] = {{"ms", 1},      {"s", 1000},      {"m", 60000},
+static const struct unit size_units[] = {
+    {"", 1}, {"K", 1ull << 10}, {"M", 1ull << 20}, {"G", 1ull << 30}, {NULL, 0}};
+static const struct unit time_units[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
                                          {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
 
 static const struct unit *units_of(enum option_kind kind)
@@ -85,8 +85,11 @@ static int set_number(const struct option_row *row, uint64_t *slot, struct str t
         char least[32], most[32];
         write_number(row->min, units, least, sizeof least);
         write_number(row->max, units, most, sizeof most);
+        if (!row->max)
+            return fail(failure, ERR_INVALID, "%s is %.*s, but must be at least %s", row->name,
+                        STR_FMT(text), least);
         return fail(failure, ERR_INVALID, "%s is %.*s, but must be from %s to %s", row->name,
-                    STR_FMT(text), least, row->max ? most : "any");
+                    STR_FMT(text), least, most);
     }
     *slot = value;
     return 0;
@@ -131,6 +134,10 @@ static int set_item(const struct option_row *row, struct option_list *list, stru
     if (!list->given)
         list->count = 0;
     list->given = true;
+    if (text.len == 0) {
+        list->count = 0;
+        return 0;
+    }
     if (list->count == OPTION_LIST_MAX)
         return fail(failure, ERR_INVALID, "%s is given more than %d times", row->name,
                     OPTION_LIST_MAX);
@@ -160,16 +167,39 @@ static int set_row(const struct option_row *row, void *values, struct str text,
     CHECK(false);
 }
 
+static void clear(const struct option_row *row, void *slot)
+{
+    switch (row->kind) {
+    case OPTION_TEXT:
+    case OPTION_CHOICE:
+        *(char *)slot = 0;
+        return;
+    case OPTION_LIST:
+        *(struct option_list *)slot = (struct option_list){0};
+        return;
+    case OPTION_SWITCH:
+        *(bool *)slot = false;
+        return;
+    case OPTION_COUNT:
+    case OPTION_SIZE:
+    case OPTION_DURATION:
+        *(uint64_t *)slot = 0;
+        return;
+    }
+    CHECK(false);
+}
+
 void option_defaults(const struct option_table *table, void *values)
 {
     for (unsigned i = 0; i < table->count; i++) {
         const struct option_row *row = &table->rows[i];
-        struct failure failure = {0};
+        void *slot = (char *)values + row->offset;
+        clear(row, slot);
         if (!row->standard)
             continue;
-        CHECK(set_row(row, values, str_of(row->standard), &failure) == 0);
+        CHECK(set_row(row, values, str_of(row->standard), NULL) == 0);
         if (row->kind == OPTION_LIST)
-            ((struct option_list *)(void *)((char *)values + row->offset))->given = false;
+            ((struct option_list *)slot)->given = false;
     }
 }
 
@@ -198,7 +228,7 @@ static int parse_flag(const struct option_table *table, void *values, int count,
     if (!value.at && row->kind == OPTION_SWITCH)
         value = STR("yes");
     if (!value.at) {
-        if (*at + 1 >= count)
+        if (*at + 1 >= count || strncmp(words[*at + 1], "--", 2) == 0)
             return fail(failure, ERR_INVALID, "--%s needs a value: --%s %s", row->name, row->name,
                         row->value ? row->value : "VALUE");
         value = str_of(words[++*at]);
@@ -236,7 +266,9 @@ static void help_row(const struct option_row *row, FILE *out)
 {
     char left[64];
     snprintf(left, sizeof left, "  --%s%s%s", row->name, row->kind == OPTION_SWITCH ? "" : " ",
-             row->kind == OPTION_SWITCH ? "" : row->value ? row->value : "VALUE");
+             row->kind == OPTION_SWITCH ? ""
+             : row->value               ? row->value
+                                        : "VALUE");
     fprintf(out, "%-32s %s", left, row->help);
     if (row->kind == OPTION_CHOICE)
         fprintf(out, "; one of: %s", row->choices);

@@ -18,7 +18,7 @@
 
 enum option_kind {
     OPTION_TEXT,     /* char[OPTION_TEXT_SIZE] */
-    OPTION_LIST,     /* struct option_list: may be given several times */
+    OPTION_LIST,     /* struct option_list: may be given several times; empty: none */
     OPTION_COUNT,    /* uint64_t: 0 to …; "10k", "2M" in thousands */
     OPTION_SIZE,     /* uint64_t bytes: "64K", "1M", "2G" in powers of 1024 */
     OPTION_DURATION, /* uint64_t milliseconds: "500ms", "10s", "5m", "6h", "30d" */
@@ -53,12 +53,14 @@ struct option_table {
 /* Sets everything in VALUES to its default. */
 void option_defaults(const struct option_table *table, void *values);
 
-/* Sets option NAME to TEXT; a failure says what is allowed. */
+/* Sets option NAME to TEXT; a failure says what is allowed. The last one wins, but a list
+ * takes each. */
 int option_set(const struct option_table *table, void *values, struct str name, struct str text,
                struct failure *failure);
 
 /* Reads flags (--name VALUE, --name=VALUE, --switch) from WORDS; what is no flag goes
- * to OPERANDS (at most OPERAND_MAX; more is an error). "--" ends the flags. */
+ * to OPERANDS (at most OPERAND_MAX; more is an error). "--" ends the flags. A value that
+ * begins with "--" is given by "=", or a forgotten one would swallow the next flag. */
 int option_parse(const struct option_table *table, void *values, int count, char **words,
                  const char **operands, unsigned operand_max, unsigned *operand_count,
                  struct failure *failure);

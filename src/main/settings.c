@@ -79,11 +79,19 @@ int settings_read(struct settings *settings, int count, char **words, struct fai
         if (err)
             return err;
     }
+    if (settings->listen.count + settings->listen_tls.count == 0)
+        return fail(failure, ERR_INVALID,
+                    "there is no address to serve at: give listen or listen-tls");
+    if (!settings->dir[0])
+        return fail(failure, ERR_INVALID, "dir is empty: give the shop's data directory");
+    if (settings->url[0] && !str_starts(str_of(settings->url), STR("http://")) &&
+        !str_starts(str_of(settings->url), STR("https://")))
+        return fail(failure, ERR_INVALID, "url is \"%s\", but must begin with http:// or https://",
+                    settings->url);
     if (!settings->certificate[0] != !settings->key[0])
         return fail(failure, ERR_INVALID, "certificate and key must be given together");
-    if (!settings->media[0] &&
-        snprintf(settings->media, sizeof settings->media, "%s/media", settings->dir) >=
-            (int)sizeof settings->media)
+    if (!settings->media[0] && snprintf(settings->media, sizeof settings->media, "%s/media",
+                                        settings->dir) >= (int)sizeof settings->media)
         return fail(failure, ERR_INVALID, "dir is too long a path");
     return 0;
 }

@@ -26,7 +26,8 @@ struct settings {
 
 extern const struct option_table settings_table;
 
-/* Defaults, then the file named by --config (if any), then the flags. */
+/* Defaults, then the file named by --config (if any), then the flags; then what only
+ * makes sense together. A list given by flags takes the place of the file's. */
 int settings_read(struct settings *settings, int count, char **words, struct failure *failure);
 
 #endif
