@@ -59,7 +59,7 @@ const struct route routes[] = {
     UCP(HTTP_GET, "/.well-known/ucp", ucp_discovery, ROUTE_INLINE, "UCP: what the shop offers"),
     UCP(HTTP_POST, "/catalog/search", ucp_catalog_search, ROUTE_WORK, "UCP: search"),
     UCP(HTTP_POST, "/catalog/lookup", ucp_catalog_lookup, ROUTE_WORK, "UCP: products by id"),
-    UCP(HTTP_POST, "/catalog/product", ucp_catalog_product, ROUTE_INLINE, "UCP: one product"),
+    UCP(HTTP_POST, "/catalog/product", ucp_catalog_product, ROUTE_WORK, "UCP: one product"),
     UCP(HTTP_POST, "/carts", ucp_cart_create, ROUTE_INLINE, "UCP: a new cart"),
     UCP(HTTP_GET, "/carts/{id}", ucp_cart_get, ROUTE_INLINE, "UCP: a cart"),
     UCP(HTTP_PUT, "/carts/{id}", ucp_cart_update, ROUTE_INLINE, "UCP: replaces a cart's content"),

@@ -5,10 +5,11 @@ import http.client
 import io
 import json
 import threading
+import time
 
 import pytest
 
-from shop_server import ROOT, Shop, payment_body
+from shop_server import ROOT, Shop, payment_body, wait_until
 from ucp import FLOWERS, Answer, Platform, shipping
 
 
@@ -274,6 +275,33 @@ def test_one_import_at_a_time(shop, operator):
     assert answer.status == 200
     assert json.loads(answer.read().splitlines()[-1])["done"] is True
     thread.join(10)
+
+
+def test_a_stop_does_not_wait_for_an_import(tmp_path):
+    """The server ends in time; the import is dropped, or goes on with the next start."""
+    with Shop(tmp_path, catalogue=None) as shop:
+        operator = Operator(shop)
+        answer = operator.send("POST", "/import?name=many.csv", goods(60000))
+        assert answer.status == 200
+        begun = time.monotonic()
+        assert shop.stop() == 0
+        assert time.monotonic() - begun < 2
+        told = [json.loads(line) for line in answer.read().splitlines()]
+        assert "done" in told[-1] or "error" in told[-1]
+        status, report = shop.audit()
+        assert status == 0, report
+        shop.start()
+        products = figures_of(shop)["stoa_products"]
+        assert products == 0 or wait_until(
+            lambda: figures_of(shop)["stoa_products"] == 60000, 60, "the rest of the import")
+
+
+def figures_of(shop):
+    connection = http.client.HTTPConnection(shop.address, timeout=20)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    return {line.split()[0]: float(line.split()[1]) for line in text.splitlines()
+            if not line.startswith("#")}
 
 
 def test_an_export_can_be_imported_again(shop, operator, tmp_path):
