@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,8 @@ int disk_measure(const char *dir, double seconds, struct histogram *latency,
         return fail_errno(failure, ERR_IO, "cannot write in %s", dir);
     unlink(path);
     /* Room is made first, as a log does: growing a file costs more than writing it. */
-    if (posix_fallocate(fd, 0, (off_t)BLOCK * FILE_BLOCKS) || fsync(fd))
+    errno = posix_fallocate(fd, 0, (off_t)BLOCK * FILE_BLOCKS);
+    if (errno || fsync(fd))
         err = fail_errno(failure, ERR_IO, "cannot make room in %s", dir);
     for (unsigned i = 0; !err && (double)(now - start) < seconds * 1e9; i++) {
         off_t at = (off_t)(i % FILE_BLOCKS) * BLOCK;

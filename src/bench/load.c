@@ -4,8 +4,10 @@
 #include "base/clock.h"
 #include "bench/peer.h"
 
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,9 +16,11 @@
 #include <unistd.h>
 
 enum {
-    BACKLOG = 1 << 16,       /* operations of an open loop that are due and not begun */
-    CONNECT_WAIT_S = 20,     /* for all connections to stand before it begins */
-    RETRY_NS = 20000000,     /* between two attempts to connect */
+    BACKLOG = 1 << 16,   /* operations of an open loop that are due and not begun */
+    CONNECT_WAIT_S = 20, /* for all connections to stand before it begins */
+    FIRST_WAIT_S = 3,    /* for the first one */
+    OTHER_FILES = 64,    /* descriptors besides the connections' */
+    RETRY_NS = 20000000, /* between two attempts to connect */
     REQUEST_MAX = 256 << 10,
 };
 
@@ -38,14 +42,19 @@ struct client {
     struct peer *peer;
     struct slot *slots;
     struct timer retry;
-    bool connected;
+    bool connected, answered; /* answered: since it stands */
+};
+
+/* What a thread has spent, in seconds: computing, and runnable without a core. */
+struct effort {
+    double computed, waited;
 };
 
 struct worker {
     const struct load_config *config;
     struct peer_kind kind;
     struct loop *loop;
-    struct timer end, begin;
+    struct timer end, begin, first;
     struct watch arrivals; /* a timerfd: epoll's milliseconds are too coarse */
     struct client *clients;
     unsigned client_count, connected;
@@ -57,7 +66,9 @@ struct worker {
     struct random random;
     bool running, counting, over;
     uint64_t count_from_ns, count_to_ns;
-    double cpu_from, cpu_to;
+    struct effort effort_from, effort_to;
+    int reason; /* why the last connection failed, as errno */
+    uint64_t unanswered, unanswered_ns;
     struct histogram latency, late;
     uint64_t operations, requests, failed, refused, bytes_in, bytes_mark;
     struct buf path, headers;
@@ -103,7 +114,8 @@ static void end(struct slot *slot, enum script_verdict verdict)
         if (verdict == SCRIPT_DONE)
             histogram_add(&w->latency, clock_mono_ns() - slot->due_ns);
     }
-    if (slot->client->connected)
+    /* A connection that is closing takes no more: its visitors go on when it stands again. */
+    if (slot->client->connected && peer_usable(slot->client->peer))
         begin_next(w, slot);
 }
 
@@ -127,8 +139,8 @@ static void begin_next(struct worker *w, struct slot *slot)
 
 static void arm(struct worker *w)
 {
-    struct itimerspec at = {.it_value = {(time_t)(w->next_due_ns / SEC_NS),
-                                         (long)(w->next_due_ns % SEC_NS)}};
+    struct itimerspec at = {
+        .it_value = {(time_t)(w->next_due_ns / SEC_NS), (long)(w->next_due_ns % SEC_NS)}};
     timerfd_settime(w->arrivals.fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
@@ -191,6 +203,7 @@ static void connected(struct peer *peer)
     struct client *client = peer_owner(peer);
     struct worker *w = client->worker;
     client->connected = true;
+    client->answered = false;
     w->connected++;
     for (unsigned i = 0; i < w->config->streams; i++)
         begin_next(w, &client->slots[i]);
@@ -203,6 +216,7 @@ static void answered(struct peer *peer, struct peer_call *call, int status)
     struct slot *slot = CONTAINER_OF(call, struct slot, call);
     struct worker *w = slot->client->worker;
     (void)peer;
+    slot->client->answered = true;
     enum script_verdict verdict = w->config->script->answer(
         w->config->script_context, &slot->visitor, status, buf_text(&call->answer));
     if (verdict != SCRIPT_NEXT) {
@@ -228,37 +242,54 @@ static void closed(struct peer *peer)
 {
     struct client *client = peer_owner(peer);
     struct worker *w = client->worker;
-    bool stood = client->connected;
+    bool stood = client->connected, idle = true;
+    w->reason = peer_reason(peer);
     client->connected = false;
     w->connected -= stood;
     client->peer = NULL;
     peer_free(peer);
     unlink_idle(w, client);
     for (unsigned i = 0; i < w->config->streams; i++)
-        if (client->slots[i].busy)
+        if (client->slots[i].busy) {
+            idle = false;
             end(&client->slots[i], SCRIPT_FAILED);
+        }
     if (!stood)
         w->failed += w->counting;
+    /* A server that closes after its answer may be asked again at once. */
+    uint64_t pause = stood && idle && client->answered ? 0 : RETRY_NS;
     if (!w->over)
-        loop_timer_set(w->loop, &client->retry, clock_mono_ns() + RETRY_NS);
+        loop_timer_set(w->loop, &client->retry, clock_mono_ns() + pause);
 }
 
 static void connect_again(struct timer *timer, uint64_t now_ns)
 {
     struct client *client = CONTAINER_OF(timer, struct client, retry);
     client->peer = peer_new(&client->worker->kind, client);
-    if (!client->peer)
-        loop_timer_set(client->worker->loop, timer, now_ns + RETRY_NS);
+    if (client->peer)
+        return;
+    client->worker->reason = errno;
+    loop_timer_set(client->worker->loop, timer, now_ns + RETRY_NS);
 }
 
 /* ---- A worker's time ---- */
 
-static double thread_cpu(void)
+/* By the scheduler's account ("ns run, ns waited, slices"); where the system keeps none,
+ * by the processor time alone. */
+static struct effort thread_effort(void)
 {
+    struct effort effort = {0};
     struct rusage usage;
+    unsigned long long ran, waited;
+    FILE *file = fopen("/proc/thread-self/schedstat", "re");
+    if (file && fscanf(file, "%llu %llu", &ran, &waited) == 2)
+        effort.waited = (double)waited / 1e9;
+    if (file)
+        fclose(file);
     getrusage(RUSAGE_THREAD, &usage);
-    return (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6 +
-           (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
+    effort.computed = (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6 +
+                      (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
+    return effort;
 }
 
 static void count_from_here(struct timer *timer, uint64_t now_ns)
@@ -267,8 +298,39 @@ static void count_from_here(struct timer *timer, uint64_t now_ns)
     (void)now_ns;
     w->counting = true;
     w->count_from_ns = clock_mono_ns();
-    w->cpu_from = thread_cpu();
+    w->effort_from = thread_effort();
     w->bytes_mark = w->bytes_in;
+}
+
+/* Operations on their way have no latency yet: how many, and how old the oldest is. */
+static void count_unanswered(struct worker *w)
+{
+    for (unsigned i = 0; i < w->client_count; i++)
+        for (unsigned s = 0; s < w->config->streams; s++) {
+            const struct slot *slot = &w->clients[i].slots[s];
+            if (!slot->busy)
+                continue;
+            w->unanswered++;
+            if (w->count_to_ns - slot->due_ns > w->unanswered_ns)
+                w->unanswered_ns = w->count_to_ns - slot->due_ns;
+        }
+}
+
+static void give_up(struct worker *w, unsigned seconds)
+{
+    fail(&w->failure, ERR_TIMEOUT, "only %u of %u connections could be made to %s in %u s%s%s",
+         w->connected, w->client_count, w->config->url, seconds, w->reason ? ": " : "",
+         w->reason ? strerror(w->reason) : "");
+    w->over = true;
+    loop_stop(w->loop);
+}
+
+static void look_for_first(struct timer *timer, uint64_t now_ns)
+{
+    struct worker *w = CONTAINER_OF(timer, struct worker, first);
+    (void)now_ns;
+    if (!w->running && w->connected == 0)
+        give_up(w, FIRST_WAIT_S);
 }
 
 static void time_is_up(struct timer *timer, uint64_t now_ns)
@@ -276,12 +338,14 @@ static void time_is_up(struct timer *timer, uint64_t now_ns)
     struct worker *w = CONTAINER_OF(timer, struct worker, end);
     (void)now_ns;
     w->count_to_ns = clock_mono_ns();
-    w->cpu_to = thread_cpu();
+    w->effort_to = thread_effort();
+    if (!w->running) {
+        give_up(w, CONNECT_WAIT_S);
+        return;
+    }
+    count_unanswered(w);
     w->missed += w->counting ? w->backlog_tail - w->backlog_head : 0;
     w->bytes_in -= w->bytes_mark;
-    if (!w->running)
-        fail(&w->failure, ERR_TIMEOUT, "only %u of %u connections could be made to %s in %d s",
-             w->connected, w->client_count, w->config->url, CONNECT_WAIT_S);
     w->counting = false;
     w->over = true;
     loop_stop(w->loop);
@@ -323,6 +387,7 @@ static int worker_init(struct worker *w, const struct load_config *config, unsig
     w->config = config;
     w->begin = (struct timer){.fire = count_from_here};
     w->end = (struct timer){.fire = time_is_up};
+    w->first = (struct timer){.fire = look_for_first};
     w->loop = loop_new(failure);
     w->backlog = calloc(BACKLOG, sizeof *w->backlog);
     w->arrivals.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -333,6 +398,7 @@ static int worker_init(struct worker *w, const struct load_config *config, unsig
     if (!w->loop || !w->backlog || w->arrivals.fd < 0)
         return fail(failure, ERR_NOMEM, "no memory for the generator");
     loop_watch(w->loop, &w->arrivals, EPOLLIN);
+    loop_timer_set(w->loop, &w->first, clock_mono_ns() + FIRST_WAIT_S * SEC_NS);
     loop_timer_set(w->loop, &w->end, clock_mono_ns() + CONNECT_WAIT_S * SEC_NS);
     return worker_clients(w, first) ? fail(failure, ERR_NOMEM, "no memory for the generator") : 0;
 }
@@ -384,7 +450,9 @@ static int read_url(const struct load_config *config, struct peer_kind *kind,
 static void add_up(const struct worker *w, struct bench_report *report, struct histogram *late)
 {
     double seconds = (double)(w->count_to_ns - w->count_from_ns) / 1e9;
-    double busy = seconds > 0 ? (w->cpu_to - w->cpu_from) / seconds : 0;
+    double span = seconds > 0 ? seconds : 1;
+    double busy = (w->effort_to.computed - w->effort_from.computed) / span;
+    double waited = (w->effort_to.waited - w->effort_from.waited) / span;
     histogram_merge(&report->latency, &w->latency);
     histogram_merge(late, &w->late);
     report->operations += w->operations;
@@ -393,8 +461,13 @@ static void add_up(const struct worker *w, struct bench_report *report, struct h
     report->refused += w->refused;
     report->missed += w->missed;
     report->bytes_in += w->bytes_in;
-    if (busy > report->generator_busy)
+    report->unanswered += w->unanswered;
+    if (w->unanswered_ns > report->unanswered_ns)
+        report->unanswered_ns = w->unanswered_ns;
+    if (busy + waited > report->generator_busy + report->generator_waited) {
         report->generator_busy = busy;
+        report->generator_waited = waited;
+    }
     if (seconds > report->seconds)
         report->seconds = seconds;
 }
@@ -409,8 +482,8 @@ static int run_workers(struct worker *workers, const struct load_config *config,
     for (unsigned i = 0; !err && i < config->threads; i++) {
         struct worker *w = &workers[i];
         w->kind = *kind;
-        w->client_count = config->connections / config->threads +
-                          (i < config->connections % config->threads);
+        w->client_count =
+            config->connections / config->threads + (i < config->connections % config->threads);
         w->rate = config->rate / config->threads;
         err = worker_init(w, config, first, failure);
         first += w->client_count;
@@ -431,13 +504,19 @@ static int run_workers(struct worker *workers, const struct load_config *config,
     return err;
 }
 
-int load_run(const struct load_config *config, struct bench_report *report,
-             struct failure *failure)
+int load_run(const struct load_config *config, struct bench_report *report, struct failure *failure)
 {
     struct peer_kind kind = {0};
     int err = read_url(config, &kind, failure);
     if (err)
         return err;
+    CHECK(config->threads > 0 && config->threads <= config->connections && config->streams > 0);
+    unsigned files = socket_limit_raise();
+    if (files < config->connections + OTHER_FILES)
+        return fail(failure, ERR_FULL,
+                    "%u connections need as many open files, and the system allows %u: raise "
+                    "`ulimit -n`, or give fewer --connections",
+                    config->connections, files);
     struct worker *workers = calloc(config->threads, sizeof *workers);
     if (!workers)
         return fail(failure, ERR_NOMEM, "no memory for the generator");

@@ -22,14 +22,16 @@ struct load_config {
     const void *script_context;
     unsigned connections; /* each with one visitor; with HTTP/2, `streams` of them */
     unsigned streams;
-    unsigned threads;
+    unsigned threads; /* 1 to connections */
     bool http2;
     double seconds, warm_up_seconds;
     double rate; /* operations/s in all; 0: closed loop */
     uint64_t seed;
 };
 
-/* Runs and adds what it found to REPORT (whose names the caller has set). */
+/* Runs and adds what it found to REPORT (whose names the caller has set). Lasts as long as
+ * CONFIG says and at most 20 s more, for the connections to stand; whatever the server
+ * does meanwhile. Raises the limit of open descriptors as far as the system lets it. */
 int load_run(const struct load_config *config, struct bench_report *report,
              struct failure *failure);
 

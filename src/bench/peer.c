@@ -18,6 +18,7 @@ struct peer {
     struct soon gone; /* `closed` is told outside of any callback */
     struct http_client *client;
     bool connected, broken, wants_output;
+    int reason;
 };
 
 static void head(void *user, const struct http_response *response)
@@ -46,12 +47,11 @@ static void break_off(struct peer *peer)
 static void done(void *user, const struct http_response *response)
 {
     struct peer *peer = user;
-    if (response->broken)
-        break_off(peer); /* its owner ends what was on its way */
-    else
-        peer->kind->events.answered(peer, response->tag, response->status);
-    if (!response->keep_alive && !peer->kind->http2)
+    /* Before its owner hears of it, who would send the next one here. */
+    if (response->broken || (!response->keep_alive && !peer->kind->http2))
         break_off(peer);
+    if (!response->broken) /* or else its owner ends what was on its way */
+        peer->kind->events.answered(peer, response->tag, response->status);
 }
 
 static const struct http_client_events client_events = {head, body, done};
@@ -67,8 +67,10 @@ static void flush(struct peer *peer)
             http_client_sent(peer->client, (size_t)sent);
         else if (errno == EAGAIN)
             break;
-        else if (errno != EINTR)
+        else if (errno != EINTR) {
+            peer->reason = errno;
             break_off(peer);
+        }
     }
     bool wants = !peer->broken && http_client_output(peer->client).len > 0;
     if (!peer->broken && wants != peer->wants_output)
@@ -83,6 +85,7 @@ static void receive(struct peer *peer)
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got <= 0) {
+        peer->reason = got < 0 ? errno : 0;
         break_off(peer);
         return;
     }
@@ -95,7 +98,8 @@ static void ready(struct watch *watch, uint32_t events)
 {
     struct peer *peer = CONTAINER_OF(watch, struct peer, watch);
     if (!peer->connected) {
-        if (socket_error(watch->fd)) {
+        peer->reason = socket_error(watch->fd);
+        if (peer->reason) {
             break_off(peer);
             return;
         }
@@ -127,8 +131,10 @@ struct peer *peer_new(const struct peer_kind *kind, void *owner)
     peer->client = http_client_new(kind->http2 ? HTTP_2 : HTTP_1, &client_events, peer);
     if (!peer->client || socket_connect(&kind->address, &peer->watch.fd, NULL) ||
         loop_watch(kind->loop, &peer->watch, EPOLLIN | EPOLLOUT)) {
+        int reason = errno;
         peer->broken = true;
         peer_free(peer);
+        errno = reason;
         return NULL;
     }
     return peer;
@@ -137,6 +143,16 @@ struct peer *peer_new(const struct peer_kind *kind, void *owner)
 void *peer_owner(const struct peer *peer)
 {
     return peer->owner;
+}
+
+bool peer_usable(const struct peer *peer)
+{
+    return peer->connected && !peer->broken;
+}
+
+int peer_reason(const struct peer *peer)
+{
+    return peer->reason;
 }
 
 static unsigned split_headers(struct str text, struct http_header *headers)

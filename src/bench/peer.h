@@ -36,9 +36,15 @@ struct peer_kind {
     uint64_t *bytes_in; /* counted up */
 };
 
-/* Begins to connect. KIND is lent. NULL when no socket can be had; no event then. */
+/* Begins to connect. KIND is lent. NULL, with errno, when
+ * no socket can be had; no event then. */
 struct peer *peer_new(const struct peer_kind *kind, void *owner);
 void *peer_owner(const struct peer *peer);
+
+/* False when it is about to be closed: a request would not be sent. */
+bool peer_usable(const struct peer *peer);
+/* Why it is gone, as errno; 0: the server closed it, or spoke no HTTP. */
+int peer_reason(const struct peer *peer);
 
 /* Sends a request whose body is in call->sent. HEADERS: "name: value\r\n" lines. Whatever
  * fails closes the connection, and `closed` tells it soon. */

@@ -1,14 +1,15 @@
 #include "bench/report.h"
 
 #include "base/check.h"
+#include "base/str.h"
 
 #include <math.h>
 
 static const struct {
     const char *name;
     double share;
-} quantiles[] = {{"p50", 0.5},    {"p75", 0.75},     {"p90", 0.9},
-                 {"p99", 0.99},   {"p99.9", 0.999},  {"p99.99", 0.9999}};
+} quantiles[] = {{"p50", 0.5},  {"p75", 0.75},    {"p90", 0.9},
+                 {"p99", 0.99}, {"p99.9", 0.999}, {"p99.99", 0.9999}};
 
 static double ms(uint64_t ns)
 {
@@ -23,30 +24,39 @@ static double per_second(const struct bench_report *r, uint64_t count)
 bool report_generator_is_limit(const struct bench_report *r)
 {
     bool late = r->open_loop && r->late_ns_p99 > histogram_quantile(&r->latency, 0.99) / 4;
-    return r->generator_busy > 0.9 || (late && r->late_ns_p99 > 1000000);
+    return r->generator_busy + r->generator_waited > 0.9 || (late && r->late_ns_p99 > 1000000);
 }
 
 static void warn(const struct bench_report *r, FILE *out)
 {
     if (report_generator_is_limit(r))
+        fprintf(
+            out,
+            "note: the generator itself is the limit: its busiest thread computed %.0f %% of the "
+            "time and waited for a core %.0f %% (give it --threads, cores of its own, or less "
+            "to do)\n",
+            100 * r->generator_busy, 100 * r->generator_waited);
+    if (r->unanswered && r->unanswered_ns > r->latency.max)
         fprintf(out,
-                "note: the generator itself is the limit: its threads computed %.0f %% of the time"
-                " (give it --threads, another core, or fewer --connections)\n",
-                100 * r->generator_busy);
+                "note: %llu operations had no answer when time was up, the oldest after %.0f ms: "
+                "the latencies are of the others\n",
+                (unsigned long long)r->unanswered, ms(r->unanswered_ns));
     if (r->open_loop && r->missed)
-        fprintf(out, "note: %llu operations were due and not begun: the server is below this rate\n",
+        fprintf(out,
+                "note: %llu operations were due and not begun: the server is below this rate\n",
                 (unsigned long long)r->missed);
 }
 
 void report_text(const struct bench_report *r, FILE *out)
 {
     fprintf(out, "%s: %s at %s\n", r->name, r->operation, r->target);
-    fprintf(out, "%u connections, HTTP/%s, %u generator threads, ", r->connections,
-            r->http2 ? "2" : "1.1", r->threads);
-    if (r->open_loop)
+    if (r->connections)
+        fprintf(out, "%u connections, HTTP/%s, %u generator threads, ", r->connections,
+                r->http2 ? "2" : "1.1", r->threads);
+    if (r->connections && r->open_loop)
         fprintf(out, "open loop at %.0f operations/s, timed from the intended start\n",
                 r->rate_wanted);
-    else
+    else if (r->connections)
         fprintf(out, "closed loop\n");
     fprintf(out, "%.1f s: %llu operations = %.0f/s, %llu requests = %.0f/s, %.1f MB/s in\n",
             r->seconds, (unsigned long long)r->operations, per_second(r, r->operations),
@@ -64,28 +74,60 @@ void report_text(const struct bench_report *r, FILE *out)
     warn(r, out);
 }
 
+/* TEXT as a JSON string; what is no UTF-8 becomes '?'. */
+static void json_text(const char *text, FILE *out)
+{
+    bool utf8 = str_is_utf8(str_of(text));
+    fputc('"', out);
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            fprintf(out, "\\%c", *c);
+        else if (*c < ' ')
+            fprintf(out, "\\u%04x", *c);
+        else
+            fputc(*c < 0x80 || utf8 ? *c : '?', out);
+    }
+    fputc('"', out);
+}
+
 void report_json(const struct bench_report *r, FILE *out)
 {
+    fputs("{\"bench\":", out);
+    json_text(r->name, out);
+    fputs(",\"operation\":", out);
+    json_text(r->operation, out);
+    fputs(",\"target\":", out);
+    json_text(r->target, out);
     fprintf(out,
-            "{\"bench\":\"%s\",\"target\":\"%s\",\"connections\":%u,\"threads\":%u,\"http\":\"%s\","
+            ",\"connections\":%u,\"threads\":%u,\"http\":\"%s\","
             "\"loop\":\"%s\",\"rate_wanted\":%.1f,\"seconds\":%.3f,\"operations\":%llu,"
             "\"operations_per_s\":%.1f,\"requests\":%llu,\"requests_per_s\":%.1f,\"failed\":%llu,"
             "\"refused\":%llu,\"missed\":%llu,\"bytes_in\":%llu,\"latency_ms\":{\"mean\":%.4f",
-            r->name, r->target, r->connections, r->threads, r->http2 ? "2" : "1.1",
-            r->open_loop ? "open" : "closed", r->rate_wanted, r->seconds,
-            (unsigned long long)r->operations, per_second(r, r->operations),
-            (unsigned long long)r->requests, per_second(r, r->requests),
-            (unsigned long long)r->failed, (unsigned long long)r->refused,
-            (unsigned long long)r->missed, (unsigned long long)r->bytes_in,
-            histogram_mean(&r->latency) / 1e6);
+            r->connections, r->threads, r->http2 ? "2" : "1.1", r->open_loop ? "open" : "closed",
+            r->rate_wanted, r->seconds, (unsigned long long)r->operations,
+            per_second(r, r->operations), (unsigned long long)r->requests,
+            per_second(r, r->requests), (unsigned long long)r->failed,
+            (unsigned long long)r->refused, (unsigned long long)r->missed,
+            (unsigned long long)r->bytes_in, histogram_mean(&r->latency) / 1e6);
     for (unsigned i = 0; i < COUNT_OF(quantiles); i++)
         fprintf(out, ",\"%s\":%.4f", quantiles[i].name,
                 ms(histogram_quantile(&r->latency, quantiles[i].share)));
     fprintf(out,
-            ",\"max\":%.4f},\"generator_busy\":%.3f,\"generator_is_limit\":%s,"
+            ",\"max\":%.4f},\"unanswered\":%llu,\"unanswered_oldest_ms\":%.4f,"
+            "\"generator_busy\":%.3f,\"generator_waited\":%.3f,\"generator_is_limit\":%s,"
             "\"fsyncs_per_s\":%.1f}\n",
-            ms(r->latency.max), r->generator_busy,
-            report_generator_is_limit(r) ? "true" : "false", r->fsyncs_per_s);
+            ms(r->latency.max), (unsigned long long)r->unanswered, ms(r->unanswered_ns),
+            r->generator_busy, r->generator_waited, report_generator_is_limit(r) ? "true" : "false",
+            r->fsyncs_per_s);
+}
+
+static int finish(FILE *out, const char *file, struct failure *failure)
+{
+    bool failed = fflush(out) || ferror(out);
+    int err = failed ? fail_errno(failure, ERR_IO, "cannot write %s", file) : 0;
+    if (fclose(out) && !err)
+        err = fail_errno(failure, ERR_IO, "cannot write %s", file);
+    return err;
 }
 
 int report_cdf_csv(const struct bench_report *r, const char *file, struct failure *failure)
@@ -98,7 +140,7 @@ int report_cdf_csv(const struct bench_report *r, const char *file, struct failur
     fprintf(out, "milliseconds,share\n");
     while (histogram_walk(&r->latency, &cell, &value, &at_most))
         fprintf(out, "%.6f,%.8f\n", ms(value), (double)at_most / (double)r->latency.count);
-    return fclose(out) ? fail_errno(failure, ERR_IO, "cannot write %s", file) : 0;
+    return finish(out, file, failure);
 }
 
 /* ---- The picture ---- */
@@ -129,8 +171,8 @@ static void draw_grid(const struct axes *axes, FILE *out)
     static const struct {
         const char *name;
         double share;
-    } ticks[] = {{"min", 0},      {"50 %", 0.5},      {"90 %", 0.9},
-                 {"99 %", 0.99},  {"99.9 %", 0.999},  {"99.99 %", 0.9999}};
+    } ticks[] = {{"min", 0},     {"50 %", 0.5},     {"90 %", 0.9},
+                 {"99 %", 0.99}, {"99.9 %", 0.999}, {"99.99 %", 0.9999}};
     for (unsigned i = 0; i < COUNT_OF(ticks); i++) {
         double x = x_of(ticks[i].share);
         fprintf(out,
@@ -183,5 +225,5 @@ int report_cdf_svg(const struct bench_report *r, const char *file, struct failur
     draw_grid(&axes, out);
     draw_curve(r, &axes, out);
     fprintf(out, "</svg>\n");
-    return fclose(out) ? fail_errno(failure, ERR_IO, "cannot write %s", file) : 0;
+    return finish(out, file, failure);
 }

@@ -20,10 +20,12 @@ struct bench_report {
     double seconds;
     uint64_t operations, requests, failed, refused; /* refused: 503 */
     uint64_t bytes_in;
-    uint64_t missed;        /* open loop: not even begun when time was up */
-    double generator_busy;  /* share of its time the busiest generator thread computed */
-    uint64_t late_ns_p99;   /* open loop: how late operations were begun for want of the generator */
-    double fsyncs_per_s;    /* of the disk beside it; 0: not measured */
+    uint64_t missed;                    /* open loop: not even begun when time was up */
+    uint64_t unanswered, unanswered_ns; /* on their way when time was up; age of the oldest */
+    /* Shares of its time that the busiest generator thread computed, and waited for a core. */
+    double generator_busy, generator_waited;
+    uint64_t late_ns_p99; /* open loop: how late operations were begun for want of the generator */
+    double fsyncs_per_s;  /* of the disk beside it; 0: not measured */
     struct histogram latency;
 };
 

@@ -110,6 +110,8 @@ static enum script_verdict cart_answer(const void *context, struct visitor *visi
     (void)context;
     if (status == 201 && !read_id(body, state->id))
         return SCRIPT_FAILED;
+    if (status == 404)
+        state->id[0] = 0; /* it is gone; the next operation makes another */
     return verdict_of(status);
 }
 

@@ -31,8 +31,8 @@ struct visitor {
 };
 
 struct script_request {
-    const char *method; /* "GET" */
-    struct buf *path;   /* empty, to be written */
+    const char *method;  /* "GET" */
+    struct buf *path;    /* empty, to be written */
     struct buf *headers; /* "name: value\r\n" lines besides Host and Content-Length */
     struct buf *body;
 };
@@ -68,7 +68,7 @@ extern const struct script script_buy;
 struct shop_script {
     const char *const *items; /* what is put into carts */
     unsigned item_count;
-    bool hot; /* everybody wants items[0] */
+    bool hot;       /* everybody wants items[0] */
     unsigned lines; /* per cart */
 };
 

@@ -111,5 +111,8 @@ int program_run(int count, char **words)
         command_show_help(command);
         return EXIT_DONE;
     }
-    return command->run(command, count - 2, words + 2);
+    int status = command->run(command, count - 2, words + 2);
+    if ((fflush(stdout) || ferror(stdout)) && status == EXIT_DONE)
+        return command_failed(command, "not all could be written to standard output");
+    return status;
 }
