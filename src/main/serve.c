@@ -1,15 +1,16 @@
 #include "base/check.h"
-
 #include "main/program.h"
 #include "main/server.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
-/* SIGINT and SIGTERM are taken by sigwait on the main thread alone: blocked here, before
+/* SIGINT and SIGTERM are taken by sigwait on one thread alone: blocked here, before
  * any thread is made, so that all inherit it. */
 static void block_signals(sigset_t *set)
 {
@@ -30,15 +31,28 @@ static void raise_descriptor_limit(void)
     }
 }
 
-static void wait_for_signal(const sigset_t *set)
+/* Who waits for the signal, on a thread of its own: bringing a shop up may take long (a
+ * first import, a long log), and is broken off at once. That is safe at any moment, as
+ * being killed is; nothing has been promised to anyone yet. */
+struct stopper {
+    const sigset_t *signals;
+    atomic_bool settled; /* by whoever comes first: the signal, or the shop being ready */
+    pthread_t thread;
+};
+
+static void *wait_for_signal(void *argument)
 {
+    struct stopper *stopper = argument;
     int signal;
-    while (sigwait(set, &signal) == EINTR)
+    while (sigwait(stopper->signals, &signal) == EINTR)
         ;
+    if (!atomic_exchange(&stopper->settled, true))
+        _exit(EXIT_DONE);
+    return NULL;
 }
 
 static int serve(const struct program_command *self, const struct settings *settings,
-                 const sigset_t *signals)
+                 struct stopper *stopper)
 {
     struct server server;
     struct failure failure = {0};
@@ -52,12 +66,14 @@ static int serve(const struct program_command *self, const struct settings *sett
         server_close(&server);
         return command_failed(self, failure.text);
     }
+    if (atomic_exchange(&stopper->settled, true))
+        pthread_join(stopper->thread, NULL); /* the process ends meanwhile */
     printf("stoa: shop ready at %s\n", server.url);
     fflush(stdout);
-    wait_for_signal(signals);
+    pthread_join(stopper->thread, NULL);
     log_line(&server.log, LOG_INFO, "main", "stopping");
     /* A second signal does not wait for what is in flight. */
-    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    pthread_sigmask(SIG_UNBLOCK, stopper->signals, NULL);
     server_close(&server);
     return EXIT_DONE;
 }
@@ -75,7 +91,16 @@ static int run_serve(const struct program_command *self, int count, char **words
     }
     block_signals(&signals);
     raise_descriptor_limit();
-    int status = serve(self, settings, &signals);
+    /* Not on the stack: when the server fails, the thread is still there. */
+    static struct stopper stopper;
+    static sigset_t taken;
+    taken = signals;
+    stopper.signals = &taken;
+    if (pthread_create(&stopper.thread, NULL, wait_for_signal, &stopper)) {
+        free(settings);
+        return command_failed(self, "cannot start a thread");
+    }
+    int status = serve(self, settings, &stopper);
     free(settings);
     return status;
 }

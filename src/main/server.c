@@ -155,15 +155,19 @@ int server_open(struct server *server, const struct settings *settings, struct f
 
 /* ---- The catalogue of a new shop ---- */
 
-static bool has_products(struct server *server)
+static int has_products(struct server *server, bool *has, struct failure *failure)
 {
     struct reader *reader;
     struct shop_counts counts = {0};
-    if (reader_open(server->dir.database, &reader, NULL))
-        return true;
-    int err = reader_counts(reader, &counts);
+    int err = reader_open(server->dir.database, &reader, failure);
+    if (err)
+        return err;
+    err = reader_counts(reader, &counts);
     reader_close(reader);
-    return err || counts.products > 0;
+    *has = counts.products > 0;
+    return err ? fail(failure, err, "cannot count the products of %s: %s", server->dir.database,
+                      err_sentence(err))
+               : 0;
 }
 
 /* The demo catalogue as a file that can be opened by PATH; its descriptor, or -1. */
@@ -191,8 +195,10 @@ int server_stock_up(struct server *server, const char *file, struct failure *fai
 {
     char path[64];
     int demo = -1;
-    if (has_products(server))
-        return 0;
+    bool has = false;
+    int counted = has_products(server, &has, failure);
+    if (counted || has)
+        return counted;
     if (strcmp(file, "demo") == 0) {
         demo = demo_file(path, sizeof path);
         if (demo < 0)
