@@ -64,6 +64,7 @@ const struct route routes[] = {
     UCP(HTTP_GET, "/carts/{id}", ucp_cart_get, ROUTE_INLINE, "UCP: a cart"),
     UCP(HTTP_PUT, "/carts/{id}", ucp_cart_update, ROUTE_INLINE, "UCP: replaces a cart's content"),
     UCP(HTTP_POST, "/carts/{id}/cancel", ucp_cart_cancel, ROUTE_INLINE, "UCP: cancels a cart"),
+    SHOW("/carts/{id}/open", ucp_cart_open, ROUTE_INLINE, "a platform's cart, in a browser"),
     UCP(HTTP_POST, "/checkout-sessions", ucp_checkout_create, ROUTE_INLINE, "UCP: a new checkout"),
     UCP(HTTP_GET, "/checkout-sessions/{id}", ucp_checkout_get, ROUTE_INLINE, "UCP: a checkout"),
     UCP(HTTP_PUT, "/checkout-sessions/{id}", ucp_checkout_update, ROUTE_INLINE,

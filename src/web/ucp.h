@@ -147,6 +147,8 @@ enum app_verdict ucp_cart_create(struct exchange *x);
 enum app_verdict ucp_cart_get(struct exchange *x);
 enum app_verdict ucp_cart_update(struct exchange *x);
 enum app_verdict ucp_cart_cancel(struct exchange *x);
+/* For a person's browser: the goods of a platform's cart into the person's own. */
+enum app_verdict ucp_cart_open(struct exchange *x);
 enum app_verdict ucp_checkout_create(struct exchange *x);
 enum app_verdict ucp_checkout_get(struct exchange *x);
 enum app_verdict ucp_checkout_update(struct exchange *x);

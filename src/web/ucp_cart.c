@@ -12,6 +12,10 @@ static enum app_verdict show(struct exchange *x, int status, const struct cart *
     ucp_put_basket(&view, json->root, &cart->basket);
     ucp_put_links(&view, json->root);
     json_put_text(json, json->root, "expires_at", ucp_time(json->arena, cart->expires_ms));
+    if (!cart->canceled)
+        json_put_text(json, json->root, "continue_url",
+                      arena_printf(json->arena, "%.*s/carts/%.*s/open", STR_FMT(view.base),
+                                   STR_FMT(ucp_id(json->arena, cart->id))));
     return ucp_send(&view, status);
 }
 

@@ -228,6 +228,26 @@ def test_a_canceled_cart_is_gone(platform, several):
     assert platform.cart("PUT", "/carts/" + cart["id"], {"line_items": []}).status == 404
 
 
+def test_a_cart_opens_in_a_browser(shop, platform, several):
+    """The browser gets the goods in a cart of its own; opening the link twice changes nothing."""
+    variant = next(v for v in several["variants"] if v["availability"]["available"])["id"]
+    cart = platform.cart("POST", "/carts", {"line_items": lines({variant: 2})})
+    address = cart["continue_url"]
+    assert address.startswith(shop.url)
+    cookie, own = "", None
+    for _ in range(2):
+        platform.connection.request("GET", address[len(shop.url):], headers={"Cookie": cookie})
+        answer = platform.connection.getresponse()
+        answer.read()
+        assert answer.status == 303 and answer.headers["Location"] == "/cart"
+        cookies = [c.split(";")[0] for c in answer.headers.get_all("Set-Cookie")]
+        cookie = "; ".join(cookies)
+        own = dict(c.split("=") for c in cookies)["cart"]
+        assert own != cart["id"]
+    seen = platform.cart("GET", "/carts/" + own)
+    assert [line["quantity"] for line in seen["line_items"]] == [2]
+
+
 def test_a_cart_of_nobody_is_not_converted(platform):
     answer = platform.send("POST", "/checkout-sessions", {"cart_id": "0" * 31 + "1"})
     assert answer.status == 404 and answer.codes() == ["not_found"]
