@@ -296,6 +296,37 @@ def test_a_stop_does_not_wait_for_an_import(tmp_path):
             lambda: figures_of(shop)["stoa_products"] == 60000, 60, "the rest of the import")
 
 
+def test_an_import_goes_on_without_its_client(tmp_path):
+    with Shop(tmp_path, catalogue=None) as shop:
+        operator = Operator(shop)
+        answer = operator.send("POST", "/import?name=many.csv", goods(20000))
+        assert answer.status == 200
+        operator.connection.sock.close()
+        answer.close()
+        wait_until(lambda: figures_of(shop)["stoa_products"] == 20000, 60, "the import")
+        wait_until(lambda: Operator(shop).send("POST", "/import", goods(1)).status == 200, 10,
+                   "the next import's turn")
+
+
+def test_an_export_whose_reader_leaves_makes_room(tmp_path):
+    """A reader takes a little and goes; the next one gets everything."""
+    with Shop(tmp_path, catalogue=None) as shop:
+        assert Operator(shop).import_lines(goods(20000))[-1]["done"] is True
+        operator = Operator(shop)
+        answer = operator.send("GET", "/export")
+        assert answer.read(1000)
+        operator.connection.sock.close()
+        answer.close()
+        whole = wait_until(lambda: exported(shop), 20, "the next export's turn")
+        assert whole.count("\n") == 20001
+
+
+def exported(shop):
+    answer = Operator(shop).send("GET", "/export")
+    text = answer.read().decode()
+    return text if answer.status == 200 else None
+
+
 def figures_of(shop):
     connection = http.client.HTTPConnection(shop.address, timeout=20)
     connection.request("GET", "/metrics")
