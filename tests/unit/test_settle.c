@@ -78,14 +78,18 @@ static void start(struct scene *scene)
     assert_int_equal(settle_start(&config, &scene->settle, &failure), 0);
 }
 
-static void look_times(struct scene *scene, unsigned times)
+static void look_until(struct scene *scene, unsigned wanted)
 {
-    unsigned wanted = atomic_load(&scene->looks) + times;
     uint64_t deadline = clock_mono_ns() + 20 * SEC_NS;
     while (atomic_load(&scene->looks) < wanted) {
         assert_true(clock_mono_ns() < deadline);
         usleep(500);
     }
+}
+
+static void look_times(struct scene *scene, unsigned times)
+{
+    look_until(scene, atomic_load(&scene->looks) + times);
 }
 
 static void end(struct scene *scene)
@@ -244,10 +248,10 @@ static void being_woken_it_looks_at_once(void **state)
         .interval_ms = 600000};
     struct failure failure;
     assert_int_equal(settle_start(&config, &scene.settle, &failure), 0);
-    while (atomic_load(&scene.looks) < 1)
-        usleep(500);
+    look_until(&scene, 1);
+    unsigned before = atomic_load(&scene.looks);
     settle_wake(scene.settle);
-    look_times(&scene, 1);
+    look_until(&scene, before + 1);
     end(&scene);
 }
 
