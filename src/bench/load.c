@@ -444,7 +444,7 @@ static int read_url(const struct load_config *config, struct peer_kind *kind,
     ptrdiff_t slash = str_find_byte(rest, '/');
     kind->authority = slash < 0 ? rest : str_sub(rest, 0, (size_t)slash);
     kind->http2 = config->http2;
-    return address_resolve(kind->authority, false, &kind->address, failure);
+    return endpoint_resolve(kind->authority, false, &kind->address, failure);
 }
 
 static void add_up(const struct worker *w, struct bench_report *report, struct histogram *late)

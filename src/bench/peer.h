@@ -29,7 +29,7 @@ struct peer_events {
 
 struct peer_kind {
     struct loop *loop;
-    struct address address;
+    struct endpoint address;
     struct str authority; /* "127.0.0.1:8080" */
     bool http2;
     struct peer_events events;

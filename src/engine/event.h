@@ -63,7 +63,7 @@ struct event_conn {
     bool sending; /* in the middle of a large answer */
     bool broken;  /* to be closed at the end of this turn */
     bool reset;   /* and by a reset */
-    struct address peer;
+    struct endpoint peer;
 };
 
 struct event_door {
@@ -150,7 +150,7 @@ void event_doors_drain(struct event_loop *l);
 void event_doors_resume(struct event_loop *l);
 
 /* event_conn.c. Takes FD over. */
-void event_conn_open(struct event_loop *l, int fd, const struct address *peer, bool tls);
+void event_conn_open(struct event_loop *l, int fd, const struct endpoint *peer, bool tls);
 /* Receives, sends, closes: one turn of it. C may be gone afterwards. */
 void event_conn_turn(struct event_conn *c);
 void event_conn_close(struct event_conn *c, bool reset);

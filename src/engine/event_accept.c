@@ -61,7 +61,7 @@ static void refuse_one(struct event_loop *l, int door_fd)
 static bool accept_one(struct event_door *door)
 {
     struct event_loop *l = door->owner;
-    struct address peer = {.len = sizeof peer.at};
+    struct endpoint peer = {.len = sizeof peer.at};
     int fd = accept4(door->watch.fd, (struct sockaddr *)&peer.at, &peer.len,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {

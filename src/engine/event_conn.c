@@ -55,7 +55,7 @@ static bool http_start(struct event_conn *c)
 {
     char peer[ADDRESS_TEXT];
     enum http_protocol protocol = HTTP_DETECT;
-    address_text(&c->peer, false, peer, sizeof peer);
+    endpoint_text(&c->peer, false, peer, sizeof peer);
     if (c->tls)
         protocol = tls_agreed(c->tls, STR("h2")) ? HTTP_2 : HTTP_1;
     c->http = http_conn_new(&c->owner->host, protocol, c->tls != NULL, str_of(peer),
@@ -398,7 +398,7 @@ static void conn_deadline(struct timer *timer, uint64_t now_ns)
     }
 }
 
-void event_conn_open(struct event_loop *l, int fd, const struct address *peer, bool tls)
+void event_conn_open(struct event_loop *l, int fd, const struct endpoint *peer, bool tls)
 {
     struct event_conn *c = conn_take(l);
     if (!c) {

@@ -31,15 +31,15 @@ void engine_settings_fill(struct engine_config *config)
 static int open_one(struct engine_sockets *sockets, unsigned index, const char *text,
                     struct failure *failure)
 {
-    struct address address;
-    int err = address_resolve(str_of(text), true, &address, failure);
+    struct endpoint address;
+    int err = endpoint_resolve(str_of(text), true, &address, failure);
     if (!err)
         err = socket_listen_check(&address, text, failure);
     for (unsigned i = 0; !err && i < sockets->sharers; i++)
         err = socket_listen(&address, text, sockets->sharers > 1,
                             &sockets->fds[index * sockets->sharers + i], failure);
     if (!err)
-        sockets->ports[index] = address_port(&address);
+        sockets->ports[index] = endpoint_port(&address);
     return err;
 }
 

@@ -14,7 +14,7 @@
 
 enum { BACKLOG = 4096, HOST_MAX = 254 };
 
-int address_split(struct str text, struct str *host, uint16_t *port, struct failure *failure)
+int endpoint_split(struct str text, struct str *host, uint16_t *port, struct failure *failure)
 {
     struct str rest;
     if (text.len > 0 && text.at[0] == '[') {
@@ -46,7 +46,7 @@ int address_split(struct str text, struct str *host, uint16_t *port, struct fail
 }
 
 /* Every address of both families, or of IPv4 alone where the kernel has no IPv6. */
-static void wildcard(uint16_t port, struct address *address)
+static void wildcard(uint16_t port, struct endpoint *address)
 {
     int probe = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
     memset(address, 0, sizeof *address);
@@ -62,14 +62,14 @@ static void wildcard(uint16_t port, struct address *address)
         v4->sin_addr.s_addr = htonl(INADDR_ANY);
         address->len = sizeof *v4;
     }
-    address_set_port(address, port);
+    endpoint_set_port(address, port);
 }
 
-int address_resolve(struct str text, bool passive, struct address *address, struct failure *failure)
+int endpoint_resolve(struct str text, bool passive, struct endpoint *address, struct failure *failure)
 {
     struct str host;
     uint16_t port;
-    int err = address_split(text, &host, &port, failure);
+    int err = endpoint_split(text, &host, &port, failure);
     if (err)
         return err;
     if (host.len == 0 && passive) {
@@ -88,11 +88,11 @@ int address_resolve(struct str text, bool passive, struct address *address, stru
     memcpy(&address->at, found->ai_addr, found->ai_addrlen);
     address->len = found->ai_addrlen;
     freeaddrinfo(found);
-    address_set_port(address, port);
+    endpoint_set_port(address, port);
     return ERR_OK;
 }
 
-void address_text(const struct address *address, bool with_port, char *out, size_t size)
+void endpoint_text(const struct endpoint *address, bool with_port, char *out, size_t size)
 {
     char host[INET6_ADDRSTRLEN] = "?";
     if (size > 0)
@@ -119,14 +119,14 @@ void address_text(const struct address *address, bool with_port, char *out, size
     }
 }
 
-uint16_t address_port(const struct address *address)
+uint16_t endpoint_port(const struct endpoint *address)
 {
     if (address->at.ss_family == AF_INET6)
         return ntohs(((const struct sockaddr_in6 *)&address->at)->sin6_port);
     return ntohs(((const struct sockaddr_in *)&address->at)->sin_port);
 }
 
-void address_set_port(struct address *address, uint16_t port)
+void endpoint_set_port(struct endpoint *address, uint16_t port)
 {
     if (address->at.ss_family == AF_INET6)
         ((struct sockaddr_in6 *)&address->at)->sin6_port = htons(port);
@@ -134,7 +134,7 @@ void address_set_port(struct address *address, uint16_t port)
         ((struct sockaddr_in *)&address->at)->sin_port = htons(port);
 }
 
-static int new_socket(const struct address *address, struct failure *failure, const char *text)
+static int new_socket(const struct endpoint *address, struct failure *failure, const char *text)
 {
     int fd = socket(address->at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -166,7 +166,7 @@ static int bind_failure(const char *text, struct failure *failure)
     return fail_errno(failure, ERR_IO, "cannot listen on %s", text);
 }
 
-static int bind_to(int fd, const struct address *address, const char *text, struct failure *failure)
+static int bind_to(int fd, const struct endpoint *address, const char *text, struct failure *failure)
 {
     set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (address->at.ss_family == AF_INET6) {
@@ -178,9 +178,9 @@ static int bind_to(int fd, const struct address *address, const char *text, stru
     return ERR_OK;
 }
 
-int socket_listen_check(const struct address *address, const char *text, struct failure *failure)
+int socket_listen_check(const struct endpoint *address, const char *text, struct failure *failure)
 {
-    if (address_port(address) == 0)
+    if (endpoint_port(address) == 0)
         return ERR_OK;
     int fd = new_socket(address, failure, text);
     if (fd < 0)
@@ -190,7 +190,7 @@ int socket_listen_check(const struct address *address, const char *text, struct 
     return err;
 }
 
-int socket_listen(struct address *address, const char *text, bool shared, int *out,
+int socket_listen(struct endpoint *address, const char *text, bool shared, int *out,
                   struct failure *failure)
 {
     int fd = new_socket(address, failure, text);
@@ -213,10 +213,10 @@ int socket_listen(struct address *address, const char *text, bool shared, int *o
     return ERR_OK;
 }
 
-int socket_connect(const struct address *address, int *out, struct failure *failure)
+int socket_connect(const struct endpoint *address, int *out, struct failure *failure)
 {
     char text[ADDRESS_TEXT];
-    address_text(address, true, text, sizeof text);
+    endpoint_text(address, true, text, sizeof text);
     int fd = new_socket(address, failure, text);
     if (fd < 0)
         return ERR_IO;

@@ -2,7 +2,7 @@
  *
  * Used by the engines, the load manager and the clients. All sockets are
  * non-blocking, close-on-exec and, for TCP, without Nagle's delay. Thread: any;
- * address_resolve may ask DNS and wait for it.
+ * endpoint_resolve may ask DNS and wait for it.
  */
 #ifndef STOA_NET_SOCKET_H
 #define STOA_NET_SOCKET_H
@@ -16,39 +16,39 @@
 
 enum { ADDRESS_TEXT = 64 }; /* "[IPv6]:port" with its NUL */
 
-struct address {
+struct endpoint {
     struct sockaddr_storage at;
     socklen_t len;
 };
 
 /* Splits "HOST:PORT", "[IPV6]:PORT" or ":PORT" (HOST is then empty: every
  * address). Pure. ERR_INVALID with what is wrong about it. */
-int address_split(struct str text, struct str *host, uint16_t *port, struct failure *failure);
+int endpoint_split(struct str text, struct str *host, uint16_t *port, struct failure *failure);
 
 /* The address of TEXT ("HOST:PORT"); a name is looked up, which may wait. An empty
  * host gives the wildcard for PASSIVE and the loopback address otherwise. */
-int address_resolve(struct str text, bool passive, struct address *address,
+int endpoint_resolve(struct str text, bool passive, struct endpoint *address,
                     struct failure *failure);
 
 /* "127.0.0.1:8080", "[::1]:8080"; without the port: "127.0.0.1", "::1". */
-void address_text(const struct address *address, bool with_port, char *out, size_t size);
+void endpoint_text(const struct endpoint *address, bool with_port, char *out, size_t size);
 
-uint16_t address_port(const struct address *address);
-void address_set_port(struct address *address, uint16_t port);
+uint16_t endpoint_port(const struct endpoint *address);
+void endpoint_set_port(struct endpoint *address, uint16_t port);
 
 /* Whether somebody else listens at TEXT already: 0, or ERR_EXISTS. Asked before
  * sockets that share a port are made, because sharing would join in silently. */
-int socket_listen_check(const struct address *address, const char *text, struct failure *failure);
+int socket_listen_check(const struct endpoint *address, const char *text, struct failure *failure);
 
 /* A listening socket at ADDRESS (port 0: any free one; *ADDRESS then has it). SHARED:
  * several sockets of this process have the same port and the kernel spreads what
  * comes (SO_REUSEPORT). TEXT is what the person wrote, for the message. */
-int socket_listen(struct address *address, const char *text, bool shared, int *fd,
+int socket_listen(struct endpoint *address, const char *text, bool shared, int *fd,
                   struct failure *failure);
 
 /* A socket that is connecting to ADDRESS: writable when it is, or has failed; then
  * ask socket_error. */
-int socket_connect(const struct address *address, int *fd, struct failure *failure);
+int socket_connect(const struct endpoint *address, int *fd, struct failure *failure);
 int socket_error(int fd);
 
 /* close() will drop what was not sent, and reset the connection. */

@@ -26,7 +26,7 @@ static void addresses_are_split_as_people_write_them(void **state)
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         struct str host;
         uint16_t port;
-        assert_int_equal(address_split(str_of(good[i].text), &host, &port, NULL), ERR_OK);
+        assert_int_equal(endpoint_split(str_of(good[i].text), &host, &port, NULL), ERR_OK);
         assert_true(str_eq(host, str_of(good[i].host)));
         assert_int_equal(port, good[i].port);
     }
@@ -53,7 +53,7 @@ static void what_is_wrong_with_an_address_is_said(void **state)
         struct str host;
         uint16_t port;
         struct failure failure = {0};
-        assert_int_equal(address_split(str_of(bad[i].text), &host, &port, &failure), ERR_INVALID);
+        assert_int_equal(endpoint_split(str_of(bad[i].text), &host, &port, &failure), ERR_INVALID);
         assert_non_null(strstr(failure.text, bad[i].about));
     }
 }
@@ -63,10 +63,10 @@ static void an_address_is_written_as_it_was_read(void **state)
     (void)state;
     static const char *const texts[] = {"127.0.0.1:8080", "[::1]:8443"};
     for (int i = 0; i < 2; i++) {
-        struct address address;
+        struct endpoint address;
         char text[ADDRESS_TEXT];
-        assert_int_equal(address_resolve(str_of(texts[i]), true, &address, NULL), ERR_OK);
-        address_text(&address, true, text, sizeof text);
+        assert_int_equal(endpoint_resolve(str_of(texts[i]), true, &address, NULL), ERR_OK);
+        endpoint_text(&address, true, text, sizeof text);
         assert_string_equal(text, texts[i]);
     }
 }
@@ -74,17 +74,17 @@ static void an_address_is_written_as_it_was_read(void **state)
 static void a_taken_port_is_refused_with_advice(void **state)
 {
     (void)state;
-    struct address address;
+    struct endpoint address;
     struct failure failure = {0};
     char text[ADDRESS_TEXT];
     int first, second;
-    assert_int_equal(address_resolve(STR("127.0.0.1:0"), true, &address, NULL), ERR_OK);
+    assert_int_equal(endpoint_resolve(STR("127.0.0.1:0"), true, &address, NULL), ERR_OK);
     assert_int_equal(socket_listen(&address, "127.0.0.1:0", true, &first, NULL), ERR_OK);
-    assert_int_not_equal(address_port(&address), 0);
+    assert_int_not_equal(endpoint_port(&address), 0);
     /* Sharers of this process may join, but a check finds that somebody is there. */
     assert_int_equal(socket_listen(&address, "x", true, &second, NULL), ERR_OK);
     close(second);
-    address_text(&address, true, text, sizeof text);
+    endpoint_text(&address, true, text, sizeof text);
     assert_int_equal(socket_listen_check(&address, text, &failure), ERR_EXISTS);
     assert_non_null(strstr(failure.text, text));
     assert_non_null(strstr(failure.text, "choose another port with --listen"));
@@ -95,9 +95,9 @@ static void a_taken_port_is_refused_with_advice(void **state)
 static void a_connection_comes_about_or_says_why_not(void **state)
 {
     (void)state;
-    struct address address;
+    struct endpoint address;
     int door, fd;
-    assert_int_equal(address_resolve(STR("127.0.0.1:0"), true, &address, NULL), ERR_OK);
+    assert_int_equal(endpoint_resolve(STR("127.0.0.1:0"), true, &address, NULL), ERR_OK);
     assert_int_equal(socket_listen(&address, "x", false, &door, NULL), ERR_OK);
     assert_int_equal(socket_connect(&address, &fd, NULL), ERR_OK);
     struct pollfd writable = {fd, POLLOUT, 0};
