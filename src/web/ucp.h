@@ -137,6 +137,18 @@ yyjson_mut_val *ucp_add_variant(struct ucp_view *view, yyjson_mut_val *variants,
 void ucp_put_options(struct json *json, yyjson_mut_val *object, const struct product *product,
                      const struct str *selected);
 
+/* ---- Filters (ucp_catalog.c) ---- */
+
+struct ucp_filters {
+    struct str categories[SEARCH_CATEGORIES_MAX];
+    unsigned category_count;
+    int64_t price_min, price_max; /* 0: no bound */
+    bool any;
+};
+void ucp_read_filters(struct json_in *in, const struct json_spot *body,
+                      struct ucp_filters *filters);
+bool ucp_in_price(const struct ucp_filters *filters, const struct variant *variant);
+
 /* ---- Handlers ---- */
 
 enum app_verdict ucp_discovery(struct exchange *x);

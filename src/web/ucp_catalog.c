@@ -3,17 +3,10 @@
 
 enum { PAGE_DEFAULT = 10, PAGE_MAX = 50, IDS_MAX = 50, QUERY_MAX = 500, CURSOR_MAX = 500 };
 
-struct filters {
-    struct str categories[SEARCH_CATEGORIES_MAX];
-    unsigned category_count;
-    int64_t price_min, price_max; /* 0: no bound */
-    bool any;
-};
-
-static void read_filters(struct json_in *in, const struct json_spot *body, struct filters *filters)
+void ucp_read_filters(struct json_in *in, const struct json_spot *body, struct ucp_filters *filters)
 {
     struct json_spot spot = json_member(body, "filters");
-    *filters = (struct filters){0};
+    *filters = (struct ucp_filters){0};
     if (!json_is_object(in, &spot))
         return;
     struct json_spot list = json_member(&spot, "categories");
@@ -30,13 +23,13 @@ static void read_filters(struct json_in *in, const struct json_spot *body, struc
     filters->any = filters->category_count || json_has(&price);
 }
 
-static bool in_price(const struct filters *filters, const struct variant *variant)
+bool ucp_in_price(const struct ucp_filters *filters, const struct variant *variant)
 {
     return variant->price >= filters->price_min &&
            (!filters->price_max || variant->price <= filters->price_max);
 }
 
-static bool in_category(const struct filters *filters, const struct product *product)
+static bool in_category(const struct ucp_filters *filters, const struct product *product)
 {
     for (unsigned i = 0; i < filters->category_count; i++)
         if (str_eq_nocase(filters->categories[i], product->category))
@@ -48,20 +41,20 @@ static bool in_category(const struct filters *filters, const struct product *pro
 
 /* A found product with its first variants, the one to be shown first in front. */
 static void add_found(struct ucp_view *view, yyjson_mut_val *products,
-                      const struct product *product, const struct filters *filters)
+                      const struct product *product, const struct ucp_filters *filters)
 {
     yyjson_mut_val *object = json_add_object(&view->json, products);
     unsigned featured = (unsigned)choice_default(product), shown = 1;
     ucp_put_product(view, object, product);
     ucp_put_options(&view->json, object, product, NULL);
     yyjson_mut_val *variants = json_put_list(&view->json, object, "variants");
-    if (!in_price(filters, &product->variants[featured]))
+    if (!ucp_in_price(filters, &product->variants[featured]))
         for (unsigned i = 0; i < product->variant_count; i++)
-            if (in_price(filters, &product->variants[i]))
+            if (ucp_in_price(filters, &product->variants[i]))
                 featured = i;
     ucp_add_variant(view, variants, product, &product->variants[featured]);
     for (unsigned i = 0; i < product->variant_count && shown < UCP_VARIANTS_SHOWN; i++) {
-        if (i == featured || !in_price(filters, &product->variants[i]))
+        if (i == featured || !ucp_in_price(filters, &product->variants[i]))
             continue;
         ucp_add_variant(view, variants, product, &product->variants[i]);
         shown++;
@@ -69,7 +62,7 @@ static void add_found(struct ucp_view *view, yyjson_mut_val *products,
 }
 
 static void put_found(struct ucp_view *view, const struct search_page *page,
-                      const struct filters *filters)
+                      const struct ucp_filters *filters)
 {
     struct json *json = &view->json;
     yyjson_mut_val *products = json_put_list(json, json->root, "products");
@@ -86,12 +79,12 @@ static void put_found(struct ucp_view *view, const struct search_page *page,
     json_put_int(json, pagination, "total_count", (int64_t)page->total);
 }
 
-static void read_search(struct ucp *ucp, struct search *search, struct filters *filters)
+static void read_search(struct ucp *ucp, struct search *search, struct ucp_filters *filters)
 {
     struct json_in *in = &ucp->in;
     struct json_spot query = json_member(&ucp->body, "query");
     search->text = json_text(in, &query, QUERY_MAX);
-    read_filters(in, &ucp->body, filters);
+    ucp_read_filters(in, &ucp->body, filters);
     struct json_spot pagination = json_member(&ucp->body, "pagination");
     json_is_object(in, &pagination);
     int64_t limit = json_integer_of(in, &pagination, "limit", 1, INT32_MAX, PAGE_DEFAULT);
@@ -111,7 +104,7 @@ enum app_verdict ucp_catalog_search(struct exchange *x)
     struct ucp *ucp = ucp_begin(x);
     struct search search = {0};
     struct search_page page = {0};
-    struct filters filters;
+    struct ucp_filters filters;
     struct ucp_view view;
     if (!ucp)
         return APP_DONE;
@@ -141,6 +134,7 @@ struct found {
     struct str id;
     struct product *product; /* NULL: nothing */
     int variant;             /* -1: the product as a whole */
+    unsigned shown;          /* the variant that stands for it in the answer */
 };
 
 static int find_all(struct exchange *x, struct found *found, unsigned count)
@@ -162,10 +156,18 @@ static int find_all(struct exchange *x, struct found *found, unsigned count)
     return 0;
 }
 
-static unsigned variant_of(const struct found *found)
+/* Of a product as a whole the variant to be shown first, of those that FILTERS leave. */
+static unsigned choose(const struct found *found, const struct ucp_filters *filters)
 {
-    return found->variant >= 0 ? (unsigned)found->variant
-                               : (unsigned)choice_default(found->product);
+    const struct product *product = found->product;
+    if (found->variant >= 0)
+        return (unsigned)found->variant;
+    unsigned first = (unsigned)choice_default(product);
+    for (unsigned i = 0; i < product->variant_count; i++)
+        if (!ucp_in_price(filters, &product->variants[first]) &&
+            ucp_in_price(filters, &product->variants[i]))
+            first = i;
+    return first;
 }
 
 /* A variant once, with all identifiers that stand for it. */
@@ -173,15 +175,15 @@ static void add_looked_up(struct ucp_view *view, yyjson_mut_val *variants,
                           const struct found *found, unsigned count, unsigned at)
 {
     const struct product *product = found[at].product;
-    unsigned variant = variant_of(&found[at]);
+    unsigned variant = found[at].shown;
     for (unsigned i = 0; i < at; i++)
-        if (found[i].product == product && variant_of(&found[i]) == variant)
+        if (found[i].product == product && found[i].shown == variant)
             return;
     struct json *json = &view->json;
     yyjson_mut_val *object = ucp_add_variant(view, variants, product, &product->variants[variant]);
     yyjson_mut_val *inputs = json_put_list(json, object, "inputs");
     for (unsigned i = at; i < count; i++) {
-        if (found[i].product != product || variant_of(&found[i]) != variant)
+        if (found[i].product != product || found[i].shown != variant)
             continue;
         yyjson_mut_val *input = json_add_object(json, inputs);
         json_put_text(json, input, "id", found[i].id);
@@ -189,10 +191,10 @@ static void add_looked_up(struct ucp_view *view, yyjson_mut_val *variants,
     }
 }
 
-static bool is_wanted(const struct found *found, const struct filters *filters)
+static bool is_wanted(const struct found *found, const struct ucp_filters *filters)
 {
     return found->product && in_category(filters, found->product) &&
-           in_price(filters, &found->product->variants[variant_of(found)]);
+           ucp_in_price(filters, &found->product->variants[found->shown]);
 }
 
 static void put_looked_up(struct ucp_view *view, struct found *found, unsigned count)
@@ -255,7 +257,7 @@ static struct found *read_ids(struct ucp *ucp, unsigned *count)
 enum app_verdict ucp_catalog_lookup(struct exchange *x)
 {
     struct ucp *ucp = ucp_begin(x);
-    struct filters filters;
+    struct ucp_filters filters;
     struct ucp_view view;
     unsigned count;
     if (!ucp)
@@ -266,7 +268,7 @@ enum app_verdict ucp_catalog_lookup(struct exchange *x)
                           arena_printf(&x->arena, "At most %d ids are looked up at once.", IDS_MAX),
                           STR("$.ids"));
     struct found *found = read_ids(ucp, &count);
-    read_filters(&ucp->in, &ucp->body, &filters);
+    ucp_read_filters(&ucp->in, &ucp->body, &filters);
     if (ucp_malformed(ucp))
         return APP_DONE;
     int err = found ? reader_begin(call_reader(x), NULL) : ERR_NOMEM;
@@ -279,9 +281,12 @@ enum app_verdict ucp_catalog_lookup(struct exchange *x)
     if (err)
         return call_fail_err(x, err);
     put_missing(&view.json, found, count);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
+        if (found[i].product)
+            found[i].shown = choose(&found[i], &filters);
         if (!is_wanted(&found[i], &filters))
             found[i].product = NULL;
+    }
     put_looked_up(&view, found, count);
     return ucp_send(&view, 200);
 }

@@ -106,7 +106,7 @@ static void spell(const struct product *product, unsigned featured, struct selec
 }
 
 static enum app_verdict show(struct exchange *x, const struct product *product, unsigned featured,
-                             const struct selection *selection)
+                             const struct selection *selection, const struct ucp_filters *filters)
 {
     struct ucp_view view;
     int err = ucp_answer(x, &view, UCP_LOOKUP);
@@ -119,9 +119,15 @@ static enum app_verdict show(struct exchange *x, const struct product *product, 
     yyjson_mut_val *variants = json_put_list(&view.json, object, "variants");
     ucp_add_variant(&view, variants, product, &product->variants[featured]);
     for (unsigned i = 0; i < product->variant_count; i++)
-        if (i != featured && fits(product, &product->variants[i], selection))
+        if (i != featured && fits(product, &product->variants[i], selection) &&
+            ucp_in_price(filters, &product->variants[i]))
             ucp_add_variant(&view, variants, product, &product->variants[i]);
     return ucp_send(&view, 200);
+}
+
+static enum app_verdict not_found(struct exchange *x)
+{
+    return ucp_no_object(x, 200, UCP_LOOKUP, "not_found", STR("There is no such product."));
 }
 
 enum app_verdict ucp_catalog_product(struct exchange *x)
@@ -139,7 +145,7 @@ enum app_verdict ucp_catalog_product(struct exchange *x)
     if (err && err != ERR_NOTFOUND)
         return call_fail_err(x, err);
     if (err || !product.published || product.retired || !product.variant_count)
-        return ucp_no_object(x, 200, UCP_LOOKUP, "not_found", STR("There is no such product."));
+        return not_found(x);
     read_selected(&ucp->in, &ucp->body, &product, &selection);
     /* A variant's identifier says all; so does nothing selected. */
     bool asked = false;
@@ -152,8 +158,18 @@ enum app_verdict ucp_catalog_product(struct exchange *x)
     } else {
         memcpy(selection.values, product.variants[featured].options, sizeof selection.values);
     }
+    struct ucp_filters filters;
+    ucp_read_filters(&ucp->in, &ucp->body, &filters);
     if (ucp_malformed(ucp))
         return APP_DONE;
+    /* What the filter leaves out is left out; with nothing left there is no such product. */
+    for (unsigned i = 0; i < product.variant_count; i++)
+        if (!ucp_in_price(&filters, &product.variants[featured]) &&
+            fits(&product, &product.variants[i], &selection) &&
+            ucp_in_price(&filters, &product.variants[i]))
+            featured = i;
+    if (!ucp_in_price(&filters, &product.variants[featured]))
+        return not_found(x);
     spell(&product, featured, &selection);
-    return show(x, &product, featured, &selection);
+    return show(x, &product, featured, &selection, &filters);
 }

@@ -174,6 +174,16 @@ def test_selections_that_do_not_fit_are_relaxed(platform, several):
     assert relaxed["product"]["selected"] == []
 
 
+def test_a_price_filter_leaves_out_variants(platform, several):
+    prices = sorted(v["price"]["amount"] for v in platform.product(
+        id=several["id"])["product"]["variants"])
+    found = platform.product(id=several["id"], filters={"price": {"max": prices[0]}})
+    assert {v["price"]["amount"] for v in found["product"]["variants"]} == {prices[0]}
+    none = platform.product(id=several["id"], filters={"price": {"min": 10**9}})
+    assert none["ucp"]["status"] == "error"
+    assert platform.lookup(ids=[several["id"]], filters={"price": {"min": 10**9}})["products"] == []
+
+
 def test_an_unknown_product_is_an_outcome(platform):
     answer = platform.product(id="nonsense")
     assert answer.status == 200 and answer["ucp"]["status"] == "error"
