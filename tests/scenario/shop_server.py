@@ -16,7 +16,10 @@ READY = "stoa: shop ready at "
 
 
 class Shop:
-    """One server process; start() and kill() as often as one likes, on the same data."""
+    """One server process; start() and kill() as often as one likes, on the same data. What a
+    failing test leaves running is killed after it (conftest.py)."""
+
+    running = set()
 
     def __init__(self, folder, *options, catalogue="demo"):
         self.dir = pathlib.Path(folder) / "shop"
@@ -34,6 +37,7 @@ class Shop:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 command + list(self.options), stdout=subprocess.PIPE, stderr=log, text=True)
+        Shop.running.add(self.process)
 
     def wait_ready(self, seconds=30):
         """Waits for the ready line, which must be the first on standard output."""
