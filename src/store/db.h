@@ -81,8 +81,9 @@ struct str stmt_blob(struct stmt *stmt, int column);
 struct id stmt_id(struct stmt *stmt, int column); /* NULL: zero */
 void stmt_bind_real(struct stmt *stmt, int at, double value);
 
-/* Writer, outside a transaction: moves a part of the WAL into the file when it has
- * grown past its bound. Takes some milliseconds at most, seldom. */
+/* Writer, outside a transaction: has the WAL moved into the file when it has grown past
+ * its bound. The bulk of it is done by another thread (store/checkpointer.h); what is left
+ * here takes about as long as two fsyncs, seldom. */
 int db_checkpoint(struct db *db);
 /* Everything committed is on the disk after it. */
 int db_make_durable(struct db *db);

@@ -21,9 +21,11 @@ struct db {
     char *file;
     enum db_role role;
     struct failure failure;
-    struct stmt *stmts[STMT_BUCKETS]; /* by the address of their text */
-    struct stmt unprepared;           /* given out when there is no memory for another */
-    int wal_pages;                    /* after the last commit */
+    struct stmt *stmts[STMT_BUCKETS];  /* by the address of their text */
+    struct stmt unprepared;            /* given out when there is no memory for another */
+    struct checkpointer *checkpointer; /* the writer's */
+    int wal_pages;                     /* after the last commit */
+    int wal_due;                       /* so many: time to move them */
 };
 
 /* Keeps SQLite's error CODE as the failure, unless there is one already; returns the
