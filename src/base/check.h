@@ -10,10 +10,10 @@
 
 void check_failed(const char *file, int line, const char *what) __attribute__((noreturn, cold));
 
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (__builtin_expect(!(condition), 0))                                                     \
-            check_failed(__FILE__, __LINE__, #condition);                                          \
+#define CHECK(condition)                                  \
+    do {                                                  \
+        if (__builtin_expect(!(condition), 0))            \
+            check_failed(__FILE__, __LINE__, #condition); \
     } while (0)
 
 /* The object of TYPE whose MEMBER is at PTR. */

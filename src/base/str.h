@@ -15,10 +15,10 @@ struct str {
     size_t len;
 };
 
-#define STR(literal)  ((struct str){"" literal, sizeof(literal) - 1})
-#define STR_NONE      ((struct str){NULL, 0})
+#define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
+#define STR_NONE     ((struct str){NULL, 0})
 /* For printf: printf("%.*s", STR_FMT(s)) */
-#define STR_FMT(s)    (int)(s).len, (s).at ? (s).at : ""
+#define STR_FMT(s) (int)(s).len, (s).at ? (s).at : ""
 
 static inline struct str str_of(const char *text)
 {

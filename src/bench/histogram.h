@@ -7,8 +7,11 @@
 
 #include <stdint.h>
 
-enum { HISTOGRAM_STEPS = 128, HISTOGRAM_DOUBLINGS = 34,
-       HISTOGRAM_CELLS = HISTOGRAM_STEPS * (HISTOGRAM_DOUBLINGS + 1) };
+enum {
+    HISTOGRAM_STEPS = 128,
+    HISTOGRAM_DOUBLINGS = 34,
+    HISTOGRAM_CELLS = HISTOGRAM_STEPS * (HISTOGRAM_DOUBLINGS + 1)
+};
 
 struct histogram {
     uint64_t count, max, min;

@@ -27,9 +27,10 @@ struct engine_config {
     unsigned helpers;         /* threads for work(); 0: 2 */
     unsigned helper_queue;    /* most exchanges waiting for a helper; above it 503. 0: 1024 */
     unsigned connections_max; /* per process; above it we stop accepting. 0: from RLIMIT_NOFILE */
-    uint64_t stop_grace_ms;   /* at a graceful stop: how long what is in flight may take. 0: 10000 */
+    uint64_t stop_grace_ms; /* at a graceful stop: how long what is in flight may take. 0: 10000 */
     struct http_limits limits;
-    char certificate[256], key[256]; /* PEM files; both empty with tls: self-signed, kept in `state_dir` */
+    char certificate[256],
+        key[256]; /* PEM files; both empty with tls: self-signed, kept in `state_dir` */
     char state_dir[256];
     const struct log *log;
 };

@@ -150,9 +150,9 @@ struct exchange {
     bool has_body;
 
     /* How the body is wanted. Set in accept. */
-    uint64_t body_limit;    /* more than this: 413. The core's default stands at accept */
+    uint64_t body_limit;          /* more than this: 413. The core's default stands at accept */
     const struct body_sink *sink; /* NULL: collect into `body` */
-    struct str body;        /* complete when handle is called, unless a sink took it */
+    struct str body;              /* complete when handle is called, unless a sink took it */
 
     /* The answer. */
     int status;

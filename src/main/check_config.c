@@ -1,9 +1,7 @@
 #include "base/check.h"
-
 #include "main/config.h"
 #include "main/program.h"
 #include "main/settings.h"
-
 
 static int run_check(const struct program_command *self, int count, char **words)
 {
@@ -26,7 +24,10 @@ static int run_check(const struct program_command *self, int count, char **words
 }
 
 const struct program_command command_check = {
-    "check", "FILE", "check a configuration file without starting anything",
-    "Prints \"FILE: good\", or FILE:LINE: and what is wrong with it and what is allowed.", NULL,
+    "check",
+    "FILE",
+    "check a configuration file without starting anything",
+    "Prints \"FILE: good\", or FILE:LINE: and what is wrong with it and what is allowed.",
+    NULL,
     run_check,
 };

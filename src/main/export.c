@@ -1,9 +1,8 @@
-#include "shop/shopify.h"
-
 #include "base/check.h"
 #include "main/program.h"
 #include "shop/money.h"
 #include "shop/read.h"
+#include "shop/shopify.h"
 
 struct export_flags {
     char dir[OPTION_TEXT_SIZE], output[OPTION_TEXT_SIZE];

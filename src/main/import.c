@@ -43,10 +43,9 @@ static void show_progress(void *context, const struct import_progress *p)
     if (importing->flags->quiet || !isatty(STDERR_FILENO))
         return;
     double share = p->bytes_total ? 100.0 * (double)p->bytes / (double)p->bytes_total : 0;
-    fprintf(stderr, "\r%s: %s %5.1f %%, %llu rows, %llu products, %llu bad rows ",
-            importing->name, p->deciding ? "into the catalogue" : "reading", share,
-            (unsigned long long)p->rows, (unsigned long long)p->products,
-            (unsigned long long)p->bad_rows);
+    fprintf(stderr, "\r%s: %s %5.1f %%, %llu rows, %llu products, %llu bad rows ", importing->name,
+            p->deciding ? "into the catalogue" : "reading", share, (unsigned long long)p->rows,
+            (unsigned long long)p->products, (unsigned long long)p->bad_rows);
     importing->shown = true;
 }
 
@@ -113,8 +112,7 @@ static int take_line(void *context, struct str line)
     return err;
 }
 
-static int import_remote(const struct remote *remote, struct importing *importing,
-                         const char *path)
+static int import_remote(const struct remote *remote, struct importing *importing, const char *path)
 {
     char name[512], target[768];
     FILE *in = fopen(path, "re");

@@ -69,7 +69,7 @@ static int run_help(const struct program_command *self, int count, char **words)
 }
 
 const struct program_command command_help = {"help", "[COMMAND]", "tell what the commands do",
-                                             NULL, NULL, run_help};
+                                             NULL,   NULL,        run_help};
 
 static int run_version(const struct program_command *self, int count, char **words)
 {
@@ -80,8 +80,8 @@ static int run_version(const struct program_command *self, int count, char **wor
     return EXIT_DONE;
 }
 
-const struct program_command command_version = {"version", "", "print the version", NULL, NULL,
-                                                run_version};
+const struct program_command command_version = {"version", "",   "print the version",
+                                                NULL,      NULL, run_version};
 
 static bool asks_help(int count, char **words)
 {

@@ -55,8 +55,7 @@ static int conclude(struct answer *answer, CURLcode code, const struct remote *r
     if (answer->err)
         return answer->err;
     if (code != CURLE_OK)
-        return fail(failure, ERR_IO, "the server at %s: %s", remote->url,
-                    curl_easy_strerror(code));
+        return fail(failure, ERR_IO, "the server at %s: %s", remote->url, curl_easy_strerror(code));
     if (answer->status == 200)
         return 0;
     struct str text = buf_text(&answer->pending);

@@ -65,7 +65,8 @@ static void wildcard(uint16_t port, struct endpoint *address)
     endpoint_set_port(address, port);
 }
 
-int endpoint_resolve(struct str text, bool passive, struct endpoint *address, struct failure *failure)
+int endpoint_resolve(struct str text, bool passive, struct endpoint *address,
+                     struct failure *failure)
 {
     struct str host;
     uint16_t port;
@@ -166,7 +167,8 @@ static int bind_failure(const char *text, struct failure *failure)
     return fail_errno(failure, ERR_IO, "cannot listen on %s", text);
 }
 
-static int bind_to(int fd, const struct endpoint *address, const char *text, struct failure *failure)
+static int bind_to(int fd, const struct endpoint *address, const char *text,
+                   struct failure *failure)
 {
     set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (address->at.ss_family == AF_INET6) {

@@ -28,7 +28,7 @@ int endpoint_split(struct str text, struct str *host, uint16_t *port, struct fai
 /* The address of TEXT ("HOST:PORT"); a name is looked up, which may wait. An empty
  * host gives the wildcard for PASSIVE and the loopback address otherwise. */
 int endpoint_resolve(struct str text, bool passive, struct endpoint *address,
-                    struct failure *failure);
+                     struct failure *failure);
 
 /* "127.0.0.1:8080", "[::1]:8080"; without the port: "127.0.0.1", "::1". */
 void endpoint_text(const struct endpoint *address, bool with_port, char *out, size_t size);

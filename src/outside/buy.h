@@ -19,10 +19,9 @@
  *   PAYING     the bank answers           authorised (after_bank)                 CONFIRMING
  *                                         refused (after_bank)                    RELEASING
  *                                         unreachable, up to BUY_TRIES (again)    PAYING
- *                                         unreachable for good (after_bank)       answered ERR_TIMEOUT
- *   CONFIRMING the log applies CONFIRM    applied (after_end)                     answered
- *                                         busy or unknown fate (again)            CONFIRMING
- *                                         still so after BUY_TRIES, or closing    answered ERR_TIMEOUT
+ *                                         unreachable for good (after_bank)       answered
+ * ERR_TIMEOUT CONFIRMING the log applies CONFIRM    applied (after_end) answered busy or unknown
+ * fate (again)            CONFIRMING still so after BUY_TRIES, or closing    answered ERR_TIMEOUT
  *   RELEASING  the log applies RELEASE    as CONFIRMING
  *
  * A purchase answered with ERR_TIMEOUT, and one whose server died, is left held: when
@@ -86,7 +85,7 @@ void buying_free(struct buying *buying);
 int buy_start(struct buying *buying, const struct buy_request *request);
 
 struct buy_report {
-    uint64_t open; /* on their way now */
+    uint64_t open;                             /* on their way now */
     uint64_t paid, refused, undecided, failed; /* since the start */
 };
 void buying_report(struct buying *buying, struct buy_report *report);

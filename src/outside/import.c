@@ -56,8 +56,8 @@ static void bad_row(void *context, uint64_t line, const char *reason)
 {
     struct run *run = context;
     char sentence[sizeof run->first_bad];
-    snprintf(sentence, sizeof sentence, "%s:%llu: %s", run->options->name,
-             (unsigned long long)line, reason);
+    snprintf(sentence, sizeof sentence, "%s:%llu: %s", run->options->name, (unsigned long long)line,
+             reason);
     if (!run->progress->bad_rows++)
         str_copy(run->first_bad, sizeof run->first_bad, str_of(sentence));
     if (run->options->bad)
@@ -102,8 +102,7 @@ static int read_file(struct run *run, int fd)
     }
     free(bytes);
     if (err && !run->failure->err)
-        fail(run->failure, err, "%s",
-             err == ERR_INVALID ? run->first_bad : err_sentence(err));
+        fail(run->failure, err, "%s", err == ERR_INVALID ? run->first_bad : err_sentence(err));
     return err;
 }
 

@@ -48,14 +48,12 @@ static void bad(struct flower *f, const char *file, uint64_t line, const char *w
 static int add_row(struct flower *f, struct table *table, const int *places)
 {
     if (table->count == FLOWER_ROWS_MAX)
-        return fail(f->failure, ERR_FULL, "%s has more than %d rows", table->file,
-                    FLOWER_ROWS_MAX);
+        return fail(f->failure, ERR_FULL, "%s has more than %d rows", table->file, FLOWER_ROWS_MAX);
     struct row *row = &table->rows[table->count++];
     row->line = f->csv.row_line;
     for (int i = 0; i < COLUMNS_MAX; i++) {
         bool there = places[i] >= 0 && (unsigned)places[i] < f->csv.count;
-        row->cells[i] =
-            there ? arena_str(&f->arena, str_trim(f->csv.fields[places[i]])) : STR("");
+        row->cells[i] = there ? arena_str(&f->arena, str_trim(f->csv.fields[places[i]])) : STR("");
     }
     f->progress->rows++;
     return 0;
@@ -128,11 +126,9 @@ static int read_table(struct flower *f, const char *folder, const char *file, co
 
 static int read_all(struct flower *f, const char *folder)
 {
-    int err = read_table(f, folder, "products.csv", "id title price image_url", true,
-                         &f->products);
+    int err = read_table(f, folder, "products.csv", "id title price image_url", true, &f->products);
     err = err ? err
-              : read_table(f, folder, "inventory.csv", "product_id quantity", false,
-                           &f->inventory);
+              : read_table(f, folder, "inventory.csv", "product_id quantity", false, &f->inventory);
     err = err ? err
               : read_table(f, folder, "discounts.csv", "code type value description", false,
                            &f->discounts);
@@ -313,9 +309,8 @@ static int put_products(struct flower *f, struct stage *stage)
     return err;
 }
 
-int import_flower_shop(const struct import_options *options, const char *path,
-                       struct stage *stage, struct import_progress *progress,
-                       struct failure *failure)
+int import_flower_shop(const struct import_options *options, const char *path, struct stage *stage,
+                       struct import_progress *progress, struct failure *failure)
 {
     struct flower *f = calloc(1, sizeof *f);
     if (!f)

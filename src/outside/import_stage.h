@@ -35,8 +35,7 @@ int stage_command(struct stage *stage, const struct command *command, uint64_t *
 
 /* The folder PATH of a flower shop: products.csv (id,title,price,image_url), and where
  * they are there inventory.csv, discounts.csv, shipping_rates.csv and promotions.csv. */
-int import_flower_shop(const struct import_options *options, const char *path,
-                       struct stage *stage, struct import_progress *progress,
-                       struct failure *failure);
+int import_flower_shop(const struct import_options *options, const char *path, struct stage *stage,
+                       struct import_progress *progress, struct failure *failure);
 
 #endif

@@ -49,11 +49,11 @@ struct order_status_report {
     bool primary;
     uint64_t term, last_index, applied_index;
     int64_t applied_time_ms;
-    uint64_t waiting;          /* commands submitted and not answered */
-    uint64_t entries, commands, bytes; /* since start */
-    uint64_t loop_max_ns;      /* longest turn of the Raft loop since the last report */
-    uint64_t loop_cpu_max_ns;  /* the same, counting only when it had a processor */
-    uint64_t append_ns_p50, append_ns_p99;   /* durable log write, recent */
+    uint64_t waiting;                      /* commands submitted and not answered */
+    uint64_t entries, commands, bytes;     /* since start */
+    uint64_t loop_max_ns;                  /* longest turn of the Raft loop since the last report */
+    uint64_t loop_cpu_max_ns;              /* the same, counting only when it had a processor */
+    uint64_t append_ns_p50, append_ns_p99; /* durable log write, recent */
 };
 void order_report(struct ordering *order, struct order_status_report *report);
 

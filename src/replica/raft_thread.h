@@ -54,7 +54,7 @@ struct replica {
     struct raft raft;
     struct proposer proposer;
     bool mark_pushed, closing;
-    bool no_room;               /* as said in the log */
+    bool no_room;          /* as said in the log */
     uint64_t last_command; /* index of the last entry with commands */
     unsigned threshold;    /* as set in libraft now */
     uint64_t last_snapshot_ns;

@@ -15,8 +15,8 @@
 struct replica;
 
 struct replica_config {
-    const char *dir;  /* holds raft's segments and metadata; exists */
-    uint64_t id;      /* of this server, from 1 */
+    const char *dir; /* holds raft's segments and metadata; exists */
+    uint64_t id;     /* of this server, from 1 */
     uint32_t election_ms, heartbeat_ms;
     uint32_t batch_bytes_max;    /* 0: 256 KiB */
     uint32_t waiting_max;        /* commands not yet answered; above: ERR_BUSY. 0: 65536 */

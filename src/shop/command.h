@@ -24,31 +24,31 @@
 
 /* Name, and what it does (for docs and logs). The order is the record's type number:
  * only ever append. */
-#define COMMAND_LIST(X)                                                                            \
-    X(PRODUCT_PUT, "create or replace a product and its variants")                                 \
-    X(PRODUCT_RETIRE, "stop selling a product")                                                    \
-    X(VARIANT_RETIRE, "stop selling one variant")                                                  \
-    X(PRICE_SET, "set a variant's price")                                                          \
-    X(STOCK_RECEIVE, "goods have arrived")                                                         \
-    X(STOCK_ADJUST, "correct the count of goods on hand")                                          \
-    X(CART_PUT, "create a cart or replace its content")                                            \
-    X(CART_ADD, "add a quantity of one item to a cart, creating it if need be")                    \
-    X(CART_SET, "set the quantity of one item in a cart; 0 takes it out")                          \
-    X(CART_CANCEL, "cancel a cart")                                                                \
-    X(CHECKOUT_CREATE, "begin a checkout, from a cart or directly")                                \
-    X(CHECKOUT_UPDATE, "replace a checkout's content")                                             \
-    X(CHECKOUT_HOLD, "complete, first half: hold the goods of a checkout")                         \
-    X(CHECKOUT_CONFIRM, "complete, second half: the hold becomes an order")                        \
-    X(CHECKOUT_RELEASE, "give the goods of a hold back (payment refused)")                         \
-    X(CHECKOUT_CANCEL, "cancel a checkout")                                                        \
-    X(EXPIRE, "remove what is past its time, up to a number of things")                            \
-    X(SETTINGS_PUT, "set the shop's name, currency and terms")                                     \
-    X(DISCOUNT_PUT, "create or replace a discount")                                                \
-    X(SHIPPING_RATE_PUT, "create or replace a shipping rate")                                      \
-    X(TAX_RATE_PUT, "create or replace a tax rate")                                                \
-    X(IMPORT_STAGE, "keep a chunk of an import's products aside")                                  \
-    X(IMPORT_COMMIT, "decide that a staged import happens")                                        \
-    X(IMPORT_STEP, "move some staged products of a decided import into the catalogue")             \
+#define COMMAND_LIST(X)                                                                \
+    X(PRODUCT_PUT, "create or replace a product and its variants")                     \
+    X(PRODUCT_RETIRE, "stop selling a product")                                        \
+    X(VARIANT_RETIRE, "stop selling one variant")                                      \
+    X(PRICE_SET, "set a variant's price")                                              \
+    X(STOCK_RECEIVE, "goods have arrived")                                             \
+    X(STOCK_ADJUST, "correct the count of goods on hand")                              \
+    X(CART_PUT, "create a cart or replace its content")                                \
+    X(CART_ADD, "add a quantity of one item to a cart, creating it if need be")        \
+    X(CART_SET, "set the quantity of one item in a cart; 0 takes it out")              \
+    X(CART_CANCEL, "cancel a cart")                                                    \
+    X(CHECKOUT_CREATE, "begin a checkout, from a cart or directly")                    \
+    X(CHECKOUT_UPDATE, "replace a checkout's content")                                 \
+    X(CHECKOUT_HOLD, "complete, first half: hold the goods of a checkout")             \
+    X(CHECKOUT_CONFIRM, "complete, second half: the hold becomes an order")            \
+    X(CHECKOUT_RELEASE, "give the goods of a hold back (payment refused)")             \
+    X(CHECKOUT_CANCEL, "cancel a checkout")                                            \
+    X(EXPIRE, "remove what is past its time, up to a number of things")                \
+    X(SETTINGS_PUT, "set the shop's name, currency and terms")                         \
+    X(DISCOUNT_PUT, "create or replace a discount")                                    \
+    X(SHIPPING_RATE_PUT, "create or replace a shipping rate")                          \
+    X(TAX_RATE_PUT, "create or replace a tax rate")                                    \
+    X(IMPORT_STAGE, "keep a chunk of an import's products aside")                      \
+    X(IMPORT_COMMIT, "decide that a staged import happens")                            \
+    X(IMPORT_STEP, "move some staged products of a decided import into the catalogue") \
     X(IMPORT_ABORT, "drop a staged import")
 
 enum command_type {
@@ -85,10 +85,10 @@ struct basket_input {
 
 struct checkout_input {
     struct id id;
-    struct id cart_id;       /* create: zero or the cart whose content wins */
-    bool has_basket;         /* update: false keeps lines, buyer, context and codes */
+    struct id cart_id; /* create: zero or the cart whose content wins */
+    bool has_basket;   /* update: false keeps lines, buyer, context and codes */
     struct basket_input basket;
-    bool has_fulfillment;    /* update: false keeps destinations and selection */
+    bool has_fulfillment; /* update: false keeps destinations and selection */
     struct address destinations[SHOP_DESTINATIONS_MAX];
     unsigned destination_count;
     struct str selected_destination; /* an address id, or empty: the only one */
@@ -102,46 +102,46 @@ struct command {
     unsigned char idempotency_key[16], idempotency_body[16];
 
     union {
-        struct product product;               /* PRODUCT_PUT */
-        struct str key;                       /* PRODUCT_RETIRE: handle. VARIANT_RETIRE: key */
-        struct {                              /* PRICE_SET, STOCK_RECEIVE, STOCK_ADJUST */
-            struct str key;                   /* variant key or SKU */
-            int64_t value;                    /* price; number arrived (> 0); difference */
-            int64_t compare_at;               /* PRICE_SET: 0 none, -1 as it is */
-            struct str note;                  /* delivery note, reason */
+        struct product product; /* PRODUCT_PUT */
+        struct str key;         /* PRODUCT_RETIRE: handle. VARIANT_RETIRE: key */
+        struct {                /* PRICE_SET, STOCK_RECEIVE, STOCK_ADJUST */
+            struct str key;     /* variant key or SKU */
+            int64_t value;      /* price; number arrived (> 0); difference */
+            int64_t compare_at; /* PRICE_SET: 0 none, -1 as it is */
+            struct str note;    /* delivery note, reason */
         } item;
-        struct {                              /* CART_PUT */
+        struct { /* CART_PUT */
             struct id id;
-            bool must_exist;                  /* false: create it if need be */
+            bool must_exist; /* false: create it if need be */
             struct basket_input basket;
         } cart_put;
-        struct {                              /* CART_ADD, CART_SET */
+        struct { /* CART_ADD, CART_SET */
             struct id id;
             struct str item_key;
             uint32_t quantity;
         } cart_item;
-        struct id id;                         /* CART_CANCEL, CHECKOUT_CANCEL */
-        struct checkout_input checkout;       /* CHECKOUT_CREATE, CHECKOUT_UPDATE */
-        struct {                              /* CHECKOUT_HOLD, _CONFIRM, _RELEASE */
+        struct id id;                   /* CART_CANCEL, CHECKOUT_CANCEL */
+        struct checkout_input checkout; /* CHECKOUT_CREATE, CHECKOUT_UPDATE */
+        struct {                        /* CHECKOUT_HOLD, _CONFIRM, _RELEASE */
             struct id id;
-            struct payment payment;           /* HOLD: how; CONFIRM: reference; RELEASE: error */
-            uint32_t attempt;                 /* CONFIRM, RELEASE: the checkout's, as HOLD gave it,
-                                                 so that what comes late from an earlier attempt
-                                                 does no harm; 0: whichever */
-            int64_t expected_total;           /* HOLD: what the shopper agreed to; -1: whatever the
-                                                 checkout says */
+            struct payment payment; /* HOLD: how; CONFIRM: reference; RELEASE: error */
+            uint32_t attempt;       /* CONFIRM, RELEASE: the checkout's, as HOLD gave it,
+                                       so that what comes late from an earlier attempt
+                                       does no harm; 0: whichever */
+            int64_t expected_total; /* HOLD: what the shopper agreed to; -1: whatever the
+                                       checkout says */
         } complete;
-        uint64_t limit;                       /* EXPIRE: at most so many things */
+        uint64_t limit; /* EXPIRE: at most so many things */
         struct shop_settings settings;
         struct discount discount;
         struct shipping_rate rate;
         struct tax_rate tax;
-        struct {                              /* IMPORT_* */
+        struct { /* IMPORT_* */
             struct id id;
-            uint64_t sequence;                /* STAGE: of the chunk, from 0. COMMIT: how many */
-            struct str products;              /* STAGE: product records, one after the other
-                                                 (command_put_product), ≤ 200 KiB */
-            uint64_t limit;                   /* STEP: at most so many products */
+            uint64_t sequence;   /* STAGE: of the chunk, from 0. COMMIT: how many */
+            struct str products; /* STAGE: product records, one after the other
+                                    (command_put_product), ≤ 200 KiB */
+            uint64_t limit;      /* STEP: at most so many products */
         } import;
     };
 };
@@ -165,7 +165,7 @@ enum result_kind { RESULT_NONE, RESULT_CART, RESULT_CHECKOUT, RESULT_ORDER, RESU
 
 struct result {
     int err;
-    bool replayed; /* an earlier result under the same Idempotency-Key */
+    bool replayed;   /* an earlier result under the same Idempotency-Key */
     struct str text; /* what was wrong and what to do; empty on success */
     enum result_kind kind;
     union {

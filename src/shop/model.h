@@ -28,11 +28,11 @@ enum {
     SHOP_APPLIED_MAX = 16,     /* discounts applied at once */
     SHOP_DESTINATIONS_MAX = 8, /* addresses offered per checkout */
     SHOP_MESSAGES_MAX = 32,
-    SHOP_RATES_MAX = 16,       /* shipping options offered per destination */
+    SHOP_RATES_MAX = 16, /* shipping options offered per destination */
     SHOP_TOTALS_MAX = 16,
-    SHOP_TEXT_MAX = 1000,      /* a title, name, address line */
-    SHOP_HTML_MAX = 60000,     /* a description */
-    SHOP_KEY_MAX = 255,        /* handle, variant key, SKU, code */
+    SHOP_TEXT_MAX = 1000,  /* a title, name, address line */
+    SHOP_HTML_MAX = 60000, /* a description */
+    SHOP_KEY_MAX = 255,    /* handle, variant key, SKU, code */
 };
 /* No price, and no total, is above this; sums of a checkout cannot overflow. */
 #define SHOP_MONEY_MAX 1000000000000ll
@@ -54,19 +54,19 @@ struct variant {
     int64_t price;
     int64_t compare_at; /* 0: none */
     int64_t grams;
-    bool tracked;            /* false: never runs out */
-    bool sell_when_out;      /* backorders: sells below 0 ("continue selling") */
+    bool tracked;       /* false: never runs out */
+    bool sell_when_out; /* backorders: sells below 0 ("continue selling") */
     bool taxable;
     bool needs_shipping;
-    int32_t picture;         /* index in product.pictures, -1: none of its own */
-    bool set_stock;          /* in a command: make `available` so */
-    int64_t available;       /* on hand and neither held nor sold */
-    int64_t held, sold;      /* read only */
-    bool retired;            /* read only */
+    int32_t picture;    /* index in product.pictures, -1: none of its own */
+    bool set_stock;     /* in a command: make `available` so */
+    int64_t available;  /* on hand and neither held nor sold */
+    int64_t held, sold; /* read only */
+    bool retired;       /* read only */
 };
 
 struct product {
-    uint64_t id; /* given by the shop */
+    uint64_t id;       /* given by the shop */
     struct str handle; /* unique: [a-z0-9-_], from the CSV or the title */
     struct str title, html, vendor, category, seo_title, seo_description;
     struct str tags[SHOP_TAGS_MAX];
@@ -117,7 +117,7 @@ struct total {
     enum total_type type;
     struct str text; /* to be displayed: "Shipping" */
     int64_t amount;
-    bool included;   /* a tax that the prices contain already: shown, not added to the total */
+    bool included; /* a tax that the prices contain already: shown, not added to the total */
 };
 
 enum discount_type { DISCOUNT_PERCENT, DISCOUNT_FIXED, DISCOUNT_FREE_SHIPPING };
@@ -179,11 +179,11 @@ struct shop_settings {
 /* ---- Cart and checkout ---- */
 
 struct line {
-    uint32_t line_id;      /* stable within its cart or checkout, from 1 */
-    uint64_t variant_id;   /* 0: no such item (kept so that a message can point at it) */
-    struct str item_key;   /* as asked for; the variant's key when found */
+    uint32_t line_id;    /* stable within its cart or checkout, from 1 */
+    uint64_t variant_id; /* 0: no such item (kept so that a message can point at it) */
+    struct str item_key; /* as asked for; the variant's key when found */
     uint32_t quantity;
-    struct str title;      /* product title */
+    struct str title;       /* product title */
     struct str option_text; /* "Blue / Large", or empty */
     struct str handle, sku;
     struct str picture_url;
@@ -191,7 +191,7 @@ struct line {
     int64_t subtotal, discount, tax, total; /* discount positive; total = subtotal − discount (+tax
                                                is in the whole's totals only) */
     bool needs_shipping, taxable;
-    uint32_t fulfilled;    /* orders only */
+    uint32_t fulfilled; /* orders only */
 };
 
 struct buyer {
@@ -272,7 +272,7 @@ struct checkout {
     bool needs_shipping;
     struct address destinations[SHOP_DESTINATIONS_MAX];
     unsigned destination_count;
-    int selected_destination;   /* -1: none */
+    int selected_destination;                   /* -1: none */
     struct shipping_rate rates[SHOP_RATES_MAX]; /* for the selected destination */
     unsigned rate_count;
     struct str selected_rate; /* a rate's key, or empty */

@@ -36,29 +36,35 @@ int reader_product(struct reader *reader, struct arena *arena, struct str handle
 int reader_product_by_item(struct reader *reader, struct arena *arena, struct str item_key,
                            struct product *product, int *variant);
 
-enum search_order { SEARCH_RELEVANCE, SEARCH_NEWEST, SEARCH_PRICE_UP, SEARCH_PRICE_DOWN,
-                    SEARCH_TITLE, SEARCH_BEST_SELLING };
+enum search_order {
+    SEARCH_RELEVANCE,
+    SEARCH_NEWEST,
+    SEARCH_PRICE_UP,
+    SEARCH_PRICE_DOWN,
+    SEARCH_TITLE,
+    SEARCH_BEST_SELLING
+};
 
 enum { SEARCH_CATEGORIES_MAX = 8 };
 
 struct search {
-    struct str text;      /* words, all must occur (the last as a prefix); empty: everything */
-    struct str category;  /* name or slug; empty: all */
+    struct str text;     /* words, all must occur (the last as a prefix); empty: everything */
+    struct str category; /* name or slug; empty: all */
     struct str categories[SEARCH_CATEGORIES_MAX]; /* or in any of these (names or slugs) */
     unsigned category_count;
     struct str vendor, tag;
     int64_t price_min, price_max; /* 0: no bound */
     bool only_available;
     enum search_order order;
-    unsigned limit;       /* 1 to 100 */
-    struct str cursor;    /* from the page before; empty: first page */
+    unsigned limit;    /* 1 to 100 */
+    struct str cursor; /* from the page before; empty: first page */
 };
 
 struct search_page {
     struct product_card *cards;
     unsigned count;
-    uint64_t total;        /* matches in all (counted up to 10,000, then 10,001) */
-    struct str next;       /* cursor of the next page; empty: this was the last */
+    uint64_t total;  /* matches in all (counted up to 10,000, then 10,001) */
+    struct str next; /* cursor of the next page; empty: this was the last */
 };
 
 int reader_search(struct reader *reader, struct arena *arena, const struct search *search,
@@ -89,10 +95,10 @@ int reader_tax_rates(struct reader *reader, struct arena *arena, struct tax_rate
 
 /* What the primary has to look after at time NOW_MS (log time). */
 struct due {
-    uint64_t expirable;      /* things EXPIRE would remove */
-    struct id *overdue;      /* checkouts whose hold is past its deadline: to be settled */
-    unsigned overdue_count;  /* up to 100 */
-    struct id *imports;      /* decided imports with products still to move */
+    uint64_t expirable;     /* things EXPIRE would remove */
+    struct id *overdue;     /* checkouts whose hold is past its deadline: to be settled */
+    unsigned overdue_count; /* up to 100 */
+    struct id *imports;     /* decided imports with products still to move */
     unsigned import_count;
 };
 int reader_due(struct reader *reader, struct arena *arena, int64_t now_ms, struct due *due);

@@ -1,9 +1,8 @@
-#include "shop/shopify.h"
-
 #include "base/check.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "shop/money.h"
+#include "shop/shopify.h"
 #include "shop/shopify_columns.h"
 #include "shop/slug.h"
 
@@ -442,8 +441,9 @@ static void check_unique(struct shopify *s, const struct variant *v)
                     "the product has a second variant, but no option (Option1 name) that tells "
                     "them apart");
             else
-                bad(s, s->csv.row_line, "a variant with these option values (\"%.*s\") is there "
-                                        "already",
+                bad(s, s->csv.row_line,
+                    "a variant with these option values (\"%.*s\") is there "
+                    "already",
                     SHOWN(v->key));
             return;
         }
@@ -537,8 +537,9 @@ static int read_product_row(struct shopify *s, struct arena *scratch)
         return ERR_NOMEM;
     if (!is_handle(handle)) {
         int err = end_product(s);
-        bad(s, s->csv.row_line, handle.len ? "URL handle is longer than 255 bytes"
-                                           : "there is neither a URL handle nor a Title");
+        bad(s, s->csv.row_line,
+            handle.len ? "URL handle is longer than 255 bytes"
+                       : "there is neither a URL handle nor a Title");
         return err;
     }
     if (!s->open || !str_eq(handle, s->product.handle)) {

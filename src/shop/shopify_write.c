@@ -1,6 +1,5 @@
-#include "shop/shopify.h"
-
 #include "shop/money.h"
+#include "shop/shopify.h"
 #include "shop/shopify_columns.h"
 
 void shopify_put_header(struct buf *out)
@@ -83,8 +82,7 @@ static void fill_variant(struct row *row, const struct product *p, const struct 
     row->cells[SHOPIFY_TAXABLE] = text_flag(v->taxable);
     row->cells[SHOPIFY_TRACKER] = v->tracked ? STR("shopify") : STR("");
     if (v->tracked)
-        row->cells[SHOPIFY_QUANTITY] =
-            arena_printf(&row->arena, "%lld", (long long)v->available);
+        row->cells[SHOPIFY_QUANTITY] = arena_printf(&row->arena, "%lld", (long long)v->available);
     row->cells[SHOPIFY_POLICY] = v->sell_when_out ? STR("CONTINUE") : STR("DENY");
     row->cells[SHOPIFY_GRAMS] = arena_printf(&row->arena, "%lld", (long long)v->grams);
     row->cells[SHOPIFY_SHIPPING] = text_flag(v->needs_shipping);

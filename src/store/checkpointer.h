@@ -25,8 +25,7 @@ struct checkpointer;
 enum checkpointer_state { CHECKPOINTER_IDLE, CHECKPOINTER_BUSY, CHECKPOINTER_DONE };
 
 /* For the database FILE (copied), which exists and is in WAL mode. */
-int checkpointer_new(const char *file, struct checkpointer **checkpointer,
-                     struct failure *failure);
+int checkpointer_new(const char *file, struct checkpointer **checkpointer, struct failure *failure);
 /* Waits for a checkpoint that is running. NULL is fine. */
 void checkpointer_free(struct checkpointer *checkpointer);
 
@@ -35,8 +34,7 @@ void checkpointer_ask(struct checkpointer *checkpointer);
 
 /* DONE: *MOVED is how many of the WAL's pages are in the file now, *CODE SQLite's result.
  * It stays DONE until it is asked again or checkpointer_rest is called. */
-enum checkpointer_state checkpointer_look(struct checkpointer *checkpointer, int *moved,
-                                          int *code);
+enum checkpointer_state checkpointer_look(struct checkpointer *checkpointer, int *moved, int *code);
 void checkpointer_rest(struct checkpointer *checkpointer);
 /* Waits while it is BUSY. */
 void checkpointer_wait(struct checkpointer *checkpointer);

@@ -16,12 +16,18 @@ enum { FORM_BYTES = 16 * 1024, UCP_BYTES = 256 * 1024, API_BYTES = 1 << 20 };
     {                                                                                        \
         HTTP_POST, pattern, handler, ROUTE_INLINE, FACE_PAGES, csrf, FORM_BYTES, about, NULL \
     }
-#define UCP(method, pattern, handler, kind, about)                                                 \
-    {method, pattern, handler, kind, FACE_UCP, CSRF_OFF, UCP_BYTES, about, NULL}
-#define API(method, pattern, handler, kind, about)                                                 \
-    {method, pattern, handler, kind, FACE_OPERATOR, CSRF_OFF, API_BYTES, about, NULL}
-#define UPLOAD(method, pattern, accept, handler, about)                                            \
-    {method, pattern, handler, ROUTE_WORK, FACE_OPERATOR, CSRF_OFF, 0, about, accept}
+#define UCP(method, pattern, handler, kind, about)                                 \
+    {                                                                              \
+        method, pattern, handler, kind, FACE_UCP, CSRF_OFF, UCP_BYTES, about, NULL \
+    }
+#define API(method, pattern, handler, kind, about)                                      \
+    {                                                                                   \
+        method, pattern, handler, kind, FACE_OPERATOR, CSRF_OFF, API_BYTES, about, NULL \
+    }
+#define UPLOAD(method, pattern, accept, handler, about)                                 \
+    {                                                                                   \
+        method, pattern, handler, ROUTE_WORK, FACE_OPERATOR, CSRF_OFF, 0, about, accept \
+    }
 
 /* clang-format off */
 const struct route routes[] = {

@@ -24,8 +24,8 @@ static int take_product(void *context, const struct product *p)
                STR_FMT(p->category), p->published ? "" : " unpublished");
     for (unsigned i = 0; i < p->variant_count; i++) {
         const struct variant *v = &p->variants[i];
-        buf_printf(&seen->products, " [%.*s %lld x%lld%s%s", STR_FMT(v->key),
-                   (long long)v->price, (long long)v->available, v->tracked ? "" : " uncounted",
+        buf_printf(&seen->products, " [%.*s %lld x%lld%s%s", STR_FMT(v->key), (long long)v->price,
+                   (long long)v->available, v->tracked ? "" : " uncounted",
                    v->sell_when_out ? " continues" : "");
         if (v->picture >= 0)
             buf_printf(&seen->products, " %.*s", STR_FMT(p->pictures[v->picture].url));
@@ -227,7 +227,7 @@ static void money_is_exact(void **state)
         const char *text;
         unsigned digits;
         int64_t amount;
-    } good[] = {{"12.50", 2, 1250}, {"12.5", 2, 1250}, {"0", 2, 0},       {"-3.01", 2, -301},
+    } good[] = {{"12.50", 2, 1250}, {"12.5", 2, 1250}, {"0", 2, 0},        {"-3.01", 2, -301},
                 {"7", 0, 7},        {"7.00", 0, 7},    {"1.234", 3, 1234}, {"1.2000", 2, 120}};
     static const char *const bad[] = {"", ".", "1.", ".5", "1,5", "1.234", "x", "1e3", " 1", "--1"};
     struct buf text;
@@ -248,8 +248,12 @@ static void money_is_exact(void **state)
 static void slugs_are_plain(void **state)
 {
     static const char *const cases[][2] = {
-        {"Blue / Größe 5", "blue-grosse-5"}, {"  --Čeština!  ", "cestina"}, {"Don't", "dont"},
-        {"日本", "65e5672c"},                {"!!!", ""},                   {"a—b", "a-b"},
+        {"Blue / Größe 5", "blue-grosse-5"},
+        {"  --Čeština!  ", "cestina"},
+        {"Don't", "dont"},
+        {"日本", "65e5672c"},
+        {"!!!", ""},
+        {"a—b", "a-b"},
     };
     struct buf text;
     (void)state;
