@@ -1,6 +1,7 @@
 #include "bench/report.h"
 
 #include "base/check.h"
+#include "base/json_text.h"
 #include "base/str.h"
 
 #include <math.h>
@@ -72,22 +73,6 @@ void report_text(const struct bench_report *r, FILE *out)
     if (r->fsyncs_per_s > 0)
         fprintf(out, "disk: %.0f durable 4 KiB writes/s, one after the other\n", r->fsyncs_per_s);
     warn(r, out);
-}
-
-/* TEXT as a JSON string; what is no UTF-8 becomes '?'. */
-static void json_text(const char *text, FILE *out)
-{
-    bool utf8 = str_is_utf8(str_of(text));
-    fputc('"', out);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            fprintf(out, "\\%c", *c);
-        else if (*c < ' ')
-            fprintf(out, "\\u%04x", *c);
-        else
-            fputc(*c < 0x80 || utf8 ? *c : '?', out);
-    }
-    fputc('"', out);
 }
 
 void report_json(const struct bench_report *r, FILE *out)

@@ -1,6 +1,7 @@
 #include "shop/audit.h"
 
 #include "base/check.h"
+#include "base/json_text.h"
 #include "main/program.h"
 
 struct audit_options {
@@ -18,20 +19,6 @@ struct saying {
     uint64_t said;
 };
 
-static void json_text(const char *text)
-{
-    putchar('"');
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            printf("\\%c", *c);
-        else if (*c < ' ')
-            printf("\\u%04x", *c);
-        else
-            putchar(*c);
-    }
-    putchar('"');
-}
-
 static void say(void *context, const char *sentence)
 {
     struct saying *saying = context;
@@ -40,7 +27,7 @@ static void say(void *context, const char *sentence)
         return;
     }
     fputs(saying->said++ ? "," : "", stdout);
-    json_text(sentence);
+    json_text(sentence, stdout);
 }
 
 static int run_audit(const struct program_command *self, int count, char **words)

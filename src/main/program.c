@@ -71,17 +71,26 @@ static int run_help(const struct program_command *self, int count, char **words)
 const struct program_command command_help = {"help", "[COMMAND]", "tell what the commands do",
                                              NULL,   NULL,        run_help};
 
+static const struct option_row json_rows[] = {
+    {"json", OPTION_SWITCH, offsetof(struct json_option, json), NULL, 0, 0, NULL, NULL,
+     "print one JSON document"},
+};
+const struct option_table json_option_table = {json_rows, COUNT_OF(json_rows)};
+
 static int run_version(const struct program_command *self, int count, char **words)
 {
-    (void)words;
-    if (count)
-        return command_usage_error(self, "it takes no arguments");
-    printf("stoa %s\n", STOA_VERSION);
+    struct json_option option = {0};
+    struct failure failure = {0};
+    unsigned operand_count;
+    if (option_parse(&json_option_table, &option, count, words, NULL, 0, &operand_count, &failure))
+        return command_usage_error(self, failure.text);
+    printf(option.json ? "{\"version\":\"%s\"}\n" : "stoa %s\n", STOA_VERSION);
     return EXIT_DONE;
 }
 
-const struct program_command command_version = {"version", "",   "print the version",
-                                                NULL,      NULL, run_version};
+const struct program_command command_version = {
+    "version", "[--json]", "print the version", NULL, &json_option_table, run_version,
+};
 
 static bool asks_help(int count, char **words)
 {

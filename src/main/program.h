@@ -19,6 +19,12 @@ struct program_command {
     int (*run)(const struct program_command *self, int count, char **words);
 };
 
+/* Options of a command that takes nothing but --json. */
+struct json_option {
+    bool json;
+};
+extern const struct option_table json_option_table;
+
 extern const struct program_command command_serve, command_check, command_audit, command_import,
     command_export, command_bench, command_version, command_help;
 

@@ -69,6 +69,8 @@ def test_configuration_is_checked_with_file_and_line(tmp_path):
         bad = check(text)
         assert bad.returncode == 1
         assert bad.stderr.startswith(f"{file}:{line}: ") and wrong in bad.stderr, bad.stderr
+        told = json.loads(stoa("check", "--json", file).stdout)
+        assert told["good"] is False and wrong in told["wrong"]
     missing = stoa("check", tmp_path / "none.conf")
     assert missing.returncode == 1 and "cannot read" in missing.stderr
 
@@ -238,4 +240,5 @@ def test_nothing_is_left_behind_when_killed_mid_import(tmp_path):
 def test_version_is_printed():
     done = stoa("version")
     assert done.returncode == 0 and done.stdout.startswith("stoa ")
+    assert json.loads(stoa("version", "--json").stdout)["version"] in done.stdout
     assert os.access(STOA, os.X_OK)

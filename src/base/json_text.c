@@ -1,0 +1,18 @@
+#include "base/json_text.h"
+
+#include "base/str.h"
+
+void json_text(const char *text, FILE *out)
+{
+    bool utf8 = str_is_utf8(str_of(text));
+    fputc('"', out);
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            fprintf(out, "\\%c", *c);
+        else if (*c < ' ')
+            fprintf(out, "\\u%04x", *c);
+        else
+            fputc(*c < 0x80 || utf8 ? *c : '?', out);
+    }
+    fputc('"', out);
+}
