@@ -2,7 +2,7 @@
 
 #include "base/str.h"
 
-void json_text(const char *text, FILE *out)
+void json_text_print(const char *text, FILE *out)
 {
     bool utf8 = str_is_utf8(str_of(text));
     fputc('"', out);

@@ -7,6 +7,6 @@
 #include <stdio.h>
 
 /* TEXT in quotes, escaped (RFC 8259); what is no UTF-8 becomes '?'. */
-void json_text(const char *text, FILE *out);
+void json_text_print(const char *text, FILE *out);
 
 #endif

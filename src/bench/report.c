@@ -78,11 +78,11 @@ void report_text(const struct bench_report *r, FILE *out)
 void report_json(const struct bench_report *r, FILE *out)
 {
     fputs("{\"bench\":", out);
-    json_text(r->name, out);
+    json_text_print(r->name, out);
     fputs(",\"operation\":", out);
-    json_text(r->operation, out);
+    json_text_print(r->operation, out);
     fputs(",\"target\":", out);
-    json_text(r->target, out);
+    json_text_print(r->target, out);
     fprintf(out,
             ",\"connections\":%u,\"threads\":%u,\"http\":\"%s\","
             "\"loop\":\"%s\",\"rate_wanted\":%.1f,\"seconds\":%.3f,\"operations\":%llu,"

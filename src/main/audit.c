@@ -27,7 +27,7 @@ static void say(void *context, const char *sentence)
         return;
     }
     fputs(saying->said++ ? "," : "", stdout);
-    json_text(sentence, stdout);
+    json_text_print(sentence, stdout);
 }
 
 static int run_audit(const struct program_command *self, int count, char **words)

@@ -8,10 +8,10 @@ static int report(const char *file, const char *wrong, bool json)
 {
     if (json) {
         fputs("{\"file\":", stdout);
-        json_text(file, stdout);
+        json_text_print(file, stdout);
         printf(",\"good\":%s", wrong ? "false,\"wrong\":" : "true");
         if (wrong)
-            json_text(wrong, stdout);
+            json_text_print(wrong, stdout);
         puts("}");
     } else if (!wrong) {
         printf("%s: good\n", file);
