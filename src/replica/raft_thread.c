@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "replica/batch.h"
+#include "replica/reaper.h"
 #include "replica/snapshot.h"
 #include "replica/transport.h"
 
@@ -385,12 +386,14 @@ static void make_handles(struct replica *replica)
 void *raft_thread_run(void *context)
 {
     struct replica *replica = context;
+    struct reaper *reaper = reaper_start();
     make_handles(replica);
     int err = start_raft(replica);
     uv_run(&replica->loop, UV_RUN_DEFAULT);
     CHECK(uv_loop_close(&replica->loop) == 0);
     if (replica->io.raft.impl != NULL)
         raft_uv_close(&replica->io.raft);
+    reaper_stop(reaper);
     vote_close(&replica->vote);
     if (err != 0) {
         pthread_mutex_lock(&replica->mutex);
