@@ -1,5 +1,8 @@
 #include "base/err.h"
 
+#undef fail
+#undef fail_errno
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -147,7 +147,7 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 bool str_is_utf8(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.at;
-    for (size_t i = 0; i < s.len;) {
+    for (size_t i = 0; p && i < s.len;) {
         size_t step = utf8_sequence(p + i, s.len - i);
         if (step == 0)
             return false;

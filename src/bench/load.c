@@ -122,12 +122,10 @@ static void end(struct slot *slot, enum script_verdict verdict)
 /* What a visitor does when it is free. */
 static void begin_next(struct worker *w, struct slot *slot)
 {
-    if (w->over || !w->running) {
-        slot->next_idle = w->idle;
-        w->idle = slot;
-    } else if (w->rate <= 0) {
+    bool goes_on = w->running && !w->over;
+    if (goes_on && w->rate <= 0) {
         begin(slot, clock_mono_ns());
-    } else if (w->backlog_head != w->backlog_tail) {
+    } else if (goes_on && w->backlog_head != w->backlog_tail) {
         begin(slot, w->backlog[w->backlog_head++ % BACKLOG]);
     } else {
         slot->next_idle = w->idle;

@@ -165,7 +165,7 @@ static void draw_grid(const struct axes *axes, FILE *out)
                 "text-anchor=\"middle\">%s</text>\n",
                 x, TOP, HEIGHT - BOTTOM, x, HEIGHT - BOTTOM + 18, ticks[i].name);
     }
-    for (double decade = axes->low; decade <= axes->high; decade++) {
+    for (int decade = (int)axes->low; decade <= (int)axes->high; decade++) {
         double y = y_of(axes, pow(10, decade));
         fprintf(out,
                 "<path class=\"g\" d=\"M%d %.1fH%d\"/><text x=\"%d\" y=\"%.1f\" "
