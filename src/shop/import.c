@@ -58,6 +58,8 @@ static int check_chunk(struct apply *apply, struct str products)
             return apply_refuse(apply, ERR_INVALID, "product %llu of the chunk cannot be read",
                                 (unsigned long long)n);
         err = product_check(apply, &product);
+        if (!err)
+            err = product_match(apply, &product);
         if (err)
             return err;
     }

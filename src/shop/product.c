@@ -114,6 +114,13 @@ static int match_variants(struct apply *apply, struct product *product, uint64_t
     return 0;
 }
 
+int product_match(struct apply *apply, struct product *product)
+{
+    struct before before;
+    int err = find_before(apply, product->handle, &before);
+    return err ? err : match_variants(apply, product, before.id);
+}
+
 static void bind_variant(struct stmt *row, uint64_t product_id, unsigned position,
                          const struct variant *variant)
 {

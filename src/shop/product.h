@@ -9,6 +9,10 @@
  * variants' keys. 0, or ERR_INVALID with a sentence in the result. Nothing is written. */
 int product_check(struct apply *apply, struct product *product);
 
+/* Finds the ids of a checked product's variants that are there already. ERR_EXISTS with a
+ * sentence in the result when a key belongs to another product. Nothing is written. */
+int product_match(struct apply *apply, struct product *product);
+
 /* Creates or replaces a checked product: variants are matched by key, those that are no
  * longer named are retired. ERR_EXISTS, before anything is written, when a key belongs to
  * another product. */

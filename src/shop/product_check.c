@@ -1,3 +1,4 @@
+#include "base/hash.h"
 #include "shop/product.h"
 #include "shop/slug.h"
 
@@ -205,6 +206,19 @@ static bool key_is_used(const struct product *product, unsigned before, struct s
     return false;
 }
 
+/* The handle, as far as it has room in a key. What is cut off leaves its hash, as the next
+ * product's handle may begin alike. */
+static struct str key_stem(struct apply *apply, struct str handle)
+{
+    enum { STEM_MAX = 120, HASH_DIGITS = 17 };
+    if (handle.len <= STEM_MAX)
+        return handle;
+    uint64_t hash = hash_fast((struct hash_key){0x73746f61, 0x6b6579}, handle);
+    return arena_printf(apply->arena, "%.*s-%016llx",
+                        STR_FMT(str_sub(handle, 0, STEM_MAX - HASH_DIGITS)),
+                        (unsigned long long)hash);
+}
+
 /* "handle~blue-large"; values that look alike as slugs are told apart by a number. */
 static struct str make_key(struct apply *apply, const struct product *product, unsigned at)
 {
@@ -214,11 +228,12 @@ static struct str make_key(struct apply *apply, const struct product *product, u
     struct str joined = arena_printf(apply->arena, "%.*s %.*s %.*s", STR_FMT(variant->options[0]),
                                      STR_FMT(variant->options[1]), STR_FMT(variant->options[2]));
     struct str slug = slug_make(apply->arena, joined);
+    struct str stem = key_stem(apply, product->handle);
     /* Candidates are made on the stack: many look-alikes must not use up the memory. */
     char key[SHOP_KEY_MAX + 32];
-    int len = snprintf(key, sizeof key, "%.*s~%.*s", STR_FMT(str_sub(product->handle, 0, 120)),
-                       STR_FMT(str_sub(slug, 0, 120)));
-    for (unsigned n = 2; key_is_used(product, at, str_of(key)); n++)
+    int len = snprintf(key, sizeof key, "%.*s~%.*s", STR_FMT(stem), STR_FMT(str_sub(slug, 0, 120)));
+    /* Also none that was given to a later variant. */
+    for (unsigned n = 2; key_is_used(product, product->variant_count, str_of(key)); n++)
         snprintf(key + len, sizeof key - (size_t)len, "-%u", n);
     return arena_str(apply->arena, str_of(key));
 }

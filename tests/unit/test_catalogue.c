@@ -260,6 +260,31 @@ static void keys_and_handles_are_made_where_they_are_missing(void **state)
     expect_text(product.variants[2].key, "grosstes-hemd~s-m-3");
 }
 
+static void made_keys_avoid_those_of_other_variants_and_products(void **state)
+{
+    struct fixture *f = *state;
+    struct shirt shirt;
+    char handle[140];
+    make_shirt(&shirt);
+    shirt.variants[0].options[0] = STR("+1");
+    shirt.variants[1].options[0] = STR("-1");
+    shirt.variants[2].key = STR("shirt~1");
+    assert_int_equal(put(f, &shirt), 0);
+    struct product product = look(f, "shirt", false);
+    expect_text(product.variants[0].key, "shirt~1-2");
+    expect_text(product.variants[1].key, "shirt~1-3");
+    memset(handle, 'h', sizeof handle - 1);
+    handle[sizeof handle - 1] = 0;
+    for (char last = '1'; last <= '2'; last++) {
+        make_shirt(&shirt);
+        handle[sizeof handle - 2] = last;
+        shirt.command.product.handle = str_of(handle);
+        for (unsigned i = 0; i < 3; i++)
+            shirt.variants[i].key = STR("");
+        assert_int_equal(put(f, &shirt), 0);
+    }
+}
+
 static void categories_count_their_listed_products(void **state)
 {
     struct fixture *f = *state;
@@ -450,6 +475,7 @@ int main(void)
         TEST(a_price_is_set_by_key_or_sku),
         TEST(a_refused_product_is_told_why_and_changes_nothing),
         TEST(keys_and_handles_are_made_where_they_are_missing),
+        TEST(made_keys_avoid_those_of_other_variants_and_products),
         TEST(categories_count_their_listed_products),
         TEST(an_item_is_found_by_key_sku_handle_and_number),
         TEST(export_walks_over_all_products_once),

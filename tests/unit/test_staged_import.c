@@ -126,6 +126,22 @@ static void a_bad_product_is_refused_while_it_can_be(void **state)
     buf_close(&chunk);
 }
 
+static void a_key_of_another_product_is_refused_while_it_can_be(void **state)
+{
+    struct fixture *f = *state;
+    struct variant variant = {.key = STR("imported-0-1"), .price = 1, .picture = -1};
+    struct command other = {.type = COMMAND_PRODUCT_PUT,
+                            .product = {.handle = STR("other"),
+                                        .title = STR("other"),
+                                        .published = true,
+                                        .variants = &variant,
+                                        .variant_count = 1}};
+    assert_int_equal(apply_command(f, &other), 0);
+    assert_int_equal(stage(f, 1, 0), ERR_EXISTS);
+    expect_text(f->result.text, "product \"imported-0-1\": the key \"imported-0-1\" belongs to "
+                                "product \"other\"; choose another key");
+}
+
 static void an_aborted_import_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -181,6 +197,7 @@ int main(void)
         TEST(steps_move_all_of_it_and_end),
         TEST(an_import_with_a_chunk_missing_cannot_be_decided),
         TEST(a_bad_product_is_refused_while_it_can_be),
+        TEST(a_key_of_another_product_is_refused_while_it_can_be),
         TEST(an_aborted_import_leaves_nothing),
         TEST(an_undecided_import_is_dropped_after_a_day),
         TEST(a_key_taken_in_the_meantime_leaves_its_product_out),
