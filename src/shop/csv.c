@@ -102,9 +102,7 @@ static void take(struct csv *csv, char c)
 /* True when C ended a row. */
 static bool step(struct csv *csv, char c)
 {
-    if (c == 0)
-        spoil(csv, "it contains a NUL byte");
-    if (csv->state == QUOTED) {
+    if (csv->state == QUOTED && c != 0) {
         if (c == '"')
             csv->state = CLOSED;
         else
@@ -120,6 +118,8 @@ static bool step(struct csv *csv, char c)
         csv->row_line = csv->line;
         csv->blank = false;
     }
+    if (c == 0)
+        spoil(csv, "it contains a NUL byte");
     if (csv->state == SKIP)
         return false;
     if (c == csv->separator)

@@ -23,7 +23,8 @@
 struct shopify;
 
 struct shopify_listener {
-    /* A complete product, lent for the call. Nonzero stops the reading with that error. */
+    /* A complete product, lent for the call. ERR_FULL: it is too large and counts as a bad row;
+     * another error stops the reading. */
     int (*product)(void *context, const struct product *product);
     /* Row at LINE is bad: REASON says what is wrong and what to do. The product it
      * belongs to is left out. */

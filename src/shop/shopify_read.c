@@ -233,16 +233,42 @@ static struct str keep(struct shopify *s, enum shopify_column column, size_t max
     return arena_str(&s->arena, text);
 }
 
+/* A text of one line. What a spreadsheet broke into lines becomes one again. */
+static struct str keep_line(struct shopify *s, enum shopify_column column, size_t max)
+{
+    struct str text = cell(s, column), kept = keep(s, column, max);
+    if (kept.len != text.len || kept.len == 0)
+        return kept;
+    char *bytes = arena_alloc(&s->arena, kept.len);
+    if (!bytes)
+        return STR_NONE;
+    for (size_t i = 0; i < kept.len; i++) {
+        unsigned char c = (unsigned char)kept.at[i];
+        bool space = c == '\t' || c == '\n' || c == '\r';
+        if ((c < 0x20 && !space) || c == 0x7f) {
+            bad(s, s->csv.row_line, "%s has a control character in it", headers[column].now);
+            return STR("");
+        }
+        bytes[i] = space ? ' ' : (char)c;
+    }
+    return str_make(bytes, kept.len);
+}
+
 /* ---- The product's first row ---- */
 
 static void read_tags(struct shopify *s)
 {
     struct product *p = &s->product;
-    struct str rest = keep(s, SHOPIFY_TAGS, 8000), tag;
+    struct str rest = keep_line(s, SHOPIFY_TAGS, 8000), tag;
     while (str_cut(&rest, ',', &tag)) {
         tag = str_trim(tag);
         if (tag.len == 0)
             continue;
+        if (tag.len > SHOP_KEY_MAX) {
+            bad(s, s->csv.row_line, "tag \"%.*s…\" is longer than %d bytes", SHOWN(tag),
+                SHOP_KEY_MAX);
+            return;
+        }
         if (p->tag_count == SHOP_TAGS_MAX) {
             bad(s, s->csv.row_line, "it has more than %d tags", SHOP_TAGS_MAX);
             return;
@@ -254,10 +280,10 @@ static void read_tags(struct shopify *s)
 /* "Home & Garden > Kitchen > Tableware" is Tableware, unless there is a Type. */
 static struct str read_category(struct shopify *s)
 {
-    struct str type = keep(s, SHOPIFY_TYPE, SHOP_KEY_MAX);
+    struct str type = keep_line(s, SHOPIFY_TYPE, SHOP_KEY_MAX);
     if (type.len)
         return type;
-    struct str path = keep(s, SHOPIFY_CATEGORY, SHOP_TEXT_MAX), part, last = STR("");
+    struct str path = keep_line(s, SHOPIFY_CATEGORY, SHOP_TEXT_MAX), part, last = STR("");
     while (str_cut(&path, '>', &part))
         last = str_trim(part);
     return last;
@@ -282,13 +308,16 @@ static void read_options(struct shopify *s)
                                                   SHOPIFY_OPTION3_NAME};
     struct product *p = &s->product;
     for (unsigned i = 0; i < SHOP_OPTIONS_MAX; i++) {
-        struct str name = keep(s, columns[i], SHOP_KEY_MAX);
+        struct str name = keep_line(s, columns[i], SHOP_KEY_MAX);
         if (name.len == 0)
             break;
         /* Shopify's way of saying that there is nothing to choose. */
         if (i == 0 && str_eq_nocase(name, STR("Title")) &&
             str_eq_nocase(cell(s, SHOPIFY_OPTION1_VALUE), STR("Default Title")))
             break;
+        for (unsigned j = 0; j < i; j++)
+            if (str_eq_nocase(name, p->option_names[j]))
+                bad(s, s->csv.row_line, "two options are called \"%.*s\"", SHOWN(name));
         p->option_names[p->option_count++] = name;
     }
 }
@@ -315,14 +344,14 @@ static int begin_product(struct shopify *s, struct str handle)
             "URL handle \"%.*s\" was in rows further up already: keep the rows of a product "
             "together",
             SHOWN(handle));
-    p->title = keep(s, SHOPIFY_TITLE, SHOP_TEXT_MAX);
-    if (p->title.len == 0 && !before)
+    p->title = keep_line(s, SHOPIFY_TITLE, SHOP_TEXT_MAX);
+    if (p->title.len == 0 && !s->spoiled)
         bad(s, s->csv.row_line, "the first row of a product must have a Title");
     p->html = keep(s, SHOPIFY_HTML, SHOP_HTML_MAX);
-    p->vendor = keep(s, SHOPIFY_VENDOR, SHOP_KEY_MAX);
+    p->vendor = keep_line(s, SHOPIFY_VENDOR, SHOP_KEY_MAX);
     p->category = read_category(s);
-    p->seo_title = keep(s, SHOPIFY_SEO_TITLE, SHOP_TEXT_MAX);
-    p->seo_description = keep(s, SHOPIFY_SEO_DESCRIPTION, SHOP_HTML_MAX);
+    p->seo_title = keep_line(s, SHOPIFY_SEO_TITLE, SHOP_TEXT_MAX);
+    p->seo_description = keep_line(s, SHOPIFY_SEO_DESCRIPTION, SHOP_TEXT_MAX);
     p->published = is_published(s);
     read_tags(s);
     read_options(s);
@@ -354,7 +383,7 @@ static int32_t picture_index(struct shopify *s, struct str url, struct str alt, 
 
 static struct str read_url(struct shopify *s, enum shopify_column column)
 {
-    struct str url = keep(s, column, SHOP_TEXT_MAX);
+    struct str url = keep_line(s, column, SHOP_TEXT_MAX);
     if (url.len == 0 || url.at[0] == '/' || str_starts(url, STR("https://")) ||
         str_starts(url, STR("http://")))
         return url;
@@ -401,7 +430,7 @@ static void read_option_values(struct shopify *s, struct variant *v)
                                                   SHOPIFY_OPTION3_VALUE};
     struct product *p = &s->product;
     for (unsigned i = 0; i < p->option_count; i++) {
-        v->options[i] = keep(s, columns[i], SHOP_KEY_MAX);
+        v->options[i] = keep_line(s, columns[i], SHOP_KEY_MAX);
         if (v->options[i].len == 0 && !s->spoiled)
             bad(s, s->csv.row_line, "%s is empty, but the product has the option \"%.*s\"",
                 headers[columns[i]].now, SHOWN(p->option_names[i]));
@@ -410,7 +439,16 @@ static void read_option_values(struct shopify *s, struct variant *v)
         v->options[i] = STR("");
 }
 
-/* "handle", or "handle~blue-large": what the variant is called outside. */
+static bool key_is_used(const struct product *p, struct str key)
+{
+    for (unsigned i = 0; i < p->variant_count; i++)
+        if (str_eq(p->variants[i].key, key))
+            return true;
+    return false;
+}
+
+/* "handle", or "handle~blue-large": what the variant is called outside. Empty where that is
+ * too long, or another's already ("+1.00" after "-1.00"): the shop finds one then. */
 static struct str variant_key(struct shopify *s, const struct variant *v)
 {
     struct product *p = &s->product;
@@ -423,28 +461,33 @@ static struct str variant_key(struct shopify *s, const struct variant *v)
         buf_byte(&key, i ? '-' : '~');
         slug_put(&key, v->options[i]);
     }
-    if (key.len > SHOP_KEY_MAX)
-        bad(s, s->csv.row_line, "handle and option values together are longer than %d bytes",
-            SHOP_KEY_MAX);
-    struct str kept = arena_str(&s->arena, buf_text(&key));
+    bool fits = !key.failed && key.len <= SHOP_KEY_MAX && !key_is_used(p, buf_text(&key));
+    struct str kept = fits ? arena_str(&s->arena, buf_text(&key)) : STR("");
     buf_close(&key);
     return kept;
+}
+
+static bool same_options(const struct variant *a, const struct variant *b)
+{
+    for (unsigned i = 0; i < SHOP_OPTIONS_MAX; i++)
+        if (!str_eq(a->options[i], b->options[i]))
+            return false;
+    return true;
 }
 
 static void check_unique(struct shopify *s, const struct variant *v)
 {
     struct product *p = &s->product;
     for (unsigned i = 0; i < p->variant_count; i++)
-        if (str_eq(p->variants[i].key, v->key)) {
+        if (same_options(&p->variants[i], v)) {
             if (p->option_count == 0)
                 bad(s, s->csv.row_line,
                     "the product has a second variant, but no option (Option1 name) that tells "
                     "them apart");
             else
                 bad(s, s->csv.row_line,
-                    "a variant with these option values (\"%.*s\") is there "
-                    "already",
-                    SHOWN(v->key));
+                    "a variant with these option values (\"%.*s\") is there already",
+                    SHOWN(p->variants[i].key));
             return;
         }
 }
@@ -470,8 +513,8 @@ static void read_variant(struct shopify *s)
     struct variant v = {.picture = -1};
     read_option_values(s, &v);
     v.key = variant_key(s, &v);
-    v.sku = keep(s, SHOPIFY_SKU, SHOP_KEY_MAX);
-    v.barcode = keep(s, SHOPIFY_BARCODE, SHOP_KEY_MAX);
+    v.sku = keep_line(s, SHOPIFY_SKU, SHOP_KEY_MAX);
+    v.barcode = keep_line(s, SHOPIFY_BARCODE, SHOP_KEY_MAX);
     if (cell(s, SHOPIFY_PRICE).len == 0)
         bad(s, s->csv.row_line, "Price is empty");
     v.price = read_money(s, SHOPIFY_PRICE);
@@ -505,9 +548,15 @@ static int end_product(struct shopify *s)
     if (s->spoiled)
         return 0;
     sort_pictures(s);
-    s->counts.products++;
-    s->counts.variants += p->variant_count;
-    return s->listener.product(s->listener.context, p);
+    int err = s->listener.product(s->listener.context, p);
+    if (err == ERR_FULL) {
+        bad(s, s->first_line, "product \"%.*s\" is too large with all its texts and variants",
+            SHOWN(p->handle));
+        return 0;
+    }
+    s->counts.products += !err;
+    s->counts.variants += err ? 0 : p->variant_count;
+    return err;
 }
 
 static bool is_handle(struct str text)
@@ -552,7 +601,7 @@ static int read_product_row(struct shopify *s, struct arena *scratch)
         read_variant(s);
     struct str url = read_url(s, SHOPIFY_IMAGE);
     if (url.len)
-        picture_index(s, url, keep(s, SHOPIFY_IMAGE_ALT, SHOP_TEXT_MAX),
+        picture_index(s, url, keep_line(s, SHOPIFY_IMAGE_ALT, SHOP_TEXT_MAX),
                       read_whole(s, SHOPIFY_IMAGE_POSITION, 0, 1000000));
     else if (!is_variant_row(s) && s->csv.row_line != s->first_line)
         bad(s, s->csv.row_line, "the row has neither a variant (price) nor a picture");

@@ -139,6 +139,83 @@ static void bad_row_leaves_its_product_out_alone(void **state)
                  "3: Price \"12,50\" is not a number (use 12.50)\n");
 }
 
+static void variants_that_look_alike_are_told_apart_by_the_shop(void **state)
+{
+    (void)state;
+    assert_reads(
+        "Handle,Title,Option1 Name,Option1 Value,Option2 Name,Option2 Value,Variant Price\n"
+        "lens,Lens,Power,-1.00,,,1\nlens,,,+1.00,,,2\nlens,,,-1.00,,,3\n"
+        "tie,Tie,A,x-y,B,z,1\ntie,,,x,,y-z,2\n",
+        "tie (Tie, ) [tie~x-y-z 100 x0 uncounted] [ 200 x0 uncounted]\n",
+        "4: a variant with these option values (\"lens~1-00\") is there already\n");
+}
+
+static void a_text_of_one_line_is_made_one(void **state)
+{
+    (void)state;
+    assert_reads("Handle,Title,Type,Variant Price\n"
+                 "a,\"A\tor\nB\",T,1\n"
+                 "b,B\x01,T,1\n",
+                 "a (A or B, T) [a 100 x0 uncounted]\n",
+                 "4: Title has a control character in it\n");
+}
+
+static void what_the_shop_would_refuse_is_told_with_its_line(void **state)
+{
+    (void)state;
+    char text[4000], tag[400];
+    memset(tag, 't', sizeof tag - 1);
+    tag[sizeof tag - 1] = 0;
+    snprintf(text, sizeof text,
+             "Handle,Title,Option1 Name,Option1 Value,Option2 Name,Option2 Value,Tags,SEO "
+             "Description,Variant Price\n"
+             "a,A,Size,1,size,2,,,1\n"
+             "b,B,,,,,%s,,1\n"
+             "c,C,,,,,,%s%s%s,1\n",
+             tag, tag, tag, tag);
+    struct seen seen = read_text(str_of(text), 100, NULL);
+    assert_text(&seen.products, "");
+    assert_text(
+        &seen.bad,
+        "2: two options are called \"size\"\n"
+        "3: tag \"tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt…\" is longer "
+        "than 255 bytes\n"
+        "4: SEO description is 1197 bytes long, and may be 1000\n");
+    seen_close(&seen);
+}
+
+static int take_none(void *context, const struct product *p)
+{
+    (void)context;
+    return p->title.len == 1 ? ERR_FULL : ERR_IO;
+}
+
+static void a_product_too_large_for_the_shop_is_a_bad_row(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct shopify *shopify;
+    struct shopify_listener listener = {take_none, take_bad, &seen};
+    buf_init(&seen.bad, 1000);
+    assert_int_equal(shopify_new(&listener, 2, &shopify), 0);
+    assert_int_equal(shopify_feed(shopify, STR("Title,Handle,Variant Price\nA,a,1\nB,b,1\n")), 0);
+    assert_int_equal(shopify_feed(shopify, STR("CC,c,1\nD,d,1\n")), ERR_IO);
+    assert_text(&seen.bad, "2: product \"a\" is too large with all its texts and variants\n"
+                           "3: product \"b\" is too large with all its texts and variants\n");
+    assert_int_equal(shopify_counts(shopify).products, 0);
+    shopify_free(shopify);
+    buf_close(&seen.bad);
+}
+
+static void a_row_that_begins_with_nul_is_bad(void **state)
+{
+    (void)state;
+    struct seen seen = read_text(STR("Title,Handle,Variant Price\n\0A,a,1\nB,b,1\n"), 100, NULL);
+    assert_text(&seen.products, "b (B, ) [b 100 x0 uncounted]\n");
+    assert_text(&seen.bad, "2: the row cannot be read: it contains a NUL byte\n");
+    seen_close(&seen);
+}
+
 static void each_kind_of_mistake_is_named(void **state)
 {
     (void)state;
@@ -273,6 +350,11 @@ int main(void)
         cmocka_unit_test(default_title_means_no_options),
         cmocka_unit_test(pictures_are_ordered_and_found_by_variants),
         cmocka_unit_test(bad_row_leaves_its_product_out_alone),
+        cmocka_unit_test(variants_that_look_alike_are_told_apart_by_the_shop),
+        cmocka_unit_test(a_text_of_one_line_is_made_one),
+        cmocka_unit_test(what_the_shop_would_refuse_is_told_with_its_line),
+        cmocka_unit_test(a_product_too_large_for_the_shop_is_a_bad_row),
+        cmocka_unit_test(a_row_that_begins_with_nul_is_bad),
         cmocka_unit_test(each_kind_of_mistake_is_named),
         cmocka_unit_test(file_of_another_kind_is_refused),
         cmocka_unit_test(sample_catalogues_are_read_and_written_again),
