@@ -267,6 +267,10 @@ int cart_follow(struct apply *apply, struct checkout *checkout)
         return ERR_OK;
     if (err || cart.canceled || !id_eq(cart.checkout_id, checkout->id))
         return err;
+    /* Changed since, in another tab: what came into it stays, and the next way to the checkout
+     * takes it along. */
+    if (cart.version != checkout->cart_version)
+        return ERR_OK;
     struct buyer buyer = cart.basket.buyer;
     err = basket_copy(apply->arena, &checkout->basket, &cart.basket);
     if (err)

@@ -17,7 +17,8 @@ int cart_store(struct apply *apply, const struct cart *cart, bool exists, int64_
 /* Looks up and prices CART as of VIEW. */
 int cart_price(const struct basket_view *view, struct cart *cart);
 
-/* The cart of CHECKOUT gets the goods and codes that were changed there. */
+/* The cart of CHECKOUT gets the goods and codes that were changed there, unless it was changed
+ * itself since they were taken out of it. */
 int cart_follow(struct apply *apply, struct checkout *checkout);
 
 /* The goods of BOUGHT leave the cart CART_ID; one that is empty after that is canceled. */

@@ -178,6 +178,31 @@ static void a_change_of_the_checkout_shows_in_its_cart(void **state)
     assert_int_equal(f->result.cart.basket.lines[0].quantity, 2);
 }
 
+static void what_came_into_the_cart_since_outlives_a_change_of_the_checkout(void **state)
+{
+    struct fixture *f = *state;
+    struct command show = {.type = COMMAND_CART_SET,
+                           .cart_item = {.id = test_id(5), .item_key = STR("roses"), .quantity = 1}};
+    struct command_line line = {.item_key = STR("roses"), .quantity = 1};
+    cart_add(f, test_id(5), "roses", 1);
+    checkout_from_cart(f, test_id(1), test_id(5));
+    assert_int_equal(cart_add(f, test_id(5), "pot", 1), 0);
+    /* The other tab goes on with the address. */
+    assert_int_equal(
+        update(f, (struct checkout_input){.id = test_id(1),
+                                          .has_basket = true,
+                                          .basket = {.lines = &line,
+                                                     .line_count = 1,
+                                                     .buyer = {.email = STR("a@b.example")}}}),
+        0);
+    assert_int_equal(f->result.checkout.basket.line_count, 1);
+    assert_int_equal(apply_command(f, &show), 0);
+    assert_int_equal(f->result.cart.basket.line_count, 2);
+    checkout_from_cart(f, test_id(2), test_id(5));
+    assert_true(id_eq(f->result.checkout.id, test_id(1)));
+    assert_int_equal(f->result.checkout.basket.line_count, 2);
+}
+
 static void long_titles_are_cut_between_characters(void **state)
 {
     struct fixture *f = *state;
@@ -256,6 +281,7 @@ int main(void)
         TEST(a_cart_wins_over_the_payload_and_becomes_one_checkout),
         TEST(a_cart_that_has_changed_since_is_taken_again),
         TEST(a_change_of_the_checkout_shows_in_its_cart),
+        TEST(what_came_into_the_cart_since_outlives_a_change_of_the_checkout),
         TEST(long_titles_are_cut_between_characters),
         TEST(a_canceled_checkout_leaves_its_cart_for_another),
         TEST(a_checkout_is_gone_after_its_time_unless_it_is_being_paid),
