@@ -8,7 +8,8 @@
  *                        for: the log is cut off only below that
  *   receive              InstallSnapshot is dropped while a snapshot of our own runs (the
  *                        leader sends again), and entries while the applier is far behind
- *   load                 the log must reach as far as the machine has applied
+ *   load                 the log must reach as far as the machine has applied; the end of a
+ *                        log that was cut short crashes libraft, so it is lengthened first
  *
  * The guards are put into the raft_io itself, so that what libraft's I/O keeps in it
  * stays where it looks for it. Loop thread only.

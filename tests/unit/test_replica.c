@@ -159,6 +159,37 @@ static void a_damaged_log_is_refused_and_left_alone(void **state)
     server_remove(&server);
 }
 
+/* Dies with its log's segments open; the test cuts one of them short afterwards. */
+static void add_and_be_killed(struct one_server *server)
+{
+    server_start(server);
+    for (uint64_t i = 0; i < 50; i++)
+        server_add(server, i);
+    kill(getpid(), SIGKILL);
+}
+
+static void a_log_cut_short_within_an_open_segment_is_refused_with_words(void **state)
+{
+    (void)state;
+    struct one_server server;
+    server_dir(&server);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        add_and_be_killed(&server);
+    int ended = 0;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_true(WIFSIGNALED(ended) && WTERMSIG(ended) == SIGKILL);
+    char file[256];
+    server_file(&server, "raft/open-1", file);
+    assert_int_equal(truncate(file, 1001), 0);
+    struct failure failure = {0};
+    struct replica_config config = server_config(&server);
+    assert_int_equal(server_start_with(&server, &config, &failure), ERR_DAMAGED);
+    assert_non_null(strstr(failure.text, "the log has lost its end"));
+    server_remove(&server);
+}
+
 static void two_servers_cannot_share_a_directory(void **state)
 {
     (void)state;
@@ -553,6 +584,7 @@ int main(void)
         cmocka_unit_test(a_missing_record_of_votes_is_refused),
         cmocka_unit_test(a_first_start_that_was_cut_short_begins_anew),
         cmocka_unit_test(a_damaged_log_is_refused_and_left_alone),
+        cmocka_unit_test(a_log_cut_short_within_an_open_segment_is_refused_with_words),
         cmocka_unit_test(two_servers_cannot_share_a_directory),
         cmocka_unit_test(a_log_of_another_server_is_refused),
         cmocka_unit_test(submissions_of_many_threads_are_answered_once_each),
