@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -30,6 +31,8 @@ bool health_judge(const struct health_view *view, struct health_memory *memory, 
         buf_printf(reason, "%llu commands wait and the log has not moved for %llu s",
                    (unsigned long long)view->waiting,
                    (unsigned long long)((view->now_ns - memory->moved_ns) / SEC_NS));
+    else if (view->dir_gone)
+        buf_puts(reason, "the data directory is gone: what is sold now is lost at a restart");
     else if (view->disk_free < DISK_LEAST)
         buf_printf(reason, "only %llu MiB are free on the disk of the data directory",
                    (unsigned long long)(view->disk_free >> 20));
@@ -58,10 +61,13 @@ void health_free(struct health *health)
     free(health);
 }
 
-static uint64_t disk_free(const char *dir)
+static void look_at_disk(const char *dir, struct health_view *view)
 {
     struct statvfs disk;
-    return statvfs(dir, &disk) ? UINT64_MAX : (uint64_t)disk.f_bavail * disk.f_frsize;
+    if (!statvfs(dir, &disk))
+        view->disk_free = (uint64_t)disk.f_bavail * disk.f_frsize;
+    else
+        view->dir_gone = errno == ENOENT || errno == ENOTDIR;
 }
 
 bool health_look(void *context, struct buf *reason)
@@ -76,9 +82,10 @@ bool health_look(void *context, struct buf *reason)
         .waiting = order.waiting,
         .applied_index = order.applied_index,
         .purchases = buying.open,
-        .disk_free = disk_free(health->watched->data_dir),
+        .disk_free = UINT64_MAX,
         .now_ns = clock_mono_ns(),
     };
+    look_at_disk(health->watched->data_dir, &view);
     pthread_mutex_lock(&health->lock);
     bool healthy = health_judge(&view, &health->memory, reason);
     pthread_mutex_unlock(&health->lock);

@@ -23,6 +23,7 @@ struct health_view {
     bool primary;
     uint64_t waiting, applied_index; /* of the log */
     uint64_t purchases;              /* on their way */
+    bool dir_gone;                   /* the data directory */
     uint64_t disk_free;              /* bytes */
     uint64_t now_ns;
 };

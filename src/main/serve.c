@@ -21,14 +21,25 @@ static void block_signals(sigset_t *set)
     pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
+/* What the databases, the log and the loops take, before the first shopper comes. */
+enum { DESCRIPTORS_LEAST = 64 };
+
 /* As many descriptors as the system lets us have: each shopper is one. */
-static void raise_descriptor_limit(void)
+static int raise_descriptor_limit(struct failure *failure)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return 0;
+    if (limit.rlim_max < DESCRIPTORS_LEAST)
+        return fail(failure, ERR_FULL,
+                    "only %llu files may be open at once, and a shop needs at least %d: raise the "
+                    "limit (ulimit -n, LimitNOFILE)",
+                    (unsigned long long)limit.rlim_max, DESCRIPTORS_LEAST);
+    if (limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+    return 0;
 }
 
 /* Who waits for the signal, on a thread of its own: bringing a shop up may take long (a
@@ -89,8 +100,11 @@ static int run_serve(const struct program_command *self, int count, char **words
         free(settings);
         return command_usage_error(self, failure.text);
     }
+    if (raise_descriptor_limit(&failure)) {
+        free(settings);
+        return command_failed(self, failure.text);
+    }
     block_signals(&signals);
-    raise_descriptor_limit();
     /* Not on the stack: when the server fails, the thread is still there. */
     static struct stopper stopper;
     static sigset_t taken;

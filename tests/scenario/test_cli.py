@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -99,6 +100,13 @@ def test_second_server_on_the_same_folder_is_refused(tmp_path):
         second = stoa("serve", "--dir", shop.dir, "--listen", "127.0.0.1:0")
         assert second.returncode == 1
         assert "in use by another stoa process" in second.stderr
+
+
+def test_too_few_descriptors_are_said_at_once(tmp_path):
+    refused = stoa("serve", "--dir", tmp_path / "data", "--listen", "127.0.0.1:0",
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20)))
+    assert refused.returncode == 1
+    assert "only 20 files" in refused.stderr and "ulimit -n" in refused.stderr
 
 
 def test_taken_address_is_named(tmp_path):

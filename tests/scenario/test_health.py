@@ -54,6 +54,16 @@ def test_a_shop_that_sells_is_healthy(shop):
 
 
 @pytest.mark.quick
+def test_a_shop_without_its_directory_is_not(tmp_path):
+    with Shop(tmp_path) as shop:
+        shop.dir.rename(tmp_path / "elsewhere")
+        status, _, text = get(shop, "/healthz")
+        (tmp_path / "elsewhere").rename(shop.dir)
+        assert status == 503 and "data directory is gone" in text
+        assert get(shop, "/healthz")[0] == 200
+
+
+@pytest.mark.quick
 def test_metrics_count_what_happens(shop):
     status, headers, text = get(shop, "/metrics")
     assert status == 200

@@ -97,13 +97,16 @@ static void health_sees_a_log_that_stands_still(void **state)
     assert_true(judge(view, &memory));
 }
 
-static void health_sees_a_full_disk_and_a_lost_primary(void **state)
+static void health_sees_a_full_disk_a_lost_directory_and_a_lost_primary(void **state)
 {
     (void)state;
     struct health_memory memory = {0};
     struct health_view view = {.primary = true, .disk_free = 1 << 20, .now_ns = SEC_NS};
     assert_false(judge(view, &memory));
     view.disk_free = 1ull << 40;
+    view.dir_gone = true;
+    assert_false(judge(view, &memory));
+    view.dir_gone = false;
     view.primary = false;
     assert_false(judge(view, &memory));
 }
@@ -114,7 +117,7 @@ int main(void)
         cmocka_unit_test(the_text_is_in_the_format),
         cmocka_unit_test(threads_are_added_up),
         cmocka_unit_test(health_sees_a_log_that_stands_still),
-        cmocka_unit_test(health_sees_a_full_disk_and_a_lost_primary),
+        cmocka_unit_test(health_sees_a_full_disk_a_lost_directory_and_a_lost_primary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
