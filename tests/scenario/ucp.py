@@ -4,6 +4,7 @@ import functools
 import http.client
 import json
 import re
+import urllib.parse
 import uuid
 import warnings
 
@@ -31,18 +32,28 @@ def is_date_time(text):
     return not isinstance(text, str) or re.fullmatch(pattern, text) is not None
 
 
+def absolute(value, base):
+    """A schema in which every reference is a whole address, and so needs no id to start from:
+    releases of jsonschema differ in which of the ids around a reference they take."""
+    if isinstance(value, list):
+        return [absolute(one, base) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: urllib.parse.urljoin(base, one) if name == "$ref" and isinstance(one, str)
+            else absolute(one, base) for name, one in value.items()
+            if name != "$id" or not isinstance(one, str)}
+
+
 @functools.cache
 def store():
-    """All schemas by their ids; nothing is fetched from a network."""
+    """All schemas by their ids; nothing is fetched from a network. References go by the files,
+    as the profile's id lies a folder lower than its file."""
     found = {}
     for path in SCHEMAS.rglob("*.json"):
         schema = json.loads(path.read_text())
         if "$id" in schema:
-            found[schema["$id"]] = schema
-    # The profile's id lies a folder lower than its file, and its references go by the file.
-    for address in list(found):
-        found[address.replace("https://ucp.dev/schemas/", "https://ucp.dev/schemas/schemas/")] = \
-            found[address]
+            file = "https://ucp.dev/" + path.relative_to(SCHEMAS).as_posix()
+            found[schema["$id"]] = found[file] = absolute(schema, file)
     assert len(found) > 50
     return found
 
