@@ -69,6 +69,7 @@ struct product {
     uint64_t id;       /* given by the shop */
     struct str handle; /* unique: [a-z0-9-_], from the CSV or the title */
     struct str title, html, vendor, category, seo_title, seo_description;
+    struct str category_slug; /* read only: its page's address */
     struct str tags[SHOP_TAGS_MAX];
     unsigned tag_count;
     struct str option_names[SHOP_OPTIONS_MAX]; /* count 0: one variant without options */

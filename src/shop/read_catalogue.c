@@ -25,7 +25,7 @@ static void split_names(struct product *product, struct str names)
 #define PRODUCT_COLUMNS                                                                        \
     "SELECT p.id, p.handle, p.title, h.html, p.vendor, coalesce(c.name, ''), p.seo_title,"     \
     "  p.seo_description, p.option_names, p.published, p.retired, p.created_ms, p.updated_ms," \
-    "  p.changed_index, p.listed FROM product p"                                               \
+    "  p.changed_index, p.listed, coalesce(c.slug, '') FROM product p"                         \
     " LEFT JOIN product_html h ON h.product_id = p.id"                                         \
     " LEFT JOIN category c ON c.id = p.category_id "
 
@@ -40,6 +40,7 @@ static int read_row(struct stmt *row, struct arena *arena, struct product *produ
     err = err ? err : copy(arena, row, 6, &product->seo_title);
     err = err ? err : copy(arena, row, 7, &product->seo_description);
     err = err ? err : copy(arena, row, 8, &names);
+    err = err ? err : copy(arena, row, 15, &product->category_slug);
     product->id = stmt_u64(row, 0);
     product->published = stmt_bool(row, 9);
     product->retired = stmt_bool(row, 10);

@@ -1,4 +1,3 @@
-#include "shop/slug.h"
 #include "web/call.h"
 #include "web/choice.h"
 #include "web/page.h"
@@ -124,8 +123,7 @@ static void show_product(struct page *page, const struct product *product)
     value_text(map, "vendor", product->vendor);
     value_text(map, "category", product->category);
     value_text(map, "html", cleaned(x, product->html));
-    if (product->category.len)
-        value_text(page->root, "category_slug", slug_make(&x->arena, product->category));
+    value_text(page->root, "category_slug", product->category_slug);
     bool any = false;
     for (unsigned i = 0; i < product->variant_count && !any; i++)
         any = variant_sells(&product->variants[i]);

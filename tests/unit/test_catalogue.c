@@ -306,6 +306,8 @@ static void categories_count_their_listed_products(void **state)
     assert_int_equal(reader_categories(reader, &f->arena, &list, &count), 0);
     assert_int_equal(count, 2);
     expect_text(list[1].slug, "shirts-tops-2");
+    expect_text(look(f, "shirt", false).category_slug, "shirts-tops");
+    expect_text(look(f, "other-shirt", false).category_slug, "shirts-tops-2");
     apply_command(f, &(struct command){.type = COMMAND_PRODUCT_RETIRE, .key = STR("shirt")});
     assert_int_equal(reader_categories(reader, &f->arena, &list, &count), 0);
     assert_int_equal(count, 1);
