@@ -92,6 +92,13 @@ static int check_texts(struct apply *apply, const struct product *product)
     return 0;
 }
 
+/* An address that browsers and platforms can follow: no scheme but the web's, nothing relative. */
+static bool is_picture_url(struct str url)
+{
+    return str_starts(url, STR("/")) || str_starts(url, STR("https://")) ||
+           str_starts(url, STR("http://"));
+}
+
 static int check_pictures(struct apply *apply, const struct product *product)
 {
     if (product->picture_count > SHOP_PICTURES_MAX)
@@ -105,6 +112,9 @@ static int check_pictures(struct apply *apply, const struct product *product)
             err = check_text(apply, product, "picture's text", picture->alt, SHOP_TEXT_MAX);
         if (!err && picture->url.len == 0)
             return refuse(apply, product, "picture %u has no address", i + 1);
+        if (!err && !is_picture_url(picture->url))
+            return refuse(apply, product,
+                          "picture %u's address begins neither with https:// nor with /", i + 1);
     }
     return err;
 }

@@ -230,6 +230,9 @@ static void a_refused_product_is_told_why_and_changes_nothing(void **state)
     refused(f, &shirt, ERR_INVALID, "product \"shirt\": a price is below 0 or above 1000000000000");
     shirt.variants[0].picture = 2;
     refused(f, &shirt, ERR_INVALID, "product \"shirt\": a variant shows picture 3, there are 2");
+    shirt.command.product.pictures[1].url = STR("javascript:alert(1)");
+    refused(f, &shirt, ERR_INVALID,
+            "product \"shirt\": picture 2's address begins neither with https:// nor with /");
     shirt.command.product.variant_count = 0;
     refused(f, &shirt, ERR_INVALID,
             "product \"shirt\": it has no variant; one without options is the least");
