@@ -50,6 +50,8 @@ static const struct row rows[] = {
     {"stoa_log_applied_index", "gauge", "The last entry applied and committed here.", COUNT, AT(order.applied_index)},
     {"stoa_log_applied_time_seconds", "gauge", "Log time of the last entry applied.", TIME, AT(order.applied_time_ms)},
     {"stoa_log_waiting", "gauge", "Commands submitted and not answered.", COUNT, AT(order.waiting)},
+    {"stoa_log_waiting_limit", "gauge", "How many may wait at the present rate; above it 503.", COUNT, AT(order.waiting_limit)},
+    {"stoa_log_refused_total", "counter", "Commands refused because more waited.", COUNT, AT(order.refused)},
     {"stoa_log_entries_total", "counter", "Entries appended since the start.", COUNT, AT(order.entries)},
     {"stoa_log_commands_total", "counter", "Commands in these entries.", COUNT, AT(order.commands)},
     {"stoa_log_bytes_total", "counter", "Bytes of these entries.", COUNT, AT(order.bytes)},

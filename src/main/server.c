@@ -7,6 +7,7 @@
 #include "web/asset.h"
 #include "web/cache.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,14 @@ static int machine_commit(void *shop, uint64_t index, int64_t time_ms, struct fa
 static int machine_make_durable(void *shop, uint64_t *index, struct failure *failure)
 {
     return shop_make_durable(shop, index, failure);
+}
+
+/* After a burst most of the heap is free, but in pieces that free() does not give back. Takes
+ * some milliseconds, in which other threads wait for memory: there are no commands now. */
+static void machine_rest(void *shop)
+{
+    shop_rest(shop);
+    malloc_trim(0);
 }
 
 /* Replication cannot go on. Nothing was answered that is not durable, and nothing may
@@ -87,12 +96,14 @@ static int start_replica(struct server *server, struct failure *failure)
         .apply = machine_apply,
         .commit = machine_commit,
         .make_durable = machine_make_durable,
+        .rest = machine_rest,
     };
     struct replica_config config = {
         .dir = server->dir.raft,
         .id = 1,
         .election_ms = 1000,
         .heartbeat_ms = 100,
+        .wait_ms = (uint32_t)server->settings->wait_ms,
         .log = &server->log,
         .fatal = end_process,
         .fatal_context = &server->log,

@@ -54,6 +54,8 @@ static const struct option_row rows[] = {
      "how long a client may take nothing of its answer"},
     {"answer-timeout", OPTION_DURATION, AT(answer_ms), "60s", 100, 3600000, NULL, "TIME",
      "how long the shop itself may take"},
+    {"wait-max", OPTION_DURATION, AT(wait_ms), "1s", 10, 60000, NULL, "TIME",
+     "how long a change may have to wait for its turn; if it would be longer, 503"},
     {"log-level", OPTION_CHOICE, AT(log_level), "info", 0, 0, "debug info warn error", "LEVEL",
      "least important lines to be logged"},
 };

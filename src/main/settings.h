@@ -20,7 +20,7 @@ struct settings {
     uint64_t cache_bytes;
     uint64_t stop_grace_ms;
     uint64_t head_bytes, header_count, body_bytes;
-    uint64_t head_ms, idle_ms, body_idle_ms, send_idle_ms, answer_ms;
+    uint64_t head_ms, idle_ms, body_idle_ms, send_idle_ms, answer_ms, wait_ms;
     uint64_t upload_bytes;
 };
 

@@ -200,8 +200,9 @@ static int submit(struct purchase *purchase)
     command_encode(&purchase->command, &command);
     if (purchase->command.failed)
         return ERR_NOMEM;
-    purchase->submission =
-        (struct submission){.command = buf_text(&purchase->command), .done = command_done};
+    purchase->submission = (struct submission){.command = buf_text(&purchase->command),
+                                               .done = command_done,
+                                               .patient = purchase->state != HOLDING};
     return order_submit(purchase->buying->order, &purchase->submission);
 }
 

@@ -1,12 +1,15 @@
 #include "replica/applier.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "replica/batch.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     /* One transaction takes at most about this much. Bigger ones gain little (SQLite: 143k
@@ -17,6 +20,7 @@ enum {
     RESULTS_MAX = 256 * 1024 * 1024, /* of one transaction; an entry's commands make far less */
     RESULTS_KEPT = 1024 * 1024,      /* above it the memory is given back after a run */
     REPLAY_BYTES = 32 * 1024 * 1024, /* copied and not applied yet, during the replay */
+    REST_MS = 2000,                  /* nothing to do for so long: the machine may rest */
 };
 
 /* Where the result of one submission is in the results' buffer. */
@@ -199,7 +203,7 @@ static void apply_run(struct applier *applier, struct applier_entry *run)
 /* Tells the submissions of RUN, in order, and frees the entries. */
 static void answer_run(struct applier *applier, struct applier_entry *run)
 {
-    uint64_t answered = 0, bytes = 0;
+    uint64_t answered = 0, applied = 0, bytes = 0;
     size_t span = 0;
     while (run != NULL) {
         struct applier_entry *entry = run;
@@ -219,12 +223,13 @@ static void answer_run(struct applier *applier, struct applier_entry *run)
             s = next;
         }
         answered += entry->count;
+        applied += entry->err == 0 ? entry->count : 0;
         bytes += entry->command_bytes;
         free(entry);
     }
     CHECK(span == applier->span_count);
     if (answered > 0)
-        ordering_answered(applier->config.order, answered, bytes);
+        ordering_answered(applier->config.order, answered, applied, bytes);
 }
 
 /* Cuts a run off the queue. The lock is held. */
@@ -281,6 +286,25 @@ static bool durable_due(const struct applier *applier)
     return applier->durable_asked && applier->durable_index <= atomic_load(&applier->applied);
 }
 
+/* Waits for something to do, at most until REST_MS after the last work: then the machine
+ * rests, once. The lock is held. */
+static void wait_for_work(struct applier *applier, bool *worked)
+{
+    struct machine *machine = &applier->config.machine;
+    uint64_t at = clock_mono_ns() + REST_MS * MS_NS;
+    struct timespec rest = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
+    while (applier->first == NULL && !applier->stopping && !durable_due(applier)) {
+        if (!*worked || machine->rest == NULL) {
+            pthread_cond_wait(&applier->work, &applier->mutex);
+        } else if (pthread_cond_timedwait(&applier->work, &applier->mutex, &rest) == ETIMEDOUT) {
+            *worked = false;
+            pthread_mutex_unlock(&applier->mutex);
+            machine->rest(machine->context);
+            pthread_mutex_lock(&applier->mutex);
+        }
+    }
+}
+
 static void *run_applier(void *argument)
 {
     struct applier *applier = argument;
@@ -289,10 +313,10 @@ static void *run_applier(void *argument)
     atomic_store(&applier->applied, machine->applied(machine->context));
     pthread_mutex_lock(&applier->mutex);
     applier->started = true;
+    bool worked = true;
     pthread_cond_signal(&applier->room);
     for (;;) {
-        while (applier->first == NULL && !applier->stopping && !durable_due(applier))
-            pthread_cond_wait(&applier->work, &applier->mutex);
+        wait_for_work(applier, &worked);
         bool durable = durable_due(applier);
         struct applier_entry *run = take_run(applier);
         if (run == NULL && !durable)
@@ -305,6 +329,7 @@ static void *run_applier(void *argument)
         }
         if (durable)
             make_durable(applier);
+        worked = true;
         pthread_mutex_lock(&applier->mutex);
     }
     pthread_mutex_unlock(&applier->mutex);
@@ -321,7 +346,11 @@ int applier_start(const struct applier_config *config, struct applier **out,
     applier->last = &applier->first;
     buf_init(&applier->results, RESULTS_MAX);
     pthread_mutex_init(&applier->mutex, NULL);
-    pthread_cond_init(&applier->work, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&applier->work, &attributes);
+    pthread_condattr_destroy(&attributes);
     pthread_cond_init(&applier->room, NULL);
     sigset_t all, before;
     sigfillset(&all);

@@ -24,6 +24,9 @@ struct machine {
     /* Everything committed survives a power cut after this; *INDEX: up to where. The
      * log is cut off only below it. */
     int (*make_durable)(void *context, uint64_t *index, struct failure *failure);
+    /* Nothing has been asked for a while: memory that only saves time may be given back.
+     * May be NULL. */
+    void (*rest)(void *context);
 };
 
 #endif

@@ -10,10 +10,12 @@
 #include <time.h>
 
 void ordering_init(struct ordering *order, uint64_t waiting_max, uint64_t waiting_bytes_max,
-                   void (*wake)(void *context), void *wake_context)
+                   uint64_t wait_ms, void (*wake)(void *context), void *wake_context)
 {
     memset(order, 0, sizeof *order);
     order->waiting_max = waiting_max;
+    order->admission.wait_ms = wait_ms;
+    order->waiting_limit = admission_limit(&order->admission);
     order->waiting_bytes_max = waiting_bytes_max;
     order->wake = wake;
     order->wake_context = wake_context;
@@ -43,9 +45,11 @@ void ordering_close(struct ordering *order)
         nanosleep(&(struct timespec){.tv_nsec = 50 * 1000}, NULL);
 }
 
-static bool reserve(struct ordering *order, size_t bytes)
+static bool reserve(struct ordering *order, size_t bytes, bool patient)
 {
-    if (atomic_fetch_add(&order->waiting, 1) < order->waiting_max) {
+    uint64_t limit = patient ? UINT64_MAX : atomic_load(&order->waiting_limit);
+    uint64_t waiting = atomic_fetch_add(&order->waiting, 1);
+    if (waiting < order->waiting_max && waiting < limit) {
         if (atomic_fetch_add(&order->waiting_bytes, bytes) + bytes <= order->waiting_bytes_max)
             return true;
         atomic_fetch_sub(&order->waiting_bytes, bytes);
@@ -74,7 +78,8 @@ int order_submit(struct ordering *order, struct submission *submission)
     atomic_fetch_add(&order->inside, 1);
     if (!atomic_load(&order->open)) {
         err = ERR_CLOSED;
-    } else if (!reserve(order, submission->command.len)) {
+    } else if (!reserve(order, submission->command.len, submission->patient)) {
+        atomic_fetch_add_explicit(&order->refused, 1, memory_order_relaxed);
         err = ERR_BUSY;
     } else {
         submission->submitted_ns = clock_mono_ns();
@@ -98,10 +103,13 @@ struct submission *ordering_take(struct ordering *order)
     return oldest;
 }
 
-void ordering_answered(struct ordering *order, uint64_t count, uint64_t bytes)
+void ordering_answered(struct ordering *order, uint64_t count, uint64_t applied, uint64_t bytes)
 {
     atomic_fetch_sub(&order->waiting_bytes, bytes);
-    atomic_fetch_sub(&order->waiting, count);
+    uint64_t left = atomic_fetch_sub(&order->waiting, count) - count;
+    if (applied > 0)
+        admission_answered(&order->admission, clock_mono_ns(), applied, left);
+    atomic_store(&order->waiting_limit, admission_limit(&order->admission));
     if (atomic_load(&order->watchers) == 0)
         return;
     pthread_mutex_lock(&order->mutex);
@@ -168,7 +176,7 @@ int order_submit_wait(struct ordering *order, struct str command, struct buf *re
                       uint64_t *index)
 {
     struct waiting_caller caller = {
-        .submission = {.command = command, .done = wake_caller},
+        .submission = {.command = command, .done = wake_caller, .patient = true},
         .mutex = PTHREAD_MUTEX_INITIALIZER,
         .answered = PTHREAD_COND_INITIALIZER,
         .result = result,
@@ -204,6 +212,8 @@ void order_report(struct ordering *order, struct order_status_report *report)
         .applied_index = atomic_load(&order->applied_index),
         .applied_time_ms = atomic_load(&order->applied_time_ms),
         .waiting = atomic_load(&order->waiting),
+        .waiting_limit = atomic_load(&order->waiting_limit),
+        .refused = atomic_load(&order->refused),
         .entries = atomic_load(&order->entries),
         .commands = atomic_load(&order->commands),
         .bytes = atomic_load(&order->bytes),

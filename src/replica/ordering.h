@@ -3,7 +3,7 @@
  * Submitters (any thread) push onto a lock-free stack (Treiber, 1986) and wake the Raft
  * loop when it was empty; the Raft thread takes the whole stack and turns it round. What
  * waits is bounded by count and bytes from the submission to its answer, so that nothing
- * behind it needs a bound of its own.
+ * behind it needs a bound of its own; and by the time it would wait (admission.h).
  *
  *   open      order_submit accepts
  *   closing   ordering_close: refuses what is new; what is on its way is answered
@@ -11,6 +11,7 @@
 #ifndef STOA_REPLICA_ORDERING_H
 #define STOA_REPLICA_ORDERING_H
 
+#include "replica/admission.h"
 #include "replica/latency.h"
 #include "replica/order.h"
 
@@ -21,8 +22,10 @@ struct ordering {
     _Atomic(struct submission *) newest;
     atomic_bool open;
     atomic_uint_fast32_t inside; /* threads between the door and the wake-up */
-    atomic_uint_fast64_t waiting, waiting_bytes;
+    atomic_uint_fast64_t waiting, waiting_bytes, refused;
+    atomic_uint_fast64_t waiting_limit; /* for the impatient */
     uint64_t waiting_max, waiting_bytes_max;
+    struct admission admission;  /* the applier's */
     void (*wake)(void *context); /* any thread */
     void *wake_context;
 
@@ -40,7 +43,7 @@ struct ordering {
 };
 
 void ordering_init(struct ordering *order, uint64_t waiting_max, uint64_t waiting_bytes_max,
-                   void (*wake)(void *context), void *wake_context);
+                   uint64_t wait_ms, void (*wake)(void *context), void *wake_context);
 void ordering_destroy(struct ordering *order);
 
 /* From now on commands are taken. */
@@ -53,7 +56,8 @@ bool ordering_wait_empty(struct ordering *order, unsigned timeout_ms);
 /* Raft thread: all that has arrived, oldest first. */
 struct submission *ordering_take(struct ordering *order);
 
-/* Applier: COUNT submissions of BYTES together have been answered. */
-void ordering_answered(struct ordering *order, uint64_t count, uint64_t bytes);
+/* Applier: COUNT submissions of BYTES together have been answered, APPLIED of them after they
+ * were applied. */
+void ordering_answered(struct ordering *order, uint64_t count, uint64_t applied, uint64_t bytes);
 
 #endif

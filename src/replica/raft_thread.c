@@ -18,6 +18,8 @@ enum {
     /* libraft keeps the log since the last snapshot in memory: it is cut off by size too. */
     LOG_BYTES = 8 * 1024 * 1024, /* at most once a second */
     LOG_BYTES_URGENT = 24 * 1024 * 1024,
+    LOG_BYTES_STILL = 1024 * 1024, /* when nothing was appended for */
+    STILL_MS = 1000,
     TRAILING_BYTES = 2 * 1024 * 1024, /* kept below a snapshot, for servers that lag a little */
     TRAILING_MIN = 8,
     TRAILING_MAX = 2048,
@@ -162,11 +164,24 @@ static void measure_turn(struct replica *replica)
     replica->turn_cpu_ns = cpu;
 }
 
-/* A snapshot is due by entries (libraft counts them) or by bytes. */
+/* Whether a burst's log has been kept for long enough; it is cut off as well then. */
+static bool stands_still(struct replica *replica)
+{
+    uint64_t last = raft_last_index(&replica->raft);
+    if (last != replica->still_index || replica->turn_ns == 0) {
+        replica->still_index = last;
+        replica->still_ns = replica->turn_ns;
+    }
+    return replica->io.log_bytes > LOG_BYTES_STILL &&
+           replica->turn_ns - replica->still_ns > STILL_MS * MS_NS;
+}
+
+/* A snapshot is due by entries (libraft counts them), by bytes, or when nothing is appended any
+ * more. libraft looks with everything it does, at the latest with the next heartbeat. */
 static void watch_log_size(struct replica *replica)
 {
     const struct io *io = &replica->io;
-    bool due = io->log_bytes > LOG_BYTES_URGENT ||
+    bool due = stands_still(replica) || io->log_bytes > LOG_BYTES_URGENT ||
                (io->log_bytes > LOG_BYTES && replica->turn_ns - replica->last_snapshot_ns > SEC_NS);
     unsigned threshold = due && !io->snapshot_running ? 1 : replica->config.snapshot_threshold;
     if (threshold != replica->threshold)

@@ -58,6 +58,7 @@ struct replica {
     uint64_t last_command; /* index of the last entry with commands */
     unsigned threshold;    /* as set in libraft now */
     uint64_t last_snapshot_ns;
+    uint64_t still_index, still_ns;              /* the last entry, and since when it is */
     uint64_t turn_ns, turn_idle_ns, turn_cpu_ns; /* at the begin of this turn */
 };
 

@@ -27,6 +27,8 @@ static void set_defaults(struct replica_config *config)
         config->waiting_max = 65536;
     if (config->waiting_bytes_max == 0)
         config->waiting_bytes_max = 64 * 1024 * 1024;
+    if (config->wait_ms == 0)
+        config->wait_ms = ADMISSION_WAIT_MS;
     if (config->snapshot_threshold == 0)
         config->snapshot_threshold = 8192;
 }
@@ -117,7 +119,7 @@ static struct replica *replica_make(const struct replica_config *config, struct 
     pthread_mutex_init(&replica->mutex, NULL);
     pthread_cond_init(&replica->changed, NULL);
     ordering_init(&replica->order, replica->config.waiting_max, replica->config.waiting_bytes_max,
-                  raft_thread_wake, replica);
+                  replica->config.wait_ms, raft_thread_wake, replica);
     return replica;
 }
 

@@ -19,8 +19,9 @@ struct replica_config {
     uint64_t id;     /* of this server, from 1 */
     uint32_t election_ms, heartbeat_ms;
     uint32_t batch_bytes_max;    /* 0: 256 KiB */
-    uint32_t waiting_max;        /* commands not yet answered; above: ERR_BUSY. 0: 65536 */
+    uint32_t waiting_max;        /* commands not yet answered, at the most. 0: 65536 */
     uint64_t waiting_bytes_max;  /* 0: 64 MiB */
+    uint32_t wait_ms;            /* how long a command may wait; see admission.h. 0: 1000 */
     uint32_t snapshot_threshold; /* entries between snapshots; 0: 8192 */
     const struct log *log;
     /* Called on replica's own threads when it cannot go on (failed write of log, term

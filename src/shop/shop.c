@@ -324,6 +324,11 @@ int shop_make_durable(struct shop *shop, uint64_t *index, struct failure *failur
     return 0;
 }
 
+void shop_rest(struct shop *shop)
+{
+    db_rest(shop->db);
+}
+
 /* ---- One command ---- */
 
 /* The cache is emptied only between commands, as they keep pointers into it. */

@@ -54,4 +54,7 @@ int shop_commit(struct shop *shop, uint64_t index, int64_t time_ms, struct failu
  * *INDEX is what survives a power cut. */
 int shop_make_durable(struct shop *shop, uint64_t *index, struct failure *failure);
 
+/* Gives back memory that only saves time. */
+void shop_rest(struct shop *shop);
+
 #endif

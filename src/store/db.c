@@ -290,6 +290,11 @@ int db_make_durable(struct db *db)
     return db->failure.err ? db->failure.err : sync_file(db, "-wal");
 }
 
+void db_rest(struct db *db)
+{
+    sqlite3_db_release_memory(db->handle);
+}
+
 static uint64_t file_size(const char *file, const char *suffix)
 {
     char path[PATH_MAX];

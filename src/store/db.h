@@ -88,6 +88,9 @@ int db_checkpoint(struct db *db);
 /* Everything committed is on the disk after it. */
 int db_make_durable(struct db *db);
 
+/* Gives the page cache's memory back, outside a transaction. The kernel has the pages still. */
+void db_rest(struct db *db);
+
 /* Bytes of the file and of its WAL. */
 void db_sizes(struct db *db, uint64_t *database, uint64_t *wal);
 

@@ -141,7 +141,7 @@ static inline int list_commit(void *context, uint64_t index, int64_t time_ms,
 static inline int list_make_durable(void *context, uint64_t *index, struct failure *failure)
 {
     struct list_machine *m = context;
-    m->durables++;
+    __atomic_add_fetch(&m->durables, 1, __ATOMIC_RELEASE);
     if (fdatasync(m->fd) != 0)
         return fail_errno(failure, ERR_IO, "list.db");
     *index = m->applied;

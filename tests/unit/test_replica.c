@@ -348,6 +348,36 @@ static void too_much_waiting_is_refused_and_waiters_get_room(void **state)
     server_remove(&server);
 }
 
+static unsigned durables_of(struct one_server *server)
+{
+    return __atomic_load_n(&server->machine.durables, __ATOMIC_ACQUIRE);
+}
+
+/* A burst's log is not kept in memory until the next burst. */
+static void a_log_that_stands_still_is_cut_off(void **state)
+{
+    (void)state;
+    struct one_server server;
+    server_dir(&server);
+    server_start(&server);
+    char *big = calloc(1, ORDER_COMMAND_MAX);
+    for (unsigned bytes = 0; bytes < 3 * 1024 * 1024; bytes += ORDER_COMMAND_MAX)
+        assert_int_equal(
+            order_submit_wait(server.order, str_make(big, ORDER_COMMAND_MAX), NULL, NULL), 0);
+    assert_int_equal(durables_of(&server), 0);
+    uint64_t deadline = clock_mono_ns() + 20 * SEC_NS;
+    while (durables_of(&server) == 0 && clock_mono_ns() < deadline)
+        usleep(1000);
+    assert_int_equal(durables_of(&server), 1);
+    server_add(&server, 7);
+    free(big);
+    server_stop(&server);
+    server_start(&server);
+    assert_int_equal(server.machine.numbers[server.machine.count - 1], 7);
+    server_stop(&server);
+    server_remove(&server);
+}
+
 static void stopping_answers_what_is_on_its_way_and_refuses_the_rest(void **state)
 {
     (void)state;
@@ -589,6 +619,7 @@ int main(void)
         cmocka_unit_test(a_log_of_another_server_is_refused),
         cmocka_unit_test(submissions_of_many_threads_are_answered_once_each),
         cmocka_unit_test(too_much_waiting_is_refused_and_waiters_get_room),
+        cmocka_unit_test(a_log_that_stands_still_is_cut_off),
         cmocka_unit_test(stopping_answers_what_is_on_its_way_and_refuses_the_rest),
         cmocka_unit_test(a_failed_write_of_the_log_is_fatal_at_once),
         cmocka_unit_test(a_machine_that_fails_is_fatal_and_answers_nothing),
