@@ -28,6 +28,13 @@ static bool is_money(int64_t amount)
     return amount >= 0 && amount <= SHOP_MONEY_MAX;
 }
 
+/* Nothing, or an address that the buyer of a platform can follow. */
+static bool is_link(struct str url)
+{
+    return url.len == 0 || str_starts(url, STR("/")) || str_starts(url, STR("https://")) ||
+           str_starts(url, STR("http://"));
+}
+
 static int check_settings(struct apply *apply, const struct shop_settings *s)
 {
     if (!is_text(s->name, 1, SHOP_KEY_MAX))
@@ -51,6 +58,9 @@ static int check_settings(struct apply *apply, const struct shop_settings *s)
         !is_text(s->refund_url, 0, SHOP_TEXT_MAX))
         return apply_refuse(apply, ERR_INVALID, "an address of the terms is longer than %d bytes",
                             SHOP_TEXT_MAX);
+    if (!is_link(s->terms_url) || !is_link(s->privacy_url) || !is_link(s->refund_url))
+        return apply_refuse(apply, ERR_INVALID,
+                            "an address of the terms begins neither with https:// nor with /");
     return 0;
 }
 

@@ -459,6 +459,17 @@ static void terms_that_cannot_be_are_refused(void **state)
     struct command settings = {.type = COMMAND_SETTINGS_PUT,
                                .settings = {.name = STR("x"), .currency = STR("usd")}};
     assert_int_equal(apply_command(f, &settings), ERR_INVALID);
+    settings.settings = (struct shop_settings){.name = STR("x"),
+                                               .currency = STR("USD"),
+                                               .country = STR("US"),
+                                               .hold_ms = 60000,
+                                               .checkout_ttl_ms = 3600000,
+                                               .cart_ttl_ms = 3600000,
+                                               .terms_url = STR("javascript:alert(1)")};
+    assert_int_equal(apply_command(f, &settings), ERR_INVALID);
+    expect_text(f->result.text, "an address of the terms begins neither with https:// nor with /");
+    settings.settings.terms_url = STR("/terms");
+    assert_int_equal(apply_command(f, &settings), 0);
     struct command rate = {.type = COMMAND_SHIPPING_RATE_PUT,
                            .rate = {.key = STR("r"),
                                     .level = STR("standard"),
