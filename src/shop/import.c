@@ -137,9 +137,10 @@ int apply_import_commit(struct apply *apply)
         return apply_refuse(apply, ERR_STATE,
                             "%llu chunks of %llu are there; stage the others first",
                             (unsigned long long)count, (unsigned long long)chunks);
-    row = db_stmt(apply->db, "UPDATE import SET chunks = ?2 WHERE id = ?1");
+    row = db_stmt(apply->db, "UPDATE import SET chunks = ?2, started_ms = ?3 WHERE id = ?1");
     stmt_bind_id(row, 1, id);
     stmt_bind_u64(row, 2, chunks);
+    stmt_bind_i64(row, 3, apply->now);
     stmt_run(row);
     return 0;
 }
@@ -233,6 +234,20 @@ static int step(struct apply *apply, struct id id, struct import *import, uint64
     return 0;
 }
 
+/* Decided imports move in the order in which they were decided, whichever is asked for: what an
+ * older one, left behind by a kill, says of a product must not replace what a newer one says. */
+static int first_decided(struct apply *apply, struct id *id)
+{
+    struct stmt *row = db_stmt(apply->db, "SELECT id FROM import WHERE chunks > 0"
+                                          " ORDER BY started_ms, id LIMIT 1");
+    int err = stmt_next(row);
+    if (err)
+        return err;
+    *id = stmt_id(row, 0);
+    stmt_done(row);
+    return 0;
+}
+
 int apply_import_step(struct apply *apply)
 {
     struct id id = apply->command->import.id;
@@ -247,6 +262,10 @@ int apply_import_step(struct apply *apply)
     }
     if (!err && import.chunks == 0)
         return apply_refuse(apply, ERR_STATE, "the import is not decided yet");
+    if (!err)
+        err = first_decided(apply, &id);
+    if (!err)
+        err = load(apply, id, &import);
     /* One chunk a step: a command's memory holds its products. */
     if (!err)
         err = step(apply, id, &import, limit, &seen);

@@ -188,6 +188,42 @@ static void a_key_taken_in_the_meantime_leaves_its_product_out(void **state)
     assert_int_equal(counts(f).products, before + PER_CHUNK - 1);
 }
 
+static void an_older_import_does_not_replace_what_a_newer_one_says(void **state)
+{
+    struct fixture *f = *state;
+    stage(f, 2, 0);
+    import_command(f, COMMAND_IMPORT_COMMIT, 2, 1); /* and its server was killed */
+    struct variant variant = {.price = 999, .picture = -1};
+    struct product product = {.handle = STR("imported-0-2"),
+                              .title = STR("imported-0-2"),
+                              .published = true,
+                              .variants = &variant,
+                              .variant_count = 1};
+    struct buf chunk;
+    buf_init(&chunk, 65536);
+    command_put_product(&chunk, &product);
+    struct command newer = {.type = COMMAND_IMPORT_STAGE,
+                            .import = {.id = test_id(1), .products = buf_text(&chunk)}};
+    assert_int_equal(apply_command(f, &newer), 0);
+    buf_close(&chunk);
+    assert_int_equal(import_command(f, COMMAND_IMPORT_COMMIT, 1, 1), 0);
+    unsigned steps = 0;
+    while (import_command(f, COMMAND_IMPORT_STEP, 1, 2) == 0 && f->result.number > 0)
+        steps++;
+    assert_int_equal(steps, 3);
+    while (import_command(f, COMMAND_IMPORT_STEP, 2, 2) == 0 && f->result.number > 0)
+        steps++;
+    assert_int_equal(steps, 3);
+    assert_int_equal(imports_due(f), 0);
+    struct reader *reader;
+    struct failure failure = {0};
+    assert_int_equal(reader_open(f->file, &reader, &failure), 0);
+    assert_int_equal(reader_product(reader, &f->arena, product.handle, false, &product), 0);
+    assert_int_equal(product.variants[0].price, 999);
+    reader_close(reader);
+    expect_clean_audit(f);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_open, fixture_close)
 
 int main(void)
@@ -200,6 +236,7 @@ int main(void)
         TEST(a_key_of_another_product_is_refused_while_it_can_be),
         TEST(an_aborted_import_leaves_nothing),
         TEST(an_undecided_import_is_dropped_after_a_day),
+        TEST(an_older_import_does_not_replace_what_a_newer_one_says),
         TEST(a_key_taken_in_the_meantime_leaves_its_product_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
