@@ -52,6 +52,12 @@ static void tell(struct run *run, bool now)
     run->options->progress(run->options->context, run->progress);
 }
 
+/* The catalogue takes its time with a large import: whoever waits must not take it for dead. */
+static void stepped(void *context)
+{
+    tell(context, false);
+}
+
 static void bad_row(void *context, uint64_t line, const char *reason)
 {
     struct run *run = context;
@@ -161,6 +167,8 @@ int import_run(const struct import_options *options, const char *path,
         result->bytes_total = (uint64_t)about.st_size;
         stage_init(&run.stage, options->order);
         run.stage.stop = options->stop;
+        run.stage.stepped = stepped;
+        run.stage.context = &run;
         if (S_ISDIR(about.st_mode))
             err = import_flower_shop(options, path, &run.stage, result, run.failure);
         else

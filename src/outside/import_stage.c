@@ -100,6 +100,8 @@ int stage_commit(struct stage *stage, struct failure *failure)
         if (stage->stop && *stage->stop)
             return fail(failure, ERR_CLOSED, "the server stops; the import goes on when it runs");
         err = stage_command(stage, &step, &moved, failure);
+        if (stage->stepped)
+            stage->stepped(stage->context);
     }
     return err;
 }

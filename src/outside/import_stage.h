@@ -12,6 +12,9 @@ struct stage {
     struct id id;
     uint64_t chunks;
     const _Atomic bool *stop; /* of import_options */
+    /* Called after each step into the catalogue; may be NULL. */
+    void (*stepped)(void *context);
+    void *context;
     struct buf chunk, one, record, result;
 };
 

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "outside/buy.h"
+#include "outside/import_stage.h"
 #include "outside/settle.h"
 #include "replica/replica.h"
 #include "shop/audit.h"
@@ -307,10 +308,46 @@ static void an_authorised_purchase_is_completed_after_a_restart(void **state)
     end(&scene);
 }
 
+static void count_step(void *context)
+{
+    ++*(unsigned *)context;
+}
+
+/* Minutes, with a large one: whoever waits for it must not take it for dead. */
+static void an_import_shows_that_it_moves(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct stage stage;
+    struct failure failure = {0};
+    unsigned steps = 0;
+    begin(&scene);
+    stage_init(&stage, scene.order);
+    stage.stepped = count_step;
+    stage.context = &steps;
+    for (unsigned i = 0; i < 450; i++) {
+        char handle[32];
+        snprintf(handle, sizeof handle, "thing-%u", i);
+        struct variant variant = {.price = 100, .picture = -1};
+        struct product product = {.handle = str_of(handle),
+                                  .title = str_of(handle),
+                                  .published = true,
+                                  .variants = &variant,
+                                  .variant_count = 1};
+        assert_int_equal(stage_product(&stage, &product, &failure), 0);
+    }
+    assert_int_equal(steps, 0);
+    assert_int_equal(stage_commit(&stage, &failure), 0);
+    assert_true(steps >= 3);
+    stage_close(&stage);
+    end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_unit_is_sold_once_or_still_there),
+        cmocka_unit_test(an_import_shows_that_it_moves),
         cmocka_unit_test(an_authorised_purchase_is_completed_after_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
