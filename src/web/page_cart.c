@@ -231,6 +231,12 @@ static enum app_verdict began(struct exchange *x, struct outcome *outcome)
         x, arena_printf(&x->arena, "/checkout/%s", id_text(result->checkout.id, text)));
 }
 
+/* The address alone, typed or loaded again. */
+enum app_verdict checkout_none(struct exchange *x)
+{
+    return call_redirect(x, STR("/cart"));
+}
+
 enum app_verdict checkout_begin(struct exchange *x)
 {
     enum app_verdict verdict;

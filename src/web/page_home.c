@@ -39,17 +39,17 @@ static bool is_shown(const struct shown *shown, uint64_t id)
     return false;
 }
 
-/* Up to ROOM products that were not shown yet, as list KEY. */
-static int add_shelf(struct page *page, const char *key, struct search search, unsigned room,
-                     struct shown *shown)
+/* Up to ROOM products that were not shown yet, as list KEY. The HERO is seen at once and is
+ * all picture: nothing without one. */
+static int add_shelf(struct page *page, const char *key, bool hero, struct search search,
+                     unsigned room, struct shown *shown)
 {
     struct search_page found = {0};
-    search.limit = room + shown->count;
+    search.limit = hero ? SHELF : room + shown->count;
     int err = reader_search(page->reader, &page->x->arena, &search, &found);
     struct value *list = value_list(page->root, key);
-    bool hero = shown->count == 0; /* seen at once */
     for (unsigned i = 0; !err && i < found.count && room > 0; i++) {
-        if (is_shown(shown, found.cards[i].id))
+        if (is_shown(shown, found.cards[i].id) || (hero && !found.cards[i].picture.url.len))
             continue;
         shown->ids[shown->count++] = found.cards[i].id;
         page_card(page, list, &found.cards[i], hero);
@@ -72,13 +72,13 @@ enum app_verdict page_home(struct exchange *x)
     struct search hero = best;
     hero.only_available = true;
     struct shown shown = {.count = 0};
-    err = add_shelf(&page, "hero", hero, HERO, &shown);
+    err = add_shelf(&page, "hero", true, hero, HERO, &shown);
     if (!err)
         err = add_categories(&page);
     if (!err)
-        err = add_shelf(&page, "new", new, SHELF, &shown);
+        err = add_shelf(&page, "new", false, new, SHELF, &shown);
     if (!err)
-        err = add_shelf(&page, "best", best, SHELF, &shown);
+        err = add_shelf(&page, "best", false, best, SHELF, &shown);
     if (err) {
         page_abandon(&page);
         return call_fail_err(x, err);

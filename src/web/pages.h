@@ -22,6 +22,7 @@ enum app_verdict cart_set(struct exchange *x);
 enum app_verdict cart_codes(struct exchange *x);
 
 /* From the cart to its checkout. */
+enum app_verdict checkout_none(struct exchange *x);
 enum app_verdict checkout_begin(struct exchange *x);
 /* Contact and address, delivery, payment: each shown and taken. */
 enum app_verdict page_checkout(struct exchange *x);

@@ -42,6 +42,7 @@ const struct route routes[] = {
     TAKE("/cart/add", cart_add, CSRF_ORIGIN, "adds an item to the cart"),
     TAKE("/cart/set", cart_set, CSRF_TOKEN, "sets the quantity of an item in the cart"),
     TAKE("/cart/codes", cart_codes, CSRF_TOKEN, "adds or removes a discount code"),
+    SHOW("/checkout", checkout_none, ROUTE_INLINE, "the cart, where a checkout begins"),
     TAKE("/checkout", checkout_begin, CSRF_TOKEN, "begins the checkout of the cart"),
     SHOW("/checkout/{id}", page_checkout, ROUTE_INLINE, "checkout: contact and address"),
     TAKE("/checkout/{id}", checkout_address, CSRF_TOKEN, "takes contact and address"),

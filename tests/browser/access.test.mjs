@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { after, before, test } from "node:test";
-import { goToPayment, startBrowser, startShop, visitor } from "./shop.mjs";
+import { goToPayment, root, startBrowser, startShop, visitor } from "./shop.mjs";
 
 const axeSource = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -89,3 +90,28 @@ for (const width of [360, 768, 1280, 3840])
     await fits("cart");
     await close();
   });
+
+test("what is hard to show fits too: long words, tables, no pictures, sold out", async () => {
+  const hard = await startShop(path.join(root, "tests/data/hard_to_show.csv"));
+  try {
+    for (const width of [360, 768, 1280]) {
+      const { page, close } = await visitor(browser, hard, { width });
+      const fits = async (where) => {
+        await page.goto(where);
+        const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+        assert.ok(wider <= 0, `${where} is ${wider} px wider than ${width}`);
+      };
+      for (const where of ["/", "/search", `/search?q=${"x".repeat(90)}`, "/product/gone-lamp", "/product/long-one"]) await fits(where);
+      await page.getByRole("button", { name: "Add to cart" }).click();
+      await page.waitForFunction(() => /cart_count=[1-9]/.test(document.cookie));
+      await fits("/checkout"); // by hand: leads to the cart
+      assert.equal(new URL(page.url()).pathname, "/cart");
+      await page.getByRole("button", { name: "Check out" }).click();
+      await page.waitForURL("**/checkout/*");
+      await fits(page.url());
+      await close();
+    }
+  } finally {
+    await hard.stop();
+  }
+});

@@ -8,7 +8,7 @@ import readline from "node:readline";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
-const root = process.env.STOA_ROOT ?? fileURLToPath(new URL("../..", import.meta.url));
+export const root = process.env.STOA_ROOT ?? fileURLToPath(new URL("../..", import.meta.url));
 const program = process.env.STOA ?? path.join(root, "build/stoa");
 const READY_MS = 20000;
 const STOP_MS = 5000;
@@ -21,9 +21,9 @@ function within(promise, ms, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-export async function startShop() {
+export async function startShop(catalogue = "demo") {
   const dir = await mkdtemp(path.join(tmpdir(), "stoa-browser-"));
-  const child = spawn(program, ["serve", "--listen", "127.0.0.1:0", "--dir", path.join(dir, "data"), "--catalogue", "demo"], {
+  const child = spawn(program, ["serve", "--listen", "127.0.0.1:0", "--dir", path.join(dir, "data"), "--catalogue", catalogue], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let said = "";
