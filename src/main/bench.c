@@ -29,7 +29,7 @@ static const struct option_row rows[] = {
      "operations a second in all, at random moments, timed from when they were due (0: each "
      "visitor begins the next when the last is over)"},
     {"http2", OPTION_SWITCH, AT(http2), NULL, 0, 0, NULL, NULL, "HTTP/2 by prior knowledge"},
-    {"streams", OPTION_COUNT, AT(streams), "1", 1, 100, NULL, "N",
+    {"streams", OPTION_COUNT, AT(streams), "1", 1, 64, NULL, "N",
      "visitors on each HTTP/2 connection"},
     {"dir", OPTION_TEXT, AT(dir), "data", 0, 0, NULL, "DIR",
      "cart, buy: the running shop's data directory; disk: what to measure"},
