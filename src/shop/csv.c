@@ -15,6 +15,7 @@ void csv_init(struct csv *csv, char separator)
     csv->wrong = NULL;
     csv->state = START;
     csv->bom = 0;
+    csv->after_cr = false;
     csv->blank = true;
     buf_init(&csv->bytes, CSV_ROW_MAX);
 }
@@ -109,8 +110,6 @@ static bool step(struct csv *csv, char c)
             put(csv, c);
         return false;
     }
-    if (c == '\r')
-        return false; /* of a CRLF; a bare one is no line break and is dropped */
     if (c == '\n')
         return csv->blank ? false : end_row(csv);
     if (csv->blank) {
@@ -139,6 +138,12 @@ bool csv_feed(struct csv *csv, struct str bytes, size_t *used)
             continue;
         }
         csv->bom = 4;
+        bool second = c == '\n' && csv->after_cr; /* of a CRLF, whose first ended the row */
+        csv->after_cr = c == '\r' && csv->state != QUOTED;
+        if (second)
+            continue;
+        if (csv->after_cr)
+            c = '\n';
         bool complete = step(csv, c);
         if (c == '\n')
             csv->line++;

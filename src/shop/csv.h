@@ -1,5 +1,5 @@
 /* CSV: rows out of a stream of bytes (RFC 4180), with quotes, doubled quotes and line
- * breaks inside quotes; CRLF or LF; a UTF-8 byte order mark at the start is skipped. A
+ * breaks inside quotes; CRLF, LF or CR; a UTF-8 byte order mark at the start is skipped. A
  * quote further on in a field that did not begin with one (12" ruler) stands for itself.
  *
  * A pure push parser: give it bytes in pieces of any size, take rows. A row that is not
@@ -28,6 +28,7 @@ struct csv {
     const char *wrong;                 /* NULL, or what is wrong with that row */
     int state;
     unsigned bom; /* bytes of the mark seen so far */
+    bool after_cr;
     bool blank;   /* nothing of a row has been seen yet */
 };
 

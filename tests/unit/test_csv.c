@@ -52,6 +52,8 @@ static void plain_rows_are_split(void **state)
     (void)state;
     assert_rows("a,b\n1,2\n", "1:a|b;2:1|2;");
     assert_rows("a,b\r\n1,2\r\n", "1:a|b;2:1|2;");
+    assert_rows("a,b\r1,2\r\r3,4", "1:a|b;2:1|2;4:3|4;");
+    assert_rows("\"a\r\nb\",c\r\nd,e\r\n", "1:a\r\nb|c;3:d|e;");
     assert_rows("a,,\n,", "1:a||;2:|;");
     assert_rows("last,line", "1:last|line;");
 }
