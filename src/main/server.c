@@ -60,7 +60,7 @@ static void machine_rest(void *shop)
 static void end_process(void *context, const char *reason)
 {
     const struct log *log = context;
-    log_line(log, LOG_ERROR, "replica", "%s", reason);
+    (void)reason; /* replica has logged it */
     log_line(log, LOG_ERROR, "replica", "this server stops; what was acknowledged is in its log");
     _exit(1);
 }
