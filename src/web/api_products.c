@@ -118,6 +118,24 @@ enum app_verdict api_variant_retire(struct exchange *x)
     return name_of(x, &command.key) ? api_submit(x, &command) : APP_DONE;
 }
 
+/* A delivery that is reported again under its Idempotency-Key has arrived once. */
+static bool take_key(struct exchange *x, const struct json_spot *body, struct command *command)
+{
+    struct str key = str_trim(x->known[HTTP_FIELD_IDEMPOTENCY_KEY]);
+    if (!x->known[HTTP_FIELD_IDEMPOTENCY_KEY].at)
+        return true;
+    if (!key.len || key.len > SHOP_KEY_MAX) {
+        api_failed(x, ERR_INVALID, STR("An Idempotency-Key has 1 to 255 characters."));
+        return false;
+    }
+    struct str scope =
+        arena_printf(&x->arena, "operator %s\n%.*s", call_of(x)->route->pattern, STR_FMT(key));
+    command->idempotency = IDEMPOTENCY_FULL;
+    json_hash(scope, NULL, command->idempotency_key);
+    json_hash(x->path, body->value, command->idempotency_body);
+    return true;
+}
+
 /* Reads the whole number KEY and a note, and submits. */
 static enum app_verdict change_item(struct exchange *x, enum command_type type, const char *key,
                                     int64_t min, int64_t max)
@@ -132,7 +150,7 @@ static enum app_verdict change_item(struct exchange *x, enum command_type type, 
     command.item.value = json_integer(&in, &value, min, max, 0);
     command.item.compare_at = json_integer_of(&in, &body, "compare_at", 0, SHOP_MONEY_MAX, -1);
     command.item.note = json_text_of(&in, &body, "note", NOTE_MAX);
-    if (api_malformed(x, &in))
+    if (api_malformed(x, &in) || !take_key(x, &body, &command))
         return APP_DONE;
     return api_submit(x, &command);
 }

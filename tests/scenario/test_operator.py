@@ -87,6 +87,28 @@ def test_a_product_is_put_sold_and_retired(shop, operator):
     assert operator.call("GET", "/products/mug")["retired"] is True
 
 
+def test_a_delivery_reported_twice_has_arrived_once(operator):
+    def receive(key, quantity):
+        answer = operator.send("POST", "/variants/pot_ceramic/receive", {"quantity": quantity},
+                               {"Idempotency-Key": key})
+        answer.read()
+        return answer.status
+
+    def available():
+        return operator.call("GET", "/variants/pot_ceramic").json["available"]
+
+    before = available()
+    assert receive("delivery-7", 10) == receive("delivery-7", 10) == 200
+    assert available() == before + 10
+    assert receive("delivery-7", 11) == 409
+    assert receive("x" * 256, 1) == 422
+    assert available() == before + 10
+    assert receive("delivery-8", 10) == 200
+    assert available() == before + 20
+    assert operator.call("POST", "/variants/pot_ceramic/adjust",
+                         {"difference": -20}).status == 200
+
+
 def test_stock_is_received_and_corrected(operator):
     before = operator.call("GET", "/variants/pot_ceramic")["available"]
     assert operator.call("POST", "/variants/pot_ceramic/receive",
