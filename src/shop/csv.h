@@ -29,7 +29,7 @@ struct csv {
     int state;
     unsigned bom; /* bytes of the mark seen so far */
     bool after_cr;
-    bool blank;   /* nothing of a row has been seen yet */
+    bool blank; /* nothing of a row has been seen yet */
 };
 
 void csv_init(struct csv *csv, char separator);

@@ -181,8 +181,9 @@ static void a_change_of_the_checkout_shows_in_its_cart(void **state)
 static void what_came_into_the_cart_since_outlives_a_change_of_the_checkout(void **state)
 {
     struct fixture *f = *state;
-    struct command show = {.type = COMMAND_CART_SET,
-                           .cart_item = {.id = test_id(5), .item_key = STR("roses"), .quantity = 1}};
+    struct command show = {
+        .type = COMMAND_CART_SET,
+        .cart_item = {.id = test_id(5), .item_key = STR("roses"), .quantity = 1}};
     struct command_line line = {.item_key = STR("roses"), .quantity = 1};
     cart_add(f, test_id(5), "roses", 1);
     checkout_from_cart(f, test_id(1), test_id(5));
