@@ -102,7 +102,7 @@ bool str_cut(struct str *rest, char separator, struct str *part)
 int str_to_u64(struct str s, uint64_t *value)
 {
     uint64_t sum = 0;
-    if (s.len == 0)
+    if (s.len == 0 || !s.at)
         return ERR_INVALID;
     for (size_t i = 0; i < s.len; i++) {
         if (s.at[i] < '0' || s.at[i] > '9')

@@ -199,7 +199,7 @@ static void engine_free(struct event_engine *engine)
 /* Everything but the loops' threads. */
 static int prepare(struct event_engine *engine, struct failure *failure)
 {
-    struct engine_sockets sockets;
+    struct engine_sockets sockets = {0};
     int err = engine_tls(&engine->config, &engine->tls, failure);
     if (!err)
         err = engine_sockets_open(&sockets, &engine->config, engine->config.loops, failure);

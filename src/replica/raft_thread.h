@@ -67,6 +67,6 @@ void *raft_thread_run(void *replica);
 /* Any thread. */
 void raft_thread_wake(void *replica);
 /* Any thread; does not return. */
-void raft_thread_fatal(void *replica, const char *reason);
+void raft_thread_fatal(void *replica, const char *reason) __attribute__((noreturn));
 
 #endif
