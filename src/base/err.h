@@ -27,7 +27,8 @@
     X(DAMAGED, "stored data is damaged")                                            \
     X(UNKNOWN_FATE, "it may or may not have happened; ask again under the same id") \
     X(UNSUPPORTED, "not supported")                                                 \
-    X(INTERNAL, "an unexpected failure inside")
+    X(INTERNAL, "an unexpected failure inside")                                     \
+    X(NOPRIMARY, "no majority of the servers can be reached; nothing can be changed now")
 
 enum err {
 #define X(name, sentence) ERR_##name,

@@ -51,6 +51,10 @@ int socket_listen(struct endpoint *address, const char *text, bool shared, int *
 int socket_connect(const struct endpoint *address, int *fd, struct failure *failure);
 int socket_error(int fd);
 
+/* Between servers: keepalive after 1 s, and TCP_USER_TIMEOUT (RFC 5482): what was sent and is not
+ * acknowledged for MS closes the connection. */
+void socket_set_patience(int fd, unsigned ms);
+
 /* close() will drop what was not sent, and reset the connection. */
 void socket_reset_on_close(int fd);
 

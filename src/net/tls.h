@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { TLS_PATH = 256 };
+enum { TLS_PATH = 256, TLS_NAME = 64 };
 
 struct tls_context;
 struct tls;
@@ -37,8 +37,25 @@ void tls_context_free(struct tls_context *context); /* NULL is fine */
  * is not there or expires within a week. Its path goes to PATH (TLS_PATH bytes). */
 int tls_self_signed(const char *dir, char *path, struct failure *failure);
 
-/* NULL without memory. The context must outlive it. */
+/* Among the servers of one cluster: CERTIFICATE with KEY is what this side shows; the other side
+ * is believed when its certificate is signed by AUTHORITY (all PEM files). TLS 1.3 only. One
+ * context accepts and connects. A side that accepts lets the other show no certificate, and
+ * whoever asks tls_peer_name decides what such a one may do. */
+struct tls_context *tls_context_cluster(const char *certificate, const char *key,
+                                        const char *authority, struct failure *failure);
+/* For one who does not belong to the cluster yet: shows nothing, and believes a server whose
+ * chain ends in the authority with this SHA-256 FINGERPRINT (hexadecimal). */
+struct tls_context *tls_context_pinned(const char *fingerprint, struct failure *failure);
+
+/* NULL without memory. The context must outlive it. tls_new accepts, tls_new_connecting
+ * connects. */
 struct tls *tls_new(struct tls_context *context);
+struct tls *tls_new_connecting(struct tls_context *context);
+/* The common name of the other side's verified certificate; empty: it showed none. After
+ * tls_ready. */
+void tls_peer_name(const struct tls *tls, char out[TLS_NAME]);
+/* Why it is TLS_FAILED, for a person: "certificate has expired", … */
+const char *tls_problem(const struct tls *tls);
 void tls_free(struct tls *tls); /* NULL is fine */
 
 enum tls_verdict {

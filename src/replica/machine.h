@@ -11,6 +11,12 @@
 
 #include <stdint.h>
 
+struct machine_frozen {
+    const char *file; /* its path; the machine's */
+    uint64_t size, index;
+    int64_t time_ms;
+};
+
 struct machine {
     void *context;
     /* The last entry the copy has recorded; entries at or below it are skipped. */
@@ -24,6 +30,11 @@ struct machine {
     /* Everything committed survives a power cut after this; *INDEX: up to where. The
      * log is cut off only below it. */
     int (*make_durable)(void *context, uint64_t *index, struct failure *failure);
+    /* Holds the database file as it is now, complete and consistent at *INDEX, until thaw; changes
+     * go on beside it (into SQLite's WAL). One at a time: ERR_BUSY. May be NULL: no copies.
+     * frozen_file may be read by any thread. */
+    int (*freeze)(void *context, struct machine_frozen *frozen, struct failure *failure);
+    void (*thaw)(void *context);
     /* Nothing has been asked for a while: memory that only saves time may be given back.
      * May be NULL. */
     void (*rest)(void *context);

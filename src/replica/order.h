@@ -18,17 +18,23 @@ struct ordering;
 /* One command on its way. Embedded in the submitter's own object; it and the command's
  * bytes are lent until DONE is called. */
 struct submission {
+    /* Idempotent: applied twice it has one effect and gives the first result again, for it may
+     * be sent again when the primary changes. Empty: changes nothing; its index is a barrier:
+     * whoever has applied it has all that was acknowledged before it was submitted. */
     struct str command;
-    /* Called exactly once, on the applier's thread: must not block, and not render.
-     *   err 0: applied and committed at INDEX; RESULT is lent for the call.
-     *   ERR_UNKNOWN_FATE, ERR_TIMEOUT: may or may not happen; submit again under the
-     *   same operation id. ERR_BUSY, ERR_CLOSED: did not and will not happen. */
+    /* Called exactly once, on one of replica's threads: must not block, and not render.
+     *   err 0: applied and committed at INDEX by the primary (this server's copy may be a moment
+     *   behind: order_await); RESULT is lent for the call.
+     *   ERR_TIMEOUT: may or may not happen; submit again under the same operation id.
+     *   ERR_NOPRIMARY: no majority could be reached within the deadline; it did not happen.
+     *   ERR_BUSY, ERR_CLOSED: did not and will not happen. */
     void (*done)(struct submission *submission, int err, uint64_t index, struct str result);
     /* Refused only at the last bound (waiting_max), however long the others wait: for what
      * ends something begun, such as a purchase whose money is authorised. */
     bool patient;
     struct submission *next; /* order's */
     uint64_t submitted_ns;   /* order's */
+    bool sent;               /* order's: may have reached a log */
 };
 
 /* Any thread. 0: DONE will be called. ERR_BUSY: so much is waiting that the answer would take
@@ -48,8 +54,23 @@ int order_submit_wait(struct ordering *order, struct str command, struct buf *re
  * was applied (the next one's is that or later). */
 bool order_is_primary(struct ordering *order, int64_t *log_time_ms);
 
+/* Waits until this server's own copy has applied INDEX. Embedded in the waiter's object. */
+struct awaiting {
+    uint64_t index, deadline_ns; /* monotonic */
+    /* Called once, on one of replica's threads: 0, ERR_TIMEOUT, ERR_CLOSED. Must not block. */
+    void (*done)(struct awaiting *awaiting, int err);
+    struct awaiting *next; /* order's */
+};
+/* Any thread. True: it has already, DONE is not called. */
+bool order_await(struct ordering *order, struct awaiting *awaiting);
+/* What this server's copy has applied. */
+uint64_t order_applied(struct ordering *order);
+
 struct order_status_report {
     bool primary;
+    uint64_t primary_id; /* who is, as far as known; 0: nobody */
+    bool ready;          /* a primary is reachable (or is us) and the copy has caught up with it */
+    uint64_t lag_entries, lag_ms; /* behind the primary, as last told */
     uint64_t term, last_index, applied_index;
     int64_t applied_time_ms;
     uint64_t waiting;                      /* commands submitted and not answered */

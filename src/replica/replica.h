@@ -9,14 +9,39 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "net/channel.h"
+#include "replica/hello.h"
 #include "replica/machine.h"
 #include "replica/order.h"
 
 struct replica;
 
+/* With whom this server is one cluster. */
+struct replica_cluster {
+    struct id id;
+    uint64_t generation;
+    const char *listen;                        /* for the other servers: "HOST:PORT" */
+    const char *address;                       /* how they reach it; NULL: listen */
+    const char *url;                           /* for shoppers; see replica_announce */
+    const char *certificate, *key, *authority; /* PEM files (net/tls.h) */
+    const char *book; /* file where it keeps where the others were last (replica/book.h) */
+    /* The servers at the cluster's begin, all voters, the same on each of them; for a server that
+     * joins later: none. */
+    const struct server_place *founders;
+    unsigned founder_count;
+    uint64_t preferred;  /* who shall be primary when it is healthy; 0: nobody */
+    unsigned voters_max; /* 3 or 5; 0: 3 with up to four servers, else 5 */
+    uint32_t replace_ms; /* a voter down for so long is replaced by a standby; 0: 60000 */
+    uint64_t copy_rate;  /* bytes a second that a copy is sent with; 0: 64 MiB */
+    /* A join (main/join.h); on a thread that may block. May be NULL. */
+    void (*join)(void *context, struct channel *channel);
+    void *join_context;
+};
+
 struct replica_config {
-    const char *dir; /* holds raft's segments and metadata; exists */
-    uint64_t id;     /* of this server, from 1 */
+    const struct replica_cluster *cluster; /* copied; its strings are lent. NULL: alone */
+    const char *dir;                       /* holds raft's segments and metadata; exists */
+    uint64_t id;                           /* of this server, from 1 */
     uint32_t election_ms, heartbeat_ms;
     uint32_t batch_bytes_max;    /* 0: 256 KiB */
     uint32_t waiting_max;        /* commands not yet answered, at the most. 0: 65536 */
@@ -31,12 +56,52 @@ struct replica_config {
     void *fatal_context;
 };
 
-/* Starts; returns when the copy has caught up with the log and, with one server, it is
+/* Starts; returns when the copy has caught up with its own log and, with one server, it is
  * primary. MACHINE is copied; its context is lent until replica_stop returned. */
 int replica_start(const struct replica_config *config, const struct machine *machine,
                   struct replica **replica, struct failure *failure);
 struct ordering *replica_order(struct replica *replica);
 /* Takes nothing new, answers what is on its way (at most 5 s), stops the threads. */
 void replica_stop(struct replica *replica);
+
+/* Waits until there is a primary and this copy has caught up with it, at most TIMEOUT_MS:
+ * 0, or ERR_TIMEOUT with what it waits for. */
+int replica_wait_ready(struct replica *replica, unsigned timeout_ms, struct failure *failure);
+/* Where shoppers reach this server, once it is known. */
+void replica_announce(struct replica *replica, const char *url);
+
+/* ---- The cluster, as this server sees it. Any thread ---- */
+
+enum server_role { SERVER_PRIMARY, SERVER_SECONDARY, SERVER_STANDBY, SERVER_WITNESS };
+enum server_state { SERVER_UP, SERVER_DOWN, SERVER_JOINING, SERVER_COPYING, SERVER_LEAVING };
+extern const char *const server_role_names[], *const server_state_names[];
+
+struct server_status {
+    struct server_place place;
+    enum server_role role;
+    enum server_state state;
+    uint64_t term, index; /* the last entry that its copy has applied */
+    uint64_t lag_entries, lag_ms;
+    uint64_t copied_bytes, copy_bytes; /* when COPYING */
+    bool preferred;
+};
+struct cluster_status {
+    struct id cluster;
+    uint64_t own, primary; /* ids; primary 0: none */
+    unsigned count;
+    struct server_status servers[16]; /* by id */
+};
+void replica_status(struct replica *replica, struct cluster_status *status);
+
+/* ---- Changes of the cluster: on the primary (ERR_STATE elsewhere); block, at most 10 s ---- */
+
+/* Adds SERVER, without a vote at first; the rest goes by itself. */
+int replica_add(struct replica *replica, const struct server_place *server,
+                struct failure *failure);
+int replica_remove(struct replica *replica, uint64_t id, struct failure *failure);
+/* Makes TO (0: the best of the others) the primary. */
+int replica_handover(struct replica *replica, uint64_t to, struct failure *failure);
+/* Any server: what `preferred` is from now on, here. */
+void replica_prefer(struct replica *replica, uint64_t id);
 
 #endif

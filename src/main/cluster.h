@@ -1,0 +1,43 @@
+/* Cluster: who this server is, in its data directory.
+ *
+ *     cluster/cluster.json     cluster id and name, generation, this server's id, founders,
+ *                              listen addresses
+ *     cluster/authority.pem, authority.key   the cluster's certificate authority
+ *     cluster/server.pem, server.key         this server's certificate
+ *     cluster/book.json        where the other servers were last (replica's)
+ *
+ * The secret and operator.token beside them (main/datadir.h) are the same on all servers.
+ * Each server has the authority's key, so that any of them can take in a new one; so whoever can
+ * read a server's directory can join the cluster. Thread: main.
+ */
+#ifndef STOA_MAIN_CLUSTER_H
+#define STOA_MAIN_CLUSTER_H
+
+#include "base/err.h"
+#include "base/id.h"
+#include "main/datadir.h"
+#include "replica/hello.h"
+
+enum { CLUSTER_SERVERS_MAX = 16, CLUSTER_NAME = 64 };
+
+struct cluster {
+    char dir[DATADIR_PATH]; /* DATADIR/cluster */
+    struct id id;
+    char name[CLUSTER_NAME];
+    uint64_t generation, own;                             /* own: this server's id */
+    char listen[SERVER_ADDRESS], address[SERVER_ADDRESS]; /* for the other servers */
+    struct server_place founders[CLUSTER_SERVERS_MAX];
+    unsigned founder_count; /* 0: it joined later */
+    char certificate[DATADIR_PATH], key[DATADIR_PATH], authority[DATADIR_PATH],
+        authority_key[DATADIR_PATH], book[DATADIR_PATH];
+};
+
+/* Reads the cluster of DATADIR. ERR_NOTFOUND: it belongs to none. */
+int cluster_read(const char *datadir, struct cluster *cluster, struct failure *failure);
+
+/* Founds a cluster of COUNT servers, whose data directories are DATADIRS (made if need be; the
+ * first may be that of a shop which was alone until now). PLACES: ids 1..COUNT, their addresses. */
+int cluster_found(const char *name, const char *const *datadirs, const struct server_place *places,
+                  unsigned count, struct failure *failure);
+
+#endif

@@ -1,0 +1,50 @@
+/* Channel: a TLS connection that is used by blocking calls with deadlines, for threads that do
+ * one long thing: a handshake between servers, a copy of the database, a join.
+ *
+ * Thread: one at a time. The socket has TCP_NODELAY, keepalive and TCP_USER_TIMEOUT
+ * (socket_set_patience), IPv4 or IPv6.
+ */
+#ifndef STOA_NET_CHANNEL_H
+#define STOA_NET_CHANNEL_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "net/frame.h"
+#include "net/socket.h"
+#include "net/tls.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct channel {
+    int fd; /* non-blocking */
+    struct tls *tls;
+    struct buf in;            /* plain text, received and not yet taken */
+    size_t taken;             /* of it */
+    char peer[TLS_NAME];      /* the other's name by its certificate; empty: it showed none */
+    char where[ADDRESS_TEXT]; /* its address, for messages */
+};
+
+/* Connects to "HOST:PORT" and shakes hands until DEADLINE_NS (monotonic). The context says which
+ * certificates are believed (net/tls.h). */
+int channel_connect(struct channel *channel, const char *address, struct tls_context *context,
+                    uint64_t deadline_ns, struct failure *failure);
+/* The accepting side: takes FD over, also when it fails. */
+int channel_accept(struct channel *channel, int fd, struct tls_context *context,
+                   uint64_t deadline_ns, struct failure *failure);
+/* Says goodbye, without waiting, and closes. */
+void channel_close(struct channel *channel);
+/* Gives socket, session and what was received beyond the last frame to somebody else (who is
+ * then their owner); the channel is closed without closing them. */
+void channel_release(struct channel *channel, int *fd, struct tls **tls, struct buf *rest);
+
+/* Sends one frame, or raw bytes that follow a frame which announced them. ERR_TIMEOUT, ERR_CLOSED,
+ * ERR_IO. */
+int channel_send(struct channel *channel, uint8_t kind, struct str payload, uint64_t deadline_ns);
+int channel_send_raw(struct channel *channel, const void *bytes, size_t len, uint64_t deadline_ns);
+/* The next frame, lent until the next call. ERR_TIMEOUT: none until the deadline, try again;
+ * ERR_CLOSED, ERR_INVALID, ERR_IO. */
+int channel_receive(struct channel *channel, struct frame *frame, uint64_t deadline_ns);
+int channel_receive_raw(struct channel *channel, void *out, size_t len, uint64_t deadline_ns);
+
+#endif
