@@ -62,11 +62,34 @@ struct replica {
     uint64_t turn_ns, turn_idle_ns, turn_cpu_ns; /* at the begin of this turn */
 };
 
+/* ---- raft_thread.c: the loop ---- */
+
 /* The thread: starts libraft, runs the loop until stop_asked, closes everything. */
 void *raft_thread_run(void *replica);
 /* Any thread. */
 void raft_thread_wake(void *replica);
 /* Any thread; does not return. */
 void raft_thread_fatal(void *replica, const char *reason) __attribute__((noreturn));
+
+void raft_thread_close_handles(struct replica *replica);
+void raft_thread_begin_close(struct replica *replica);
+
+/* ---- raft_start.c: from a directory to a running Raft ---- */
+
+/* 0, or an error after which begin_close or close_handles has been called. */
+int raft_thread_start(struct replica *replica);
+
+/* ---- raft_fsm.c: what libraft asks of the machine ---- */
+
+void raft_fsm_make(struct replica *replica);
+/* Each turn: cuts the log off when it is long enough. */
+void raft_fsm_watch_log(struct replica *replica);
+
+/* ---- raft_role.c: who is primary, and what becomes of commands ---- */
+
+/* Each turn. */
+void raft_role_watch(struct replica *replica);
+/* Takes what was submitted, and brings it on its way. */
+void raft_role_pump(struct replica *replica);
 
 #endif

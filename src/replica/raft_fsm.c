@@ -1,0 +1,123 @@
+#include "base/clock.h"
+#include "replica/batch.h"
+#include "replica/raft_thread.h"
+#include "replica/snapshot.h"
+
+enum {
+    /* libraft keeps the log since the last snapshot in memory: it is cut off by size too. */
+    LOG_BYTES = 8 * 1024 * 1024, /* at most once a second */
+    LOG_BYTES_URGENT = 24 * 1024 * 1024,
+    LOG_BYTES_STILL = 1024 * 1024, /* when nothing was appended for */
+    STILL_MS = 1000,
+    TRAILING_BYTES = 2 * 1024 * 1024, /* kept below a snapshot, for servers that lag a little */
+    TRAILING_MIN = 8,
+    TRAILING_MAX = 2048,
+};
+
+static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buffer, void **result)
+{
+    struct replica *replica = fsm->data;
+    uint64_t index = raft_last_applied(&replica->raft) + 1;
+    struct str bytes = str_make(buffer->base, buffer->len);
+    *result = NULL;
+    replica->last_command = index;
+    struct applier_entry *entry = propose_match(&replica->proposer, index, bytes);
+    if (entry == NULL) {
+        if (index <= replica->io.config.applied)
+            return 0; /* the database had it before this start */
+        struct batch batch;
+        entry = applier_entry_new(bytes);
+        if (entry == NULL)
+            raft_thread_fatal(replica, "out of memory");
+        entry->index = index;
+        entry->time_ms = batch_open(&batch, bytes) == 0 ? batch.time_ms : 0;
+    }
+    applier_push(replica->applier, &entry, !replica->mark_pushed);
+    return 0;
+}
+
+/* Begins a snapshot: a few bytes that name a state of the database. io.c holds them back
+ * until the database has that state on disk. */
+static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *buffers[], unsigned *count)
+{
+    struct replica *replica = fsm->data;
+    const struct io *io = &replica->io;
+    uint64_t average = io->log_entries == 0 ? 0 : io->log_bytes / io->log_entries;
+    uint64_t trailing = average == 0 ? TRAILING_MAX : TRAILING_BYTES / average;
+    trailing = trailing < TRAILING_MIN ? TRAILING_MIN
+                                       : (trailing > TRAILING_MAX ? TRAILING_MAX : trailing);
+    raft_set_snapshot_trailing(&replica->raft, (unsigned)trailing);
+    replica->last_snapshot_ns = clock_mono_ns();
+
+    *buffers = raft_malloc(sizeof **buffers);
+    void *bytes = raft_malloc(SNAPSHOT_SIZE);
+    if (*buffers == NULL || bytes == NULL) {
+        raft_free(*buffers);
+        raft_free(bytes);
+        return RAFT_NOMEM;
+    }
+    snapshot_encode(bytes, &(struct snapshot){.index = replica->last_command,
+                                              .time_ms = replica->proposer.last_time_ms,
+                                              .server = replica->config.id});
+    (*buffers)[0] = (struct raft_buffer){.base = bytes, .len = SNAPSHOT_SIZE};
+    *count = 1;
+    return 0;
+}
+
+/* At the start: the log begins at a snapshot, which the database must contain. */
+static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buffer)
+{
+    struct replica *replica = fsm->data;
+    struct snapshot snapshot;
+    uint64_t applied = applier_applied(replica->applier);
+    int err = snapshot_decode(&snapshot, str_make(buffer->base, buffer->len));
+    if (err != 0) {
+        fail(&replica->failure, ERR_DAMAGED, "%s: the snapshot cannot be read: %s",
+             replica->log_dir, err_sentence(err));
+        return RAFT_CORRUPT;
+    }
+    if (applied < snapshot.index) {
+        fail(&replica->failure, ERR_DAMAGED,
+             "the database has applied entry %llu, but %s begins after entry %llu: the database is "
+             "older than its log. Restore both from one backup",
+             (unsigned long long)applied, replica->log_dir, (unsigned long long)snapshot.index);
+        return RAFT_CORRUPT;
+    }
+    replica->last_command = snapshot.index;
+    raft_free(buffer->base);
+    return 0;
+}
+
+void raft_fsm_make(struct replica *replica)
+{
+    replica->fsm.version = 1;
+    replica->fsm.data = replica;
+    replica->fsm.apply = fsm_apply;
+    replica->fsm.snapshot = fsm_snapshot;
+    replica->fsm.restore = fsm_restore;
+}
+
+/* Whether a burst's log has been kept for long enough; it is cut off as well then. */
+static bool stands_still(struct replica *replica)
+{
+    uint64_t last = raft_last_index(&replica->raft);
+    if (last != replica->still_index || replica->turn_ns == 0) {
+        replica->still_index = last;
+        replica->still_ns = replica->turn_ns;
+    }
+    return replica->io.log_bytes > LOG_BYTES_STILL &&
+           replica->turn_ns - replica->still_ns > STILL_MS * MS_NS;
+}
+
+/* A snapshot is due by entries (libraft counts them), by bytes, or when nothing is appended any
+ * more. libraft looks with everything it does, at the latest with the next heartbeat. */
+void raft_fsm_watch_log(struct replica *replica)
+{
+    const struct io *io = &replica->io;
+    bool due = stands_still(replica) || io->log_bytes > LOG_BYTES_URGENT ||
+               (io->log_bytes > LOG_BYTES && replica->turn_ns - replica->last_snapshot_ns > SEC_NS);
+    unsigned threshold = due && !io->snapshot_running ? 1 : replica->config.snapshot_threshold;
+    if (threshold != replica->threshold)
+        raft_set_snapshot_threshold(&replica->raft, threshold);
+    replica->threshold = threshold;
+}
