@@ -2,7 +2,7 @@
  *
  *   offset  size  little-endian
  *        0     4  length of the payload, at most FRAME_PAYLOAD_MAX
- *        4     1  kind (the protocol's; see replica/hello.h)
+ *        4     1  kind (the protocol's, never 0; see replica/hello.h)
  *        5     3  zeros
  *        8        payload
  *
@@ -12,6 +12,7 @@
 #define STOA_NET_FRAME_H
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/str.h"
 
 #include <stddef.h>
@@ -24,8 +25,12 @@ struct frame {
     struct str payload; /* lent from the bytes */
 };
 
+/* Just the header of a payload of LEN bytes that follows from elsewhere. */
+void frame_header(char out[FRAME_HEADER], uint8_t kind, size_t len);
+
 /* Appends a frame. With frame_begin and frame_end the payload is written straight into OUT
- * between the two; frame_begin's result is handed to frame_end. */
+ * between the two; frame_begin's result is handed to frame_end. What is longer than
+ * FRAME_PAYLOAD_MAX is the caller's mistake and aborts. */
 void frame_put(struct buf *out, uint8_t kind, struct str payload);
 size_t frame_begin(struct buf *out, uint8_t kind);
 void frame_end(struct buf *out, size_t begun);

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -68,13 +69,22 @@ static void wildcard(uint16_t port, struct endpoint *address)
 int endpoint_resolve(struct str text, bool passive, struct endpoint *address,
                      struct failure *failure)
 {
+    unsigned count;
+    return endpoint_resolve_all(text, passive, address, 1, &count, failure);
+}
+
+int endpoint_resolve_all(struct str text, bool passive, struct endpoint *addresses, unsigned max,
+                         unsigned *count, struct failure *failure)
+{
     struct str host;
     uint16_t port;
+    *count = 0;
     int err = endpoint_split(text, &host, &port, failure);
     if (err)
         return err;
     if (host.len == 0 && passive) {
-        wildcard(port, address);
+        wildcard(port, addresses);
+        *count = 1;
         return ERR_OK;
     }
     char name[HOST_MAX + 1];
@@ -85,11 +95,14 @@ int endpoint_resolve(struct str text, bool passive, struct endpoint *address,
     if (result != 0)
         return fail(failure, ERR_NOTFOUND, "\"%.*s\": no address for the host: %s", STR_FMT(text),
                     result == EAI_SYSTEM ? strerror(errno) : gai_strerror(result));
-    memset(address, 0, sizeof *address);
-    memcpy(&address->at, found->ai_addr, found->ai_addrlen);
-    address->len = found->ai_addrlen;
+    for (struct addrinfo *at = found; at && *count < max; at = at->ai_next) {
+        struct endpoint *address = &addresses[(*count)++];
+        memset(address, 0, sizeof *address);
+        memcpy(&address->at, at->ai_addr, at->ai_addrlen);
+        address->len = at->ai_addrlen;
+        endpoint_set_port(address, port);
+    }
     freeaddrinfo(found);
-    endpoint_set_port(address, port);
     return ERR_OK;
 }
 
@@ -240,6 +253,15 @@ int socket_error(int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
         return errno;
     return error;
+}
+
+void socket_set_patience(int fd, unsigned ms)
+{
+    set_flag(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_flag(fd, IPPROTO_TCP, TCP_KEEPIDLE, 1);
+    set_flag(fd, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+    /* Once the user timeout is set it also says when keepalive gives up, in place of a count. */
+    set_flag(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, ms > INT_MAX ? INT_MAX : (int)ms);
 }
 
 void socket_reset_on_close(int fd)

@@ -30,6 +30,10 @@ int endpoint_split(struct str text, struct str *host, uint16_t *port, struct fai
 int endpoint_resolve(struct str text, bool passive, struct endpoint *address,
                      struct failure *failure);
 
+/* All addresses of TEXT, in the order in which they should be tried: MAX at the most. */
+int endpoint_resolve_all(struct str text, bool passive, struct endpoint *addresses, unsigned max,
+                         unsigned *count, struct failure *failure);
+
 /* "127.0.0.1:8080", "[::1]:8080"; without the port: "127.0.0.1", "::1". */
 void endpoint_text(const struct endpoint *address, bool with_port, char *out, size_t size);
 

@@ -1,8 +1,7 @@
 #include "net/tls.h"
 
-#include "base/buf.h"
 #include "base/check.h"
-#include "net/openssl.h"
+#include "net/tls_inner.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -11,18 +10,6 @@
 
 /* The most ciphertext held: a batch of records of the owner, and handshake messages. */
 enum { OUTPUT_MAX = 1 << 20 };
-
-struct tls_context {
-    SSL_CTX *ssl;
-    BIO_METHOD *bio; /* reads from and writes to a struct tls */
-};
-
-struct tls {
-    SSL *ssl;
-    struct str input; /* lent by tls_receive, not yet used */
-    struct buf output;
-    size_t sent; /* of output */
-};
 
 /* ---- The ends that OpenSSL reads from and writes to ---- */
 
@@ -70,8 +57,7 @@ static BIO_METHOD *bio_method_new(void)
 
 /* ---- Contexts ---- */
 
-/* Why OpenSSL says it failed. */
-static const char *reason(void)
+const char *tls_reason(void)
 {
     const char *text = ERR_reason_error_string(ERR_peek_last_error());
     return text ? text : "unknown reason";
@@ -92,8 +78,10 @@ static int check_readable(const char *what, const char *path, struct failure *fa
     return ERR_OK;
 }
 
-static int load(SSL_CTX *ssl, const char *certificate, const char *key, struct failure *failure)
+int tls_context_load(struct tls_context *context, const char *certificate, const char *key,
+                     struct failure *failure)
 {
+    SSL_CTX *ssl = context->ssl;
     bool protected = false;
     int err = check_readable("certificate", certificate, failure);
     if (!err)
@@ -106,7 +94,7 @@ static int load(SSL_CTX *ssl, const char *certificate, const char *key, struct f
     if (SSL_CTX_use_certificate_chain_file(ssl, certificate) != 1)
         return fail(failure, ERR_INVALID,
                     "%s: no certificate in PEM format can be read from it: %s", certificate,
-                    reason());
+                    tls_reason());
     if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1) {
         if (protected)
             return fail(failure, ERR_INVALID,
@@ -115,7 +103,7 @@ static int load(SSL_CTX *ssl, const char *certificate, const char *key, struct f
             return fail(failure, ERR_INVALID, "the key in %s is not the one of the certificate %s",
                         key, certificate);
         return fail(failure, ERR_INVALID, "%s: no key in PEM format can be read from it: %s", key,
-                    reason());
+                    tls_reason());
     }
     SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
     if (SSL_CTX_check_private_key(ssl) != 1)
@@ -153,19 +141,35 @@ static bool set_up(SSL_CTX *ssl)
            SSL_CTX_set_session_id_context(ssl, name, sizeof name - 1) == 1;
 }
 
-struct tls_context *tls_context_new(const char *certificate, const char *key,
-                                    struct failure *failure)
+struct tls_context *tls_context_blank(const SSL_METHOD *method, struct failure *failure)
 {
     struct tls_context *context = calloc(1, sizeof *context);
     if (!context) {
         fail(failure, ERR_NOMEM, "no memory for TLS");
         return NULL;
     }
-    context->ssl = SSL_CTX_new(TLS_server_method());
+    context->ssl = SSL_CTX_new(method);
     context->bio = bio_method_new();
-    if (!context->ssl || !context->bio || !set_up(context->ssl))
-        fail(failure, ERR_INTERNAL, "OpenSSL cannot be set up: %s", reason());
-    else if (load(context->ssl, certificate, key, failure) == ERR_OK)
+    return context->ssl && context->bio ? context : tls_context_fail(context, failure);
+}
+
+struct tls_context *tls_context_fail(struct tls_context *context, struct failure *failure)
+{
+    fail(failure, ERR_INTERNAL, "OpenSSL cannot be set up: %s", tls_reason());
+    ERR_clear_error();
+    tls_context_free(context);
+    return NULL;
+}
+
+struct tls_context *tls_context_new(const char *certificate, const char *key,
+                                    struct failure *failure)
+{
+    struct tls_context *context = tls_context_blank(TLS_server_method(), failure);
+    if (!context)
+        return NULL;
+    if (!set_up(context->ssl))
+        return tls_context_fail(context, failure);
+    if (tls_context_load(context, certificate, key, failure) == ERR_OK)
         return context;
     ERR_clear_error();
     tls_context_free(context);
@@ -183,7 +187,7 @@ void tls_context_free(struct tls_context *context)
 
 /* ---- Sessions ---- */
 
-struct tls *tls_new(struct tls_context *context)
+static struct tls *session_new(struct tls_context *context)
 {
     struct tls *tls = calloc(1, sizeof *tls);
     if (!tls)
@@ -199,7 +203,22 @@ struct tls *tls_new(struct tls_context *context)
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(tls->ssl, bio, bio);
-    SSL_set_accept_state(tls->ssl);
+    return tls;
+}
+
+struct tls *tls_new(struct tls_context *context)
+{
+    struct tls *tls = session_new(context);
+    if (tls)
+        SSL_set_accept_state(tls->ssl);
+    return tls;
+}
+
+struct tls *tls_new_connecting(struct tls_context *context)
+{
+    struct tls *tls = session_new(context);
+    if (tls)
+        SSL_set_connect_state(tls->ssl);
     return tls;
 }
 
@@ -218,6 +237,22 @@ void tls_receive(struct tls *tls, const void *bytes, size_t len)
     tls->input = str_make(bytes, len);
 }
 
+/* The first cause is kept: what fails afterwards fails because of it. */
+static void note_problem(struct tls *tls)
+{
+    if (!tls->problem && ERR_peek_last_error() != 0)
+        tls->problem = tls_reason();
+    ERR_clear_error();
+}
+
+const char *tls_problem(const struct tls *tls)
+{
+    long verified = SSL_get_verify_result(tls->ssl);
+    if (verified != X509_V_OK)
+        return X509_verify_cert_error_string(verified);
+    return tls->problem ? tls->problem : "the connection broke";
+}
+
 enum tls_verdict tls_read(struct tls *tls, void *out, size_t room, size_t *len)
 {
     ERR_clear_error();
@@ -229,7 +264,7 @@ enum tls_verdict tls_read(struct tls *tls, void *out, size_t room, size_t *len)
         return TLS_WAIT;
     }
     tls->input = STR_NONE;
-    ERR_clear_error();
+    note_problem(tls);
     return error == SSL_ERROR_ZERO_RETURN ? TLS_CLOSED : TLS_FAILED;
 }
 
@@ -253,7 +288,10 @@ bool tls_write(struct tls *tls, const void *bytes, size_t len)
         return true;
     ERR_clear_error();
     /* Without partial writes it takes all: the output has no full state but its bound. */
-    return SSL_write_ex(tls->ssl, bytes, len, &written) == 1 && written == len;
+    if (SSL_write_ex(tls->ssl, bytes, len, &written) == 1 && written == len)
+        return true;
+    note_problem(tls);
+    return false;
 }
 
 void tls_close(struct tls *tls)

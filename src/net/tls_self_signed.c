@@ -1,5 +1,4 @@
-#include "base/random.h"
-#include "net/openssl.h"
+#include "net/certificate.h"
 #include "net/tls.h"
 
 #include <errno.h>
@@ -36,34 +35,17 @@ static void write_names(char *out, size_t size)
              use ? host : "");
 }
 
-static bool add_extension(X509 *certificate, int nid, const char *value)
-{
-    X509V3_CTX context;
-    X509V3_set_ctx_nodb(&context);
-    X509V3_set_ctx(&context, certificate, certificate, NULL, NULL, 0);
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
-    bool added = extension && X509_add_ext(certificate, extension, -1) == 1;
-    X509_EXTENSION_free(extension);
-    return added;
-}
-
 static bool fill_in(X509 *certificate, EVP_PKEY *key)
 {
     char names[400];
-    uint64_t serial;
     write_names(names, sizeof names);
-    random_secret(&serial, sizeof serial);
-    X509_NAME *name = X509_get_subject_name(certificate);
-    return X509_set_version(certificate, X509_VERSION_3) == 1 &&
-           ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), serial >> 1 | 1) == 1 &&
-           X509_gmtime_adj(X509_getm_notBefore(certificate), -DAY) &&
-           X509_gmtime_adj(X509_getm_notAfter(certificate), (long)VALID_DAYS * DAY) &&
-           X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost",
-                                      -1, -1, 0) == 1 &&
-           X509_set_issuer_name(certificate, name) == 1 && X509_set_pubkey(certificate, key) == 1 &&
-           add_extension(certificate, NID_subject_alt_name, names) &&
-           add_extension(certificate, NID_basic_constraints, "critical,CA:FALSE") &&
-           add_extension(certificate, NID_ext_key_usage, "serverAuth") &&
+    return certificate_begin(certificate, "localhost", key) &&
+           X509_set_issuer_name(certificate, X509_get_subject_name(certificate)) == 1 &&
+           X509_time_adj_ex(X509_getm_notAfter(certificate), VALID_DAYS, 0, NULL) &&
+           certificate_extend(certificate, certificate, NID_subject_alt_name, names) &&
+           certificate_extend(certificate, certificate, NID_basic_constraints,
+                              "critical,CA:FALSE") &&
+           certificate_extend(certificate, certificate, NID_ext_key_usage, "serverAuth") &&
            X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
