@@ -9,6 +9,14 @@
 
 enum { SIGN_BYTES = 32 };
 
+/* The same many times under one key: several times as fast. One thread at a time. */
+struct signer;
+struct signer *signer_new(const unsigned char *key, size_t key_len); /* NULL: no memory */
+void signer_free(struct signer *signer);                             /* NULL is fine */
+/* False: OpenSSL could not; OUT is zero. */
+bool signer_sign(struct signer *signer, const void *message, size_t len,
+                 unsigned char out[static SIGN_BYTES]);
+
 void sign_hmac(const unsigned char *key, size_t key_len, const void *message, size_t len,
                unsigned char out[static SIGN_BYTES]);
 bool sign_same(const void *a, const void *b, size_t len);

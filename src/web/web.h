@@ -27,6 +27,7 @@
 #include "replica/order.h"
 #include "shop/read.h"
 #include "web/cache.h"
+#include "web/cluster.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,12 +51,13 @@ struct web_settings {
     const char *spool_dir; /* where uploads wait until they are complete; on the data's disk */
     uint64_t upload_max;   /* bytes of one upload by the operator */
     const char *operator_token; /* bearer token of the operator's API; empty: that API is off */
-    unsigned char secret[WEB_SECRET_BYTES]; /* signs form tokens; the same on all servers */
+    unsigned char secret[WEB_SECRET_BYTES]; /* signs tokens; the same on all servers */
     struct cache *cache;                    /* lent */
     struct ordering *order;                 /* lent */
     struct buying *buying;                  /* lent */
     const struct log *log;
-    struct web_watch watch; /* may be all zero: then there is neither */
+    struct web_watch watch;     /* may be all zero: then there is neither */
+    struct web_cluster cluster; /* may be all zero: alone */
 };
 
 struct web;
