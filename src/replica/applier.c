@@ -130,6 +130,8 @@ static void apply_command(struct applier *applier, const struct applier_entry *e
 {
     struct machine *machine = &applier->config.machine;
     struct failure failure = {0};
+    if (command.len == 0)
+        return; /* a barrier: only its place counts */
     int err = machine->apply(machine->context, entry->index, entry->time_ms, command,
                              &applier->results, &failure);
     if (err == 0 && applier->results.failed)
@@ -196,8 +198,7 @@ static void apply_run(struct applier *applier, struct applier_entry *run)
         machine_failed(applier, "committing", newest->index, &failure);
     atomic_store(&applier->applied_time, newest->time_ms);
     atomic_store(&applier->applied, newest->index);
-    atomic_store(&applier->config.order->applied_time_ms, newest->time_ms);
-    atomic_store(&applier->config.order->applied_index, newest->index);
+    ordering_applied(applier->config.order, newest->index, newest->time_ms);
 }
 
 /* Tells the submissions of RUN, in order, and frees the entries. */

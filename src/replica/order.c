@@ -25,10 +25,13 @@ void ordering_init(struct ordering *order, uint64_t waiting_max, uint64_t waitin
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&order->room, &attributes);
     pthread_condattr_destroy(&attributes);
+    awaits_init(&order->awaits);
 }
 
 void ordering_destroy(struct ordering *order)
 {
+    awaits_close(&order->awaits);
+    awaits_destroy(&order->awaits);
     pthread_cond_destroy(&order->room);
     pthread_mutex_destroy(&order->mutex);
 }
@@ -43,6 +46,7 @@ void ordering_close(struct ordering *order)
     atomic_store(&order->open, false);
     while (atomic_load(&order->inside) > 0)
         nanosleep(&(struct timespec){.tv_nsec = 50 * 1000}, NULL);
+    awaits_close(&order->awaits);
 }
 
 static bool reserve(struct ordering *order, size_t bytes, bool patient)
@@ -89,6 +93,18 @@ int order_submit(struct ordering *order, struct submission *submission)
     return err;
 }
 
+int ordering_admit(struct ordering *order, struct submission *submission)
+{
+    if (!atomic_load(&order->open))
+        return ERR_CLOSED;
+    if (!reserve(order, submission->command.len, submission->patient)) {
+        atomic_fetch_add_explicit(&order->refused, 1, memory_order_relaxed);
+        return ERR_BUSY;
+    }
+    submission->submitted_ns = clock_mono_ns();
+    return 0;
+}
+
 struct submission *ordering_take(struct ordering *order)
 {
     struct submission *newest =
@@ -107,14 +123,33 @@ void ordering_answered(struct ordering *order, uint64_t count, uint64_t applied,
 {
     atomic_fetch_sub(&order->waiting_bytes, bytes);
     uint64_t left = atomic_fetch_sub(&order->waiting, count) - count;
+    pthread_mutex_lock(&order->mutex);
     if (applied > 0)
         admission_answered(&order->admission, clock_mono_ns(), applied, left);
     atomic_store(&order->waiting_limit, admission_limit(&order->admission));
-    if (atomic_load(&order->watchers) == 0)
-        return;
-    pthread_mutex_lock(&order->mutex);
-    pthread_cond_broadcast(&order->room);
+    if (atomic_load(&order->watchers) > 0)
+        pthread_cond_broadcast(&order->room);
     pthread_mutex_unlock(&order->mutex);
+}
+
+void ordering_end(struct ordering *order, struct submission *first, int err)
+{
+    uint64_t count = 0, bytes = 0;
+    while (first != NULL) {
+        struct submission *next = first->next; /* FIRST is the submitter's again once done */
+        count++;
+        bytes += first->command.len;
+        first->done(first, first->sent ? ERR_TIMEOUT : err, 0, STR_NONE);
+        first = next;
+    }
+    if (count > 0)
+        ordering_answered(order, count, 0, bytes);
+}
+
+void ordering_applied(struct ordering *order, uint64_t index, int64_t time_ms)
+{
+    atomic_store(&order->applied_time_ms, time_ms);
+    awaits_applied(&order->awaits, index);
 }
 
 static struct timespec in_ms(unsigned ms)
@@ -149,12 +184,50 @@ static void wait_for_room(struct ordering *order)
     pthread_mutex_unlock(&order->mutex);
 }
 
-struct waiting_caller {
-    struct submission submission;
+/* ---- For threads that may wait ---- */
+
+struct calling {
     pthread_mutex_t mutex;
     pthread_cond_t answered;
     bool done;
     int err;
+};
+
+static void call_begin(struct calling *calling)
+{
+    pthread_mutex_init(&calling->mutex, NULL);
+    pthread_cond_init(&calling->answered, NULL);
+    calling->done = false;
+}
+
+/* The last that is done with it: the caller's stack goes after that. */
+static void call_answer(struct calling *calling, int err)
+{
+    pthread_mutex_lock(&calling->mutex);
+    calling->err = err;
+    calling->done = true;
+    pthread_cond_signal(&calling->answered);
+    pthread_mutex_unlock(&calling->mutex);
+}
+
+static int call_wait(struct calling *calling)
+{
+    pthread_mutex_lock(&calling->mutex);
+    while (!calling->done)
+        pthread_cond_wait(&calling->answered, &calling->mutex);
+    pthread_mutex_unlock(&calling->mutex);
+    return calling->err;
+}
+
+static void call_end(struct calling *calling)
+{
+    pthread_cond_destroy(&calling->answered);
+    pthread_mutex_destroy(&calling->mutex);
+}
+
+struct waiting_caller {
+    struct submission submission;
+    struct calling calling;
     uint64_t index;
     struct buf *result;
 };
@@ -162,39 +235,66 @@ struct waiting_caller {
 static void wake_caller(struct submission *submission, int err, uint64_t index, struct str result)
 {
     struct waiting_caller *caller = CONTAINER_OF(submission, struct waiting_caller, submission);
-    pthread_mutex_lock(&caller->mutex);
     if (err == 0 && caller->result != NULL)
         buf_str(caller->result, result);
-    caller->err = err;
     caller->index = index;
-    caller->done = true;
-    pthread_cond_signal(&caller->answered);
-    pthread_mutex_unlock(&caller->mutex);
+    call_answer(&caller->calling, err);
 }
 
 int order_submit_wait(struct ordering *order, struct str command, struct buf *result,
                       uint64_t *index)
 {
-    struct waiting_caller caller = {
-        .submission = {.command = command, .done = wake_caller, .patient = true},
-        .mutex = PTHREAD_MUTEX_INITIALIZER,
-        .answered = PTHREAD_COND_INITIALIZER,
-        .result = result,
-    };
+    struct waiting_caller caller = {.result = result};
     int err;
-    while ((err = order_submit(order, &caller.submission)) == ERR_BUSY)
-        wait_for_room(order);
-    if (err != 0)
-        return err;
-    pthread_mutex_lock(&caller.mutex);
-    while (!caller.done)
-        pthread_cond_wait(&caller.answered, &caller.mutex);
-    pthread_mutex_unlock(&caller.mutex);
-    pthread_cond_destroy(&caller.answered);
-    pthread_mutex_destroy(&caller.mutex);
+    do {
+        caller.submission =
+            (struct submission){.command = command, .done = wake_caller, .patient = true};
+        call_begin(&caller.calling);
+        err = order_submit(order, &caller.submission);
+        if (err == 0)
+            err = call_wait(&caller.calling);
+        call_end(&caller.calling);
+        if (err == ERR_BUSY) /* here, or at the primary */
+            wait_for_room(order);
+    } while (err == ERR_BUSY);
     if (index != NULL)
         *index = caller.index;
-    return caller.err;
+    return err;
+}
+
+struct awaiting_caller {
+    struct awaiting awaiting;
+    struct calling calling;
+};
+
+static void wake_awaiting(struct awaiting *awaiting, int err)
+{
+    call_answer(&CONTAINER_OF(awaiting, struct awaiting_caller, awaiting)->calling, err);
+}
+
+int order_await_wait(struct ordering *order, uint64_t index, unsigned timeout_ms)
+{
+    struct awaiting_caller caller = {
+        .awaiting = {.index = index,
+                     .deadline_ns = clock_mono_ns() + timeout_ms * MS_NS,
+                     .done = wake_awaiting},
+    };
+    call_begin(&caller.calling);
+    int err = order_await(order, &caller.awaiting) ? 0 : call_wait(&caller.calling);
+    call_end(&caller.calling);
+    return err;
+}
+
+/* ---- What is known ---- */
+
+bool order_await(struct ordering *order, struct awaiting *awaiting)
+{
+    return awaits_add(&order->awaits, awaiting);
+}
+
+uint64_t order_applied(struct ordering *order)
+{
+    return atomic_load(&order->awaits.applied);
 }
 
 bool order_is_primary(struct ordering *order, int64_t *log_time_ms)
@@ -209,7 +309,7 @@ void order_report(struct ordering *order, struct order_status_report *report)
         .primary = atomic_load(&order->primary),
         .term = atomic_load(&order->term),
         .last_index = atomic_load(&order->last_index),
-        .applied_index = atomic_load(&order->applied_index),
+        .applied_index = order_applied(order),
         .applied_time_ms = atomic_load(&order->applied_time_ms),
         .waiting = atomic_load(&order->waiting),
         .waiting_limit = atomic_load(&order->waiting_limit),

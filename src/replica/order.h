@@ -54,15 +54,19 @@ int order_submit_wait(struct ordering *order, struct str command, struct buf *re
  * was applied (the next one's is that or later). */
 bool order_is_primary(struct ordering *order, int64_t *log_time_ms);
 
-/* Waits until this server's own copy has applied INDEX. Embedded in the waiter's object. */
+/* Waits until this server's own copy has applied INDEX. Embedded in the waiter's object, which is
+ * lent until DONE is called. */
 struct awaiting {
     uint64_t index, deadline_ns; /* monotonic */
-    /* Called once, on one of replica's threads: 0, ERR_TIMEOUT, ERR_CLOSED. Must not block. */
+    /* Called once, on one of replica's threads (or on the caller's, within order_await, when this
+     * server is stopping): 0, ERR_TIMEOUT, ERR_CLOSED. Must not block. */
     void (*done)(struct awaiting *awaiting, int err);
-    struct awaiting *next; /* order's */
+    struct awaiting *next, *child; /* order's */
 };
 /* Any thread. True: it has already, DONE is not called. */
 bool order_await(struct ordering *order, struct awaiting *awaiting);
+/* The same on the calling thread, which must not be one of replica's: 0, ERR_TIMEOUT, ERR_CLOSED. */
+int order_await_wait(struct ordering *order, uint64_t index, unsigned timeout_ms);
 /* What this server's copy has applied. */
 uint64_t order_applied(struct ordering *order);
 

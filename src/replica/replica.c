@@ -149,8 +149,8 @@ static int start_applier(struct replica *replica, const struct machine *machine,
     int err = applier_start(&config, &replica->applier, failure);
     if (err != 0)
         return err;
-    atomic_store(&replica->order.applied_index, applier_applied(replica->applier));
-    atomic_store(&replica->order.applied_time_ms, applier_applied_time(replica->applier));
+    ordering_applied(&replica->order, applier_applied(replica->applier),
+                     applier_applied_time(replica->applier));
     return 0;
 }
 
