@@ -32,6 +32,7 @@ struct submission {
     /* Refused only at the last bound (waiting_max), however long the others wait: for what
      * ends something begun, such as a purchase whose money is authorised. */
     bool patient;
+    uint32_t deadline_ms;    /* how long to try; 0: FORWARD_DEADLINE_MS. Barriers of reads: 1 s */
     struct submission *next; /* order's */
     uint64_t submitted_ns;   /* order's */
     bool sent;               /* order's: may have reached a log */
