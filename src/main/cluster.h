@@ -8,7 +8,8 @@
  *
  * The secret and operator.token beside them (main/datadir.h) are the same on all servers.
  * Each server has the authority's key, so that any of them can take in a new one; so whoever can
- * read a server's directory can join the cluster. Thread: main.
+ * read a server's directory can join the cluster. cluster.json is written last: a directory
+ * belongs to a cluster when it is there. Thread: main.
  */
 #ifndef STOA_MAIN_CLUSTER_H
 #define STOA_MAIN_CLUSTER_H
@@ -18,7 +19,7 @@
 #include "main/datadir.h"
 #include "replica/hello.h"
 
-enum { CLUSTER_SERVERS_MAX = 16, CLUSTER_NAME = 64 };
+enum { CLUSTER_SERVERS_MAX = 16, CLUSTER_NAME = 64, CLUSTER_PEM_MAX = 64 << 10 };
 
 struct cluster {
     char dir[DATADIR_PATH]; /* DATADIR/cluster */
@@ -32,12 +33,23 @@ struct cluster {
         authority_key[DATADIR_PATH], book[DATADIR_PATH];
 };
 
+/* Where the cluster of DATADIR is kept: sets the paths alone. */
+int cluster_paths(const char *datadir, struct cluster *cluster, struct failure *failure);
+
 /* Reads the cluster of DATADIR. ERR_NOTFOUND: it belongs to none. */
 int cluster_read(const char *datadir, struct cluster *cluster, struct failure *failure);
 
+/* Writes cluster.json. */
+int cluster_write(const struct cluster *cluster, struct failure *failure);
+
 /* Founds a cluster of COUNT servers, whose data directories are DATADIRS (made if need be; the
- * first may be that of a shop which was alone until now). PLACES: ids 1..COUNT, their addresses. */
+ * first may be that of a shop which was alone until now, the others hold nothing). PLACES: ids
+ * 1..COUNT, their addresses. ERR_EXISTS: the first belongs to a cluster already. */
 int cluster_found(const char *name, const char *const *datadirs, const struct server_place *places,
                   unsigned count, struct failure *failure);
+
+/* Whether NAME will do for a cluster: 1 to CLUSTER_NAME-1 letters, digits, blanks, '-', '_', '.'.
+ */
+int cluster_check_name(const char *name, struct failure *failure);
 
 #endif

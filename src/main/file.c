@@ -1,0 +1,132 @@
+#include "main/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int file_join(char out[FILE_PATH], const char *dir, const char *name, struct failure *failure)
+{
+    if (snprintf(out, FILE_PATH, "%s/%s", dir, name) >= FILE_PATH)
+        return fail(failure, ERR_INVALID, "the path is too long: %s", dir);
+    return 0;
+}
+
+/* What to do about it, for the reasons that people can remove. */
+static const char *advice(int reason)
+{
+    if (reason == EACCES || reason == EPERM || reason == EROFS)
+        return "give it to this user, or choose another --dir";
+    if (reason == ENOSPC || reason == EDQUOT)
+        return "make room on that disk, or choose another --dir";
+    return "look at that disk, or choose another --dir";
+}
+
+int file_failed(struct failure *failure, const char *what, const char *path)
+{
+    int reason = errno;
+    return fail(failure, ERR_IO, "cannot %s %s: %s; %s", what, path, strerror(reason),
+                advice(reason));
+}
+
+int file_make_dir(const char *path, mode_t mode, bool *made, struct failure *failure)
+{
+    if (mkdir(path, mode) == 0) {
+        if (made)
+            *made = true;
+        return 0;
+    }
+    struct stat about;
+    if (errno == EEXIST && stat(path, &about) == 0 && S_ISDIR(about.st_mode))
+        return 0;
+    int reason = errno;
+    if (reason == EEXIST)
+        return fail(failure, ERR_INVALID, "%s is there and is no directory; choose another --dir",
+                    path);
+    if (reason == ENOENT)
+        return fail(failure, ERR_NOTFOUND,
+                    "cannot make the directory %s: the one above it is not there; make that first",
+                    path);
+    return fail(failure, ERR_IO, "cannot make the directory %s: %s; %s", path, strerror(reason),
+                advice(reason));
+}
+
+/* So that a rename in it survives a power cut. */
+static int sync_dir(const char *path)
+{
+    char dir[FILE_PATH];
+    const char *slash = strrchr(path, '/');
+    str_copy(dir, sizeof dir, slash ? str_make(path, (size_t)(slash - path)) : STR("."));
+    int fd = open(dir[0] ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int result = fsync(fd);
+    close(fd);
+    return result;
+}
+
+/* Writes all of BYTES and makes them durable. */
+static int write_all(int fd, struct str bytes)
+{
+    while (bytes.len) {
+        ssize_t written = write(fd, bytes.at, bytes.len);
+        if (written < 0 && errno != EINTR)
+            return -1;
+        if (written > 0)
+            bytes = str_from(bytes, (size_t)written);
+    }
+    return fsync(fd);
+}
+
+int file_write(const char *path, struct str bytes, struct failure *failure)
+{
+    char fresh[FILE_PATH + 8];
+    snprintf(fresh, sizeof fresh, "%s.new", path);
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return file_failed(failure, "write", fresh);
+    bool good = write_all(fd, bytes) == 0;
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    if (good && rename(fresh, path) == 0 && sync_dir(path) == 0)
+        return 0;
+    int err = file_failed(failure, "write", path);
+    unlink(fresh);
+    return err;
+}
+
+int file_read(const char *path, void *bytes, size_t size, size_t *len, struct failure *failure)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    *len = 0;
+    if (fd < 0)
+        return errno == ENOENT ? ERR_NOTFOUND : file_failed(failure, "read", path);
+    ssize_t got = read(fd, bytes, size);
+    int err = got < 0 ? file_failed(failure, "read", path) : 0;
+    close(fd);
+    *len = got < 0 ? 0 : (size_t)got;
+    return err;
+}
+
+int file_read_all(const char *path, struct buf *out, struct failure *failure)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? ERR_NOTFOUND : file_failed(failure, "read", path);
+    ssize_t got = 1;
+    while (got > 0) {
+        char *room = buf_room(out, 4096);
+        if (!room)
+            break;
+        got = read(fd, room, 4096);
+        out->len += got > 0 ? (size_t)got : 0;
+    }
+    int err = got < 0 ? file_failed(failure, "read", path) : 0;
+    close(fd);
+    if (out->failed)
+        return fail(failure, ERR_FULL, "%s is longer than it may be", path);
+    return err;
+}
