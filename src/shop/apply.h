@@ -88,6 +88,7 @@ int apply_import_stage(struct apply *apply);
 int apply_import_commit(struct apply *apply);
 int apply_import_step(struct apply *apply);
 int apply_import_abort(struct apply *apply);
+int apply_registry_put(struct apply *apply);
 /* cart.c, checkout.c, complete.c, expire.c */
 int apply_cart_put(struct apply *apply);
 int apply_cart_add(struct apply *apply);

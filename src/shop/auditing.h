@@ -24,5 +24,6 @@ void audit_catalogue(struct auditing *audit);
 void audit_carts(struct auditing *audit);
 void audit_checkouts(struct auditing *audit);
 void audit_orders(struct auditing *audit);
+void audit_registry(struct auditing *audit);
 
 #endif

@@ -71,6 +71,16 @@ static void code_import(struct coder *coder, struct command *command)
     code_u64(coder, &command->import.limit);
 }
 
+static void code_registry(struct coder *coder, struct command *command)
+{
+    unsigned condition = command->registry.condition;
+    code_str(coder, &command->registry.key);
+    code_str(coder, &command->registry.value);
+    code_count(coder, &condition, REGISTRY_SAME);
+    command->registry.condition = (enum registry_condition)condition;
+    code_str(coder, &command->registry.expected);
+}
+
 static void code_body(struct coder *coder, struct command *command)
 {
     switch (command->type) {
@@ -126,6 +136,9 @@ static void code_body(struct coder *coder, struct command *command)
     case COMMAND_IMPORT_STEP:
     case COMMAND_IMPORT_ABORT:
         code_import(coder, command);
+        return;
+    case COMMAND_REGISTRY_PUT:
+        code_registry(coder, command);
         return;
     case COMMAND_NONE:
     case COMMAND_TYPE_COUNT:

@@ -49,7 +49,8 @@
     X(IMPORT_STAGE, "keep a chunk of an import's products aside")                      \
     X(IMPORT_COMMIT, "decide that a staged import happens")                            \
     X(IMPORT_STEP, "move some staged products of a decided import into the catalogue") \
-    X(IMPORT_ABORT, "drop a staged import")
+    X(IMPORT_ABORT, "drop a staged import")                                            \
+    X(REGISTRY_PUT, "set or remove an entry of the cluster's registry")
 
 enum command_type {
     COMMAND_NONE,
@@ -59,6 +60,13 @@ enum command_type {
         COMMAND_TYPE_COUNT
 };
 const char *command_name(enum command_type type);
+
+/* What must be there for REGISTRY_PUT to do something; else it is refused with ERR_CONFLICT. */
+enum registry_condition {
+    REGISTRY_ANY,    /* whatever */
+    REGISTRY_ABSENT, /* no entry of this key */
+    REGISTRY_SAME,   /* one with the value that is expected */
+};
 
 enum idempotency_mode {
     IDEMPOTENCY_NONE,
@@ -143,6 +151,11 @@ struct command {
                                     (command_put_product), ≤ 200 KiB */
             uint64_t limit;      /* STEP: at most so many products */
         } import;
+        struct {                   /* REGISTRY_PUT; see shop/registry.h */
+            struct str key, value; /* value empty: removes the entry */
+            enum registry_condition condition;
+            struct str expected; /* REGISTRY_SAME */
+        } registry;
     };
 };
 

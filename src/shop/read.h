@@ -93,6 +93,13 @@ int reader_shipping_rates(struct reader *reader, struct arena *arena, struct shi
 int reader_tax_rates(struct reader *reader, struct arena *arena, struct tax_rate **list,
                      unsigned *count);
 
+/* The registry's entry KEY (shop/registry.h); ERR_NOTFOUND. */
+int reader_registry(struct reader *reader, struct arena *arena, struct str key, struct str *value);
+/* The entry after AFTER whose key begins with PREFIX, in the order of bytes; ERR_NOTFOUND: no
+ * more. AFTER empty: the first. */
+int reader_registry_next(struct reader *reader, struct arena *arena, struct str prefix,
+                         struct str after, struct str *key, struct str *value);
+
 /* What the primary has to look after at time NOW_MS (log time). */
 struct due {
     uint64_t expirable;     /* things EXPIRE would remove */

@@ -74,6 +74,7 @@ static const struct handler handlers[COMMAND_TYPE_COUNT] = {
     [COMMAND_IMPORT_COMMIT] = {apply_import_commit, false},
     [COMMAND_IMPORT_STEP] = {apply_import_step, false},
     [COMMAND_IMPORT_ABORT] = {apply_import_abort, false},
+    [COMMAND_REGISTRY_PUT] = {apply_registry_put, true},
 };
 
 /* ---- Opening ---- */

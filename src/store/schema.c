@@ -112,6 +112,10 @@ static const char tables[] =
     "  sequence INTEGER NOT NULL, products BLOB NOT NULL);"
     "CREATE UNIQUE INDEX import_chunk_place ON import_chunk (import_id, sequence);";
 
+/* What version 2 added: few things of the cluster itself (shop/registry.c). */
+static const char registry[] =
+    "CREATE TABLE registry (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;";
+
 static int read_pragma(struct db *db, const char *sql, int64_t *value)
 {
     struct stmt *stmt = db_stmt(db, sql);
@@ -123,13 +127,17 @@ static int read_pragma(struct db *db, const char *sql, int64_t *value)
     return 0;
 }
 
-static int make_tables(struct db *db)
+/* From version FROM (0: an empty file) to the present one, in one transaction. */
+static int make_tables(struct db *db, int64_t from)
 {
     char marks[96];
     snprintf(marks, sizeof marks, "PRAGMA application_id = %d; PRAGMA user_version = %d",
              SCHEMA_APPLICATION_ID, SCHEMA_VERSION);
     db_begin(db);
-    db_exec(db, tables);
+    if (from < 1)
+        db_exec(db, tables);
+    if (from < 2)
+        db_exec(db, registry);
     db_exec(db, marks);
     return db_commit(db);
 }
@@ -141,14 +149,16 @@ static int check(struct db *db, bool make, struct failure *failure)
     read_pragma(db, "PRAGMA user_version", &version);
     int err = read_pragma(db, "SELECT count(*) FROM sqlite_schema", &count);
     bool empty = !err && application == 0 && version == 0 && count == 0;
-    if (empty && make)
-        err = make_tables(db);
+    bool old =
+        !err && application == SCHEMA_APPLICATION_ID && version > 0 && version < SCHEMA_VERSION;
+    if (make && (empty || old))
+        err = make_tables(db, version);
     if (err) {
         if (failure)
             *failure = *db_failure(db);
         return err;
     }
-    if (empty && make)
+    if (old || (empty && make))
         return 0;
     if (application != SCHEMA_APPLICATION_ID)
         return fail(failure, ERR_UNSUPPORTED,

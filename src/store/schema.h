@@ -8,12 +8,12 @@
 
 #include "store/db.h"
 
-enum { SCHEMA_VERSION = 1, SCHEMA_APPLICATION_ID = 0x53746f61 /* "Stoa" */ };
+enum { SCHEMA_VERSION = 2, SCHEMA_APPLICATION_ID = 0x53746f61 /* "Stoa" */ };
 
-/* Makes the tables in an empty file; in another one checks that they are of this
- * version. ERR_UNSUPPORTED: a file of a newer Stoa, or not a file of ours. */
+/* Makes the tables in an empty file, and what is missing in one of an older version.
+ * ERR_UNSUPPORTED: a file of a newer Stoa, or not a file of ours. */
 int schema_open(struct db *db, struct failure *failure);
-/* For readers: only the check. */
+/* For readers: only the check. A file of an older version is fine; it has no registry yet. */
 int schema_check(struct db *db, struct failure *failure);
 
 #endif

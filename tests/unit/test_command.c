@@ -210,6 +210,12 @@ static struct command full_command(struct arena *arena, enum command_type type)
     case COMMAND_IMPORT_ABORT:
         fill_import(&command);
         break;
+    case COMMAND_REGISTRY_PUT:
+        command.registry.key = STR("token/1");
+        command.registry.value = STR("new\0value");
+        command.registry.condition = REGISTRY_SAME;
+        command.registry.expected = STR("old");
+        break;
     default:
         break;
     }

@@ -172,6 +172,22 @@ static void a_file_of_another_version_is_left_alone(void **state)
     assert_int_equal(schema_check(f->db, &failure), ERR_UNSUPPORTED);
 }
 
+static void an_older_file_is_brought_up_to_date(void **state)
+{
+    struct fixture *f = *state;
+    struct failure failure = {0};
+    assert_int_equal(schema_open(f->db, &failure), 0);
+    assert_int_equal(db_exec(f->db, "DROP TABLE registry; PRAGMA user_version = 1"), 0);
+    assert_int_equal(schema_check(f->db, &failure), 0);
+    assert_int_equal(schema_open(f->db, &failure), 0);
+    assert_int_equal(db_exec(f->db, "INSERT INTO registry (key, value) VALUES ('a', x'00')"), 0);
+    assert_int_equal(schema_open(f->db, &failure), 0);
+    struct stmt *row = db_stmt(f->db, "SELECT user_version FROM pragma_user_version");
+    assert_int_equal(stmt_next(row), 0);
+    assert_int_equal(stmt_i64(row, 0), SCHEMA_VERSION);
+    stmt_done(row);
+}
+
 static void the_wal_stays_bounded(void **state)
 {
     struct fixture *f = *state;
@@ -205,6 +221,7 @@ int main(void)
         TEST(a_damaged_file_is_said_so),
         TEST(a_missing_folder_is_said_so),
         TEST(a_file_of_another_version_is_left_alone),
+        TEST(an_older_file_is_brought_up_to_date),
         TEST(the_wal_stays_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
