@@ -17,16 +17,17 @@ enum {
 
 /* ---- The socket ---- */
 
-/* Until FD is ready for EVENTS: 0 or ERR_TIMEOUT. */
-static int wait_for(int fd, short events, uint64_t deadline_ns)
+/* Until FD is ready for EVENTS: 0, ERR_TIMEOUT, ERR_CLOSED (interrupted). */
+static int wait_for(int fd, short events, int interrupt, uint64_t deadline_ns)
 {
     for (;;) {
         uint64_t now = clock_mono_ns();
         uint64_t ms = now >= deadline_ns ? 0 : (deadline_ns - now + MS_NS - 1) / MS_NS;
-        struct pollfd poll_fd = {.fd = fd, .events = events};
-        int ready = poll(&poll_fd, 1, ms > 60000 ? 60000 : (int)ms);
+        struct pollfd polled[] = {{.fd = fd, .events = events},
+                                  {.fd = interrupt, .events = POLLIN}};
+        int ready = poll(polled, COUNT_OF(polled), ms > 60000 ? 60000 : (int)ms);
         if (ready > 0)
-            return ERR_OK;
+            return polled[1].revents ? ERR_CLOSED : ERR_OK;
         if (ready == 0 && ms <= 60000)
             return ERR_TIMEOUT;
     }
@@ -43,7 +44,7 @@ static int flush(struct channel *channel, uint64_t deadline_ns)
         if (sent >= 0) {
             tls_sent(channel->tls, (size_t)sent);
         } else if (errno == EAGAIN) {
-            int err = wait_for(channel->fd, POLLOUT, deadline_ns);
+            int err = wait_for(channel->fd, POLLOUT, channel->interrupt, deadline_ns);
             if (err)
                 return err;
         } else if (errno != EINTR) {
@@ -90,7 +91,7 @@ static int pull(struct channel *channel, uint64_t deadline_ns)
     char piece[PIECE];
     if (channel->ended)
         return ERR_CLOSED;
-    int err = wait_for(channel->fd, POLLIN, deadline_ns);
+    int err = wait_for(channel->fd, POLLIN, channel->interrupt, deadline_ns);
     if (err)
         return err;
     ssize_t got = recv(channel->fd, piece, sizeof piece, 0);
@@ -112,9 +113,10 @@ static int pull(struct channel *channel, uint64_t deadline_ns)
 
 /* ---- Opening and closing ---- */
 
-static void channel_init(struct channel *channel, int fd, struct tls *tls)
+static void channel_init(struct channel *channel, int fd, struct tls *tls, int interrupt)
 {
-    *channel = (struct channel){.fd = fd, .tls = tls};
+    *channel = (struct channel){
+        .fd = fd, .tls = tls, .interrupt = interrupt, .frame_max = FRAME_PAYLOAD_MAX};
     buf_init(&channel->in, IN_MAX);
 }
 
@@ -125,6 +127,8 @@ static int shake_hands(struct channel *channel, uint64_t deadline_ns)
         err = flush(channel, deadline_ns);
     while (!err && !tls_ready(channel->tls)) {
         err = channel->ended ? ERR_CLOSED : pull(channel, deadline_ns);
+        if (!err && clock_mono_ns() > deadline_ns)
+            err = ERR_TIMEOUT; /* also for one who sends something all the time */
     }
     return err;
 }
@@ -160,7 +164,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 }
 
 /* A connected socket, or what went wrong with this one of the addresses. */
-static int connect_to(const struct endpoint *address, uint64_t deadline_ns, int *out,
+static int connect_to(const struct endpoint *address, int interrupt, uint64_t deadline_ns, int *out,
                       struct failure *failure)
 {
     char text[ADDRESS_TEXT];
@@ -172,7 +176,11 @@ static int connect_to(const struct endpoint *address, uint64_t deadline_ns, int 
         return errno == ECONNREFUSED ? fail(failure, ERR_CLOSED, "%s refuses connections", text)
                                      : err;
     deadline_ns = earlier(deadline_ns, clock_mono_ns() + CHANNEL_CONNECT_MS * MS_NS);
-    err = wait_for(fd, POLLOUT, deadline_ns);
+    err = wait_for(fd, POLLOUT, interrupt, deadline_ns);
+    if (err == ERR_CLOSED) {
+        close(fd);
+        return fail(failure, err, "stopped connecting to %s", text);
+    }
     errno = err ? ETIMEDOUT : socket_error(fd);
     if (errno == 0) {
         *out = fd;
@@ -188,7 +196,7 @@ static int connect_to(const struct endpoint *address, uint64_t deadline_ns, int 
 }
 
 int channel_connect(struct channel *channel, const char *address, struct tls_context *context,
-                    uint64_t deadline_ns, struct failure *failure)
+                    int interrupt, uint64_t deadline_ns, struct failure *failure)
 {
     struct endpoint found[ADDRESSES_MAX];
     unsigned count;
@@ -199,9 +207,9 @@ int channel_connect(struct channel *channel, const char *address, struct tls_con
     int outcome = ERR_CLOSED; /* that of the addresses together: refused only if all refuse */
     for (unsigned i = 0; i < count; i++) {
         struct failure here;
-        err = connect_to(&found[i], deadline_ns, &fd, &here);
+        err = connect_to(&found[i], interrupt, deadline_ns, &fd, &here);
         if (!err) {
-            channel_init(channel, fd, tls_new_connecting(context));
+            channel_init(channel, fd, tls_new_connecting(context), interrupt);
             endpoint_text(&found[i], true, channel->where, sizeof channel->where);
             return begin(channel, deadline_ns, failure);
         }
@@ -214,11 +222,11 @@ int channel_connect(struct channel *channel, const char *address, struct tls_con
     return outcome;
 }
 
-int channel_accept(struct channel *channel, int fd, struct tls_context *context,
+int channel_accept(struct channel *channel, int fd, struct tls_context *context, int interrupt,
                    uint64_t deadline_ns, struct failure *failure)
 {
     struct endpoint other = {.len = sizeof other.at};
-    channel_init(channel, fd, tls_new(context));
+    channel_init(channel, fd, tls_new(context), interrupt);
     str_copy(channel->where, sizeof channel->where, STR("somebody"));
     if (getpeername(fd, (struct sockaddr *)&other.at, &other.len) == 0)
         endpoint_text(&other, true, channel->where, sizeof channel->where);
@@ -257,7 +265,7 @@ void channel_finish(struct channel *channel, uint64_t deadline_ns)
     tls_close(channel->tls);
     if (flush(channel, deadline_ns) != ERR_OK || shutdown(channel->fd, SHUT_WR) < 0)
         return;
-    while (wait_for(channel->fd, POLLIN, deadline_ns) == ERR_OK &&
+    while (wait_for(channel->fd, POLLIN, channel->interrupt, deadline_ns) == ERR_OK &&
            recv(channel->fd, piece, sizeof piece, 0) > 0 && clock_mono_ns() < deadline_ns)
         ;
 }
@@ -290,18 +298,31 @@ int channel_send(struct channel *channel, uint8_t kind, struct str payload, uint
     return channel_send_raw(channel, payload.at, payload.len, deadline_ns);
 }
 
+/* The frame at the begin of BYTES, if it is there; refused as soon as its length is known. */
+static int read_frame(const struct channel *channel, struct str bytes, struct frame *frame,
+                      size_t *used)
+{
+    uint8_t kind;
+    size_t len;
+    int err = frame_read_header(bytes, &kind, &len);
+    if (!err && len > channel->frame_max)
+        return ERR_INVALID;
+    return err ? err : frame_read(bytes, frame, used);
+}
+
 int channel_receive(struct channel *channel, struct frame *frame, uint64_t deadline_ns)
 {
-    for (;;) {
+    for (bool pulled = false;; pulled = true) {
         size_t used = 0;
         struct str left = str_from(buf_text(&channel->in), channel->taken);
-        int err = frame_read(left, frame, &used);
-        if (err == ERR_NOTFOUND)
-            err = pull(channel, deadline_ns);
-        else if (!err)
+        int err = read_frame(channel, left, frame, &used);
+        if (!err) {
             channel->taken += used;
-        if (used > 0)
             return ERR_OK;
+        }
+        if (err == ERR_NOTFOUND)
+            err =
+                pulled && clock_mono_ns() > deadline_ns ? ERR_TIMEOUT : pull(channel, deadline_ns);
         if (err)
             return err == ERR_CLOSED && left.len > 0 ? ERR_INVALID : err;
     }

@@ -22,6 +22,8 @@ struct channel {
     struct buf in;            /* plain text, received */
     size_t taken;             /* of it */
     bool ended;               /* the other side has said that nothing more comes */
+    int interrupt;            /* see channel_connect */
+    size_t frame_max;         /* longest payload that is received; FRAME_PAYLOAD_MAX at first */
     char peer[TLS_NAME];      /* the other's name by its certificate; empty: it showed none */
     char where[ADDRESS_TEXT]; /* its address, for messages */
 };
@@ -34,14 +36,16 @@ enum {
 
 /* Connects to "HOST:PORT", trying each of the host's addresses, and shakes hands, until
  * DEADLINE_NS (monotonic). The context says which certificates are believed (net/tls.h).
- *   ERR_CLOSED: the machine answers, and nobody listens there
+ * INTERRUPT is a descriptor (an eventfd): once it is readable, every call that would wait ends with
+ * ERR_CLOSED; -1: none.
+ *   ERR_CLOSED: the machine answers, and nobody listens there; or interrupted
  *   ERR_DENIED: TLS did not come about (a certificate is not believed, or it is no TLS)
  *   ERR_TIMEOUT, ERR_IO (no route, reset), ERR_NOTFOUND (no such host), ERR_INVALID
  * Looking up a host's name may take longer than the deadline. */
 int channel_connect(struct channel *channel, const char *address, struct tls_context *context,
-                    uint64_t deadline_ns, struct failure *failure);
+                    int interrupt, uint64_t deadline_ns, struct failure *failure);
 /* The accepting side: takes FD over, also when it fails. */
-int channel_accept(struct channel *channel, int fd, struct tls_context *context,
+int channel_accept(struct channel *channel, int fd, struct tls_context *context, int interrupt,
                    uint64_t deadline_ns, struct failure *failure);
 /* Says goodbye, without waiting, and closes. */
 void channel_close(struct channel *channel);

@@ -36,17 +36,26 @@ void frame_end(struct buf *out, size_t begun)
     frame_header(out->at + begun, (uint8_t)out->at[begun + 4], out->len - begun - FRAME_HEADER);
 }
 
-int frame_read(struct str bytes, struct frame *frame, size_t *used)
+int frame_read_header(struct str bytes, uint8_t *kind, size_t *len)
 {
     if (bytes.len < FRAME_HEADER)
         return ERR_NOTFOUND;
     const unsigned char *at = (const unsigned char *)bytes.at;
-    size_t len = at[0] | (size_t)at[1] << 8 | (size_t)at[2] << 16 | (size_t)at[3] << 24;
-    if (len > FRAME_PAYLOAD_MAX || at[4] == 0 || at[5] || at[6] || at[7])
-        return ERR_INVALID;
+    *len = at[0] | (size_t)at[1] << 8 | (size_t)at[2] << 16 | (size_t)at[3] << 24;
+    *kind = at[4];
+    bool valid = *len <= FRAME_PAYLOAD_MAX && at[4] != 0 && at[5] == 0 && at[6] == 0 && at[7] == 0;
+    return valid ? ERR_OK : ERR_INVALID;
+}
+
+int frame_read(struct str bytes, struct frame *frame, size_t *used)
+{
+    size_t len;
+    int err = frame_read_header(bytes, &frame->kind, &len);
+    if (err)
+        return err;
     if (bytes.len - FRAME_HEADER < len)
         return ERR_NOTFOUND;
-    *frame = (struct frame){at[4], str_sub(bytes, FRAME_HEADER, len)};
+    frame->payload = str_sub(bytes, FRAME_HEADER, len);
     *used = FRAME_HEADER + len;
     return ERR_OK;
 }

@@ -38,5 +38,7 @@ void frame_end(struct buf *out, size_t begun);
 /* Reads the frame at the begin of BYTES: 0 and *USED (header and payload), ERR_NOTFOUND while
  * there is no whole one yet, ERR_INVALID when this is no frame. */
 int frame_read(struct str bytes, struct frame *frame, size_t *used);
+/* The same of the header alone: whether to wait for LEN bytes can be decided before they come. */
+int frame_read_header(struct str bytes, uint8_t *kind, size_t *len);
 
 #endif

@@ -14,11 +14,13 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "base/wire.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { HELLO_VERSION = 1, SERVER_ADDRESS = 280, SERVER_URL = 256 };
+enum { HELLO_VERSION = 1, SERVER_ADDRESS = 280, SERVER_URL = 256, SERVER_NAME = 32 };
+enum { HELLO_MAX = 1024, REFUSAL_TEXT = 320 }; /* the longest payload of either is HELLO_MAX */
 
 enum frame_kind {
     FRAME_HELLO = 1,
@@ -48,10 +50,17 @@ struct server_place {
     char url[SERVER_URL];         /* for shoppers */
 };
 
+/* "server-3": what the certificate of server 3 must call it. Returns OUT. */
+char *server_name(uint64_t id, char out[SERVER_NAME]);
+/* How a place is written, here and in news. */
+void server_place_put(struct buf *out, const struct server_place *place);
+void server_place_get(struct wire *in, struct server_place *place);
+
 struct hello {
     enum hello_purpose purpose;
     struct id cluster;
-    uint64_t generation;       /* counts `stoa recover`: servers of different ones don't speak */
+    uint64_t generation;       /* counts `stoa recover`: servers of different ones don't speak.
+                                * HELLO_JOIN: not looked at */
     struct server_place place; /* HELLO_JOIN: id 0 */
 };
 
@@ -63,9 +72,11 @@ enum refusal {
     REFUSED_BUSY,
 };
 
+/* The answer carries the answering server's place, and else repeats the question. */
 void hello_encode(struct buf *out, const struct hello *hello);
 int hello_decode(struct hello *hello, struct str payload); /* ERR_INVALID, ERR_UNSUPPORTED */
 void refusal_encode(struct buf *out, enum refusal code, const char *sentence);
+/* SENTENCE is printable whatever came. */
 int refusal_decode(struct str payload, enum refusal *code, char *sentence, size_t size);
 
 #endif
