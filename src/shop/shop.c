@@ -6,6 +6,7 @@
 #include "shop/remember.h"
 #include "shop/result.h"
 #include "shop/stock.h"
+#include "store/freeze.h"
 #include "store/schema.h"
 
 #include <stdarg.h>
@@ -323,6 +324,27 @@ int shop_make_durable(struct shop *shop, uint64_t *index, struct failure *failur
         return broken(shop, failure);
     *index = shop->applied_index;
     return 0;
+}
+
+int shop_freeze(struct shop *shop, uint64_t *size, uint64_t *index, int64_t *time_ms,
+                struct failure *failure)
+{
+    CHECK(!shop->in_transaction);
+    int err = db_freeze(shop->db, size, failure);
+    *index = shop->applied_index;
+    *time_ms = shop->applied_time;
+    return err;
+}
+
+void shop_thaw(struct shop *shop)
+{
+    db_thaw(shop->db);
+}
+
+int shop_frozen_read(struct shop *shop, uint64_t offset, void *out, size_t len,
+                     struct failure *failure)
+{
+    return db_frozen_read(shop->db, offset, out, len, failure);
 }
 
 void shop_rest(struct shop *shop)

@@ -54,6 +54,15 @@ int shop_commit(struct shop *shop, uint64_t index, int64_t time_ms, struct failu
  * *INDEX is what survives a power cut. */
 int shop_make_durable(struct shop *shop, uint64_t *index, struct failure *failure);
 
+/* Holds the database file still for a copy: complete, as of *INDEX and *TIME_MS, while changes go
+ * on beside it. See store/freeze.h: ERR_BUSY is to be tried again. Outside a transaction. */
+int shop_freeze(struct shop *shop, uint64_t *size, uint64_t *index, int64_t *time_ms,
+                struct failure *failure);
+void shop_thaw(struct shop *shop);
+/* Reads from the file that is held. Any thread, one at a time. */
+int shop_frozen_read(struct shop *shop, uint64_t offset, void *out, size_t len,
+                     struct failure *failure);
+
 /* Gives back memory that only saves time. */
 void shop_rest(struct shop *shop);
 

@@ -2,6 +2,7 @@
 
 #include "store/checkpointer.h"
 #include "store/db_internal.h"
+#include "store/freeze.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,14 +16,9 @@
  * is written whole to the WAL. */
 #define PAGE_SIZE "4096"
 /* In KiB; taken only as needed. A reader's misses are copies out of the kernel's cache. */
-#define WRITER_CACHE     "8192"
-#define READER_CACHE     "512"
-#define WAIT_FOR_LOCK_MS 5000
+#define WRITER_CACHE "8192"
+#define READER_CACHE "512"
 enum {
-    /* Pages in the WAL from which on they are moved into the file. Measured at a tenth of
-     * full load, p99 of a cart change: 4000 pages 14 ms, 1000 6 ms, 300 4 ms, as the disk is
-     * kept busy in smaller pieces; at full load no difference. */
-    WAL_PAGES = 400,
     /* How many of them the writer moves itself at the end. */
     WAL_PAGES_REST = 64,
     /* From which on the writer no longer runs ahead: it waits for the other thread and moves
@@ -183,6 +179,7 @@ void db_close(struct db *db)
             stmt_free(stmt);
         }
     }
+    db_thaw(db);
     checkpointer_free(db->checkpointer);
     sqlite3_close(db->handle);
     free(db->file);
@@ -247,11 +244,31 @@ static int move_rest(struct db *db, int mode)
     return 0;
 }
 
+bool db_drain(struct db *db)
+{
+    int moved, code;
+    enum checkpointer_state state = checkpointer_look(db->checkpointer, &moved, &code);
+    if (state == CHECKPOINTER_BUSY)
+        return true;
+    int left = db->wal_pages - (state == CHECKPOINTER_DONE ? moved : 0);
+    bool less = db->drain_left == 0 || left < db->drain_left;
+    if (left < WAL_PAGES_HIGH || !less) {
+        db->draining = false;
+        return false;
+    }
+    if (state == CHECKPOINTER_DONE)
+        db->drain_left = left;
+    checkpointer_ask(db->checkpointer);
+    return true;
+}
+
 int db_checkpoint(struct db *db)
 {
     int moved, code;
-    if (db->failure.err || db->wal_pages < db->wal_due)
+    if (db->failure.err || db->wal_pages < db->wal_due || db->freezer)
         return db->failure.err;
+    if (db->draining && db_drain(db))
+        return 0;
     bool high = db->wal_pages >= WAL_PAGES_HIGH;
     if (high)
         checkpointer_wait(db->checkpointer);

@@ -1,0 +1,193 @@
+/* The database file held still for a copy, while writes go on. */
+#include "base/check.h"
+#include "store/freeze.h"
+#include "store/schema.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    char folder[64], file[96], copy[96];
+    struct db *db;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct failure failure = {0};
+    snprintf(f->folder, sizeof f->folder, "/tmp/stoa-freeze-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->file, sizeof f->file, "%s/shop.db", f->folder);
+    snprintf(f->copy, sizeof f->copy, "%s/copy.db", f->folder);
+    if (db_open(f->file, DB_WRITER, &f->db, &failure) || schema_open(f->db, &failure))
+        fail_msg("%s", failure.text);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    db_close(f->db);
+    for (size_t i = 0; i < COUNT_OF(ends) * 2; i++) {
+        char name[112];
+        snprintf(name, sizeof name, "%s%s", i % 2 ? f->copy : f->file, ends[i / 2]);
+        unlink(name);
+    }
+    rmdir(f->folder);
+    free(f);
+    return 0;
+}
+
+/* One transaction that changes about PAGES pages. */
+static void write_some(struct db *db, int64_t number, int pages)
+{
+    assert_int_equal(db_checkpoint(db), 0);
+    assert_int_equal(db_begin(db), 0);
+    struct stmt *row = db_stmt(db, "INSERT OR REPLACE INTO import_chunk (import_id,"
+                                   " sequence, products) VALUES (x'00', ?, zeroblob(?))");
+    stmt_bind_i64(row, 1, number);
+    stmt_bind_i64(row, 2, pages * 4096);
+    assert_int_equal(stmt_run(row), 0);
+    assert_int_equal(db_commit(db), 0);
+}
+
+static int64_t count_chunks(struct db *db)
+{
+    struct stmt *row = db_stmt(db, "SELECT count(*) FROM import_chunk");
+    assert_int_equal(stmt_next(row), 0);
+    int64_t count = stmt_i64(row, 0);
+    stmt_done(row);
+    return count;
+}
+
+static void *read_frozen(struct db *db, uint64_t size)
+{
+    struct failure failure = {0};
+    char *bytes = malloc(size);
+    for (uint64_t at = 0; at < size; at += 65536) {
+        size_t len = size - at < 65536 ? (size_t)(size - at) : 65536;
+        if (db_frozen_read(db, at, bytes + at, len, &failure))
+            fail_msg("%s", failure.text);
+    }
+    return bytes;
+}
+
+static void the_file_stays_as_it_is_while_writes_go_on(void **state)
+{
+    struct fixture *f = *state;
+    struct failure failure = {0};
+    uint64_t size = 0, database, wal;
+    for (int i = 0; i < 30; i++)
+        write_some(f->db, i, 20);
+    if (db_freeze(f->db, &size, &failure))
+        fail_msg("%s", failure.text);
+    char *before = read_frozen(f->db, size);
+    for (int i = 0; i < 500; i++)
+        write_some(f->db, 10 + i, 20); /* changes old rows too */
+    assert_int_equal(count_chunks(f->db), 510);
+    db_sizes(f->db, &database, &wal);
+    assert_int_equal(database, size);
+    assert_true(wal > 30u << 20); /* nothing was moved */
+    char *after = read_frozen(f->db, size);
+    assert_memory_equal(before, after, size);
+
+    int fd = open(f->copy, O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(write(fd, after, size), size);
+    close(fd);
+    struct db *copy;
+    if (db_open(f->copy, DB_READER, &copy, &failure))
+        fail_msg("%s", failure.text);
+    assert_int_equal(count_chunks(copy), 30);
+    struct stmt *row = db_stmt(copy, "PRAGMA integrity_check");
+    assert_int_equal(stmt_next(row), 0);
+    assert_true(str_eq(stmt_str(row, 0), STR("ok")));
+    stmt_done(row);
+    db_close(copy);
+    free(before);
+    free(after);
+}
+
+static void after_it_the_wal_is_moved_again(void **state)
+{
+    struct fixture *f = *state;
+    struct failure failure = {0};
+    uint64_t size = 0, database = 0, wal = 0;
+    if (db_freeze(f->db, &size, &failure))
+        fail_msg("%s", failure.text);
+    for (int i = 0; i < 400; i++)
+        write_some(f->db, i, 50);
+    db_sizes(f->db, &database, &wal);
+    assert_int_equal(database, size);
+    assert_true(wal > 70u << 20);
+    db_thaw(f->db);
+    for (int i = 0; i < 5000 && wal > 33u << 20; i++) {
+        write_some(f->db, i % 400, 1);
+        db_sizes(f->db, &database, &wal);
+    }
+    assert_true(database > 60u << 20);
+    assert_true(wal <= 33u << 20);
+}
+
+static void a_second_one_is_refused_and_a_later_one_is_not(void **state)
+{
+    struct fixture *f = *state;
+    struct failure failure = {0};
+    uint64_t size = 0, again = 0;
+    assert_int_equal(db_freeze(f->db, &size, &failure), 0);
+    assert_int_equal(db_freeze(f->db, &again, &failure), ERR_BUSY);
+    assert_non_null(strstr(failure.text, "copied already"));
+    db_thaw(f->db);
+    write_some(f->db, 1, 10);
+    assert_int_equal(db_freeze(f->db, &again, &failure), 0);
+    assert_true(again > size);
+    db_thaw(f->db);
+    db_thaw(f->db); /* fine */
+}
+
+static void a_reader_of_older_pages_is_not_waited_for_long(void **state)
+{
+    struct fixture *f = *state;
+    struct failure failure = {0};
+    uint64_t size = 0;
+    struct db *reader;
+    assert_int_equal(db_open(f->file, DB_READER, &reader, &failure), 0);
+    write_some(f->db, 1, 10);
+    assert_int_equal(db_begin(reader), 0);
+    assert_int_equal(count_chunks(reader), 1);
+    write_some(f->db, 2, 10);
+    assert_int_equal(db_freeze(f->db, &size, &failure), ERR_BUSY);
+    assert_int_equal(db_failure(f->db)->err, 0);
+    assert_int_equal(db_commit(reader), 0);
+    assert_int_equal(db_freeze(f->db, &size, &failure), 0);
+    /* One that begins now reads the WAL, and is no hindrance to either side. */
+    write_some(f->db, 3, 10);
+    assert_int_equal(db_begin(reader), 0);
+    assert_int_equal(count_chunks(reader), 3);
+    assert_int_equal(db_commit(reader), 0);
+    db_thaw(f->db);
+    db_close(reader);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_file_stays_as_it_is_while_writes_go_on),
+        TEST(after_it_the_wal_is_moved_again),
+        TEST(a_second_one_is_refused_and_a_later_one_is_not),
+        TEST(a_reader_of_older_pages_is_not_waited_for_long),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
