@@ -28,12 +28,21 @@ struct span {
     size_t at, len;
 };
 
+/* What applier_call wants. */
+struct errand {
+    void (*call)(void *context, struct machine *machine);
+    void *context;
+    bool done;
+    struct errand *next;
+};
+
 struct applier {
     struct applier_config config;
     pthread_t thread;
     pthread_mutex_t mutex;
-    pthread_cond_t work, room;
+    pthread_cond_t work, room, errand_done;
     struct applier_entry *first, **last; /* the queue */
+    struct errand *errands;
     bool stopping;
     bool started;
     bool durable_asked;
@@ -46,6 +55,8 @@ struct applier {
     struct buf results;
     struct span *spans;
     size_t span_count, span_cap;
+    const struct applier_tap *tap;
+    struct buf tapped; /* an entry of our own, put together again for the tap */
 };
 
 struct applier_entry *applier_entry_new(struct str bytes)
@@ -170,9 +181,48 @@ static void apply_copy(struct applier *applier, struct applier_entry *entry)
     }
 }
 
-static bool to_be_applied(const struct applier *applier, const struct applier_entry *entry)
+/* ---- Whom everything is told to (replica/tail.h) ---- */
+
+void applier_set_tap(struct applier *applier, const struct applier_tap *tap)
 {
-    return entry->err == 0 && !entry->mark && entry->index > atomic_load(&applier->applied);
+    applier->tap = tap;
+}
+
+/* The batch as it is in the log, but for who proposed it, which applying does not look at. */
+static struct str put_together(struct applier *applier, const struct applier_entry *entry)
+{
+    size_t sum = 0;
+    uint32_t count = 0;
+    for (const struct submission *s = entry->first; s != NULL; s = s->next) {
+        sum += s->command.len;
+        count++;
+    }
+    size_t size = batch_size(count, sum);
+    struct batch_writer writer;
+    buf_clear(&applier->tapped);
+    char *room = buf_room(&applier->tapped, size);
+    if (room == NULL)
+        applier->config.fatal(applier->config.context, "out of memory for a copy's entries");
+    batch_begin(&writer, room, size, count, entry->time_ms, 0);
+    for (const struct submission *s = entry->first; s != NULL; s = s->next)
+        batch_put(&writer, s->command);
+    batch_end(&writer);
+    return str_make(room, size);
+}
+
+static void tell_tap(struct applier *applier, const struct applier_entry *entry)
+{
+    applier->tap->add(applier->tap->context, entry->index,
+                      entry->first != NULL ? put_together(applier, entry)
+                                           : str_make(entry->bytes, entry->len));
+}
+
+/* ---- Applying ---- */
+
+/* An entry may come twice: from the log, and from the server that sent a copy. */
+static bool to_be_applied(const struct applier_entry *entry, uint64_t applied)
+{
+    return entry->err == 0 && !entry->mark && entry->index > applied;
 }
 
 /* One transaction over all of RUN that is new. */
@@ -181,8 +231,9 @@ static void apply_run(struct applier *applier, struct applier_entry *run)
     struct machine *machine = &applier->config.machine;
     struct failure failure = {0};
     const struct applier_entry *newest = NULL;
+    uint64_t applied = atomic_load(&applier->applied);
     for (struct applier_entry *entry = run; entry != NULL; entry = entry->next) {
-        if (!to_be_applied(applier, entry))
+        if (!to_be_applied(entry, applied))
             continue;
         if (newest == NULL && machine->begin(machine->context, &failure) != 0)
             machine_failed(applier, "beginning with", entry->index, &failure);
@@ -190,12 +241,17 @@ static void apply_run(struct applier *applier, struct applier_entry *run)
             apply_own(applier, entry);
         else
             apply_copy(applier, entry);
+        if (applier->tap != NULL)
+            tell_tap(applier, entry);
         newest = entry;
+        applied = entry->index;
     }
     if (newest == NULL)
         return;
     if (machine->commit(machine->context, newest->index, newest->time_ms, &failure) != 0)
         machine_failed(applier, "committing", newest->index, &failure);
+    if (applier->tap != NULL)
+        applier->tap->flush(applier->tap->context);
     atomic_store(&applier->applied_time, newest->time_ms);
     atomic_store(&applier->applied, newest->index);
     ordering_applied(applier->config.order, newest->index, newest->time_ms);
@@ -287,6 +343,33 @@ static bool durable_due(const struct applier *applier)
     return applier->durable_asked && applier->durable_index <= atomic_load(&applier->applied);
 }
 
+void applier_call(struct applier *applier, void (*call)(void *context, struct machine *machine),
+                  void *context)
+{
+    struct errand errand = {.call = call, .context = context};
+    pthread_mutex_lock(&applier->mutex);
+    errand.next = applier->errands;
+    applier->errands = &errand;
+    pthread_cond_signal(&applier->work);
+    while (!errand.done)
+        pthread_cond_wait(&applier->errand_done, &applier->mutex);
+    pthread_mutex_unlock(&applier->mutex);
+}
+
+/* The lock is held before and after. */
+static void run_errands(struct applier *applier)
+{
+    while (applier->errands != NULL) {
+        struct errand *errand = applier->errands;
+        applier->errands = errand->next;
+        pthread_mutex_unlock(&applier->mutex);
+        errand->call(errand->context, &applier->config.machine);
+        pthread_mutex_lock(&applier->mutex);
+        errand->done = true;
+        pthread_cond_broadcast(&applier->errand_done);
+    }
+}
+
 /* Waits for something to do, at most until REST_MS after the last work: then the machine
  * rests, once. The lock is held. */
 static void wait_for_work(struct applier *applier, bool *worked)
@@ -294,7 +377,8 @@ static void wait_for_work(struct applier *applier, bool *worked)
     struct machine *machine = &applier->config.machine;
     uint64_t at = clock_mono_ns() + REST_MS * MS_NS;
     struct timespec rest = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
-    while (applier->first == NULL && !applier->stopping && !durable_due(applier)) {
+    while (applier->first == NULL && !applier->stopping && applier->errands == NULL &&
+           !durable_due(applier)) {
         if (!*worked || machine->rest == NULL) {
             pthread_cond_wait(&applier->work, &applier->mutex);
         } else if (pthread_cond_timedwait(&applier->work, &applier->mutex, &rest) == ETIMEDOUT) {
@@ -318,10 +402,11 @@ static void *run_applier(void *argument)
     pthread_cond_signal(&applier->room);
     for (;;) {
         wait_for_work(applier, &worked);
+        run_errands(applier);
         bool durable = durable_due(applier);
         struct applier_entry *run = take_run(applier);
-        if (run == NULL && !durable)
-            break; /* stopping, and all is answered */
+        if (run == NULL && !durable && applier->stopping)
+            break; /* all is answered */
         pthread_mutex_unlock(&applier->mutex);
         if (run != NULL) {
             apply_run(applier, run);
@@ -346,6 +431,7 @@ int applier_start(const struct applier_config *config, struct applier **out,
     applier->config = *config;
     applier->last = &applier->first;
     buf_init(&applier->results, RESULTS_MAX);
+    buf_init(&applier->tapped, RESULTS_MAX);
     pthread_mutex_init(&applier->mutex, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -353,6 +439,7 @@ int applier_start(const struct applier_config *config, struct applier **out,
     pthread_cond_init(&applier->work, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_cond_init(&applier->room, NULL);
+    pthread_cond_init(&applier->errand_done, NULL);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */
@@ -378,10 +465,12 @@ void applier_stop(struct applier *applier)
     pthread_cond_signal(&applier->work);
     pthread_mutex_unlock(&applier->mutex);
     pthread_join(applier->thread, NULL);
+    pthread_cond_destroy(&applier->errand_done);
     pthread_cond_destroy(&applier->room);
     pthread_cond_destroy(&applier->work);
     pthread_mutex_destroy(&applier->mutex);
     buf_close(&applier->results);
+    buf_close(&applier->tapped);
     free(applier->spans);
     free(applier);
 }

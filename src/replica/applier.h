@@ -64,4 +64,20 @@ int64_t applier_applied_time(const struct applier *applier);
  * when it is so. One at a time; INDEX is or will be pushed. */
 void applier_ask_durable(struct applier *applier, uint64_t index);
 
+/* Any thread but the applier's and Raft's: runs CALL on the applier's thread between two
+ * transactions, and returns after it. For what wants the machine for itself: replica/copy.h. */
+void applier_call(struct applier *applier, void (*call)(void *context, struct machine *machine),
+                  void *context);
+
+/* From within applier_call: TAP (lent; NULL: no more) is given all that is committed from now on,
+ * in order, on the applier's thread. */
+struct applier_tap {
+    void *context;
+    /* An entry is in the transaction now; BATCH (replica/batch.h) is lent. */
+    void (*add)(void *context, uint64_t index, struct str batch);
+    /* The transaction is committed. */
+    void (*flush)(void *context);
+};
+void applier_set_tap(struct applier *applier, const struct applier_tap *tap);
+
 #endif

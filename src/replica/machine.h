@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 struct machine_frozen {
-    const char *file; /* its path; the machine's */
-    uint64_t size, index;
+    uint64_t size; /* bytes of the database file */
+    uint64_t index;
     int64_t time_ms;
 };
 
@@ -30,11 +30,14 @@ struct machine {
     /* Everything committed survives a power cut after this; *INDEX: up to where. The
      * log is cut off only below it. */
     int (*make_durable)(void *context, uint64_t *index, struct failure *failure);
-    /* Holds the database file as it is now, complete and consistent at *INDEX, until thaw; changes
-     * go on beside it (into SQLite's WAL). One at a time: ERR_BUSY. May be NULL: no copies.
-     * frozen_file may be read by any thread. */
+    /* Holds the database file as it is now, complete and consistent at frozen->index, until thaw;
+     * changes go on beside it (into SQLite's WAL). ERR_BUSY: it is frozen already, or a reader
+     * needs what is beside the file: try again. All three may be NULL: no copies. */
     int (*freeze)(void *context, struct machine_frozen *frozen, struct failure *failure);
     void (*thaw)(void *context);
+    /* Reads LEN bytes at OFFSET of the frozen file. Any thread, one at a time. */
+    int (*frozen_read)(void *context, uint64_t offset, void *out, size_t len,
+                       struct failure *failure);
     /* Nothing has been asked for a while: memory that only saves time may be given back.
      * May be NULL. */
     void (*rest)(void *context);

@@ -1,0 +1,245 @@
+#include "replica/tail.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { GIVE_BACK_BYTES = 16 * 1024 * 1024, PENDING_MAX = 512 * 1024 * 1024 };
+
+struct tail {
+    struct applier_tap tap;
+    int fd;
+    struct buf pending; /* of the transaction that is being applied; the applier's */
+    bool full;          /* the applier's: a write failed, nothing more is written */
+
+    pthread_mutex_t mutex; /* guards what follows, up to the blank line */
+    pthread_cond_t more;
+    uint64_t written; /* bytes */
+    int reason;       /* errno of a write that failed */
+
+    uint64_t at;    /* the first record that was not taken */
+    uint64_t taken; /* the last entry that was */
+    uint64_t given_back;
+};
+
+static void put_number(unsigned char *at, int size, uint64_t value)
+{
+    for (int i = 0; i < size; i++)
+        at[i] = (unsigned char)(value >> (8 * i));
+}
+
+static uint64_t get_number(const char *at, int size)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < size; i++)
+        value |= (uint64_t)(unsigned char)at[i] << (8 * i);
+    return value;
+}
+
+/* ---- The applier's side ---- */
+
+static void add(void *context, uint64_t index, struct str batch)
+{
+    struct tail *tail = context;
+    unsigned char header[TAIL_HEADER];
+    put_number(header, 4, batch.len);
+    put_number(header + 4, 8, index);
+    buf_put(&tail->pending, header, sizeof header);
+    buf_put(&tail->pending, batch.at, batch.len);
+}
+
+static int write_pending(struct tail *tail)
+{
+    const char *at = tail->pending.at;
+    size_t left = tail->pending.len;
+    off_t offset = (off_t)tail->written;
+    if (tail->pending.failed)
+        return ENOMEM;
+    while (left > 0) {
+        ssize_t n = pwrite(tail->fd, at, left, offset);
+        if (n <= 0 && errno != EINTR)
+            return n == 0 ? ENOSPC : errno;
+        if (n > 0) {
+            at += n;
+            left -= (size_t)n;
+            offset += n;
+        }
+    }
+    return 0;
+}
+
+static void flush(void *context)
+{
+    struct tail *tail = context;
+    int reason = tail->full ? 0 : write_pending(tail);
+    pthread_mutex_lock(&tail->mutex);
+    if (reason != 0) {
+        tail->reason = reason;
+        tail->full = true;
+    }
+    if (!tail->full)
+        tail->written += tail->pending.len;
+    pthread_cond_signal(&tail->more);
+    pthread_mutex_unlock(&tail->mutex);
+    buf_clear(&tail->pending);
+    tail->pending.failed = false;
+}
+
+/* ---- Making ---- */
+
+static int open_nameless(const char *dir)
+{
+    char path[512];
+    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0 || (size_t)snprintf(path, sizeof path, "%s/tail-XXXXXX", dir) >= sizeof path)
+        return fd;
+    fd = mkostemp(path, O_CLOEXEC); /* the file system has no files without names */
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+}
+
+int tail_new(const char *dir, struct tail **out, struct failure *failure)
+{
+    pthread_condattr_t attributes;
+    struct tail *tail = calloc(1, sizeof *tail);
+    if (tail == NULL)
+        return fail(failure, ERR_NOMEM, "out of memory for a copy");
+    tail->fd = open_nameless(dir);
+    if (tail->fd < 0) {
+        free(tail);
+        return fail_errno(failure, ERR_IO, "%s: no file for a copy's entries", dir);
+    }
+    tail->tap = (struct applier_tap){.context = tail, .add = add, .flush = flush};
+    buf_init(&tail->pending, PENDING_MAX);
+    pthread_mutex_init(&tail->mutex, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&tail->more, &attributes);
+    pthread_condattr_destroy(&attributes);
+    *out = tail;
+    return 0;
+}
+
+void tail_free(struct tail *tail)
+{
+    if (tail == NULL)
+        return;
+    close(tail->fd);
+    buf_close(&tail->pending);
+    pthread_cond_destroy(&tail->more);
+    pthread_mutex_destroy(&tail->mutex);
+    free(tail);
+}
+
+const struct applier_tap *tail_tap(struct tail *tail)
+{
+    return &tail->tap;
+}
+
+/* ---- The sending side ---- */
+
+/* How far the file is written; waits until that is beyond what was taken. */
+static int wait_for_more(struct tail *tail, uint64_t deadline_ns, uint64_t *end,
+                         struct failure *failure)
+{
+    struct timespec until = {.tv_sec = (time_t)(deadline_ns / SEC_NS),
+                             .tv_nsec = (long)(deadline_ns % SEC_NS)};
+    pthread_mutex_lock(&tail->mutex);
+    while (tail->written == tail->at && tail->reason == 0)
+        if (pthread_cond_timedwait(&tail->more, &tail->mutex, &until) != 0)
+            break;
+    *end = tail->written;
+    int reason = tail->written == tail->at ? tail->reason : 0;
+    pthread_mutex_unlock(&tail->mutex);
+    if (reason == 0)
+        return 0;
+    errno = reason;
+    return fail_errno(failure, reason == ENOSPC ? ERR_FULL : ERR_IO,
+                      "the changes since the copy began cannot be kept");
+}
+
+/* Reads the record's header at AT: 0 or ERR_IO. */
+static int read_header(const struct tail *tail, uint64_t at, uint64_t *index, size_t *len)
+{
+    char header[TAIL_HEADER];
+    if (pread(tail->fd, header, sizeof header, (off_t)at) != (ssize_t)sizeof header)
+        return ERR_IO;
+    *len = (size_t)get_number(header, 4);
+    *index = get_number(header + 4, 8);
+    return 0;
+}
+
+/* Steps over what has been taken. */
+static int skip_taken(struct tail *tail, uint64_t after, uint64_t end)
+{
+    while (tail->at < end) {
+        uint64_t index;
+        size_t len;
+        if (read_header(tail, tail->at, &index, &len) != 0)
+            return ERR_IO;
+        if (index > after)
+            break;
+        tail->at += TAIL_HEADER + len;
+    }
+    tail->taken = after;
+    if (tail->at - tail->given_back >= GIVE_BACK_BYTES) {
+        /* Where the file system cannot, it is all given back at the end. */
+        fallocate(tail->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)tail->given_back,
+                  (off_t)(tail->at - tail->given_back));
+        tail->given_back = tail->at;
+    }
+    return 0;
+}
+
+int tail_read(struct tail *tail, uint64_t after, size_t room, uint64_t deadline_ns, struct buf *out,
+              struct failure *failure)
+{
+    uint64_t end = 0, from = 0, to = 0;
+    if (after < tail->taken)
+        return fail(failure, ERR_STATE, "entries after %llu are asked for, which were taken before",
+                    (unsigned long long)after);
+    for (;;) {
+        int err = wait_for_more(tail, deadline_ns, &end, failure);
+        if (err != 0)
+            return err;
+        if (skip_taken(tail, after, end) != 0)
+            return fail_errno(failure, ERR_IO, "the changes since the copy began cannot be read");
+        if (tail->at < end || clock_mono_ns() >= deadline_ns)
+            break;
+    }
+    for (from = to = tail->at; to < end && to - from < room;) {
+        uint64_t index;
+        size_t len;
+        if (read_header(tail, to, &index, &len) != 0)
+            return fail_errno(failure, ERR_IO, "the changes since the copy began cannot be read");
+        to += TAIL_HEADER + len;
+    }
+    char *bytes = buf_room(out, (size_t)(to - from) + 1);
+    if (bytes == NULL)
+        return fail(failure, ERR_NOMEM, "out of memory for a copy's entries");
+    if (pread(tail->fd, bytes, (size_t)(to - from), (off_t)from) != (ssize_t)(to - from))
+        return fail_errno(failure, ERR_IO, "the changes since the copy began cannot be read");
+    out->len += (size_t)(to - from);
+    return 0;
+}
+
+bool tail_next(struct str *bytes, uint64_t *index, struct str *batch, bool *damaged)
+{
+    if (bytes->len == 0)
+        return false;
+    size_t len = bytes->len < TAIL_HEADER ? SIZE_MAX : (size_t)get_number(bytes->at, 4);
+    if (len > TAIL_RECORD_MAX || len > bytes->len - TAIL_HEADER) {
+        *damaged = true;
+        return false;
+    }
+    *index = get_number(bytes->at + 4, 8);
+    *batch = str_make(bytes->at + TAIL_HEADER, len);
+    *bytes = str_from(*bytes, TAIL_HEADER + len);
+    return true;
+}
