@@ -5,12 +5,14 @@
 #include "main/program.h"
 
 struct audit_options {
-    bool json;
+    bool json, digest;
 };
 
 static const struct option_row rows[] = {
     {"json", OPTION_SWITCH, offsetof(struct audit_options, json), NULL, 0, 0, NULL, NULL,
      "print one JSON document"},
+    {"digest", OPTION_SWITCH, offsetof(struct audit_options, digest), NULL, 0, 0, NULL, NULL,
+     "print a SHA-256 of all it holds instead: copies of one shop agree in it at the same entry"},
 };
 static const struct option_table table = {rows, COUNT_OF(rows)};
 
@@ -30,6 +32,21 @@ static void say(void *context, const char *sentence)
     json_text_print(sentence, stdout);
 }
 
+static int run_digest(const struct program_command *self, const char *file, bool json)
+{
+    struct failure failure = {0};
+    unsigned char digest[DB_DIGEST];
+    char text[2 * DB_DIGEST + 1];
+    uint64_t index = 0;
+    if (audit_digest(file, digest, &index, &failure))
+        return command_failed(self, failure.text);
+    for (unsigned i = 0; i < DB_DIGEST; i++)
+        snprintf(text + (size_t)2 * i, 3, "%02x", digest[i]);
+    printf(json ? "{\"digest\":\"%s\",\"index\":%llu}\n" : "%s as of entry %llu\n", text,
+           (unsigned long long)index);
+    return EXIT_DONE;
+}
+
 static int run_audit(const struct program_command *self, int count, char **words)
 {
     struct audit_options options = {0};
@@ -43,6 +60,8 @@ static int run_audit(const struct program_command *self, int count, char **words
         return command_usage_error(self, "which shop? Give its DIR");
     char file[4096];
     snprintf(file, sizeof file, "%s/shop.db", operands[0]);
+    if (options.digest)
+        return run_digest(self, file, options.json);
     struct saying saying = {options.json, 0};
     struct audit_report report = {0};
     if (options.json)
@@ -69,7 +88,7 @@ static int run_audit(const struct program_command *self, int count, char **words
 
 const struct program_command command_audit = {
     "audit",
-    "[--json] DIR",
+    "[--json] [--digest] DIR",
     "derive every count of a shop again and say what differs",
     "Recomputes stock, holds, units sold and totals from what they are made of. A running\n"
     "server does not mind. Exit status 0: nothing differs; 1: something does.",

@@ -31,20 +31,21 @@ static void audit_file(struct auditing *audit)
     }
 }
 
-static void read_index(struct auditing *audit)
+uint64_t audit_index(struct db *db)
 {
-    struct stmt *stmt = db_stmt(audit->db, "SELECT value FROM meta WHERE key = 'applied_index'");
+    struct stmt *stmt = db_stmt(db, "SELECT value FROM meta WHERE key = 'applied_index'");
     if (stmt_next(stmt))
-        return;
-    audit->report->index = stmt_u64(stmt, 0);
+        return 0;
+    uint64_t index = stmt_u64(stmt, 0);
     stmt_done(stmt);
+    return index;
 }
 
 static int look(struct auditing *audit, const char *file, struct failure *failure)
 {
     /* One view from here on: a running server may go on. */
     db_begin(audit->db);
-    read_index(audit);
+    audit->report->index = audit_index(audit->db);
     audit_file(audit);
     audit_catalogue(audit);
     audit_stock(audit);

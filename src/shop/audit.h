@@ -12,6 +12,7 @@
 #define STOA_SHOP_AUDIT_H
 
 #include "base/err.h"
+#include "store/digest.h"
 
 #include <stdint.h>
 
@@ -25,5 +26,9 @@ struct audit_report {
  * made, whatever it found. */
 int audit_run(const char *file, void (*say)(void *context, const char *sentence), void *context,
               struct audit_report *report, struct failure *failure);
+
+/* The digest (store/digest.h) of FILE's content. *INDEX: the last entry applied. */
+int audit_digest(const char *file, unsigned char digest[DB_DIGEST], uint64_t *index,
+                 struct failure *failure);
 
 #endif

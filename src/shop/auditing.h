@@ -18,6 +18,9 @@ struct auditing {
 void audit_say(struct auditing *audit, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The last entry that was applied. */
+uint64_t audit_index(struct db *db);
+
 /* Each looks at its part and says what differs; failures stay with the database. */
 void audit_stock(struct auditing *audit);
 void audit_catalogue(struct auditing *audit);

@@ -79,6 +79,10 @@ double stmt_real(struct stmt *stmt, int column);
 struct str stmt_str(struct stmt *stmt, int column);
 struct str stmt_blob(struct stmt *stmt, int column);
 struct id stmt_id(struct stmt *stmt, int column); /* NULL: zero */
+/* Of the row that was found: how many columns, and what each holds. */
+enum stmt_kind { STMT_INTEGER = 1, STMT_REAL, STMT_TEXT, STMT_BLOB, STMT_NULL };
+int stmt_columns(struct stmt *stmt);
+enum stmt_kind stmt_kind(struct stmt *stmt, int column);
 void stmt_bind_real(struct stmt *stmt, int at, double value);
 
 /* Writer, outside a transaction: has the WAL moved into the file when it has grown past

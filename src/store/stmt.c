@@ -193,3 +193,17 @@ struct id stmt_id(struct stmt *stmt, int column)
         memcpy(id.bytes, bytes.at, sizeof id.bytes);
     return id;
 }
+
+_Static_assert(STMT_INTEGER == SQLITE_INTEGER && STMT_REAL == SQLITE_FLOAT &&
+                   STMT_TEXT == SQLITE_TEXT && STMT_BLOB == SQLITE_BLOB && STMT_NULL == SQLITE_NULL,
+               "the kinds of values are SQLite's");
+
+int stmt_columns(struct stmt *stmt)
+{
+    return sqlite3_column_count(stmt->handle);
+}
+
+enum stmt_kind stmt_kind(struct stmt *stmt, int column)
+{
+    return (enum stmt_kind)sqlite3_column_type(stmt->handle, column);
+}

@@ -169,6 +169,55 @@ static void what_is_no_database_is_refused(void **state)
     assert_true(failure.text[0] != 0);
 }
 
+static void digest_of(struct fixture *f, unsigned char digest[DB_DIGEST])
+{
+    uint64_t index = 0;
+    assert_int_equal(audit_digest(f->file, digest, &index, NULL), 0);
+    assert_int_equal(index, f->index);
+}
+
+static void copies_of_one_history_have_one_digest(void **state)
+{
+    void *other;
+    unsigned char first[DB_DIGEST], second[DB_DIGEST];
+    fixture_open(&other);
+    trade(*state);
+    digest_of(*state, first);
+    digest_of(other, second);
+    assert_memory_not_equal(first, second, DB_DIGEST);
+    trade(other);
+    digest_of(other, second);
+    assert_memory_equal(first, second, DB_DIGEST);
+    fixture_close(&other);
+}
+
+/* Each changes one value, or a row, in another table. */
+static void whatever_differs_changes_the_digest(void **state)
+{
+    static const char *const changes[] = {
+        "UPDATE meta SET value = value + 1 WHERE key = 'next_move'",
+        "UPDATE hold SET quantity = quantity + 1",
+        "UPDATE cart SET record = record || x'00'",
+        "DELETE FROM orders WHERE number = 1002",
+        "UPDATE stock_move SET note = note || ' '",
+        "UPDATE order_line SET quantity = 9 WHERE 0", /* nothing, for comparison */
+        "INSERT INTO operation (id, time_ms, result) VALUES (x'00', 0, x'')",
+    };
+    struct fixture *f = *state;
+    unsigned char before[DB_DIGEST], after[DB_DIGEST];
+    trade(f);
+    digest_of(f, before);
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        run_sql(f, changes[i]);
+        digest_of(f, after);
+        if (strstr(changes[i], "WHERE 0"))
+            assert_memory_equal(before, after, DB_DIGEST);
+        else
+            assert_memory_not_equal(before, after, DB_DIGEST);
+        memcpy(before, after, DB_DIGEST);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
@@ -177,6 +226,8 @@ int main(void)
         cmocka_unit_test(every_kind_of_damage_is_named),
         TEST(sums_that_do_not_hold_are_named),
         TEST(what_is_no_database_is_refused),
+        TEST(copies_of_one_history_have_one_digest),
+        TEST(whatever_differs_changes_the_digest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
