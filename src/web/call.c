@@ -1,5 +1,6 @@
 #include "web/call.h"
 
+#include "web/fetch.h"
 #include "web/page.h"
 #include "web/ucp.h"
 
@@ -48,6 +49,14 @@ struct str call_param_text(struct exchange *x, unsigned index)
 int call_param_id(const struct exchange *x, unsigned index, struct id *id)
 {
     return id_parse(call_param(x, index), id);
+}
+
+struct fetch_line *call_line(const struct exchange *x)
+{
+    struct web_thread *thread = call_thread(x);
+    if (!thread->line)
+        thread->line = fetch_line_new();
+    return thread->line;
 }
 
 struct str call_base_url(struct exchange *x)
@@ -101,10 +110,11 @@ enum app_verdict call_json(struct exchange *x, int status, struct str json)
 }
 
 /* What people are told: title, and what to do. */
-static const struct {
+struct words {
     int status;
     const char *title, *text, *code;
-} failures[] = {
+};
+static const struct words failures[] = {
     {400, "We did not understand that", "Go back and try again.", "bad_request"},
     {401, "You need to be known for that", "Send the operator's token.", "unauthorized"},
     {403, "That did not come from this shop",
@@ -121,26 +131,41 @@ static const struct {
     {410, "That is over", "Start again from your cart.", "gone"},
     {413, "That was too much at once", "Send less and try again.", "too_large"},
     {422, "Something in it is not right", "Check what you sent and try again.", "invalid"},
+    {503, "The shop is very busy", "Nothing is lost. Try again in a few seconds.", "busy"},
     {500, "Something went wrong on our side", "Nothing was charged by this. Try again in a minute.",
      "internal_error"},
-    {503, "The shop is very busy", "Nothing is lost. Try again in a few seconds.", "busy"},
 };
 
-static unsigned failure_row(int status)
+static const struct words no_primary = {
+    503, "The shop cannot be reached as a whole",
+    "Most of the shop's servers cannot be reached at the moment, so that nothing can be changed or "
+    "bought. Nothing is lost. Try again in a few seconds.",
+    "no_primary"};
+
+/* Of unknown fate: for people, and for programs, which have a way to ask again. */
+static const struct words unknown = {
+    503, "That took too long",
+    "It may or may not have been done. Look at your cart or your order before you try again.",
+    "unknown_fate"};
+static const char ask_again[] =
+    "It took too long and may or may not have been done. Send the same request again with the same "
+    "Idempotency-Key: it will have been done once.";
+
+static const struct words *words_of(int status)
 {
     unsigned count = sizeof failures / sizeof *failures;
     for (unsigned i = 0; i < count; i++)
         if (failures[i].status == status)
-            return i;
-    return count - 2; /* 500 */
+            return &failures[i];
+    return &failures[count - 1]; /* 500 */
 }
 
-static enum app_verdict fail_as_json(struct exchange *x, unsigned row, struct str text)
+static enum app_verdict fail_as_json(struct exchange *x, const struct words *words, struct str text)
 {
     /* Both are sentences of ours, without anything to be escaped but quotes. */
     struct buf body;
     buf_init(&body, 4096);
-    buf_printf(&body, "{\"error\":{\"code\":\"%s\",\"message\":\"", failures[row].code);
+    buf_printf(&body, "{\"error\":{\"code\":\"%s\",\"message\":\"", words->code);
     for (size_t i = 0; i < text.len; i++) {
         if (text.at[i] == '"' || text.at[i] == '\\')
             buf_byte(&body, '\\');
@@ -151,7 +176,7 @@ static enum app_verdict fail_as_json(struct exchange *x, unsigned row, struct st
     buf_close(&body);
     call_security_headers(x, false);
     exchange_add_header(x, STR("Cache-Control"), STR("no-store"));
-    exchange_reply(x, failures[row].status, STR("application/json"), copy.at ? copy : STR("{}"));
+    exchange_reply(x, words->status, STR("application/json"), copy.at ? copy : STR("{}"));
     return APP_DONE;
 }
 
@@ -162,30 +187,33 @@ static bool wants_json(const struct exchange *x)
            str_starts(x->known[HTTP_FIELD_ACCEPT], STR("application/json"));
 }
 
-enum app_verdict call_fail(struct exchange *x, int status, struct str text)
+static enum app_verdict fail_with(struct exchange *x, const struct words *words, struct str text)
 {
-    unsigned row = failure_row(status);
-    if (status == 503)
+    if (words->status == 503)
         exchange_add_header(x, STR("Retry-After"), STR("2"));
-    if (!text.len)
-        text = str_of(failures[row].text);
     if (call_of(x) && call_of(x)->face == FACE_UCP)
-        return ucp_refuse(x, failures[row].status, failures[row].code, text, STR(""));
+        return ucp_refuse(x, words->status, words->code, text, STR(""));
     if (wants_json(x))
-        return fail_as_json(x, row, text);
+        return fail_as_json(x, words, text);
 
     struct page page;
     if (page_begin(x, &page, "error") == 0) {
-        page_title(&page, str_of(failures[row].title), STR(""));
-        value_text(page.root, "heading", str_of(failures[row].title));
+        page_title(&page, str_of(words->title), STR(""));
+        value_text(page.root, "heading", str_of(words->title));
         value_text(page.root, "text", text);
-        value_int(page.root, "status", status);
-        return page_reply(&page, status);
+        value_int(page.root, "status", words->status);
+        return page_reply(&page, words->status);
     }
     /* Without the database, the bare sentence. */
     call_security_headers(x, true);
-    exchange_reply(x, status, STR("text/plain; charset=utf-8"), text);
+    exchange_reply(x, words->status, STR("text/plain; charset=utf-8"), text);
     return APP_DONE;
+}
+
+enum app_verdict call_fail(struct exchange *x, int status, struct str text)
+{
+    const struct words *words = words_of(status);
+    return fail_with(x, words, text.len ? text : str_of(words->text));
 }
 
 enum app_verdict call_fail_err(struct exchange *x, int err)
@@ -205,9 +233,13 @@ enum app_verdict call_fail_err(struct exchange *x, int err)
         return call_fail(x, 413, STR(""));
     case ERR_BUSY:
     case ERR_CLOSED:
+        return call_fail(x, 503, STR(""));
+    case ERR_NOPRIMARY:
+        return fail_with(x, &no_primary, str_of(no_primary.text));
     case ERR_TIMEOUT:
     case ERR_UNKNOWN_FATE:
-        return call_fail(x, 503, STR(""));
+        return fail_with(x, &unknown,
+                         str_of(call_of(x)->face == FACE_PAGES ? unknown.text : ask_again));
     default:
         return call_fail(x, 500, STR(""));
     }

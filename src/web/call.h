@@ -17,8 +17,12 @@
 enum { WEB_TEMPLATES_MAX = 64 };
 
 struct api;
-struct wait;
+struct fetch_line;
+struct gate;
+struct media;
 struct outcome;
+struct signer;
+struct wait;
 
 struct web {
     struct app app;
@@ -34,6 +38,8 @@ struct web_thread {
     struct web *web;
     struct reader *reader;
     struct traffic_thread *traffic;
+    struct signer *signer;
+    struct fetch_line *line; /* call_line */
 };
 
 struct call {
@@ -44,21 +50,33 @@ struct call {
     void *own;            /* the handler's own state, from one step to the next */
     struct wait *waiting; /* submit.c's */
     enum app_verdict (*step)(struct exchange *x, struct outcome *outcome); /* submit.c's */
+
+    /* gate.c's: log indexes that X's token gave, and that X was shown; 0: none. */
+    uint64_t given, seen;
+    bool token_read;
+    struct gate *gate;
+    enum app_verdict (*read)(struct exchange *x);
 };
 
 static inline struct call *call_of(const struct exchange *x)
 {
     return x->state;
 }
+/* Of the thread that runs X now. */
+static inline struct web_thread *call_thread(const struct exchange *x)
+{
+    return x->thread_state;
+}
 static inline struct web *call_web(const struct exchange *x)
 {
-    return ((const struct web_thread *)x->thread_state)->web;
+    return call_thread(x)->web;
 }
-/* The reader of the thread that runs X now. */
 static inline struct reader *call_reader(const struct exchange *x)
 {
-    return ((const struct web_thread *)x->thread_state)->reader;
+    return call_thread(x)->reader;
 }
+/* For fetch.h; a helper's thread. NULL: no memory. */
+struct fetch_line *call_line(const struct exchange *x);
 
 /* The pattern's parameter INDEX, as it stands in the path (percent-encoded). */
 struct str call_param(const struct exchange *x, unsigned index);

@@ -3,6 +3,7 @@
 #include "web/call.h"
 #include "web/choice.h"
 #include "web/csrf.h"
+#include "web/gate.h"
 #include "web/json.h"
 #include "web/page.h"
 #include "web/pages.h"
@@ -68,6 +69,19 @@ static enum app_verdict reply_units(struct exchange *x, const struct cart *cart)
     return call_json(x, 200, json_end(&json));
 }
 
+/* The cart as it is now, with why it was not changed. */
+static enum app_verdict show_refusal(struct exchange *x)
+{
+    const struct result *result = call_of(x)->own;
+    return show_cart(x, http_status(result->err), result->text);
+}
+
+static enum app_verdict refused(struct exchange *x, struct outcome *outcome)
+{
+    call_of(x)->own = &outcome->result;
+    return gate_after(x, outcome->index, show_refusal, NULL);
+}
+
 static enum app_verdict changed(struct exchange *x, struct outcome *outcome)
 {
     if (outcome->err)
@@ -76,7 +90,7 @@ static enum app_verdict changed(struct exchange *x, struct outcome *outcome)
     if (result->err && wants_json(x))
         return call_fail(x, http_status(result->err), result->text);
     if (result->err)
-        return show_cart(x, http_status(result->err), result->text);
+        return refused(x, outcome);
     session_keep(x, &result->cart);
     return wants_json(x) ? reply_units(x, &result->cart) : call_redirect(x, STR("/cart"));
 }
@@ -225,7 +239,7 @@ static enum app_verdict began(struct exchange *x, struct outcome *outcome)
         return call_fail_err(x, outcome->err);
     const struct result *result = &outcome->result;
     if (result->kind != RESULT_CHECKOUT)
-        return show_cart(x, http_status(result->err), result->text);
+        return refused(x, outcome);
     char text[ID_TEXT];
     return call_redirect(
         x, arena_printf(&x->arena, "/checkout/%s", id_text(result->checkout.id, text)));

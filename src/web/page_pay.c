@@ -1,5 +1,6 @@
 #include "web/call.h"
 #include "web/form.h"
+#include "web/gate.h"
 #include "web/pages.h"
 #include "web/session.h"
 #include "web/submit.h"
@@ -88,7 +89,21 @@ enum app_verdict page_payment(struct exchange *x)
 
 /* ---- Paying ---- */
 
-static enum app_verdict paid(struct exchange *x, const struct visit *visit)
+/* How a purchase ended, for the step that shows it. */
+struct ending {
+    struct id checkout;
+    struct str refusal;
+    bool at_card;
+};
+
+static enum app_verdict to_order(struct exchange *x)
+{
+    const struct ending *ending = call_of(x)->own;
+    char text[ID_TEXT];
+    return call_redirect(x, arena_printf(&x->arena, "/order/%s", id_text(ending->checkout, text)));
+}
+
+static enum app_verdict show_paid(struct exchange *x)
 {
     struct cart cart;
     /* What was put into the cart while this was being paid for stays in it. */
@@ -96,31 +111,44 @@ static enum app_verdict paid(struct exchange *x, const struct visit *visit)
         session_keep(x, &cart);
     else
         session_forget(x);
-    char text[ID_TEXT];
-    return call_redirect(x, arena_printf(&x->arena, "/order/%s", id_text(visit->id, text)));
+    return to_order(x);
 }
 
-/* Shows the checkout as it is now, with what kept it from being paid: TEXT, of the bank or
- * of the shop. */
-static enum app_verdict show_refusal(struct exchange *x, struct str text, bool at_card)
+/* Shows the checkout as it is now, with what kept it from being paid. */
+static enum app_verdict show_refusal(struct exchange *x)
 {
+    const struct ending *ending = call_of(x)->own;
     struct visit visit;
     enum app_verdict verdict;
     if (!visit_begin(x, &visit, &verdict))
         return verdict;
     if (visit_step_of(&visit.checkout) != VISIT_PAYMENT)
         return visit_go(&visit, visit_step_of(&visit.checkout));
-    if (at_card)
+    struct str text = ending->refusal;
+    if (ending->at_card)
         text = arena_printf(&x->arena, "The bank refused this payment: %.*s. Choose another card",
                             STR_FMT(text));
-    return show_payment(&visit, at_card ? 422 : 409, text, at_card);
+    return show_payment(&visit, ending->at_card ? 422 : 409, text, ending->at_card);
+}
+
+/* TEXT is of the bank or of the shop. */
+static enum app_verdict refused(struct exchange *x, const struct outcome *outcome, struct str text,
+                                bool at_card)
+{
+    struct ending *ending = call_of(x)->own;
+    ending->refusal = text;
+    ending->at_card = at_card;
+    return gate_after(x, outcome->index, show_refusal, NULL);
 }
 
 static enum app_verdict pay_ended(struct exchange *x, struct outcome *outcome)
 {
-    struct visit *visit = call_of(x)->own;
-    if (outcome->err)
-        return call_fail_err(x, outcome->err);
+    const struct visit *visit = call_of(x)->own;
+    struct ending *ending = ARENA_NEW(&x->arena, struct ending);
+    if (outcome->err || !ending)
+        return call_fail_err(x, outcome->err ? outcome->err : ERR_NOMEM);
+    ending->checkout = visit->id;
+    call_of(x)->own = ending;
     const struct result *result = &outcome->result;
     bool is_checkout = result->kind == RESULT_CHECKOUT;
     struct str refusal = is_checkout ? result->checkout.payment.error : STR("");
@@ -128,15 +156,16 @@ static enum app_verdict pay_ended(struct exchange *x, struct outcome *outcome)
     case ERR_OK:
         /* A release that the shop applied is no payment. */
         if (is_checkout && result->checkout.status != CHECKOUT_COMPLETED)
-            return show_refusal(x, refusal, true);
-        return paid(x, visit);
+            return refused(x, outcome, refusal, true);
+        /* Without a fresh copy the cookies stay as they are; the cart's page sees to them. */
+        return gate_after(x, outcome->index, show_paid, to_order);
     case ERR_TIMEOUT: /* not known yet: the waiting page */
         return visit_go(visit, VISIT_PAYMENT);
     case ERR_DENIED:
-        return show_refusal(x, refusal.len ? refusal : result->text, true);
+        return refused(x, outcome, refusal.len ? refusal : result->text, true);
     case ERR_SHORT:
     case ERR_STATE:
-        return show_refusal(x, result->text, false);
+        return refused(x, outcome, result->text, false);
     default:
         return call_fail_err(x, result->err);
     }

@@ -8,26 +8,27 @@
 
 enum { FORM_BYTES = 16 * 1024, UCP_BYTES = 256 * 1024, API_BYTES = 1 << 20 };
 
-#define SHOW(pattern, handler, kind, about)                                    \
-    {                                                                          \
-        HTTP_GET, pattern, handler, kind, FACE_PAGES, CSRF_OFF, 0, about, NULL \
+#define ROUTE(method, pattern, handler, kind, face, csrf, body, about, accept, gate) \
+    {                                                                                \
+        method, pattern, handler, kind, face, csrf, body, about, accept, gate        \
     }
-#define TAKE(pattern, handler, csrf, about)                                                  \
-    {                                                                                        \
-        HTTP_POST, pattern, handler, ROUTE_INLINE, FACE_PAGES, csrf, FORM_BYTES, about, NULL \
-    }
-#define UCP(method, pattern, handler, kind, about)                                 \
-    {                                                                              \
-        method, pattern, handler, kind, FACE_UCP, CSRF_OFF, UCP_BYTES, about, NULL \
-    }
-#define API(method, pattern, handler, kind, about)                                      \
-    {                                                                                   \
-        method, pattern, handler, kind, FACE_OPERATOR, CSRF_OFF, API_BYTES, about, NULL \
-    }
-#define UPLOAD(method, pattern, accept, handler, about)                                 \
-    {                                                                                   \
-        method, pattern, handler, ROUTE_WORK, FACE_OPERATOR, CSRF_OFF, 0, about, accept \
-    }
+#define SHOW(pattern, handler, kind, about) \
+    ROUTE(HTTP_GET, pattern, handler, kind, FACE_PAGES, CSRF_OFF, 0, about, NULL, GATE_OFF)
+/* A page of one shopper. */
+#define OWN(pattern, handler, gate, about) \
+    ROUTE(HTTP_GET, pattern, handler, ROUTE_INLINE, FACE_PAGES, CSRF_OFF, 0, about, NULL, gate)
+#define TAKE(pattern, handler, csrf, gate, about)                                               \
+    ROUTE(HTTP_POST, pattern, handler, ROUTE_INLINE, FACE_PAGES, csrf, FORM_BYTES, about, NULL, \
+          gate)
+#define UCP(method, pattern, handler, kind, gate, about) \
+    ROUTE(method, pattern, handler, kind, FACE_UCP, CSRF_OFF, UCP_BYTES, about, NULL, gate)
+#define API(method, pattern, handler, kind, about) \
+    ROUTE(method, pattern, handler, kind, FACE_OPERATOR, CSRF_OFF, API_BYTES, about, NULL, GATE_OFF)
+/* What the operator reads of the shop. */
+#define ASK(pattern, handler, kind, about) \
+    ROUTE(HTTP_GET, pattern, handler, kind, FACE_OPERATOR, CSRF_OFF, 0, about, NULL, GATE_READ)
+#define UPLOAD(method, pattern, accept, handler, about) \
+    ROUTE(method, pattern, handler, ROUTE_WORK, FACE_OPERATOR, CSRF_OFF, 0, about, accept, GATE_OFF)
 
 /* clang-format off */
 const struct route routes[] = {
@@ -38,19 +39,20 @@ const struct route routes[] = {
     SHOW("/suggest", page_suggest, ROUTE_WORK, "some products for words being typed, as JSON"),
     SHOW("/product/{handle}.json", page_product_json, ROUTE_INLINE, "a product as JSON"),
     SHOW("/product/{handle}", page_product, ROUTE_INLINE, "a product's page"),
-    SHOW("/cart", page_cart, ROUTE_INLINE, "the cart"),
-    TAKE("/cart/add", cart_add, CSRF_ORIGIN, "adds an item to the cart"),
-    TAKE("/cart/set", cart_set, CSRF_TOKEN, "sets the quantity of an item in the cart"),
-    TAKE("/cart/codes", cart_codes, CSRF_TOKEN, "adds or removes a discount code"),
+    OWN("/cart", page_cart, GATE_CART, "the cart"),
+    TAKE("/cart/add", cart_add, CSRF_ORIGIN, GATE_CART, "adds an item to the cart"),
+    TAKE("/cart/set", cart_set, CSRF_TOKEN, GATE_CART, "sets the quantity of an item in the cart"),
+    TAKE("/cart/codes", cart_codes, CSRF_TOKEN, GATE_CART, "adds or removes a discount code"),
     SHOW("/checkout", checkout_none, ROUTE_INLINE, "the cart, where a checkout begins"),
-    TAKE("/checkout", checkout_begin, CSRF_TOKEN, "begins the checkout of the cart"),
-    SHOW("/checkout/{id}", page_checkout, ROUTE_INLINE, "checkout: contact and address"),
-    TAKE("/checkout/{id}", checkout_address, CSRF_TOKEN, "takes contact and address"),
-    SHOW("/checkout/{id}/delivery", page_delivery, ROUTE_INLINE, "checkout: delivery"),
-    TAKE("/checkout/{id}/delivery", checkout_delivery, CSRF_TOKEN, "takes the delivery option"),
-    SHOW("/checkout/{id}/payment", page_payment, ROUTE_INLINE, "checkout: review and payment"),
-    TAKE("/checkout/{id}/payment", checkout_pay, CSRF_TOKEN, "pays"),
-    SHOW("/order/{id}", page_order, ROUTE_INLINE, "an order and its state"),
+    TAKE("/checkout", checkout_begin, CSRF_TOKEN, GATE_CART, "begins the checkout of the cart"),
+    OWN("/checkout/{id}", page_checkout, GATE_READ, "checkout: contact and address"),
+    TAKE("/checkout/{id}", checkout_address, CSRF_TOKEN, GATE_READ, "takes contact and address"),
+    OWN("/checkout/{id}/delivery", page_delivery, GATE_READ, "checkout: delivery"),
+    TAKE("/checkout/{id}/delivery", checkout_delivery, CSRF_TOKEN, GATE_READ,
+        "takes the delivery option"),
+    OWN("/checkout/{id}/payment", page_payment, GATE_READ, "checkout: review and payment"),
+    TAKE("/checkout/{id}/payment", checkout_pay, CSRF_TOKEN, GATE_READ, "pays"),
+    OWN("/order/{id}", page_order, GATE_READ, "an order and its state"),
     SHOW("/about", page_text, ROUTE_INLINE, "about the shop"),
     SHOW("/terms", page_text, ROUTE_INLINE, "terms of sale"),
     SHOW("/privacy", page_text, ROUTE_INLINE, "privacy"),
@@ -63,34 +65,42 @@ const struct route routes[] = {
     SHOW("/robots.txt", files_robots, ROUTE_INLINE, "what search engines should leave alone"),
 
     /* For programs that buy: the Universal Commerce Protocol. */
-    UCP(HTTP_GET, "/.well-known/ucp", ucp_discovery, ROUTE_INLINE, "UCP: what the shop offers"),
-    UCP(HTTP_POST, "/catalog/search", ucp_catalog_search, ROUTE_WORK, "UCP: search"),
-    UCP(HTTP_POST, "/catalog/lookup", ucp_catalog_lookup, ROUTE_WORK, "UCP: products by id"),
-    UCP(HTTP_POST, "/catalog/product", ucp_catalog_product, ROUTE_WORK, "UCP: one product"),
-    UCP(HTTP_POST, "/carts", ucp_cart_create, ROUTE_INLINE, "UCP: a new cart"),
-    UCP(HTTP_GET, "/carts/{id}", ucp_cart_get, ROUTE_INLINE, "UCP: a cart"),
-    UCP(HTTP_PUT, "/carts/{id}", ucp_cart_update, ROUTE_INLINE, "UCP: replaces a cart's content"),
-    UCP(HTTP_POST, "/carts/{id}/cancel", ucp_cart_cancel, ROUTE_INLINE, "UCP: cancels a cart"),
-    SHOW("/carts/{id}/open", ucp_cart_open, ROUTE_INLINE, "a platform's cart, in a browser"),
-    UCP(HTTP_POST, "/checkout-sessions", ucp_checkout_create, ROUTE_INLINE, "UCP: a new checkout"),
-    UCP(HTTP_GET, "/checkout-sessions/{id}", ucp_checkout_get, ROUTE_INLINE, "UCP: a checkout"),
-    UCP(HTTP_PUT, "/checkout-sessions/{id}", ucp_checkout_update, ROUTE_INLINE,
+    UCP(HTTP_GET, "/.well-known/ucp", ucp_discovery, ROUTE_INLINE, GATE_OFF,
+        "UCP: what the shop offers"),
+    UCP(HTTP_POST, "/catalog/search", ucp_catalog_search, ROUTE_WORK, GATE_OFF, "UCP: search"),
+    UCP(HTTP_POST, "/catalog/lookup", ucp_catalog_lookup, ROUTE_WORK, GATE_OFF,
+        "UCP: products by id"),
+    UCP(HTTP_POST, "/catalog/product", ucp_catalog_product, ROUTE_WORK, GATE_OFF,
+        "UCP: one product"),
+    UCP(HTTP_POST, "/carts", ucp_cart_create, ROUTE_INLINE, GATE_OFF, "UCP: a new cart"),
+    UCP(HTTP_GET, "/carts/{id}", ucp_cart_get, ROUTE_INLINE, GATE_READ, "UCP: a cart"),
+    UCP(HTTP_PUT, "/carts/{id}", ucp_cart_update, ROUTE_INLINE, GATE_OFF,
+        "UCP: replaces a cart's content"),
+    UCP(HTTP_POST, "/carts/{id}/cancel", ucp_cart_cancel, ROUTE_INLINE, GATE_OFF,
+        "UCP: cancels a cart"),
+    OWN("/carts/{id}/open", ucp_cart_open, GATE_READ, "a platform's cart, in a browser"),
+    UCP(HTTP_POST, "/checkout-sessions", ucp_checkout_create, ROUTE_INLINE, GATE_OFF,
+        "UCP: a new checkout"),
+    UCP(HTTP_GET, "/checkout-sessions/{id}", ucp_checkout_get, ROUTE_INLINE, GATE_READ,
+        "UCP: a checkout"),
+    UCP(HTTP_PUT, "/checkout-sessions/{id}", ucp_checkout_update, ROUTE_INLINE, GATE_READ,
         "UCP: replaces a checkout's content"),
-    UCP(HTTP_POST, "/checkout-sessions/{id}/complete", ucp_checkout_complete, ROUTE_INLINE,
+    UCP(HTTP_POST,
+        "/checkout-sessions/{id}/complete", ucp_checkout_complete, ROUTE_INLINE, GATE_OFF,
         "UCP: pays and places the order"),
-    UCP(HTTP_POST, "/checkout-sessions/{id}/cancel", ucp_checkout_cancel, ROUTE_INLINE,
+    UCP(HTTP_POST, "/checkout-sessions/{id}/cancel", ucp_checkout_cancel, ROUTE_INLINE, GATE_OFF,
         "UCP: cancels a checkout"),
-    UCP(HTTP_GET, "/orders/{id}", ucp_order_get, ROUTE_INLINE, "UCP: an order"),
+    UCP(HTTP_GET, "/orders/{id}", ucp_order_get, ROUTE_INLINE, GATE_READ, "UCP: an order"),
 
     /* For the operator. */
-    API(HTTP_GET, "/admin/api/products", api_products, ROUTE_WORK, "operator: products, paged"),
-    API(HTTP_GET, "/admin/api/products/{handle}", api_product_get, ROUTE_INLINE,
+    ASK("/admin/api/products", api_products, ROUTE_WORK, "operator: products, paged"),
+    ASK("/admin/api/products/{handle}", api_product_get, ROUTE_INLINE,
         "operator: a product with all its variants and counts"),
     API(HTTP_PUT, "/admin/api/products/{handle}", api_product_put, ROUTE_INLINE,
         "operator: creates or replaces a product"),
     API(HTTP_DELETE, "/admin/api/products/{handle}", api_product_retire, ROUTE_INLINE,
         "operator: stops selling a product"),
-    API(HTTP_GET, "/admin/api/variants/{key}", api_variant_get, ROUTE_INLINE,
+    ASK("/admin/api/variants/{key}", api_variant_get, ROUTE_INLINE,
         "operator: price and stock of a variant"),
     API(HTTP_DELETE, "/admin/api/variants/{key}", api_variant_retire, ROUTE_INLINE,
         "operator: stops selling a variant"),
@@ -100,19 +110,19 @@ const struct route routes[] = {
         "operator: goods have arrived"),
     API(HTTP_POST, "/admin/api/variants/{key}/adjust", api_stock_adjust, ROUTE_INLINE,
         "operator: corrects a count"),
-    API(HTTP_GET, "/admin/api/orders", api_orders, ROUTE_WORK, "operator: orders, newest first"),
-    API(HTTP_GET, "/admin/api/orders/{number}", api_order_get, ROUTE_INLINE,
+    ASK("/admin/api/orders", api_orders, ROUTE_WORK, "operator: orders, newest first"),
+    ASK("/admin/api/orders/{number}", api_order_get, ROUTE_INLINE,
         "operator: an order by number or id"),
-    API(HTTP_GET, "/admin/api/settings", api_settings_get, ROUTE_INLINE, "operator: settings"),
+    ASK("/admin/api/settings", api_settings_get, ROUTE_INLINE, "operator: settings"),
     API(HTTP_PUT, "/admin/api/settings", api_settings_put, ROUTE_INLINE,
         "operator: changes settings"),
-    API(HTTP_GET, "/admin/api/discounts", api_discounts, ROUTE_WORK, "operator: discounts"),
+    ASK("/admin/api/discounts", api_discounts, ROUTE_WORK, "operator: discounts"),
     API(HTTP_PUT, "/admin/api/discounts/{key}", api_discount_put, ROUTE_INLINE,
         "operator: creates or replaces a discount"),
-    API(HTTP_GET, "/admin/api/shipping-rates", api_rates, ROUTE_WORK, "operator: shipping rates"),
+    ASK("/admin/api/shipping-rates", api_rates, ROUTE_WORK, "operator: shipping rates"),
     API(HTTP_PUT, "/admin/api/shipping-rates/{key}", api_rate_put, ROUTE_INLINE,
         "operator: creates or replaces a shipping rate"),
-    API(HTTP_GET, "/admin/api/tax-rates", api_taxes, ROUTE_WORK, "operator: tax rates"),
+    ASK("/admin/api/tax-rates", api_taxes, ROUTE_WORK, "operator: tax rates"),
     API(HTTP_PUT, "/admin/api/tax-rates/{country}", api_tax_put, ROUTE_INLINE,
         "operator: creates or replaces a country's tax rate"),
     API(HTTP_PUT, "/admin/api/tax-rates/{country}/{region}", api_tax_put, ROUTE_INLINE,

@@ -37,6 +37,13 @@ enum csrf_rule {
     CSRF_TOKEN,  /* that, and the handler checks the form's token */
 };
 
+/* Whether the handler reads what must not be older than what its reader knows; see gate.h. */
+enum gate_rule {
+    GATE_OFF,  /* no: the catalogue, files; or it writes without looking */
+    GATE_CART, /* the cart of the cookie, if there is one */
+    GATE_READ, /* yes */
+};
+
 struct route {
     enum http_method method;
     const char *pattern;
@@ -49,6 +56,7 @@ struct route {
     /* Instead of body_limit, for large bodies: called when the head has arrived; sets
      * x->sink and x->body_limit, or answers. NULL for nearly all. */
     void (*accept)(struct exchange *x);
+    enum gate_rule gate;
 };
 
 extern const struct route routes[];

@@ -6,6 +6,7 @@
 
 #define CART_COOKIE  "cart"
 #define COUNT_COOKIE "cart_count"
+#define SEEN_COOKIE  "seen"
 
 enum { MONTH_SECONDS = 30 * 24 * 3600 };
 
@@ -53,4 +54,14 @@ void session_forget(struct exchange *x)
 {
     set_cookie(x, CART_COOKIE, STR(""), true, 0);
     set_cookie(x, COUNT_COOKIE, STR(""), false, 0);
+}
+
+struct str session_seen(struct exchange *x)
+{
+    return exchange_cookie(x, STR(SEEN_COOKIE));
+}
+
+void session_keep_seen(struct exchange *x, struct str token)
+{
+    set_cookie(x, SEEN_COOKIE, token, true, MONTH_SECONDS);
 }

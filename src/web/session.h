@@ -4,6 +4,7 @@
  * the id has the cart, so it never appears in an address or in a page.
  * Cookie "cart_count": how many things are in it, for the script that shows it in the
  * header of cached pages; it decides nothing.
+ * Cookie "seen": how far this browser has seen (token.h), HttpOnly as well.
  *
  * Thread: the exchange's.
  */
@@ -26,6 +27,10 @@ bool session_cart(struct exchange *x, struct cart *cart);
 void session_keep(struct exchange *x, const struct cart *cart);
 /* Takes both away (it was bought, or is gone). */
 void session_forget(struct exchange *x);
+
+/* The cookie "seen": its token, or at == NULL; and setting it. */
+struct str session_seen(struct exchange *x);
+void session_keep_seen(struct exchange *x, struct str token);
 
 unsigned basket_units(const struct basket *basket);
 

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "web/call.h"
+#include "web/gate.h"
 
 #include <stdlib.h>
 
@@ -39,13 +40,6 @@ static void keep_record(struct wait *wait, struct str record)
     wait->record_len = record.len;
 }
 
-static void go_on(struct exchange *x, enum app_verdict verdict)
-{
-    CHECK(verdict != APP_WORK);
-    if (verdict == APP_DONE)
-        exchange_finish(x);
-}
-
 static void arrived(struct exchange *x)
 {
     struct wait *wait = call_of(x)->waiting;
@@ -57,7 +51,8 @@ static void arrived(struct exchange *x)
             result_decode(&x->arena, str_make(wait->record, wait->record_len), &outcome->result);
     if (outcome->err)
         atomic_fetch_add_explicit(&wait->web->commands_failed, 1, memory_order_relaxed);
-    go_on(x, wait->then(x, outcome));
+    gate_saw(x, outcome->index);
+    gate_finish(x, wait->then(x, outcome));
 }
 
 static struct wait *wait_new(struct exchange *x, submit_then *then)
@@ -133,5 +128,5 @@ enum app_verdict submit_wait(struct exchange *x, submit_then *step)
 
 void submit_resume(struct exchange *x)
 {
-    go_on(x, call_of(x)->step(x, NULL));
+    gate_finish(x, call_of(x)->step(x, NULL));
 }

@@ -39,7 +39,7 @@ struct ucp {
     struct json_spot body;
     bool keyed; /* an Idempotency-Key came; the hashes are for struct command */
     unsigned char key[JSON_HASH], hash[JSON_HASH];
-    struct checkout *before; /* checkout handlers: as it was when the request came */
+    struct str handler; /* complete: the payment handler that it names */
 };
 
 /* Checks the headers and parses the body. NULL: refused, and answered. Kept in call.own. */

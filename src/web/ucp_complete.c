@@ -1,3 +1,4 @@
+#include "web/gate.h"
 #include "web/ucp.h"
 
 enum { TOKEN_MAX = 4096, INSTRUMENTS_MAX = 16 };
@@ -53,10 +54,14 @@ static enum app_verdict bought(struct exchange *x, struct outcome *outcome)
 }
 
 /* A handler that the shop did not offer: the checkout stays as it is. */
-static enum app_verdict unknown_handler(struct exchange *x, struct id id, struct str handler)
+static enum app_verdict unknown_handler(struct exchange *x)
 {
+    struct str handler = ucp_of(x)->handler;
+    struct id id;
     struct checkout *checkout = ARENA_NEW(&x->arena, struct checkout);
-    int err = checkout ? reader_checkout(call_reader(x), &x->arena, id, checkout) : ERR_NOMEM;
+    int err = !checkout                  ? ERR_NOMEM
+              : call_param_id(x, 0, &id) ? ERR_NOTFOUND
+                                         : reader_checkout(call_reader(x), &x->arena, id, checkout);
     if (err == ERR_NOTFOUND)
         return ucp_not_found(x, UCP_CHECKOUT, "Checkout");
     if (err)
@@ -87,8 +92,9 @@ enum app_verdict ucp_checkout_complete(struct exchange *x)
     read_payment(&ucp->in, &ucp->body, &request);
     if (ucp_malformed(ucp))
         return APP_DONE;
-    if (!str_eq(request.payment.handler_id, STR(UCP_HANDLER_ID)))
-        return unknown_handler(x, request.checkout, request.payment.handler_id);
+    ucp->handler = request.payment.handler_id;
+    if (!str_eq(ucp->handler, STR(UCP_HANDLER_ID)))
+        return gate_read(x, unknown_handler);
     int err = reader_settings(call_reader(x), &x->arena, &settings);
     if (err)
         return call_fail_err(x, err);

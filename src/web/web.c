@@ -5,6 +5,9 @@
 #include "web/asset.h"
 #include "web/call.h"
 #include "web/csrf.h"
+#include "web/fetch.h"
+#include "web/gate.h"
+#include "web/sign.h"
 
 #include <stdlib.h>
 
@@ -103,15 +106,23 @@ static void on_accept(struct app *app, struct exchange *x)
 
 static enum app_verdict on_handle(struct app *app, struct exchange *x)
 {
-    const struct route *route = call_of(x)->route;
     atomic_fetch_add_explicit(&web_of(app)->pages, 1, memory_order_relaxed);
-    return route->kind == ROUTE_WORK ? APP_WORK : route->handle(x);
+    return gate_handle(x);
 }
 
 static enum app_verdict on_work(struct app *app, struct exchange *x)
 {
     (void)app;
-    return call_of(x)->route->handle(x);
+    return gate_work(x);
+}
+
+static void thread_free(struct web_thread *thread)
+{
+    fetch_line_free(thread->line);
+    signer_free(thread->signer);
+    if (thread->reader)
+        reader_close(thread->reader);
+    free(thread);
 }
 
 static void *on_thread_start(struct app *app)
@@ -120,26 +131,22 @@ static void *on_thread_start(struct app *app)
     if (!thread)
         return NULL;
     thread->web = web_of(app);
-    struct failure failure;
+    const struct web_settings *settings = &thread->web->settings;
+    struct failure failure = {.text = "out of memory"};
     thread->traffic = traffic_thread_new(&thread->web->traffic);
-    if (!thread->traffic) {
-        free(thread);
-        return NULL;
-    }
-    if (reader_open(thread->web->settings.database, &thread->reader, &failure)) {
-        log_line(thread->web->settings.log, LOG_ERROR, "web", "%s", failure.text);
-        free(thread);
-        return NULL;
-    }
-    return thread;
+    thread->signer = signer_new(settings->secret, sizeof settings->secret);
+    if (thread->traffic && thread->signer &&
+        reader_open(settings->database, &thread->reader, &failure) == 0)
+        return thread;
+    log_line(settings->log, LOG_ERROR, "web", "%s", failure.text);
+    thread_free(thread);
+    return NULL;
 }
 
 static void on_thread_stop(struct app *app, void *thread_state)
 {
     (void)app;
-    struct web_thread *thread = thread_state;
-    reader_close(thread->reader);
-    free(thread);
+    thread_free(thread_state);
 }
 
 /* pages/home.html becomes the template "home". */

@@ -1,0 +1,285 @@
+#include "web/gate.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "web/call.h"
+#include "web/relay.h"
+#include "web/session.h"
+#include "web/token.h"
+
+#define HEADER "Stoa-Session"
+
+/* One wait. In the exchange's arena; the exchange lives until it is over. */
+struct gate {
+    struct exchange *x;
+    gate_then *then, *late;
+    struct submission barrier;
+    struct awaiting awaiting;
+    bool after; /* a command of X has been applied: X must not be done again elsewhere */
+    int err;
+};
+
+static bool is_alone(const struct exchange *x)
+{
+    return !call_web(x)->settings.cluster.status;
+}
+
+/* ---- Tokens ---- */
+
+static struct token_scope scope_of(const struct exchange *x)
+{
+    const struct web_cluster *cluster = &call_web(x)->settings.cluster;
+    return (struct token_scope){cluster->id, cluster->generation};
+}
+
+static uint64_t index_in(struct exchange *x, struct str text)
+{
+    struct token_scope scope = scope_of(x);
+    uint64_t index = 0;
+    if (text.at && token_read(call_thread(x)->signer, &scope, text, &index))
+        return 0; /* of another cluster, or made up: as if there were none */
+    return index;
+}
+
+/* What X says it has seen; 0: nothing that we believe. */
+static uint64_t given(struct exchange *x)
+{
+    struct call *call = call_of(x);
+    if (!call->token_read) {
+        uint64_t header = index_in(x, exchange_header(x, STR(HEADER)));
+        uint64_t cookie = index_in(x, session_seen(x));
+        call->given = header > cookie ? header : cookie;
+        call->token_read = true;
+    }
+    return call->given;
+}
+
+void gate_saw(struct exchange *x, uint64_t index)
+{
+    struct call *call = call_of(x);
+    if (index > call->seen)
+        call->seen = index;
+}
+
+/* The answer is complete: it says how far X has seen now, if that is news. */
+static void tell(struct exchange *x)
+{
+    struct token_scope scope = scope_of(x);
+    struct call *call = call_of(x);
+    char text[TOKEN_TEXT];
+    if (is_alone(x) || call->seen <= given(x))
+        return;
+    token_write(call_thread(x)->signer, &scope, call->seen, text);
+    struct str token = arena_str(&x->arena, str_of(text));
+    if (!token.len)
+        return;
+    if (call->face == FACE_PAGES)
+        session_keep_seen(x, token);
+    else
+        exchange_add_header(x, STR(HEADER), token);
+}
+
+void gate_finish(struct exchange *x, enum app_verdict verdict)
+{
+    CHECK(verdict != APP_WORK);
+    if (verdict == APP_LATER)
+        return;
+    tell(x);
+    exchange_finish(x);
+}
+
+/* ---- The handler ---- */
+
+/* Runs THEN in one view of this copy. What it shows is marked before: when THEN submits a
+ * command from a helper's thread, X may be somebody else's when it returns. */
+static enum app_verdict run(struct exchange *x, gate_then *then)
+{
+    struct reader *reader = call_reader(x);
+    uint64_t index;
+    int err = reader_begin(reader, &index);
+    if (err)
+        return call_fail_err(x, err);
+    gate_saw(x, index);
+    enum app_verdict verdict = then(x);
+    reader_end(reader);
+    return verdict;
+}
+
+/* Whether the handler of X's route will read what must not be old. */
+static bool is_gated(struct exchange *x)
+{
+    struct id cart;
+    if (is_alone(x))
+        return false;
+    switch (call_of(x)->route->gate) {
+    case GATE_OFF:
+        return false;
+    case GATE_CART:
+        return session_cart_id(x, &cart);
+    case GATE_READ:
+        return true;
+    }
+    return true;
+}
+
+static enum app_verdict handle_gated(struct exchange *x)
+{
+    const struct route *route = call_of(x)->route;
+    return route->kind == ROUTE_WORK ? APP_WORK : run(x, route->handle);
+}
+
+enum app_verdict gate_work(struct exchange *x)
+{
+    gate_then *handle = call_of(x)->route->handle;
+    enum app_verdict verdict = is_gated(x) ? run(x, handle) : handle(x);
+    if (verdict == APP_DONE)
+        tell(x);
+    return verdict;
+}
+
+static void work(struct exchange *x)
+{
+    CHECK(gate_work(x) == APP_DONE);
+}
+
+static void worked(struct exchange *x)
+{
+    exchange_finish(x);
+}
+
+/* A step has come to VERDICT: as gate_finish, but there may be work for a helper. */
+static void go_on(struct exchange *x, enum app_verdict verdict)
+{
+    if (verdict == APP_WORK)
+        exchange_offload(x, work, worked);
+    else
+        gate_finish(x, verdict);
+}
+
+/* ---- Waiting ---- */
+
+static void relay(struct exchange *x)
+{
+    if (relay_to_primary(x))
+        call_fail_err(x, ERR_NOPRIMARY);
+}
+
+/* This copy is too far behind for X. */
+static void is_late(struct exchange *x, const struct gate *gate)
+{
+    if (gate->late)
+        go_on(x, gate->late(x));
+    else if (gate->after || relay_is_refused(x))
+        go_on(x, call_fail_err(x, ERR_NOPRIMARY));
+    else
+        exchange_offload(x, relay, worked);
+}
+
+static void awaited_step(struct exchange *x)
+{
+    const struct gate *gate = call_of(x)->gate;
+    if (!gate->err)
+        go_on(x, gate->then(x));
+    else if (gate->err == ERR_TIMEOUT)
+        is_late(x, gate);
+    else
+        go_on(x, call_fail_err(x, gate->err));
+}
+
+static void awaited(struct awaiting *awaiting, int err)
+{
+    struct gate *gate = CONTAINER_OF(awaiting, struct gate, awaiting);
+    gate->err = err;
+    exchange_continue(gate->x, awaited_step);
+}
+
+/* True: this copy has INDEX. False: awaited_step comes. */
+static bool has(struct exchange *x, struct gate *gate, uint64_t index)
+{
+    gate->awaiting.index = index;
+    gate->awaiting.deadline_ns = clock_mono_ns() + GATE_WAIT_MS * MS_NS;
+    gate->awaiting.done = awaited;
+    return order_await(call_web(x)->settings.order, &gate->awaiting);
+}
+
+static void barred_step(struct exchange *x)
+{
+    struct gate *gate = call_of(x)->gate;
+    if (gate->err) /* it asks for nothing, so that nothing of unknown fate can be left */
+        go_on(x, call_fail_err(x, gate->err == ERR_TIMEOUT ? ERR_NOPRIMARY : gate->err));
+    else if (has(x, gate, gate->awaiting.index))
+        go_on(x, gate->then(x));
+}
+
+static void barred(struct submission *barrier, int err, uint64_t index, struct str result)
+{
+    struct gate *gate = CONTAINER_OF(barrier, struct gate, barrier);
+    (void)result;
+    gate->err = err;
+    gate->awaiting.index = index;
+    exchange_continue(gate->x, barred_step);
+}
+
+static struct gate *gate_new(struct exchange *x, gate_then *then)
+{
+    struct gate *gate = ARENA_NEW(&x->arena, struct gate);
+    if (gate)
+        *gate = (struct gate){.x = x, .then = then};
+    call_of(x)->gate = gate;
+    return gate;
+}
+
+/* Runs THEN once this copy has what X has seen, or all that is acknowledged. */
+static enum app_verdict pass(struct exchange *x, gate_then *then)
+{
+    uint64_t index = given(x);
+    if (index && index <= order_applied(call_web(x)->settings.order))
+        return then(x);
+    struct gate *gate = gate_new(x, then);
+    if (!gate)
+        return call_fail_err(x, ERR_NOMEM);
+    if (index)
+        return has(x, gate, index) ? then(x) : APP_LATER;
+    gate->barrier = (struct submission){.done = barred, .deadline_ms = GATE_WAIT_MS};
+    int err = order_submit(call_web(x)->settings.order, &gate->barrier);
+    return err ? call_fail_err(x, err) : APP_LATER;
+}
+
+/* ---- Entrances ---- */
+
+enum app_verdict gate_handle(struct exchange *x)
+{
+    const struct route *route = call_of(x)->route;
+    enum app_verdict verdict;
+    if (is_gated(x))
+        verdict = pass(x, handle_gated);
+    else
+        verdict = route->kind == ROUTE_WORK ? APP_WORK : route->handle(x);
+    if (verdict == APP_DONE)
+        tell(x);
+    return verdict;
+}
+
+static enum app_verdict run_read(struct exchange *x)
+{
+    return run(x, call_of(x)->read);
+}
+
+enum app_verdict gate_read(struct exchange *x, gate_then *then)
+{
+    call_of(x)->read = then;
+    return is_alone(x) ? then(x) : pass(x, run_read);
+}
+
+enum app_verdict gate_after(struct exchange *x, uint64_t index, gate_then *then, gate_then *late)
+{
+    call_of(x)->read = then;
+    if (is_alone(x))
+        return then(x);
+    struct gate *gate = gate_new(x, run_read);
+    if (!gate)
+        return call_fail_err(x, ERR_NOMEM);
+    gate->late = late;
+    gate->after = true;
+    return has(x, gate, index) ? run_read(x) : APP_LATER;
+}
