@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "replica/message.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -281,30 +282,51 @@ void io_durable(struct io *io)
         put_done(&io->put_inner, status);
 }
 
-/* ---- Receiving, closing ---- */
+/* ---- Sending, receiving, closing ---- */
 
-static void free_message(struct raft_message *message)
+/* libraft is told at once, from inside the call: it does nothing after it but free what it lent
+ * (legacySendMessageCb in 0.22.1), and whether it went is all the same to it. It must not be told
+ * by an error: one server that cannot be reached would keep messages from the others. */
+static int guarded_send(struct raft_io *raft, struct raft_io_send *request,
+                        const struct raft_message *message, raft_io_send_cb done)
 {
-    if (message->type == RAFT_INSTALL_SNAPSHOT) {
-        raft_configuration_close(&message->install_snapshot.conf);
-        raft_free(message->install_snapshot.data.base);
-        return;
-    }
-    /* What came in one message is in one piece of memory. */
-    raft_free(message->append_entries.entries[0].batch);
-    raft_free(message->append_entries.entries);
+    struct io *io = io_of(raft);
+    int status = RAFT_NOCONNECTION;
+    request->cb = done;
+    if (io->config.send != NULL)
+        status = io->config.send(io->config.context, message);
+    done(request, status);
+    return 0;
+}
+
+/* The primary is heard, which must not be lost: what stays is its heartbeat. */
+static void strip_entries(struct raft_append_entries *append)
+{
+    raft_free(append->entries[0].batch); /* of all that came in one message */
+    raft_free(append->entries);
+    append->entries = NULL;
+    append->n_entries = 0;
 }
 
 static void guarded_receive(struct raft_io *raft, struct raft_message *message)
 {
     struct io *io = io_of(raft);
-    bool install = message->type == RAFT_INSTALL_SNAPSHOT && io->snapshot_running;
-    bool entries = message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0 &&
-                   io->config.behind(io->config.context);
-    if (install || entries)
-        free_message(message);
+    if (message->type == RAFT_INSTALL_SNAPSHOT && io->snapshot_running) {
+        message_free(message);
+        return;
+    }
+    if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0 &&
+        io->config.behind(io->config.context))
+        strip_entries(&message->append_entries);
+    io->receive(raft, message);
+}
+
+void io_receive(struct io *io, struct raft_message *message)
+{
+    if (io->receive != NULL)
+        guarded_receive(&io->raft, message);
     else
-        io->receive(raft, message);
+        message_free(message); /* not started */
 }
 
 static int guarded_start(struct raft_io *raft, unsigned ms, raft_io_tick_cb tick,
@@ -334,6 +356,7 @@ void io_guard(struct io *io, const struct io_config *config, struct vote *vote)
     io->raft.load = guarded_load;
     io->raft.start = guarded_start;
     io->raft.close = guarded_close;
+    io->raft.send = guarded_send;
     io->raft.set_term = guarded_set_term;
     io->raft.set_vote = guarded_set_vote;
     io->raft.append = guarded_append;

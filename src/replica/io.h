@@ -6,8 +6,10 @@
  *                        retry crashes instead
  *   snapshot_put         waits until the machine has made durable what the snapshot stands
  *                        for: the log is cut off only below that
- *   receive              InstallSnapshot is dropped while a snapshot of our own runs (the
- *                        leader sends again), and entries while the applier is far behind
+ *   send, receive        our own links (replica/peers.h) instead of libraft's connections;
+ *                        InstallSnapshot is dropped while a snapshot of our own runs (the leader
+ *                        sends again), and entries, not their heartbeat, while the applier is far
+ *                        behind
  *   load                 the log must reach as far as the machine has applied; the end of a
  *                        log that was cut short crashes libraft, so it is lengthened first
  *
@@ -33,6 +35,8 @@ struct io_config {
      * io_durable is called when it has. */
     void (*ask_durable)(void *context);
     bool (*behind)(void *context); /* the applier is: take no entries */
+    /* Sends MESSAGE (lent): 0, or a libraft error. NULL: there is nobody to send to. */
+    int (*send)(void *context, const struct raft_message *message);
     void *context;
 };
 
@@ -63,6 +67,10 @@ void io_guard(struct io *io, const struct io_config *config, struct vote *vote);
 
 /* Each turn of the loop: notices a write that failed. */
 void io_check(struct io *io);
+
+/* Gives MESSAGE, which is well-formed and in memory as message_decode makes it, to libraft. Takes
+ * its memory over. */
+void io_receive(struct io *io, struct raft_message *message);
 
 /* What ask_durable asked for is durable. */
 void io_durable(struct io *io);

@@ -1,0 +1,25 @@
+/* Guard: which messages libraft may be given in its present state. Pure.
+ *
+ * Debian's build of libraft has no assertions: what they would have caught goes on as memory that
+ * is read as something else. A message that is well-formed (message.h) may still be one of those.
+ */
+#ifndef STOA_REPLICA_GUARD_H
+#define STOA_REPLICA_GUARD_H
+
+#include <raft.h>
+
+enum guard_verdict {
+    GUARD_PASS,
+    GUARD_DROP,    /* of no use any more, and harmful */
+    GUARD_CUT,     /* nobody who keeps to Raft sends this */
+    GUARD_DAMAGED, /* the sender's log contradicts what is committed here */
+};
+
+/* FROM has sent MESSAGE; *WHY is a sentence when it does not pass. */
+enum guard_verdict guard_message(const struct raft *raft, raft_id from,
+                                 const struct raft_message *message, const char **why);
+
+/* The term of the entry at INDEX, as libraft remembers it; 0: it is not in the log. */
+raft_term guard_term_of(const struct raft *raft, raft_index index);
+
+#endif

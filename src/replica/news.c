@@ -1,0 +1,59 @@
+#include "replica/news.h"
+
+#include "base/wire.h"
+
+enum { FORMAT = 1 };
+
+void news_encode(struct buf *out, const struct news *news, const struct news_book *book)
+{
+    wire_put_u64(out, FORMAT);
+    wire_put_u64(out, news->term);
+    wire_put_u64(out, news->leader);
+    wire_put_u64(out, news->last_index);
+    wire_put_u64(out, news->commit_index);
+    wire_put_u64(out, news->applied_index);
+    wire_put_i64(out, news->applied_time_ms);
+    wire_put_u64(out, news->lag_entries);
+    wire_put_u64(out, news->lag_ms);
+    wire_put_u64(out, news->copied_bytes);
+    wire_put_u64(out, news->copy_bytes);
+    wire_put_u64(out, news->preferred);
+    wire_put_bool(out, news->ready);
+    wire_put_bool(out, news->leaving);
+    unsigned places = book == NULL ? 0 : book->place_count;
+    unsigned removed = book == NULL ? 0 : book->removed_count;
+    wire_put_u64(out, places);
+    for (unsigned i = 0; i < places; i++)
+        server_place_put(out, &book->places[i]);
+    wire_put_u64(out, removed);
+    for (unsigned i = 0; i < removed; i++)
+        wire_put_u64(out, book->removed[i]);
+}
+
+int news_decode(struct str payload, struct news *news, struct news_book *book)
+{
+    struct wire in = wire_of(payload);
+    uint64_t format = wire_u64(&in);
+    if (!in.bad && format > FORMAT)
+        return ERR_UNSUPPORTED;
+    news->term = wire_u64(&in);
+    news->leader = wire_u64(&in);
+    news->last_index = wire_u64(&in);
+    news->commit_index = wire_u64(&in);
+    news->applied_index = wire_u64(&in);
+    news->applied_time_ms = wire_i64(&in);
+    news->lag_entries = wire_u64(&in);
+    news->lag_ms = wire_u64(&in);
+    news->copied_bytes = wire_u64(&in);
+    news->copy_bytes = wire_u64(&in);
+    news->preferred = wire_u64(&in);
+    news->ready = wire_bool(&in);
+    news->leaving = wire_bool(&in);
+    book->place_count = (unsigned)wire_u64_max(&in, BOOK_PLACES);
+    for (unsigned i = 0; i < book->place_count && !in.bad; i++)
+        server_place_get(&in, &book->places[i]);
+    book->removed_count = (unsigned)wire_u64_max(&in, BOOK_REMOVED);
+    for (unsigned i = 0; i < book->removed_count && !in.bad; i++)
+        book->removed[i] = wire_u64(&in);
+    return in.bad || format == 0 || wire_left(&in) > 0 ? ERR_INVALID : 0;
+}
