@@ -24,20 +24,23 @@ void propose_init(struct proposer *proposer, struct raft *raft, struct ordering 
     proposer->order = order;
     proposer->applier = applier;
     proposer->origin = origin;
-    proposer->last_time_ms = applier_applied_time(applier);
+    proposer->last_time_ms = proposer->committed_time_ms = applier_applied_time(applier);
     proposer->ready_last = &proposer->ready;
+    proposer->lost_last = &proposer->lost;
     proposer->flying_last = &proposer->flying;
 }
 
-static void gather(struct proposer *proposer)
+static struct submission **append(struct submission **last, struct submission *first)
 {
-    struct submission *arrived = ordering_take(proposer->order);
-    if (arrived == NULL)
-        return;
-    *proposer->ready_last = arrived;
-    while (arrived->next != NULL)
-        arrived = arrived->next;
-    proposer->ready_last = &arrived->next;
+    *last = first;
+    while (*last != NULL)
+        last = &(*last)->next;
+    return last;
+}
+
+void propose_add(struct proposer *proposer, struct submission *first)
+{
+    proposer->ready_last = append(proposer->ready_last, first);
 }
 
 /* Cuts the submissions from the front of what is ready that fit into one entry. */
@@ -73,12 +76,6 @@ static void put_back(struct proposer *proposer, struct applier_entry *entry)
     free(entry);
 }
 
-static void give_back(struct proposer *proposer, struct applier_entry *entry, int err)
-{
-    entry->err = err;
-    applier_push(proposer->applier, &entry, false);
-}
-
 static void unlink_proposal(struct proposer *proposer, struct proposal *proposal)
 {
     struct proposal **at = &proposer->flying;
@@ -101,11 +98,13 @@ static void proposal_done(struct raft_apply *request, int status, void *result)
     unlink_proposal(proposer, proposal);
     if (proposal->entry != NULL) {
         CHECK(status != 0);
-        give_back(proposer, proposal->entry, ERR_UNKNOWN_FATE);
+        for (struct submission *s = proposal->entry->first; s != NULL; s = s->next)
+            s->sent = true;
+        proposer->lost_last = append(proposer->lost_last, proposal->entry->first);
+        free(proposal->entry);
     }
     free(proposal);
     proposer->in_flight--;
-    propose_pump(proposer);
 }
 
 static void encode(struct proposer *proposer, const struct applier_entry *entry,
@@ -127,10 +126,10 @@ static bool refused(struct proposer *proposer, struct applier_entry *entry, int 
 {
     char reason[200];
     switch (status) {
-    case RAFT_NOTLEADER: /* never appended */
+    case RAFT_NOTLEADER: /* never appended; whoever is primary gets it */
     case RAFT_CANTCHANGE:
-        give_back(proposer, entry, ERR_BUSY);
-        return false;
+        put_back(proposer, entry);
+        return true;
     case RAFT_NOSPACE:
         if (proposer->no_room_since_ns == 0)
             proposer->no_room_since_ns = clock_mono_ns();
@@ -186,9 +185,9 @@ static bool propose_one(struct proposer *proposer)
 
 bool propose_pump(struct proposer *proposer)
 {
-    if (proposer->stopped)
+    if (proposer->stopped || proposer->held || raft_state(proposer->raft) != RAFT_LEADER ||
+        raft_transferee(proposer->raft) != 0)
         return false;
-    gather(proposer);
     while (proposer->ready != NULL && proposer->in_flight < PROPOSE_IN_FLIGHT)
         if (propose_one(proposer))
             return true;
@@ -202,6 +201,8 @@ struct applier_entry *propose_match(struct proposer *proposer, uint64_t index, s
         return NULL; /* the applier reads it again and says what is wrong */
     if (batch.time_ms > proposer->last_time_ms)
         proposer->last_time_ms = batch.time_ms;
+    if (batch.time_ms > proposer->committed_time_ms)
+        proposer->committed_time_ms = batch.time_ms;
     struct proposal *proposal = proposer->flying;
     /* The origin too: an entry of another primary may stand at the index of ours that
      * was lost with the leadership. */
@@ -210,19 +211,66 @@ struct applier_entry *propose_match(struct proposer *proposer, uint64_t index, s
     unlink_proposal(proposer, proposal);
     struct applier_entry *entry = proposal->entry;
     proposal->entry = NULL;
+    if (entry == NULL)
+        return NULL; /* nobody waits for it any more */
     entry->index = index;
-    entry->time_ms = batch.time_ms;
+    entry->time_ms = proposer->committed_time_ms;
     return entry;
+}
+
+/* ---- The end without being applied ---- */
+
+static struct submission *take_ready(struct proposer *proposer)
+{
+    struct submission *ready = proposer->ready;
+    proposer->ready = NULL;
+    proposer->ready_last = &proposer->ready;
+    return ready;
+}
+
+struct submission *propose_lost(struct proposer *proposer)
+{
+    proposer->lost_last = append(proposer->lost_last, take_ready(proposer));
+    struct submission *lost = proposer->lost;
+    proposer->lost = NULL;
+    proposer->lost_last = &proposer->lost;
+    return lost;
+}
+
+static uint64_t newest_in(const struct applier_entry *entry)
+{
+    uint64_t newest = 0;
+    for (const struct submission *s = entry->first; s != NULL; s = s->next)
+        newest = s->submitted_ns > newest ? s->submitted_ns : newest;
+    return newest;
+}
+
+void propose_expire(struct proposer *proposer, uint64_t begun_ns)
+{
+    struct submission *late = NULL, **late_last = &late;
+    for (struct proposal *at = proposer->flying; at != NULL; at = at->next) {
+        if (at->entry == NULL)
+            continue;
+        if (newest_in(at->entry) >= begun_ns) /* together they wait as long as the newest */
+            break;
+        for (struct submission *s = at->entry->first; s != NULL; s = s->next)
+            s->sent = true;
+        late_last = append(late_last, at->entry->first);
+        free(at->entry);
+        at->entry = NULL;
+    }
+    while (proposer->ready != NULL && proposer->ready->submitted_ns < begun_ns) {
+        struct submission *s = proposer->ready;
+        proposer->ready = s->next;
+        s->next = NULL;
+        late_last = append(late_last, s);
+    }
+    if (proposer->ready == NULL)
+        proposer->ready_last = &proposer->ready;
+    ordering_end(proposer->order, late, ERR_NOPRIMARY);
 }
 
 void propose_refuse(struct proposer *proposer, int err)
 {
-    gather(proposer);
-    while (proposer->ready != NULL) {
-        struct applier_entry *entry = applier_entry_new(STR_NONE);
-        if (entry == NULL)
-            proposer->fatal(proposer->context, "out of memory");
-        cut_batch(proposer, entry);
-        give_back(proposer, entry, err);
-    }
+    ordering_end(proposer->order, take_ready(proposer), err);
 }

@@ -6,8 +6,12 @@
  * load the entries grow until the disk keeps up.
  *
  *   submission   ready ──(propose_pump)──▶ in flight ──(propose_match)──▶ the applier
- *                  │                          └──(refused, or fate unknown)──▶ the applier
- *                  └──(propose_refuse)──▶ the applier, with an error
+ *                │ ▲                        │  │
+ *                │ └──(no room)─────────────┘  ├──(leadership lost)──▶ propose_lost
+ *                ├──(propose_lost)             └──(propose_expire)──▶ done; the entry goes on alone
+ *                └──(propose_refuse, propose_expire)──▶ done, with an error
+ *
+ * Submissions are our own shoppers' (replica/forward.h) and other servers' (replica/guest.h).
  *
  * All on the Raft thread.
  */
@@ -30,13 +34,17 @@ struct proposer {
     struct ordering *order;
     struct applier *applier;
     size_t batch_bytes_max;
-    int64_t last_time_ms; /* of any entry, ours or not: stamps never go back */
-    uint64_t origin;      /* of the next proposal */
+    int64_t last_time_ms;      /* of any entry that we know of: our stamps never go back */
+    int64_t committed_time_ms; /* the latest stamp up to the last committed entry: a former
+                                * primary's clock may have been ahead of ours */
+    uint64_t origin;           /* of the next proposal */
     struct submission *ready, **ready_last;
+    struct submission *lost, **lost_last;   /* were in flight when leadership was lost */
     struct proposal *flying, **flying_last; /* in the order of their indexes */
     unsigned in_flight;
     uint64_t no_room_since_ns; /* the disk had no room for the log since; 0: it has */
     bool stopped;              /* propose nothing more */
+    bool held;                 /* for now: a handover begins */
     /* Does not return. */
     void (*fatal)(void *context, const char *reason);
     void *context;
@@ -46,15 +54,27 @@ struct proposer {
 void propose_init(struct proposer *proposer, struct raft *raft, struct ordering *order,
                   struct applier *applier, uint64_t origin);
 
-/* Takes what has arrived and proposes what may go. True: try again in a millisecond,
- * there is no room on the disk at the moment. */
+/* A chain, oldest first, is to be proposed. */
+void propose_add(struct proposer *proposer, struct submission *first);
+
+/* Proposes what may go, while we are the primary and no handover is under way. True: try again in
+ * a millisecond, there is no room on the disk at the moment. */
 bool propose_pump(struct proposer *proposer);
 
 /* ENTRY of the log at INDEX is committed: gives the applier's entry of our own proposal,
- * or NULL when it is not ours. Keeps its time in mind in any case. */
+ * or NULL when it is not ours (any more). Keeps its time in mind in any case:
+ * committed_time_ms is what it is applied with. */
 struct applier_entry *propose_match(struct proposer *proposer, uint64_t index, struct str entry);
 
-/* Gives all that has arrived and is not in flight back with ERR. */
+/* We are not the primary any more: all that was in flight (its fate unknown, `sent`), and all that
+ * was ready, oldest first. */
+struct submission *propose_lost(struct proposer *proposer);
+
+/* Ends what was submitted before BEGUN_NS and is still here. What is in libraft's hands cannot be
+ * taken back: if it is committed one day, it is applied like another server's. */
+void propose_expire(struct proposer *proposer, uint64_t begun_ns);
+
+/* Ends all that is not in flight with ERR. */
 void propose_refuse(struct proposer *proposer, int err);
 
 #endif

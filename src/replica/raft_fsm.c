@@ -1,5 +1,4 @@
 #include "base/clock.h"
-#include "replica/batch.h"
 #include "replica/raft_thread.h"
 #include "replica/snapshot.h"
 
@@ -25,12 +24,11 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buffer, voi
     if (entry == NULL) {
         if (index <= replica->io.config.applied)
             return 0; /* the database had it before this start */
-        struct batch batch;
         entry = applier_entry_new(bytes);
         if (entry == NULL)
             raft_thread_fatal(replica, "out of memory");
         entry->index = index;
-        entry->time_ms = batch_open(&batch, bytes) == 0 ? batch.time_ms : 0;
+        entry->time_ms = replica->proposer.committed_time_ms;
     }
     applier_push(replica->applier, &entry, !replica->mark_pushed);
     return 0;
@@ -57,7 +55,7 @@ static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *buffers[], uns
         return RAFT_NOMEM;
     }
     snapshot_encode(bytes, &(struct snapshot){.index = replica->last_command,
-                                              .time_ms = replica->proposer.last_time_ms,
+                                              .time_ms = replica->proposer.committed_time_ms,
                                               .server = replica->config.id});
     (*buffers)[0] = (struct raft_buffer){.base = bytes, .len = SNAPSHOT_SIZE};
     *count = 1;

@@ -1,3 +1,4 @@
+#include "base/check.h"
 #include "base/clock.h"
 #include "replica/raft_thread.h"
 
@@ -6,17 +7,100 @@ enum {
     NO_ROOM_SAID_MS = 200, /* the first segment is not there at once, that is normal */
 };
 
-static void retry_now(uv_timer_t *timer)
+/* ---- To the primary, and from it ---- */
+
+static int send_commands(void *context, uint64_t server, uint64_t link, uint8_t kind,
+                         struct str payload)
 {
-    raft_role_pump(timer->data);
+    (void)context, (void)server, (void)link, (void)kind, (void)payload;
+    return ERR_CLOSED;
 }
 
-void raft_role_pump(struct replica *replica)
+static int send_answers(void *context, uint64_t server, uint64_t link, uint8_t kind,
+                        struct str payload)
 {
-    if (!replica->mark_pushed || replica->closing)
-        return;
-    if (propose_pump(&replica->proposer))
-        uv_timer_start(&replica->retry, retry_now, RETRY_MS, 0);
+    (void)context, (void)server, (void)link, (void)kind, (void)payload;
+    return ERR_CLOSED;
+}
+
+static void cut_link(void *context, uint64_t server, uint64_t link)
+{
+    (void)context, (void)server, (void)link;
+}
+
+int raft_role_start(struct replica *replica)
+{
+    int err = forward_new(&(struct forward_config){.order = &replica->order,
+                                                   .context = replica,
+                                                   .send = send_commands},
+                          &replica->forward);
+    if (err == 0)
+        err = guests_new(&(struct guests_config){.order = &replica->order,
+                                                 .context = replica,
+                                                 .wake = raft_thread_wake,
+                                                 .answer = send_answers,
+                                                 .cut = cut_link},
+                         &replica->guests);
+    return err;
+}
+
+static bool is_primary(struct replica *replica)
+{
+    return raft_state(&replica->raft) == RAFT_LEADER;
+}
+
+int raft_role_received(struct replica *replica, uint64_t server, uint64_t link, uint8_t kind,
+                       struct str payload)
+{
+    if (kind == FRAME_ANSWERS)
+        return forward_answers(replica->forward, server, link, payload);
+    uint64_t term = is_primary(replica) ? raft_current_term(&replica->raft) : 0;
+    struct submission *submitted = NULL;
+    int err = guests_commands(replica->guests, server, link, payload, term, &submitted);
+    propose_add(&replica->proposer, submitted);
+    return err;
+}
+
+/* ---- Who is primary ---- */
+
+/* What the proposer could not bring through: our own shoppers wait for the new primary, other
+ * servers ask it themselves. */
+static void leave_primary(struct replica *replica)
+{
+    struct submission *lost = propose_lost(&replica->proposer);
+    struct submission *own = NULL, **own_last = &own, *guests = NULL, **guests_last = &guests;
+    while (lost != NULL) {
+        struct submission ***last = guest_owns(lost) ? &guests_last : &own_last;
+        **last = lost;
+        *last = &lost->next;
+        lost = lost->next;
+    }
+    *own_last = *guests_last = NULL;
+    forward_give_back(replica->forward, own);
+    ordering_end(&replica->order, guests, ERR_NOPRIMARY);
+}
+
+static void look_for_primary(struct replica *replica)
+{
+    raft_id primary = 0;
+    const char *address = NULL;
+    bool own = is_primary(replica);
+    raft_leader(&replica->raft, &primary, &address);
+    atomic_store(&replica->order.primary, own);
+    if (!own)
+        leave_primary(replica);
+    forward_primary(replica->forward, raft_current_term(&replica->raft), primary, 0, own);
+}
+
+/* ---- Commands on their way ---- */
+
+static void retry_now(uv_timer_t *timer)
+{
+    (void)timer; /* a turn comes, that is all */
+}
+
+static void say_room(struct replica *replica)
+{
     uint64_t since = replica->proposer.no_room_since_ns;
     bool no_room = since != 0 && clock_mono_ns() - since > NO_ROOM_SAID_MS * MS_NS;
     if (no_room && !replica->no_room)
@@ -29,15 +113,31 @@ void raft_role_pump(struct replica *replica)
     replica->no_room = no_room;
 }
 
-void raft_role_watch(struct replica *replica)
+static void pump(struct replica *replica)
 {
-    if (replica->proposer.no_room_since_ns != 0 && !uv_is_active((uv_handle_t *)&replica->retry))
-        uv_timer_start(&replica->retry, retry_now, RETRY_MS, 0);
-    bool primary = raft_state(&replica->raft) == RAFT_LEADER;
-    atomic_store(&replica->order.primary, primary);
-    atomic_store(&replica->order.term, raft_current_term(&replica->raft));
-    atomic_store(&replica->order.last_index, raft_last_index(&replica->raft));
-    if (replica->mark_pushed || !primary ||
+    look_for_primary(replica);
+    forward_pump(replica->forward, clock_mono_ns());
+    if (is_primary(replica)) {
+        propose_add(&replica->proposer, forward_take(replica->forward));
+        if (propose_pump(&replica->proposer))
+            uv_timer_start(&replica->retry, retry_now, RETRY_MS, 0);
+        say_room(replica);
+    }
+    guests_answers(replica->guests);
+}
+
+static void expire(struct replica *replica)
+{
+    uint64_t now = clock_mono_ns(), patience = FORWARD_DEADLINE_MS * MS_NS;
+    awaits_expire(&replica->order.awaits, now);
+    forward_expire(replica->forward, now);
+    propose_expire(&replica->proposer, now > patience ? now - patience : 0);
+}
+
+/* Once, when the log that was there at the start is on its way to the applier. */
+static void mark_caught_up(struct replica *replica)
+{
+    if (replica->mark_pushed || !is_primary(replica) ||
         raft_last_applied(&replica->raft) < raft_last_index(&replica->raft))
         return;
     struct applier_entry *mark = applier_entry_new(STR_NONE);
@@ -47,4 +147,20 @@ void raft_role_watch(struct replica *replica)
     replica->mark_pushed = true;
     applier_push(replica->applier, &mark, false);
     replica->turn_ns = 0; /* the start is not counted as a long turn */
+}
+
+void raft_role_watch(struct replica *replica)
+{
+    atomic_store(&replica->order.term, raft_current_term(&replica->raft));
+    atomic_store(&replica->order.last_index, raft_last_index(&replica->raft));
+    pump(replica);
+    expire(replica);
+    mark_caught_up(replica);
+}
+
+void raft_role_close(struct replica *replica)
+{
+    ordering_end(&replica->order, propose_lost(&replica->proposer), ERR_CLOSED);
+    if (replica->forward != NULL)
+        forward_refuse(replica->forward, ERR_CLOSED);
 }

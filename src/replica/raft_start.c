@@ -90,7 +90,11 @@ int raft_thread_start(struct replica *replica)
                                  .context = replica},
              &replica->vote);
     set_up_raft(replica);
-    int err = bootstrap(replica);
+    int err = raft_role_start(replica);
+    if (err != 0)
+        fail(&replica->failure, err, "out of memory for the replica");
+    if (err == 0)
+        err = bootstrap(replica);
     if (err == 0) {
         status = raft_start(&replica->raft);
         if (status != 0)

@@ -77,6 +77,7 @@ void raft_thread_close_handles(struct replica *replica)
 static void raft_closed(struct raft *raft)
 {
     struct replica *replica = CONTAINER_OF(raft, struct replica, raft);
+    raft_role_close(replica);
     raft_thread_close_handles(replica);
 }
 
@@ -84,7 +85,7 @@ void raft_thread_begin_close(struct replica *replica)
 {
     replica->closing = true;
     replica->proposer.stopped = true;
-    propose_refuse(&replica->proposer, ERR_CLOSED);
+    raft_role_close(replica);
     raft_close(&replica->raft, raft_closed);
 }
 
@@ -97,8 +98,7 @@ static void woken(uv_async_t *async)
         io_durable(&replica->io);
     if (atomic_load(&replica->stop_asked))
         raft_thread_begin_close(replica);
-    else
-        raft_role_pump(replica);
+    /* What was submitted is taken with the next turn, which comes at once. */
 }
 
 static void make_handles(struct replica *replica)

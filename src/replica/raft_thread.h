@@ -14,6 +14,8 @@
 #define STOA_REPLICA_RAFT_THREAD_H
 
 #include "replica/applier.h"
+#include "replica/forward.h"
+#include "replica/guest.h"
 #include "replica/io.h"
 #include "replica/propose.h"
 #include "replica/replica.h"
@@ -21,6 +23,9 @@
 #include <pthread.h>
 #include <raft.h>
 #include <raft/uv.h>
+
+struct links;
+struct peers;
 
 enum replica_state { REPLICA_STARTING, REPLICA_READY, REPLICA_FAILED };
 
@@ -52,6 +57,10 @@ struct replica {
     struct io io;
     struct raft_fsm fsm;
     struct raft raft;
+    struct links *links; /* to other servers: raft_links.h. NULL: alone */
+    struct peers *peers; /* its connections; NULL: alone */
+    struct forward *forward;
+    struct guests *guests;
     struct proposer proposer;
     bool mark_pushed, closing;
     bool no_room;          /* as said in the log */
@@ -87,9 +96,15 @@ void raft_fsm_watch_log(struct replica *replica);
 
 /* ---- raft_role.c: who is primary, and what becomes of commands ---- */
 
-/* Each turn. */
+/* 0 or ERR_NOMEM. */
+int raft_role_start(struct replica *replica);
+/* Each turn, after all that has happened in it: sees who is primary, brings what was submitted or
+ * has come from others on its way, and answers. */
 void raft_role_watch(struct replica *replica);
-/* Takes what was submitted, and brings it on its way. */
-void raft_role_pump(struct replica *replica);
+/* FRAME_COMMANDS or FRAME_ANSWERS has come from SERVER. Not 0: the link should be cut. */
+int raft_role_received(struct replica *replica, uint64_t server, uint64_t link, uint8_t kind,
+                       struct str payload);
+/* Closing begins, and is at its end: all that waits here is told so. */
+void raft_role_close(struct replica *replica);
 
 #endif

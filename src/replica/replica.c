@@ -127,6 +127,8 @@ static void replica_free(struct replica *replica)
 {
     if (replica->applier != NULL)
         applier_stop(replica->applier);
+    guests_free(replica->guests);
+    forward_free(replica->forward);
     if (replica->lock_fd >= 0)
         close(replica->lock_fd);
     ordering_destroy(&replica->order);
