@@ -1,4 +1,5 @@
-/* API: the operator's side of the shop over HTTP, under /admin/api/. See docs/api.md.
+/* API: the operator's side of the shop over HTTP, under /admin/api/ and, for the cluster,
+ * /api/v1/. See docs/api.md.
  *
  * What its files share; the handlers at the end are rows of routes.c. Every request
  * carries the bearer token made at creation; api_admit looks at it before a body is
@@ -92,6 +93,14 @@ enum app_verdict api_media_delete(struct exchange *x);
 void api_import_accept(struct exchange *x);
 enum app_verdict api_import(struct exchange *x);
 enum app_verdict api_export(struct exchange *x);
+
+/* The cluster (api_cluster.c). */
+enum app_verdict api_cluster_get(struct exchange *x);
+enum app_verdict api_cluster_token(struct exchange *x);
+enum app_verdict api_cluster_handover(struct exchange *x);
+enum app_verdict api_cluster_remove(struct exchange *x);
+enum app_verdict api_cluster_prefer(struct exchange *x);
+enum app_verdict api_cluster_leave(struct exchange *x);
 
 /* For whoever watches the server; without a token (watch.c). */
 enum app_verdict watch_health(struct exchange *x);

@@ -160,8 +160,9 @@ static void go_on(struct exchange *x, enum app_verdict verdict)
 
 static void relay(struct exchange *x)
 {
-    if (relay_to_primary(x))
-        call_fail_err(x, ERR_NOPRIMARY);
+    int err = relay_to_primary(x, RELAY_MS);
+    if (err) /* a read that came to nothing may be done again by anyone */
+        call_fail_err(x, err == ERR_TIMEOUT && x->method != HTTP_GET ? err : ERR_NOPRIMARY);
 }
 
 /* This copy is too far behind for X. */

@@ -93,7 +93,7 @@ static void answer_as(struct exchange *x, const struct fetch *fetch)
     x->compressible = true;
 }
 
-static int prepare(struct exchange *x, const char *server, struct fetch *fetch)
+static int prepare(struct exchange *x, const char *server, unsigned timeout_ms, struct fetch *fetch)
 {
     bool get = x->method == HTTP_GET || x->method == HTTP_HEAD;
     unsigned count = 0;
@@ -113,14 +113,14 @@ static int prepare(struct exchange *x, const char *server, struct fetch *fetch)
                             : STR(""),
         .body_file = -1,
         .connect_ms = CONNECT_MS,
-        .total_ms = RELAY_MS,
+        .total_ms = timeout_ms,
         .answer_file = -1,
         .answer_max = RELAY_ANSWER_MAX,
     };
     return 0;
 }
 
-int relay_to_primary(struct exchange *x)
+int relay_to_primary(struct exchange *x, unsigned timeout_ms)
 {
     char url[SERVER_URL];
     struct fetch_line *line = call_line(x);
@@ -130,7 +130,7 @@ int relay_to_primary(struct exchange *x)
     if (!find_primary(x, url, sizeof url))
         return ERR_NOPRIMARY;
     struct failure failure = {.text = "out of memory"};
-    int err = prepare(x, url, fetch);
+    int err = prepare(x, url, timeout_ms, fetch);
     err = err ? err : fetch_run(line, fetch, &x->arena, &failure);
     if (!err)
         answer_as(x, fetch);

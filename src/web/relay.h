@@ -25,9 +25,9 @@ bool relay_is_refused(const struct exchange *x);
 /* X came from another server. Any thread. */
 bool relay_has_come(const struct exchange *x);
 
-/* 0: answered as the primary did. Else nothing is written: ERR_NOPRIMARY, ERR_TIMEOUT (it may or
- * may not have been done), ERR_IO, ERR_NOMEM. */
-int relay_to_primary(struct exchange *x);
+/* 0: answered as the primary did, within TIMEOUT_MS (RELAY_MS for a shopper). Else nothing is
+ * written: ERR_NOPRIMARY, ERR_TIMEOUT (it may or may not have been done), ERR_IO, ERR_NOMEM. */
+int relay_to_primary(struct exchange *x, unsigned timeout_ms);
 
 /* Pure, for its test: whether the header NAME of a message with Connection: CONNECTION goes on to
  * the next server. */

@@ -1,0 +1,286 @@
+#include "base/clock.h"
+#include "web/api.h"
+#include "web/fetch.h"
+#include "web/relay.h"
+
+#include <time.h>
+
+/* The cluster by the operator's API. Any server takes any of these requests; what the primary
+ * alone can do goes on to it. */
+
+enum {
+    CHANGE_MS = 12000, /* replica's own bound on a change is 10 s */
+    LEAVE_LOOK_MS = 20,
+    LEAVE_WAIT_MS = 10000, /* until another one is primary */
+    ANSWER_MAX = 64 << 10,
+    TOKEN_BYTES_MAX = 16 << 10,
+    LIFETIME_S = 3600,
+    LIFETIME_MAX_S = 30 * 24 * 3600,
+};
+
+static const struct web_cluster *cluster_of(const struct exchange *x)
+{
+    return &call_web(x)->settings.cluster;
+}
+
+/* False: there is none, and that is answered. */
+static bool has_cluster(struct exchange *x)
+{
+    if (cluster_of(x)->status)
+        return true;
+    api_refuse(x, 404, "alone",
+               STR("This server is alone. `stoa init` makes a cluster, `stoa join` brings a server "
+                   "into one."),
+               STR(""));
+    return false;
+}
+
+static enum app_verdict refuse(struct exchange *x, const struct failure *failure)
+{
+    struct str text = arena_str(&x->arena, str_of(failure->text));
+    switch (failure->err) {
+    case ERR_TIMEOUT:
+        exchange_add_header(x, STR("Retry-After"), STR("2"));
+        return api_refuse(x, 503, "timeout", text, STR(""));
+    case ERR_NOPRIMARY:
+    case ERR_CLOSED:
+    case ERR_BUSY:
+        exchange_add_header(x, STR("Retry-After"), STR("2"));
+        return api_refuse(x, 503, "no_primary", text, STR(""));
+    default:
+        return api_failed(x, failure->err, text);
+    }
+}
+
+/* ---- Looking ---- */
+
+static void put_server(struct json *json, yyjson_mut_val *list, const struct server_status *server)
+{
+    struct arena *arena = json->arena;
+    yyjson_mut_val *one = json_add_object(json, list);
+    json_put_int(json, one, "id", (int64_t)server->place.id);
+    json_put_int(json, one, "pid", (int64_t)server->place.pid);
+    json_put_text(json, one, "url", arena_str(arena, str_of(server->place.url)));
+    json_put_text(json, one, "address", arena_str(arena, str_of(server->place.address)));
+    json_put_text(json, one, "role", str_of(server_role_names[server->role]));
+    json_put_text(json, one, "state", str_of(server_state_names[server->state]));
+    json_put_int(json, one, "term", (int64_t)server->term);
+    json_put_int(json, one, "index", (int64_t)server->index);
+    json_put_int(json, one, "lag_entries", (int64_t)server->lag_entries);
+    json_put_int(json, one, "lag_ms", (int64_t)server->lag_ms);
+    json_put_bool(json, one, "preferred", server->preferred);
+    if (server->state != SERVER_COPYING)
+        return;
+    json_put_int(json, one, "copied_bytes", (int64_t)server->copied_bytes);
+    json_put_int(json, one, "copy_bytes", (int64_t)server->copy_bytes);
+}
+
+enum app_verdict api_cluster_get(struct exchange *x)
+{
+    const struct web_cluster *cluster = cluster_of(x);
+    struct cluster_status status;
+    struct json json;
+    char id[ID_TEXT];
+    if (!has_cluster(x))
+        return APP_DONE;
+    cluster->status(cluster->context, &status);
+    json_begin(&json, &x->arena);
+    json_put_text(&json, json.root, "cluster",
+                  arena_str(&x->arena, str_of(id_text(cluster->id, id))));
+    json_put_text(&json, json.root, "name", str_of(cluster->name));
+    json_put_int(&json, json.root, "own", (int64_t)status.own);
+    json_put_int(&json, json.root, "primary", (int64_t)status.primary);
+    yyjson_mut_val *list = json_put_list(&json, json.root, "servers");
+    for (unsigned i = 0; i < status.count; i++)
+        put_server(&json, list, &status.servers[i]);
+    return api_send(x, &json);
+}
+
+/* ---- Changing ---- */
+
+static enum app_verdict done(struct exchange *x)
+{
+    struct json json;
+    json_begin(&json, &x->arena);
+    json_put_bool(&json, json.root, "done", true);
+    return api_send(x, &json);
+}
+
+/* The number KEY of X's body; LEAST is also what stands for a missing one. False: refused. */
+static bool number_in_body(struct exchange *x, const char *key, int64_t least, uint64_t *number)
+{
+    struct json_in in;
+    struct json_spot body;
+    if (!api_body(x, &in, &body))
+        return false;
+    struct json_spot spot = json_member(&body, key);
+    if (least)
+        json_require(&in, &spot);
+    *number = (uint64_t)json_integer(&in, &spot, least, INT64_MAX, least);
+    return !api_malformed(x, &in);
+}
+
+/* The primary does it: CHANGE here, or X goes there. */
+static enum app_verdict change(struct exchange *x,
+                               int (*act)(void *context, uint64_t id, struct failure *failure),
+                               uint64_t id)
+{
+    const struct web_cluster *cluster = cluster_of(x);
+    struct cluster_status status;
+    struct failure failure = {.err = ERR_NOPRIMARY};
+    cluster->status(cluster->context, &status);
+    if (status.primary == status.own && status.own) {
+        int err = act(cluster->context, id, &failure);
+        failure.err = err;
+        return err ? refuse(x, &failure) : done(x);
+    }
+    int err = relay_is_refused(x) ? ERR_NOPRIMARY : relay_to_primary(x, CHANGE_MS);
+    if (!err)
+        return APP_DONE;
+    fail(&failure, err == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_NOPRIMARY,
+         err == ERR_TIMEOUT
+             ? "the primary did not answer in time; see GET /api/v1/cluster for how it went"
+             : "no primary can be reached, and only the primary can do this; try again when most "
+               "of the servers are up");
+    return refuse(x, &failure);
+}
+
+enum app_verdict api_cluster_handover(struct exchange *x)
+{
+    uint64_t to;
+    if (!has_cluster(x) || !number_in_body(x, "to", 0, &to))
+        return APP_DONE;
+    return change(x, cluster_of(x)->handover, to);
+}
+
+enum app_verdict api_cluster_remove(struct exchange *x)
+{
+    uint64_t id;
+    if (!has_cluster(x) || !number_in_body(x, "id", 1, &id))
+        return APP_DONE;
+    return change(x, cluster_of(x)->remove, id);
+}
+
+enum app_verdict api_cluster_prefer(struct exchange *x)
+{
+    const struct web_cluster *cluster = cluster_of(x);
+    struct failure failure;
+    uint64_t id;
+    if (!has_cluster(x) || !number_in_body(x, "id", 0, &id))
+        return APP_DONE;
+    failure.err = cluster->prefer(cluster->context, id, &failure);
+    return failure.err ? refuse(x, &failure) : done(x);
+}
+
+enum app_verdict api_cluster_token(struct exchange *x)
+{
+    const struct web_cluster *cluster = cluster_of(x);
+    struct failure failure;
+    struct json_in in;
+    struct json_spot body;
+    struct json json;
+    struct buf text;
+    if (!has_cluster(x) || !api_body(x, &in, &body))
+        return APP_DONE;
+    int64_t lifetime = json_integer_of(&in, &body, "lifetime", 1, LIFETIME_MAX_S, LIFETIME_S);
+    if (api_malformed(x, &in))
+        return APP_DONE;
+    buf_init(&text, TOKEN_BYTES_MAX);
+    failure.err = cluster->token(cluster->context, (uint64_t)lifetime, &text, &failure);
+    struct str token = arena_str(&x->arena, buf_text(&text));
+    buf_close(&text);
+    if (failure.err)
+        return refuse(x, &failure);
+    json_begin(&json, &x->arena);
+    json_put_text(&json, json.root, "token", token);
+    json_put_int(&json, json.root, "lifetime", lifetime);
+    return api_send(x, &json);
+}
+
+/* ---- Leaving ---- */
+
+/* The URL of the primary, once it is another server; false: in vain. */
+static bool find_other_primary(const struct web_cluster *cluster, char url[static SERVER_URL])
+{
+    uint64_t until = clock_mono_ns() + LEAVE_WAIT_MS * MS_NS;
+    struct cluster_status status;
+    do {
+        cluster->status(cluster->context, &status);
+        for (unsigned i = 0; i < status.count && status.primary != status.own; i++)
+            if (status.servers[i].place.id == status.primary && status.servers[i].place.url[0]) {
+                str_copy(url, SERVER_URL, str_of(status.servers[i].place.url));
+                return true;
+            }
+        nanosleep(&(struct timespec){.tv_nsec = LEAVE_LOOK_MS * (long)MS_NS}, NULL);
+    } while (clock_mono_ns() < until);
+    return false;
+}
+
+/* Has the server at URL take OWN out of the cluster. */
+static int ask_to_remove(struct exchange *x, const char *url, uint64_t own, struct failure *failure)
+{
+    struct fetch_line *line = call_line(x);
+    struct fetch *fetch = ARENA_NEW(&x->arena, struct fetch);
+    const struct http_header headers[] = {
+        {.name = STR("Authorization"), .value = x->known[HTTP_FIELD_AUTHORIZATION]},
+        {.name = STR("Content-Type"), .value = STR("application/json")},
+        {.name = STR(RELAY_HEADER), .value = STR("1")},
+    };
+    struct str address = arena_printf(&x->arena, "%s/api/v1/cluster/remove", url);
+    struct str body = arena_printf(&x->arena, "{\"id\": %llu}", (unsigned long long)own);
+    if (!line || !fetch || !address.at || !body.at)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    *fetch = (struct fetch){
+        .method = STR("POST"),
+        .url = address.at,
+        .headers = headers,
+        .header_count = sizeof headers / sizeof *headers,
+        .body = body,
+        .body_file = -1,
+        .connect_ms = CHANGE_MS,
+        .total_ms = CHANGE_MS,
+        .answer_file = -1,
+        .answer_max = ANSWER_MAX,
+    };
+    int err = fetch_run(line, fetch, &x->arena, failure);
+    if (!err && fetch->status != 200)
+        err = fail(failure, fetch->status == 503 ? ERR_NOPRIMARY : ERR_STATE,
+                   "the primary at %s answered %d: %.*s", url, fetch->status,
+                   STR_FMT(str_sub(fetch->answer, 0, 300)));
+    return err;
+}
+
+/* The answer has left. */
+static void stop(void *argument)
+{
+    const struct web_cluster *cluster = argument;
+    cluster->stop(cluster->context);
+}
+
+enum app_verdict api_cluster_leave(struct exchange *x)
+{
+    struct web_cluster *cluster = &call_web(x)->settings.cluster;
+    struct cluster_status status;
+    struct failure failure = {.err = 0};
+    char url[SERVER_URL];
+    if (!has_cluster(x))
+        return APP_DONE;
+    cluster->status(cluster->context, &status);
+    if (status.count < 2)
+        return api_refuse(x, 409, "conflict",
+                          STR("This is the cluster's only server; stop it instead of leaving."),
+                          STR(""));
+    if (status.primary == status.own)
+        failure.err = cluster->handover(cluster->context, 0, &failure);
+    if (!failure.err && !find_other_primary(cluster, url))
+        fail(&failure, ERR_NOPRIMARY,
+             "no other server has become primary; this one stays a member. Try again when most of "
+             "the servers are up");
+    if (!failure.err)
+        failure.err = ask_to_remove(x, url, status.own, &failure);
+    if (failure.err)
+        return refuse(x, &failure);
+    if (exchange_at_end(x, stop, cluster))
+        cluster->stop(cluster->context);
+    return done(x);
+}
