@@ -307,6 +307,7 @@ void order_report(struct ordering *order, struct order_status_report *report)
 {
     *report = (struct order_status_report){
         .primary = atomic_load(&order->primary),
+        .primary_id = atomic_load(&order->primary_id),
         .term = atomic_load(&order->term),
         .last_index = atomic_load(&order->last_index),
         .applied_index = order_applied(order),

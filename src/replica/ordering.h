@@ -38,6 +38,7 @@ struct ordering {
 
     /* Published by the Raft thread (first part) and by the applier. */
     atomic_bool primary;
+    atomic_uint_fast64_t primary_id; /* 0: nobody is known */
     atomic_uint_fast64_t term, last_index, entries, commands, bytes;
     atomic_uint_fast64_t loop_max_ns, loop_cpu_max_ns;
     struct latency append;

@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "base/clock.h"
+#include "replica/peers.h"
 #include "replica/raft_thread.h"
 
 enum {
@@ -12,20 +13,23 @@ enum {
 static int send_commands(void *context, uint64_t server, uint64_t link, uint8_t kind,
                          struct str payload)
 {
-    (void)context, (void)server, (void)link, (void)kind, (void)payload;
-    return ERR_CLOSED;
+    struct replica *replica = context;
+    if (peers_link(replica->peers, server) != link)
+        return ERR_CLOSED;
+    return peers_send(replica->peers, server, kind, payload);
 }
 
 static int send_answers(void *context, uint64_t server, uint64_t link, uint8_t kind,
                         struct str payload)
 {
-    (void)context, (void)server, (void)link, (void)kind, (void)payload;
-    return ERR_CLOSED;
+    struct replica *replica = context;
+    return peers_answer(replica->peers, server, link, kind, payload);
 }
 
 static void cut_link(void *context, uint64_t server, uint64_t link)
 {
-    (void)context, (void)server, (void)link;
+    struct replica *replica = context;
+    peers_cut(replica->peers, server, link, "it takes no answers");
 }
 
 int raft_role_start(struct replica *replica)
@@ -87,9 +91,11 @@ static void look_for_primary(struct replica *replica)
     bool own = is_primary(replica);
     raft_leader(&replica->raft, &primary, &address);
     atomic_store(&replica->order.primary, own);
+    atomic_store(&replica->order.primary_id, primary);
     if (!own)
         leave_primary(replica);
-    forward_primary(replica->forward, raft_current_term(&replica->raft), primary, 0, own);
+    uint64_t link = replica->peers == NULL ? 0 : peers_link(replica->peers, primary);
+    forward_primary(replica->forward, raft_current_term(&replica->raft), primary, link, own);
 }
 
 /* ---- Commands on their way ---- */
