@@ -10,6 +10,7 @@ enum {
     SLOTS_MIN = 1024,
     SLOTS_MAX = 64 * 1024, /* a power of two: commands sent and not answered */
     /* Of a frame that is being put together: flags and lengths beside the commands. */
+    SHORT_LOOK_MS = 100, /* how often all are looked at for a deadline of their own */
     FRAME_ROOM = FORWARD_FRAME_MAX + ORDER_COMMAND_MAX + FORWARD_COMMANDS_MAX * 8 + 64,
 };
 
@@ -28,8 +29,10 @@ struct forward {
     struct queue pending;
     uint64_t term, server, link; /* the primary, as told */
     bool own;
-    bool hold;              /* it says that it is not, or is busy: wait a little */
-    uint64_t hold_until_ns; /* 0: from the next pump on */
+    bool hold;               /* it says that it is not, or is busy: wait a little */
+    uint64_t hold_until_ns;  /* 0: from the next pump on */
+    uint64_t short_until_ns; /* until then there may be some with a deadline of their own */
+    uint64_t short_look_ns;  /* when to look at all of them again */
 
     struct {
         uint64_t term, server, link; /* where to */
@@ -238,6 +241,19 @@ static bool send_frame(struct forward *forward)
     return true;
 }
 
+static uint64_t deadline_of(const struct forward *forward, const struct submission *s)
+{
+    uint32_t ms = s->deadline_ms ? s->deadline_ms : forward->config.deadline_ms;
+    return s->submitted_ns + ms * MS_NS;
+}
+
+static void note_deadlines(struct forward *forward, const struct submission *first)
+{
+    for (const struct submission *s = first; s != NULL; s = s->next)
+        if (s->deadline_ms != 0 && deadline_of(forward, s) > forward->short_until_ns)
+            forward->short_until_ns = deadline_of(forward, s);
+}
+
 static bool held(struct forward *forward, uint64_t now_ns)
 {
     if (forward->hold && forward->hold_until_ns == 0)
@@ -249,7 +265,9 @@ static bool held(struct forward *forward, uint64_t now_ns)
 
 void forward_pump(struct forward *forward, uint64_t now_ns)
 {
-    append(&forward->pending, ordering_take(forward->config.order));
+    struct submission *first = ordering_take(forward->config.order);
+    note_deadlines(forward, first);
+    append(&forward->pending, first);
     if (forward->own || forward->server == 0 || forward->link == 0 || held(forward, now_ns))
         return;
     while (forward->pending.first != NULL && forward->sent.frame_count < FORWARD_FRAMES &&
@@ -339,25 +357,53 @@ int forward_answers(struct forward *forward, uint64_t server, uint64_t link, str
 
 /* ---- The end ---- */
 
-void forward_expire(struct forward *forward, uint64_t now_ns)
+/* Those without a deadline of their own: the oldest stand in front. */
+static void expire_oldest(struct forward *forward, uint64_t now_ns, struct queue *late)
 {
-    uint64_t patience = forward->config.deadline_ms * MS_NS;
-    uint64_t begun = now_ns > patience ? now_ns - patience : 0;
-    struct queue late = {.last = &late.first};
     while (forward->sent.first < forward->sent.next) {
         struct slot *slot = slot_of(forward, forward->sent.first);
-        if (slot->submission->submitted_ns >= begun)
+        if (deadline_of(forward, slot->submission) >= now_ns)
             break;
-        push(&late, empty_slot(forward, slot));
+        push(late, empty_slot(forward, slot));
         advance(forward);
     }
-    while (forward->pending.first != NULL && forward->pending.first->submitted_ns < begun) {
+    while (forward->pending.first != NULL &&
+           deadline_of(forward, forward->pending.first) < now_ns) {
         struct submission *s = forward->pending.first;
         forward->pending.first = s->next;
-        push(&late, s);
+        push(late, s);
     }
     if (forward->pending.first == NULL)
         forward->pending.last = &forward->pending.first;
+}
+
+/* All: a read's barrier may stand behind purchases, which have more time. */
+static void expire_all(struct forward *forward, uint64_t now_ns, struct queue *late)
+{
+    for (uint64_t number = forward->sent.first; number < forward->sent.next; number++) {
+        struct slot *slot = slot_of(forward, number);
+        if (slot->submission != NULL && deadline_of(forward, slot->submission) < now_ns)
+            push(late, empty_slot(forward, slot));
+    }
+    advance(forward);
+    struct submission *s = take_all(&forward->pending);
+    while (s != NULL) {
+        struct submission *next = s->next;
+        push(deadline_of(forward, s) < now_ns ? late : &forward->pending, s);
+        s = next;
+    }
+}
+
+void forward_expire(struct forward *forward, uint64_t now_ns)
+{
+    struct queue late = {.last = &late.first};
+    uint64_t look_ns = SHORT_LOOK_MS * MS_NS;
+    if (now_ns < forward->short_look_ns || now_ns > forward->short_until_ns + 2 * look_ns) {
+        expire_oldest(forward, now_ns, &late);
+    } else {
+        expire_all(forward, now_ns, &late);
+        forward->short_look_ns = now_ns + look_ns;
+    }
     ordering_end(forward->config.order, late.first, ERR_NOPRIMARY);
 }
 
