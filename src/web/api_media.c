@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "web/api.h"
 #include "web/files.h"
+#include "web/media.h"
 #include "web/upload.h"
 
 #include <dirent.h>
@@ -42,6 +43,19 @@ void api_media_accept(struct exchange *x)
         api_refuse(x, 507, "no_room", arena_str(&x->arena, str_of(failure.text)), STR(""));
 }
 
+/* No other server has it: it would die with this one. */
+static enum app_verdict refuse_single(struct exchange *x, const struct media_spread *spread)
+{
+    const char *why = spread->failure.err ? spread->failure.text : "none of them is up";
+    exchange_add_header(x, STR("Retry-After"), STR("2"));
+    return api_refuse(x, 503, "no_copy",
+                      arena_printf(&x->arena,
+                                   "The file is on this server alone, as no other one could take "
+                                   "it (%s). Send it again.",
+                                   why),
+                      STR(""));
+}
+
 /* On a helper thread, once the body is complete. */
 enum app_verdict api_media_put(struct exchange *x)
 {
@@ -53,12 +67,18 @@ enum app_verdict api_media_put(struct exchange *x)
         return APP_DONE;
     if (upload_end(upload, &failure) || upload_keep(upload, name, &failure))
         return api_refuse(x, 507, "no_room", arena_str(&x->arena, str_of(failure.text)), STR(""));
+    struct media_spread spread;
+    media_keep_time(x, name);
+    media_send(x, name, &spread);
+    if (spread.others && !spread.reached)
+        return refuse_single(x, &spread);
     json_begin(&json, &x->arena);
     json_put_bool(&json, json.root, "done", true);
     json_put_text(&json, json.root, "name", arena_str(&x->arena, str_of(name)));
     json_put_text(&json, json.root, "url",
                   arena_printf(&x->arena, "/media/%.*s", STR_FMT(call_param(x, 0))));
     json_put_int(&json, json.root, "bytes", (int64_t)upload_size(upload));
+    json_put_int(&json, json.root, "servers", 1 + (int64_t)spread.reached);
     return api_send(x, &json);
 }
 
@@ -85,10 +105,19 @@ enum app_verdict api_media_delete(struct exchange *x)
     int err = folder < 0 || unlinkat(folder, name, 0) ? errno : 0;
     if (folder >= 0)
         close(folder);
-    if (err)
-        return api_failed(x, err == ENOENT ? ERR_NOTFOUND : ERR_IO, STR("there is no such file"));
+    if (err && err != ENOENT)
+        return api_failed(x, ERR_IO, STR("the file cannot be deleted"));
+    struct media_spread spread;
+    media_delete(x, name, &spread);
+    if (err && !spread.others)
+        return api_failed(x, ERR_NOTFOUND, STR("there is no such file"));
     json_begin(&json, &x->arena);
     json_put_bool(&json, json.root, "done", true);
+    if (spread.missed_count) {
+        yyjson_mut_val *list = json_put_list(&json, json.root, "missed");
+        for (unsigned i = 0; i < spread.missed_count; i++)
+            json_add_int(&json, list, (int64_t)spread.missed[i]);
+    }
     return api_send(x, &json);
 }
 

@@ -27,6 +27,7 @@ struct wait;
 struct web {
     struct app app;
     struct api *api;
+    struct media *media;
     struct web_settings settings;
     char names[WEB_TEMPLATES_MAX][48]; /* of the templates */
     struct template_set *templates;

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "web/asset.h"
 #include "web/call.h"
+#include "web/media.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -147,14 +148,36 @@ static struct str media_type(struct str path)
     return STR("application/octet-stream");
 }
 
+enum { FD_NONE = -1, FD_UNKNOWN = -2 };
+
+/* The file's descriptor, FD_NONE, or FD_UNKNOWN when it may be on a server that does not answer. */
+static int open_here_or_fetch(struct exchange *x, const char *folder, struct str path)
+{
+    char name[256];
+    int fd = open_below(folder, path);
+    if (fd >= 0 || path.len >= sizeof name || str_find_byte(path, '/') >= 0)
+        return fd;
+    switch (media_fetch(x, str_copy(name, sizeof name, path))) {
+    case MEDIA_HERE:
+        return open_below(folder, path);
+    case MEDIA_UNKNOWN:
+        return FD_UNKNOWN;
+    case MEDIA_NOWHERE:
+        break;
+    }
+    return FD_NONE;
+}
+
 enum app_verdict files_media(struct exchange *x)
 {
     const char *folder = call_web(x)->settings.media_dir;
     struct str path = call_param_text(x, 0);
     if (!folder || !*folder || !path.at || !files_path_is_plain(path))
         return call_fail(x, 404, STR(""));
-    int fd = open_below(folder, path);
+    int fd = open_here_or_fetch(x, folder, path);
     struct stat info;
+    if (fd == FD_UNKNOWN)
+        return call_fail(x, 503, STR("A server that may have this file does not answer."));
     if (fd < 0 || fstat(fd, &info) || !S_ISREG(info.st_mode)) {
         if (fd >= 0)
             close(fd);
@@ -169,6 +192,7 @@ enum app_verdict files_media(struct exchange *x)
                                          (unsigned long long)info.st_mtim.tv_nsec));
     exchange_add_header(x, STR("Last-Modified"), arena_str(&x->arena, str_of(date)));
     exchange_add_header(x, STR("Cache-Control"), STR("public, max-age=300"));
+    media_tell_time(x, &info);
     call_security_headers(x, true);
     exchange_reply_file(x, 200, media_type(path), fd, 0, (uint64_t)info.st_size);
     return APP_DONE;

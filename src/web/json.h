@@ -113,6 +113,7 @@ void json_put_some(struct json *json, yyjson_mut_val *object, const char *key, s
 void json_put_int(struct json *json, yyjson_mut_val *object, const char *key, int64_t value);
 void json_put_bool(struct json *json, yyjson_mut_val *object, const char *key, bool value);
 yyjson_mut_val *json_add_object(struct json *json, yyjson_mut_val *list);
+void json_add_int(struct json *json, yyjson_mut_val *list, int64_t value);
 void json_add_text(struct json *json, yyjson_mut_val *list, struct str text);
 
 #endif

@@ -82,6 +82,11 @@ yyjson_mut_val *json_add_object(struct json *json, yyjson_mut_val *list)
     return yyjson_mut_arr_add_obj(json->doc, list);
 }
 
+void json_add_int(struct json *json, yyjson_mut_val *list, int64_t value)
+{
+    yyjson_mut_arr_add_int(json->doc, list, value);
+}
+
 void json_add_text(struct json *json, yyjson_mut_val *list, struct str text)
 {
     yyjson_mut_arr_add_strn(json->doc, list, text.at ? text.at : "", text.len);

@@ -24,7 +24,7 @@ struct upload {
     struct upload *next; /* waiting for the writer */
     int folder, file;
     bool named; /* the file still has its hidden name */
-    char name[32];
+    char name[UPLOAD_HIDDEN];
     char *buffer;
     size_t fill;
     uint64_t written;
@@ -159,14 +159,18 @@ static void close_upload(void *argument)
     free(upload);
 }
 
+void upload_hidden_name(char name[static UPLOAD_HIDDEN])
+{
+    char text[ID_TEXT];
+    id_text(id_new(0), text);
+    snprintf(name, UPLOAD_HIDDEN, "%s%s", prefix, text + 16);
+}
+
 /* A new hidden file in the folder. */
 static int open_file(struct upload *upload)
 {
     for (int attempt = 0; attempt < 100; attempt++) {
-        struct id id = id_new(0);
-        char text[ID_TEXT];
-        id_text(id, text);
-        snprintf(upload->name, sizeof upload->name, "%s%s", prefix, text + 16);
+        upload_hidden_name(upload->name);
         upload->file =
             openat(upload->folder, upload->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (upload->file >= 0 || errno != EEXIST)

@@ -25,6 +25,9 @@ struct upload;
  * are refused. Thread: main. */
 int uploads_new(const char *spool_dir, struct uploads **uploads, struct failure *failure);
 void uploads_free(struct uploads *uploads); /* NULL is fine; no upload may be on its way */
+/* A name that no file has, for one that is not complete yet; uploads_clear knows it. */
+enum { UPLOAD_HIDDEN = 32 };
+void upload_hidden_name(char name[static UPLOAD_HIDDEN]);
 /* Clears DIR of what a crash left. */
 void uploads_clear(const char *dir);
 

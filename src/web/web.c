@@ -7,6 +7,7 @@
 #include "web/csrf.h"
 #include "web/fetch.h"
 #include "web/gate.h"
+#include "web/media.h"
 #include "web/sign.h"
 
 #include <stdlib.h>
@@ -182,9 +183,11 @@ int web_new(const struct web_settings *settings, struct web **web, struct failur
         .thread_stop = on_thread_stop,
     };
     int err = compile_templates(made, failure);
-    if (!err && (err = api_new(settings, &made->api, failure)))
-        template_set_free(made->templates);
+    err = err ? err : media_new(settings->secret, &made->media, failure);
+    err = err ? err : api_new(settings, &made->api, failure);
     if (err) {
+        media_free(made->media);
+        template_set_free(made->templates);
         free(made);
         return err;
     }
@@ -198,6 +201,7 @@ void web_free(struct web *web)
     if (!web)
         return;
     api_free(web->api);
+    media_free(web->media);
     traffic_close(&web->traffic);
     template_set_free(web->templates);
     free(web);
