@@ -356,6 +356,13 @@ void applier_call(struct applier *applier, void (*call)(void *context, struct ma
     pthread_mutex_unlock(&applier->mutex);
 }
 
+int applier_frozen_read(struct applier *applier, uint64_t offset, void *out, size_t len,
+                        struct failure *failure)
+{
+    struct machine *machine = &applier->config.machine;
+    return machine->frozen_read(machine->context, offset, out, len, failure);
+}
+
 /* The lock is held before and after. */
 static void run_errands(struct applier *applier)
 {

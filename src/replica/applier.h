@@ -69,6 +69,10 @@ void applier_ask_durable(struct applier *applier, uint64_t index);
 void applier_call(struct applier *applier, void (*call)(void *context, struct machine *machine),
                   void *context);
 
+/* Any thread, one at a time, between the machine's freeze and thaw. */
+int applier_frozen_read(struct applier *applier, uint64_t offset, void *out, size_t len,
+                        struct failure *failure);
+
 /* From within applier_call: TAP (lent; NULL: no more) is given all that is committed from now on,
  * in order, on the applier's thread. */
 struct applier_tap {

@@ -22,8 +22,10 @@ struct tail {
     uint64_t written; /* bytes */
     int reason;       /* errno of a write that failed */
 
-    uint64_t at;    /* the first record that was not taken */
-    uint64_t taken; /* the last entry that was */
+    /* The sending side's, with the offset of the first record after each: */
+    struct {
+        uint64_t index, at;
+    } taken, read;
     uint64_t given_back;
 };
 
@@ -144,18 +146,18 @@ const struct applier_tap *tail_tap(struct tail *tail)
 
 /* ---- The sending side ---- */
 
-/* How far the file is written; waits until that is beyond what was taken. */
+/* How far the file is written; waits until that is beyond what was read. */
 static int wait_for_more(struct tail *tail, uint64_t deadline_ns, uint64_t *end,
                          struct failure *failure)
 {
     struct timespec until = {.tv_sec = (time_t)(deadline_ns / SEC_NS),
                              .tv_nsec = (long)(deadline_ns % SEC_NS)};
     pthread_mutex_lock(&tail->mutex);
-    while (tail->written == tail->at && tail->reason == 0)
+    while (tail->written == tail->read.at && tail->reason == 0)
         if (pthread_cond_timedwait(&tail->more, &tail->mutex, &until) != 0)
             break;
     *end = tail->written;
-    int reason = tail->written == tail->at ? tail->reason : 0;
+    int reason = tail->written == tail->read.at ? tail->reason : 0;
     pthread_mutex_unlock(&tail->mutex);
     if (reason == 0)
         return 0;
@@ -175,57 +177,83 @@ static int read_header(const struct tail *tail, uint64_t at, uint64_t *index, si
     return 0;
 }
 
-/* Steps over what has been taken. */
-static int skip_taken(struct tail *tail, uint64_t after, uint64_t end)
+/* Steps *AT over what is at or below INDEX. */
+static int skip(const struct tail *tail, uint64_t index, uint64_t end, uint64_t *at)
 {
-    while (tail->at < end) {
-        uint64_t index;
+    while (*at < end) {
+        uint64_t next;
         size_t len;
-        if (read_header(tail, tail->at, &index, &len) != 0)
+        if (read_header(tail, *at, &next, &len) != 0)
             return ERR_IO;
-        if (index > after)
+        if (next > index)
             break;
-        tail->at += TAIL_HEADER + len;
-    }
-    tail->taken = after;
-    if (tail->at - tail->given_back >= GIVE_BACK_BYTES) {
-        /* Where the file system cannot, it is all given back at the end. */
-        fallocate(tail->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)tail->given_back,
-                  (off_t)(tail->at - tail->given_back));
-        tail->given_back = tail->at;
+        *at += TAIL_HEADER + len;
     }
     return 0;
 }
 
-int tail_read(struct tail *tail, uint64_t after, size_t room, uint64_t deadline_ns, struct buf *out,
-              struct failure *failure)
+static void give_back(struct tail *tail)
 {
-    uint64_t end = 0, from = 0, to = 0;
-    if (after < tail->taken)
+    if (tail->taken.at - tail->given_back < GIVE_BACK_BYTES)
+        return;
+    /* Where the file system cannot, it is all given back at the end. */
+    fallocate(tail->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)tail->given_back,
+              (off_t)(tail->taken.at - tail->given_back));
+    tail->given_back = tail->taken.at;
+}
+
+/* Notes how far R has come: TAKEN is behind AFTER by what it has not applied yet. */
+static int move_on(struct tail *tail, uint64_t taken, uint64_t after, uint64_t end)
+{
+    if (after < tail->read.index) { /* it lost what it had not applied: from there again */
+        tail->read.at = tail->taken.at;
+        tail->read.index = tail->taken.index;
+    }
+    if (skip(tail, after, end, &tail->read.at) != 0 || skip(tail, taken, end, &tail->taken.at) != 0)
+        return ERR_IO;
+    tail->read.index = after;
+    tail->taken.index = taken;
+    give_back(tail);
+    return 0;
+}
+
+/* The whole records of about ROOM bytes from the read position on end at *TO. */
+static int measure(const struct tail *tail, size_t room, uint64_t end, uint64_t *to)
+{
+    *to = tail->read.at;
+    while (*to < end && *to - tail->read.at < room) {
+        uint64_t index;
+        size_t len;
+        if (read_header(tail, *to, &index, &len) != 0)
+            return ERR_IO;
+        *to += TAIL_HEADER + len;
+    }
+    return 0;
+}
+
+int tail_read(struct tail *tail, uint64_t taken, uint64_t after, size_t room, uint64_t deadline_ns,
+              struct buf *out, struct failure *failure)
+{
+    uint64_t end = 0, to = 0;
+    if (taken < tail->taken.index || after < taken)
         return fail(failure, ERR_STATE, "entries after %llu are asked for, which were taken before",
                     (unsigned long long)after);
-    for (;;) {
+    do {
         int err = wait_for_more(tail, deadline_ns, &end, failure);
         if (err != 0)
             return err;
-        if (skip_taken(tail, after, end) != 0)
+        if (move_on(tail, taken, after, end) != 0)
             return fail_errno(failure, ERR_IO, "the changes since the copy began cannot be read");
-        if (tail->at < end || clock_mono_ns() >= deadline_ns)
-            break;
-    }
-    for (from = to = tail->at; to < end && to - from < room;) {
-        uint64_t index;
-        size_t len;
-        if (read_header(tail, to, &index, &len) != 0)
-            return fail_errno(failure, ERR_IO, "the changes since the copy began cannot be read");
-        to += TAIL_HEADER + len;
-    }
-    char *bytes = buf_room(out, (size_t)(to - from) + 1);
+    } while (tail->read.at == end && clock_mono_ns() < deadline_ns);
+    if (measure(tail, room, end, &to) != 0)
+        return fail_errno(failure, ERR_IO, "the changes since the copy began cannot be read");
+    size_t len = (size_t)(to - tail->read.at);
+    char *bytes = buf_room(out, len + 1);
     if (bytes == NULL)
         return fail(failure, ERR_NOMEM, "out of memory for a copy's entries");
-    if (pread(tail->fd, bytes, (size_t)(to - from), (off_t)from) != (ssize_t)(to - from))
+    if (pread(tail->fd, bytes, len, (off_t)tail->read.at) != (ssize_t)len)
         return fail_errno(failure, ERR_IO, "the changes since the copy began cannot be read");
-    out->len += (size_t)(to - from);
+    out->len += len;
     return 0;
 }
 

@@ -28,10 +28,10 @@ const struct applier_tap *tail_tap(struct tail *tail);
 
 /* What comes after entry AFTER, appended to OUT: whole records, about ROOM bytes at the most, at
  * least one when there is one. Waits until DEADLINE_NS for the first; 0 also when none has come.
- * What is at or below AFTER has been taken, and cannot be asked for again (ERR_STATE). ERR_FULL,
- * ERR_IO: the tail could not be written (on). */
-int tail_read(struct tail *tail, uint64_t after, size_t room, uint64_t deadline_ns, struct buf *out,
-              struct failure *failure);
+ * What is at or below TAKEN is not needed any more, and cannot be asked for again (ERR_STATE).
+ * ERR_FULL, ERR_IO: the tail could not be written (on). */
+int tail_read(struct tail *tail, uint64_t taken, uint64_t after, size_t room, uint64_t deadline_ns,
+              struct buf *out, struct failure *failure);
 
 /* Takes the next record off *BYTES; false: none is left. *DAMAGED: what is left is none. */
 bool tail_next(struct str *bytes, uint64_t *index, struct str *batch, bool *damaged);
