@@ -38,7 +38,7 @@ enum {
  * DEADLINE_NS (monotonic). The context says which certificates are believed (net/tls.h).
  * INTERRUPT is a descriptor (an eventfd): once it is readable, every call that would wait ends with
  * ERR_CLOSED; -1: none.
- *   ERR_CLOSED: the machine answers, and nobody listens there; or interrupted
+ *   ERR_CLOSED: the machine answers, and nobody listens there (or interrupted: the caller knows)
  *   ERR_DENIED: TLS did not come about (a certificate is not believed, or it is no TLS)
  *   ERR_TIMEOUT, ERR_IO (no route, reset), ERR_NOTFOUND (no such host), ERR_INVALID
  * Looking up a host's name may take longer than the deadline. */
