@@ -191,5 +191,7 @@ struct result {
 
 void result_encode(struct buf *out, const struct result *result);
 int result_decode(struct arena *arena, struct str record, struct result *result);
+/* The result's err alone, without reading its object; *TEXT is lent from RECORD. */
+int result_err(struct str record, struct str *text);
 
 #endif

@@ -49,16 +49,30 @@ void result_mark_replayed(char *record, size_t len)
     record[REPLAYED_AT] = 1;
 }
 
-int result_decode(struct arena *arena, struct str record, struct result *result)
+static int get_head(struct wire *in, struct result *result)
 {
     *result = (struct result){0};
+    uint64_t version = wire_u64_max(in, RESULT_VERSION);
+    result->replayed = wire_bool(in);
+    result->err = (int)wire_u64_max(in, ERR_COUNT - 1);
+    result->text = wire_str(in);
+    result->kind = (enum result_kind)wire_u64_max(in, RESULT_NUMBER);
+    return in->bad || version == 0 ? ERR_INVALID : 0;
+}
+
+int result_err(struct str record, struct str *text)
+{
+    struct result result;
     struct wire in = wire_of(record);
-    uint64_t version = wire_u64_max(&in, RESULT_VERSION);
-    result->replayed = wire_bool(&in);
-    result->err = (int)wire_u64_max(&in, ERR_COUNT - 1);
-    result->text = wire_str(&in);
-    result->kind = (enum result_kind)wire_u64_max(&in, RESULT_NUMBER);
-    if (in.bad || version == 0)
+    int err = get_head(&in, &result);
+    *text = result.text;
+    return err ? err : result.err;
+}
+
+int result_decode(struct arena *arena, struct str record, struct result *result)
+{
+    struct wire in = wire_of(record);
+    if (get_head(&in, result))
         return ERR_INVALID;
     if (result->kind == RESULT_CART)
         record_get_cart(&in, arena, &result->cart);

@@ -1,0 +1,334 @@
+#include "bench/failover.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "bench/ask.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <yyjson.h>
+
+enum {
+    HEALTHY_MS = 30000, /* at most, between two rounds */
+    LOOK_MS = 5,
+    QUIET_MS = 100,      /* before and after each handover */
+    MET_MS = 300,        /* a change that began so long after it did not meet it */
+    DEADLINE_MS = 30000, /* for the first success */
+    RECORDS_MAX = 2 << 20,
+};
+
+struct bench {
+    const struct failover_cluster *cluster;
+    struct ask *operators[FAILOVER_SERVERS], *shoppers[FAILOVER_SERVERS];
+    char body[160];
+};
+
+static void pause_ms(unsigned ms)
+{
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * (long)MS_NS}, NULL);
+}
+
+/* ---- How the cluster is ---- */
+
+struct view {
+    unsigned up, primary; /* primary: from 0; FAILOVER_SERVERS: none */
+    uint64_t worst_lag;
+};
+
+static bool look(struct ask *operator, struct view * view)
+{
+    *view = (struct view){.primary = FAILOVER_SERVERS};
+    if (ask_for(operator, "/api/v1/cluster", NULL) != 200)
+        return false;
+    struct str text = ask_text(operator);
+    yyjson_doc *doc = yyjson_read(text.at, text.len, 0);
+    yyjson_val *list = yyjson_obj_get(yyjson_doc_get_root(doc), "servers");
+    yyjson_val *server;
+    yyjson_arr_iter each = yyjson_arr_iter_with(list);
+    while ((server = yyjson_arr_iter_next(&each))) {
+        const char *role = yyjson_get_str(yyjson_obj_get(server, "role"));
+        const char *state = yyjson_get_str(yyjson_obj_get(server, "state"));
+        uint64_t id = yyjson_get_uint(yyjson_obj_get(server, "id"));
+        uint64_t lag = yyjson_get_uint(yyjson_obj_get(server, "lag_entries"));
+        view->up += state && strcmp(state, "up") == 0;
+        view->worst_lag = lag > view->worst_lag ? lag : view->worst_lag;
+        if (role && strcmp(role, "primary") == 0 && id >= 1 && id <= FAILOVER_SERVERS)
+            view->primary = (unsigned)id - 1;
+    }
+    yyjson_doc_free(doc);
+    return true;
+}
+
+/* Waits until every server sees all of them up, caught up, and the same primary. */
+static int wait_healthy(struct bench *bench, unsigned *primary, struct failure *failure)
+{
+    uint64_t end = clock_mono_ns() + HEALTHY_MS * MS_NS;
+    while (clock_mono_ns() < end) {
+        unsigned agree = 0;
+        struct view first = {.primary = FAILOVER_SERVERS}, view;
+        for (unsigned i = 0; i < FAILOVER_SERVERS; i++) {
+            if (!look(bench->operators[i], &view) || view.up != FAILOVER_SERVERS ||
+                view.worst_lag > 0 || view.primary == FAILOVER_SERVERS)
+                break;
+            if (i == 0)
+                first = view;
+            agree += view.primary == first.primary;
+        }
+        if (agree == FAILOVER_SERVERS) {
+            *primary = first.primary;
+            return 0;
+        }
+        pause_ms(LOOK_MS);
+    }
+    return fail(failure, ERR_TIMEOUT,
+                "the three servers were not all up and caught up within %d s of each other",
+                HEALTHY_MS / 1000);
+}
+
+static bool is_success(int status)
+{
+    return status == 200 || status == 201;
+}
+
+/* ---- It goes at once ---- */
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void sum_up(double *times, unsigned count, struct failover_times *out)
+{
+    qsort(times, count, sizeof *times, compare);
+    out->rounds = count;
+    out->median_ms = times[count / 2];
+    out->p90_ms = times[(count - 1) * 9 / 10];
+    out->worst_ms = times[count - 1];
+}
+
+/* The first change that succeeds through SHOPPER, from BEGIN on. */
+static int first_success(struct bench *bench, struct ask *shopper, uint64_t begin, double *ms,
+                         uint64_t *refused, struct failure *failure)
+{
+    int status = ask_for(shopper, "/carts", bench->body);
+    while (!is_success(status)) {
+        ++*refused;
+        if (clock_mono_ns() > begin + DEADLINE_MS * MS_NS)
+            return fail(failure, ERR_TIMEOUT,
+                        "nothing could be changed for %d s after the primary had gone (last "
+                        "answer: %d)",
+                        DEADLINE_MS / 1000, status);
+        pause_ms(1);
+        status = ask_again(shopper);
+    }
+    *ms = (double)(clock_mono_ns() - begin) / 1e6;
+    return 0;
+}
+
+static int one_round(struct bench *bench, unsigned number, bool kill, double *ms, uint64_t *refused,
+                     struct failure *failure)
+{
+    const struct failover_cluster *cluster = bench->cluster;
+    unsigned primary = 0;
+    int err = wait_healthy(bench, &primary, failure);
+    if (err)
+        return err;
+    struct ask *shopper = bench->shoppers[(primary + 1 + number % 2) % FAILOVER_SERVERS];
+    /* Its connection stands, as a shopper's would. */
+    if (!is_success(ask_for(shopper, "/carts", bench->body)))
+        return fail(failure, ERR_STATE, "a healthy cluster refused a cart: %.*s",
+                    STR_FMT(str_sub(ask_text(shopper), 0, 200)));
+    uint64_t begin = clock_mono_ns();
+    err = kill ? cluster->kill(cluster->context, primary, failure)
+               : cluster->hang(cluster->context, primary, true, failure);
+    err = err ? err : first_success(bench, shopper, begin, ms, refused, failure);
+    int back = kill ? cluster->start(cluster->context, primary, failure)
+                    : cluster->hang(cluster->context, primary, false, failure);
+    return err ? err : back;
+}
+
+static int at_once(struct bench *bench, unsigned rounds, bool kill, struct failover_times *out,
+                   struct failure *failure)
+{
+    double *times = calloc(rounds, sizeof *times);
+    int err = times ? 0 : fail(failure, ERR_NOMEM, "out of memory");
+    for (unsigned i = 0; !err && i < rounds; i++)
+        err = one_round(bench, i, kill, &times[i], &out->refused, failure);
+    if (!err)
+        sum_up(times, rounds, out);
+    free(times);
+    return err;
+}
+
+/* ---- As planned ---- */
+
+struct change {
+    uint64_t begin_ns, end_ns;
+    bool failed;
+};
+
+/* One who changes carts at one server all the time. */
+struct writer {
+    struct bench *bench;
+    struct ask *shopper;
+    struct change *changes;
+    unsigned count;
+    const atomic_bool *over;
+    pthread_t thread;
+};
+
+static void *write_on(void *argument)
+{
+    struct writer *writer = argument;
+    while (!atomic_load(writer->over) && writer->count < RECORDS_MAX) {
+        struct change *change = &writer->changes[writer->count++];
+        change->begin_ns = clock_mono_ns();
+        change->failed = !is_success(ask_for(writer->shopper, "/carts", writer->bench->body));
+        change->end_ns = clock_mono_ns();
+        pause_ms(1);
+    }
+    return NULL;
+}
+
+struct window {
+    uint64_t begin_ns, end_ns; /* of the handover's own request */
+};
+
+static int hand_over(struct bench *bench, struct window *windows, unsigned rounds,
+                     struct failure *failure)
+{
+    for (unsigned i = 0; i < rounds; i++) {
+        unsigned primary = 0;
+        int err = wait_healthy(bench, &primary, failure);
+        if (err)
+            return err;
+        pause_ms(QUIET_MS);
+        struct ask *operator= bench->operators[(primary + i) % FAILOVER_SERVERS];
+        windows[i].begin_ns = clock_mono_ns();
+        int status = ask_for(operator, "/api/v1/cluster/handover", "{}");
+        windows[i].end_ns = clock_mono_ns();
+        if (status != 200)
+            return fail(failure, ERR_STATE, "a handover was answered %d: %.*s", status,
+                        STR_FMT(str_sub(ask_text(operator), 0, 200)));
+        pause_ms(QUIET_MS);
+    }
+    return 0;
+}
+
+static bool met(const struct change *change, const struct window *windows, unsigned rounds)
+{
+    for (unsigned i = 0; i < rounds; i++)
+        if (change->begin_ns < windows[i].end_ns + MET_MS * MS_NS &&
+            change->end_ns > windows[i].begin_ns)
+            return true;
+    return false;
+}
+
+static void judge(const struct writer *writers, const struct window *windows, unsigned rounds,
+                  double *quiet, struct failover_report *report)
+{
+    unsigned quiet_count = 0;
+    for (unsigned w = 0; w < FAILOVER_SERVERS; w++)
+        for (unsigned i = 0; i < writers[w].count; i++) {
+            const struct change *change = &writers[w].changes[i];
+            double ms = (double)(change->end_ns - change->begin_ns) / 1e6;
+            report->planned.changes++;
+            report->planned.failed += change->failed;
+            if (!met(change, windows, rounds))
+                quiet[quiet_count++] = ms;
+            else if (ms > report->planned.worst_met_ms)
+                report->planned.worst_met_ms = ms;
+        }
+    if (quiet_count == 0)
+        return;
+    qsort(quiet, quiet_count, sizeof *quiet, compare);
+    report->planned.median_ms = quiet[quiet_count / 2];
+    report->planned.worst_ms = quiet[quiet_count - 1];
+    report->planned.worst_added_ms = report->planned.worst_met_ms - report->planned.median_ms;
+}
+
+static double command_median(const struct window *windows, double *times, unsigned rounds)
+{
+    for (unsigned i = 0; i < rounds; i++)
+        times[i] = (double)(windows[i].end_ns - windows[i].begin_ns) / 1e6;
+    qsort(times, rounds, sizeof *times, compare);
+    return times[rounds / 2];
+}
+
+static int drive(struct bench *bench, struct writer *writers, struct window *windows,
+                 unsigned rounds, struct failure *failure)
+{
+    atomic_bool over = false;
+    unsigned started = 0;
+    int err = 0;
+    for (; !err && started < FAILOVER_SERVERS; started++) {
+        writers[started].over = &over;
+        if (pthread_create(&writers[started].thread, NULL, write_on, &writers[started])) {
+            err = fail_errno(failure, ERR_NOMEM, "cannot start a thread");
+            break;
+        }
+    }
+    err = err ? err : hand_over(bench, windows, rounds, failure);
+    atomic_store(&over, true);
+    for (unsigned i = 0; i < started; i++)
+        pthread_join(writers[i].thread, NULL);
+    return err;
+}
+
+static int planned(struct bench *bench, unsigned rounds, struct failover_report *report,
+                   struct failure *failure)
+{
+    struct writer writers[FAILOVER_SERVERS] = {{0}};
+    struct window *windows = calloc(rounds, sizeof *windows);
+    double *times = calloc((size_t)FAILOVER_SERVERS * RECORDS_MAX, sizeof *times);
+    int err = windows && times ? 0 : fail(failure, ERR_NOMEM, "out of memory");
+    for (unsigned i = 0; i < FAILOVER_SERVERS; i++) {
+        writers[i].bench = bench;
+        writers[i].shopper = bench->shoppers[i];
+        writers[i].changes = calloc(RECORDS_MAX, sizeof *writers[i].changes);
+        if (!err && !writers[i].changes)
+            err = fail(failure, ERR_NOMEM, "out of memory");
+    }
+    err = err ? err : drive(bench, writers, windows, rounds, failure);
+    if (!err) {
+        report->planned.rounds = rounds;
+        judge(writers, windows, rounds, times, report);
+        report->planned.command_median_ms = command_median(windows, times, rounds);
+    }
+    for (unsigned i = 0; i < FAILOVER_SERVERS; i++)
+        free(writers[i].changes);
+    free(times);
+    free(windows);
+    return err;
+}
+
+/* ---- The whole ---- */
+
+int failover_run(const struct failover_cluster *cluster, unsigned rounds,
+                 struct failover_report *report, struct failure *failure)
+{
+    struct bench bench = {.cluster = cluster};
+    int err = 0;
+    *report = (struct failover_report){0};
+    snprintf(bench.body, sizeof bench.body,
+             "{\"line_items\":[{\"item\":{\"id\":\"%s\"},\"quantity\":1}]}", cluster->item);
+    for (unsigned i = 0; i < FAILOVER_SERVERS; i++) {
+        bench.operators[i] = ask_new(cluster->urls[i], cluster->token);
+        bench.shoppers[i] = ask_new(cluster->urls[i], NULL);
+        if (!bench.operators[i] || !bench.shoppers[i])
+            err = fail(failure, ERR_NOMEM, "out of memory");
+    }
+    err = err ? err : planned(&bench, rounds, report, failure);
+    err = err ? err : at_once(&bench, rounds, true, &report->killed, failure);
+    err = err ? err : at_once(&bench, rounds, false, &report->hanging, failure);
+    for (unsigned i = 0; i < FAILOVER_SERVERS; i++) {
+        ask_free(bench.operators[i]);
+        ask_free(bench.shoppers[i]);
+    }
+    return err;
+}
