@@ -216,9 +216,12 @@ static void keep_sent(struct forward *forward, size_t count)
     forward->sent.term = forward->term;
     forward->sent.server = forward->server;
     forward->sent.link = forward->link;
+    struct ordering *order = forward->config.order;
     for (size_t i = 0; i < count; i++) {
         struct submission *s = forward->pending.first;
         forward->pending.first = s->next;
+        atomic_fetch_add_explicit(s->sent ? &order->resent : &order->forwarded, 1,
+                                  memory_order_relaxed);
         *slot_of(forward, forward->sent.next++) = (struct slot){s, s->sent};
         s->sent = true;
         forward->sent.bytes += s->command.len;

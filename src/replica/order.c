@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <time.h>
 
+enum { STALE_MS = 60000 }; /* what is older is not news but a log that is read again */
+
 void ordering_init(struct ordering *order, uint64_t waiting_max, uint64_t waiting_bytes_max,
                    uint64_t wait_ms, void (*wake)(void *context), void *wake_context)
 {
@@ -148,8 +150,11 @@ void ordering_end(struct ordering *order, struct submission *first, int err)
 
 void ordering_applied(struct ordering *order, uint64_t index, int64_t time_ms)
 {
+    int64_t age_ms = clock_wall_ms() - time_ms;
     atomic_store(&order->applied_time_ms, time_ms);
     awaits_applied(&order->awaits, index);
+    if (age_ms < STALE_MS) /* else it is catching up with its own log */
+        latency_record(&order->staleness, age_ms > 0 ? (uint64_t)age_ms * MS_NS : 0);
 }
 
 static struct timespec in_ms(unsigned ms)
@@ -308,6 +313,9 @@ void order_report(struct ordering *order, struct order_status_report *report)
     *report = (struct order_status_report){
         .primary = atomic_load(&order->primary),
         .primary_id = atomic_load(&order->primary_id),
+        .ready = atomic_load(&order->ready),
+        .lag_entries = atomic_load(&order->lag_entries),
+        .lag_ms = atomic_load(&order->lag_ms),
         .term = atomic_load(&order->term),
         .last_index = atomic_load(&order->last_index),
         .applied_index = order_applied(order),
@@ -318,8 +326,13 @@ void order_report(struct ordering *order, struct order_status_report *report)
         .entries = atomic_load(&order->entries),
         .commands = atomic_load(&order->commands),
         .bytes = atomic_load(&order->bytes),
+        .primaries = atomic_load(&order->primaries),
+        .forwarded = atomic_load(&order->forwarded),
+        .resent = atomic_load(&order->resent),
+        .sent_bytes = atomic_load(&order->sent_bytes),
         .loop_max_ns = atomic_exchange(&order->loop_max_ns, 0),
         .loop_cpu_max_ns = atomic_exchange(&order->loop_cpu_max_ns, 0),
     };
     latency_quantiles(&order->append, &report->append_ns_p50, &report->append_ns_p99);
+    latency_quantiles(&order->staleness, &report->staleness_ns_p50, &report->staleness_ns_p99);
 }

@@ -66,7 +66,8 @@ struct awaiting {
 };
 /* Any thread. True: it has already, DONE is not called. */
 bool order_await(struct ordering *order, struct awaiting *awaiting);
-/* The same on the calling thread, which must not be one of replica's: 0, ERR_TIMEOUT, ERR_CLOSED. */
+/* The same on the calling thread, which must not be one of replica's: 0, ERR_TIMEOUT, ERR_CLOSED.
+ */
 int order_await_wait(struct ordering *order, uint64_t index, unsigned timeout_ms);
 /* What this server's copy has applied. */
 uint64_t order_applied(struct ordering *order);
@@ -85,6 +86,12 @@ struct order_status_report {
     uint64_t loop_max_ns;                  /* longest turn of the Raft loop since the last report */
     uint64_t loop_cpu_max_ns;              /* the same, counting only when it had a processor */
     uint64_t append_ns_p50, append_ns_p99; /* durable log write, recent */
+    /* How old what was applied lately was when this copy had it: from the time that the primary
+     * gave it, so that the difference of the two clocks is in it. */
+    uint64_t staleness_ns_p50, staleness_ns_p99;
+    /* Since start: how often a server became primary; commands sent to the primary, and sent
+     * again; bytes of Raft's messages sent to the others. */
+    uint64_t primaries, forwarded, resent, sent_bytes;
 };
 void order_report(struct ordering *order, struct order_status_report *report);
 

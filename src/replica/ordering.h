@@ -39,9 +39,15 @@ struct ordering {
     /* Published by the Raft thread (first part) and by the applier. */
     atomic_bool primary;
     atomic_uint_fast64_t primary_id; /* 0: nobody is known */
+    atomic_bool ready;
+    atomic_uint_fast64_t lag_entries, lag_ms;
     atomic_uint_fast64_t term, last_index, entries, commands, bytes;
     atomic_uint_fast64_t loop_max_ns, loop_cpu_max_ns;
     struct latency append;
+    atomic_uint_fast64_t primaries;         /* how often a server became primary */
+    atomic_uint_fast64_t forwarded, resent; /* commands, to the primary; again */
+    atomic_uint_fast64_t sent_bytes;        /* of Raft's messages, to the others */
+    struct latency staleness;               /* the applier's: from log time to being seen here */
     atomic_int_fast64_t applied_time_ms;
     struct awaits awaits; /* who waits for the copy, and what it has applied */
 };
