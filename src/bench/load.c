@@ -22,6 +22,7 @@ enum {
     OTHER_FILES = 64,    /* descriptors besides the connections' */
     RETRY_NS = 20000000, /* between two attempts to connect */
     REQUEST_MAX = 256 << 10,
+    LOAD_URLS_MAX = 1 + LOAD_ALSO_MAX,
 };
 
 struct worker;
@@ -52,7 +53,8 @@ struct effort {
 
 struct worker {
     const struct load_config *config;
-    struct peer_kind kind;
+    struct peer_kind kinds[LOAD_URLS_MAX]; /* of each URL */
+    unsigned first_client;                 /* its number */
     struct loop *loop;
     struct timer end, begin, first;
     struct watch arrivals; /* a timerfd: epoll's milliseconds are too coarse */
@@ -263,11 +265,13 @@ static void closed(struct peer *peer)
 static void connect_again(struct timer *timer, uint64_t now_ns)
 {
     struct client *client = CONTAINER_OF(timer, struct client, retry);
-    client->peer = peer_new(&client->worker->kind, client);
+    struct worker *w = client->worker;
+    unsigned number = w->first_client + (unsigned)(client - w->clients);
+    client->peer = peer_new(&w->kinds[number % (1 + w->config->also_count)], client);
     if (client->peer)
         return;
-    client->worker->reason = errno;
-    loop_timer_set(client->worker->loop, timer, now_ns + RETRY_NS);
+    w->reason = errno;
+    loop_timer_set(w->loop, timer, now_ns + RETRY_NS);
 }
 
 /* ---- A worker's time ---- */
@@ -390,9 +394,12 @@ static int worker_init(struct worker *w, const struct load_config *config, unsig
     w->backlog = calloc(BACKLOG, sizeof *w->backlog);
     w->arrivals.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     w->arrivals.ready = arrivals_due;
-    w->kind.loop = w->loop;
-    w->kind.events = (struct peer_events){connected, answered, closed};
-    w->kind.bytes_in = &w->bytes_in;
+    w->first_client = first;
+    for (unsigned i = 0; i <= config->also_count; i++) {
+        w->kinds[i].loop = w->loop;
+        w->kinds[i].events = (struct peer_events){connected, answered, closed};
+        w->kinds[i].bytes_in = &w->bytes_in;
+    }
     if (!w->loop || !w->backlog || w->arrivals.fd < 0)
         return fail(failure, ERR_NOMEM, "no memory for the generator");
     loop_watch(w->loop, &w->arrivals, EPOLLIN);
@@ -431,13 +438,13 @@ static void *worker_main(void *argument)
 /* ---- The whole ---- */
 
 /* "http://HOST:PORT" into the kind of peers. */
-static int read_url(const struct load_config *config, struct peer_kind *kind,
+static int read_url(const struct load_config *config, const char *url, struct peer_kind *kind,
                     struct failure *failure)
 {
-    struct str rest = str_of(config->url);
+    struct str rest = str_of(url);
     if (!str_starts(rest, STR("http://")))
         return fail(failure, ERR_INVALID, "%s is no http:// address (the generator has no TLS)",
-                    config->url);
+                    url);
     rest = str_from(rest, 7);
     ptrdiff_t slash = str_find_byte(rest, '/');
     kind->authority = slash < 0 ? rest : str_sub(rest, 0, (size_t)slash);
@@ -471,7 +478,7 @@ static void add_up(const struct worker *w, struct bench_report *report, struct h
 }
 
 static int run_workers(struct worker *workers, const struct load_config *config,
-                       const struct peer_kind *kind, struct bench_report *report,
+                       const struct peer_kind *kinds, struct bench_report *report,
                        struct failure *failure)
 {
     struct histogram *late = calloc(1, sizeof *late);
@@ -479,7 +486,7 @@ static int run_workers(struct worker *workers, const struct load_config *config,
     int err = late ? 0 : fail(failure, ERR_NOMEM, "no memory for the generator");
     for (unsigned i = 0; !err && i < config->threads; i++) {
         struct worker *w = &workers[i];
-        w->kind = *kind;
+        memcpy(w->kinds, kinds, sizeof w->kinds);
         w->client_count =
             config->connections / config->threads + (i < config->connections % config->threads);
         w->rate = config->rate / config->threads;
@@ -504,8 +511,10 @@ static int run_workers(struct worker *workers, const struct load_config *config,
 
 int load_run(const struct load_config *config, struct bench_report *report, struct failure *failure)
 {
-    struct peer_kind kind = {0};
-    int err = read_url(config, &kind, failure);
+    struct peer_kind kinds[LOAD_URLS_MAX] = {{0}};
+    int err = read_url(config, config->url, &kinds[0], failure);
+    for (unsigned i = 0; !err && i < config->also_count; i++)
+        err = read_url(config, config->also[i], &kinds[i + 1], failure);
     if (err)
         return err;
     CHECK(config->threads > 0 && config->threads <= config->connections && config->streams > 0);
@@ -523,7 +532,7 @@ int load_run(const struct load_config *config, struct bench_report *report, stru
     report->connections = config->connections;
     report->threads = config->threads;
     report->http2 = config->http2;
-    err = run_workers(workers, config, &kind, report, failure);
+    err = run_workers(workers, config, kinds, report, failure);
     for (unsigned i = 0; i < config->threads; i++)
         worker_close(&workers[i]);
     free(workers);

@@ -16,8 +16,12 @@
 #include "bench/report.h"
 #include "bench/script.h"
 
+enum { LOAD_ALSO_MAX = 15 };
+
 struct load_config {
-    const char *url; /* "http://127.0.0.1:8080" */
+    const char *url;                 /* "http://127.0.0.1:8080" */
+    const char *also[LOAD_ALSO_MAX]; /* others of its kind, each with as many connections */
+    unsigned also_count;
     const struct script *script;
     const void *script_context;
     unsigned connections; /* each with one visitor; with HTTP/2, `streams` of them */
