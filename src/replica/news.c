@@ -10,6 +10,7 @@ void news_encode(struct buf *out, const struct news *news, const struct news_boo
     wire_put_u64(out, news->term);
     wire_put_u64(out, news->leader);
     wire_put_u64(out, news->last_index);
+    wire_put_u64(out, news->last_term);
     wire_put_u64(out, news->commit_index);
     wire_put_u64(out, news->applied_index);
     wire_put_i64(out, news->applied_time_ms);
@@ -39,6 +40,7 @@ int news_decode(struct str payload, struct news *news, struct news_book *book)
     news->term = wire_u64(&in);
     news->leader = wire_u64(&in);
     news->last_index = wire_u64(&in);
+    news->last_term = wire_u64(&in);
     news->commit_index = wire_u64(&in);
     news->applied_index = wire_u64(&in);
     news->applied_time_ms = wire_i64(&in);

@@ -17,9 +17,9 @@
 enum { NEWS_MS = 200, NEWS_BOOK_MS = 2000 };
 
 struct news {
-    uint64_t term, leader; /* whom it follows; itself when it is primary; 0: nobody */
-    uint64_t last_index;   /* of its log */
-    uint64_t commit_index; /* as far as it knows */
+    uint64_t term, leader;          /* whom it follows; itself when it is primary; 0: nobody */
+    uint64_t last_index, last_term; /* of its log */
+    uint64_t commit_index;          /* as far as it knows */
     uint64_t applied_index;
     int64_t applied_time_ms;           /* log time */
     uint64_t lag_entries, lag_ms;      /* behind what it knows to be committed */

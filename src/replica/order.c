@@ -304,7 +304,8 @@ uint64_t order_applied(struct ordering *order)
 
 bool order_is_primary(struct ordering *order, int64_t *log_time_ms)
 {
-    *log_time_ms = atomic_load(&order->applied_time_ms);
+    if (log_time_ms != NULL)
+        *log_time_ms = atomic_load(&order->applied_time_ms);
     return atomic_load(&order->primary);
 }
 

@@ -84,6 +84,14 @@ static void leave_primary(struct replica *replica)
     ordering_end(&replica->order, guests, ERR_NOPRIMARY);
 }
 
+static void note_primary(struct ordering *order, uint64_t primary)
+{
+    uint64_t before = atomic_exchange(&order->primary_id, primary);
+    /* Between two primaries there is nobody for a while, and it may be the same again. */
+    if (primary != 0 && primary != before)
+        atomic_fetch_add(&order->primaries, 1);
+}
+
 static void look_for_primary(struct replica *replica)
 {
     raft_id primary = 0;
@@ -91,7 +99,7 @@ static void look_for_primary(struct replica *replica)
     bool own = is_primary(replica);
     raft_leader(&replica->raft, &primary, &address);
     atomic_store(&replica->order.primary, own);
-    atomic_store(&replica->order.primary_id, primary);
+    note_primary(&replica->order, primary);
     if (!own)
         leave_primary(replica);
     uint64_t link = replica->peers == NULL ? 0 : peers_link(replica->peers, primary);
@@ -143,8 +151,11 @@ static void expire(struct replica *replica)
 /* Once, when the log that was there at the start is on its way to the applier. */
 static void mark_caught_up(struct replica *replica)
 {
-    if (replica->mark_pushed || !is_primary(replica) ||
-        raft_last_applied(&replica->raft) < raft_last_index(&replica->raft))
+    if (replica->mark_pushed)
+        return;
+    /* One of several starts without a majority too; it says itself when it has caught up. */
+    if (replica->links == NULL && (!is_primary(replica) || raft_last_applied(&replica->raft) <
+                                                               raft_last_index(&replica->raft)))
         return;
     struct applier_entry *mark = applier_entry_new(STR_NONE);
     if (mark == NULL)

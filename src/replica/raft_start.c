@@ -1,8 +1,14 @@
 #include "base/random.h"
-#include "replica/raft_thread.h"
+#include "replica/raft_links.h"
 #include "replica/transport.h"
 
-enum { BACKLOG_BYTES = 64 * 1024 * 1024 }; /* of a follower's applier; above, entries are dropped */
+#include <stdio.h>
+
+enum {
+    BACKLOG_BYTES = 64 * 1024 * 1024, /* of a follower's applier; above, entries are dropped */
+    IN_FLIGHT_ENTRIES = 64,           /* to a follower that catches up; at most 16 MiB */
+    INSTALL_SNAPSHOT_MS = 500,        /* it is a few bytes, and dropped by who is busy: again */
+};
 
 static int raft_failed(struct replica *replica, const char *doing, int status)
 {
@@ -17,14 +23,32 @@ static int raft_failed(struct replica *replica, const char *doing, int status)
                 replica->log_dir, doing, raft_strerror(status), more[0] != 0 ? ": " : "", more);
 }
 
+/* The configuration that a new log begins with. A server that joins has none: it waits for the
+ * primary's log. Addresses are in the book; libraft only wants them to differ. */
+static int first_configuration(const struct replica *replica,
+                               struct raft_configuration *configuration)
+{
+    const struct replica_cluster *cluster = replica->config.cluster;
+    raft_configuration_init(configuration);
+    if (cluster == NULL)
+        return raft_configuration_add(configuration, replica->config.id, "alone", RAFT_VOTER);
+    int status = 0;
+    for (unsigned i = 0; status == 0 && i < cluster->founder_count; i++) {
+        char address[24];
+        uint64_t id = cluster->founders[i].id;
+        snprintf(address, sizeof address, "%llu", (unsigned long long)id);
+        status = raft_configuration_add(configuration, id, address, RAFT_VOTER);
+    }
+    return status;
+}
+
 static int bootstrap(struct replica *replica)
 {
-    struct raft_configuration alone;
-    raft_configuration_init(&alone);
-    int status = raft_configuration_add(&alone, replica->config.id, "alone", RAFT_VOTER);
-    if (status == 0)
-        status = raft_bootstrap(&replica->raft, &alone);
-    raft_configuration_close(&alone);
+    struct raft_configuration first;
+    int status = first_configuration(replica, &first);
+    if (status == 0 && first.n > 0)
+        status = raft_bootstrap(&replica->raft, &first);
+    raft_configuration_close(&first);
     if (status != 0 && status != RAFT_CANTBOOTSTRAP) /* normal but at the first start */
         return raft_failed(replica, "the log cannot be begun", status);
     /* From here on the record of votes is there: its absence says that there was no
@@ -35,10 +59,15 @@ static int bootstrap(struct replica *replica)
 static void set_up_raft(struct replica *replica)
 {
     const struct replica_config *config = &replica->config;
+    unsigned seed;
+    random_secret(&seed, sizeof seed);
+    raft_seed(&replica->raft, seed); /* all servers would have the same election timeouts */
     raft_set_election_timeout(&replica->raft, config->election_ms);
     raft_set_heartbeat_timeout(&replica->raft, config->heartbeat_ms);
     raft_set_snapshot_threshold(&replica->raft, config->snapshot_threshold);
     raft_set_pre_vote(&replica->raft, true);
+    raft_set_max_inflight_entries(&replica->raft, IN_FLIGHT_ENTRIES);
+    raft_set_install_snapshot_timeout(&replica->raft, INSTALL_SNAPSHOT_MS);
     replica->threshold = config->snapshot_threshold;
 
     uint64_t origin;
@@ -60,25 +89,22 @@ static bool applier_behind(void *context)
     struct replica *replica = context;
     return applier_backlog(replica->applier) > BACKLOG_BYTES;
 }
-/* 0, or an error after which begin_close or close_handles has been called. */
-int raft_thread_start(struct replica *replica)
+
+/* libraft on its disk, with our guards; nothing runs yet. */
+static int open_raft(struct replica *replica)
 {
     transport_alone(&replica->transport);
     int status =
         raft_uv_init(&replica->io.raft, &replica->loop, replica->log_dir, &replica->transport);
-    if (status != 0) {
-        raft_thread_close_handles(replica);
+    if (status != 0)
         return fail(&replica->failure, ERR_IO, "%s: %s", replica->log_dir, raft_strerror(status));
-    }
     raft_uv_set_auto_recovery(&replica->io.raft, false);
     raft_uv_set_tracer(&replica->io.raft, NULL); /* it formats each message, wanted or not, */
     raft_fsm_make(replica);
     status =
         raft_init(&replica->raft, &replica->io.raft, &replica->fsm, replica->config.id, "alone");
-    if (status != 0) {
-        raft_thread_close_handles(replica);
+    if (status != 0)
         return raft_failed(replica, "the log cannot be opened", status);
-    }
     replica->raft.tracer = NULL; /* into memory that all threads share */
     io_guard(&replica->io,
              &(struct io_config){.dir = replica->log_dir,
@@ -87,24 +113,44 @@ int raft_thread_start(struct replica *replica)
                                  .fatal = raft_thread_fatal,
                                  .ask_durable = ask_durable,
                                  .behind = applier_behind,
+                                 .send = replica->links == NULL ? NULL : links_send,
                                  .context = replica},
              &replica->vote);
     set_up_raft(replica);
+    return 0;
+}
+
+static int run_raft(struct replica *replica)
+{
     int err = raft_role_start(replica);
     if (err != 0)
-        fail(&replica->failure, err, "out of memory for the replica");
+        return fail(&replica->failure, err, "out of memory for the replica");
+    err = bootstrap(replica);
+    if (err != 0)
+        return err;
+    int status = raft_start(&replica->raft);
+    if (status != 0)
+        return raft_failed(replica, "the log cannot be read", status);
+    if (replica->links != NULL)
+        return links_open(replica);
+    if (raft_state(&replica->raft) == RAFT_LEADER) /* the only voter is at once */
+        return 0;
+    return fail(&replica->failure, ERR_STATE,
+                "%s: this log belongs to another server or to several; server %llu cannot go on "
+                "with it alone",
+                replica->log_dir, (unsigned long long)replica->config.id);
+}
+
+int raft_thread_start(struct replica *replica)
+{
+    int err = replica->config.cluster == NULL ? 0 : links_begin(replica);
     if (err == 0)
-        err = bootstrap(replica);
-    if (err == 0) {
-        status = raft_start(&replica->raft);
-        if (status != 0)
-            err = raft_failed(replica, "the log cannot be read", status);
-        else if (raft_state(&replica->raft) != RAFT_LEADER) /* the only voter is at once */
-            err = fail(&replica->failure, ERR_STATE,
-                       "%s: this log belongs to another server or to several; server %llu cannot "
-                       "go on with it alone",
-                       replica->log_dir, (unsigned long long)replica->config.id);
+        err = open_raft(replica);
+    if (err != 0) {
+        raft_thread_close_handles(replica);
+        return err;
     }
+    err = run_raft(replica);
     if (err != 0)
         raft_thread_begin_close(replica);
     return err;

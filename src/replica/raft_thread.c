@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "replica/raft_links.h"
 #include "replica/reaper.h"
 
 #include <time.h>
@@ -62,10 +63,12 @@ static void begin_turn(uv_prepare_t *prepare)
     measure_turn(replica);
     raft_role_watch(replica);
     raft_fsm_watch_log(replica);
+    links_turn(replica);
 }
 
 void raft_thread_close_handles(struct replica *replica)
 {
+    links_close(replica);
     pthread_mutex_lock(&replica->mutex);
     replica->wakeable = false;
     pthread_mutex_unlock(&replica->mutex);
@@ -85,6 +88,7 @@ void raft_thread_begin_close(struct replica *replica)
 {
     replica->closing = true;
     replica->proposer.stopped = true;
+    links_close(replica);
     raft_role_close(replica);
     raft_close(&replica->raft, raft_closed);
 }
@@ -94,6 +98,8 @@ static void woken(uv_async_t *async)
     struct replica *replica = async->data;
     if (replica->closing)
         return;
+    if (replica->peers != NULL)
+        peers_take(replica->peers);
     if (atomic_exchange(&replica->durable_told, false))
         io_durable(&replica->io);
     if (atomic_load(&replica->stop_asked))

@@ -1,7 +1,8 @@
 #include "replica/replica.h"
 
 #include "base/check.h"
-#include "replica/raft_thread.h"
+#include "base/clock.h"
+#include "replica/raft_links.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,14 +12,15 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { STOP_PATIENCE_MS = 5000 };
 
 static void set_defaults(struct replica_config *config)
 {
-    if (config->election_ms == 0)
-        config->election_ms = 1000;
+    if (config->election_ms == 0) /* alone, there is nobody to be elected */
+        config->election_ms = config->cluster != NULL ? 300 : 1000;
     if (config->heartbeat_ms == 0)
         config->heartbeat_ms = config->election_ms / 10;
     if (config->batch_bytes_max == 0)
@@ -92,7 +94,9 @@ static void caught_up(void *context)
     ordering_open(&replica->order);
     pthread_mutex_lock(&replica->mutex);
     replica->state = REPLICA_READY;
-    pthread_cond_signal(&replica->changed);
+    if (replica->links == NULL) /* else raft_news.c says when */
+        atomic_store(&replica->order.ready, true);
+    pthread_cond_broadcast(&replica->changed);
     pthread_mutex_unlock(&replica->mutex);
 }
 
@@ -117,7 +121,11 @@ static struct replica *replica_make(const struct replica_config *config, struct 
     set_defaults(&replica->config);
     replica->lock_fd = replica->vote.fd = -1;
     pthread_mutex_init(&replica->mutex, NULL);
-    pthread_cond_init(&replica->changed, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&replica->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
     ordering_init(&replica->order, replica->config.waiting_max, replica->config.waiting_bytes_max,
                   replica->config.wait_ms, raft_thread_wake, replica);
     return replica;
@@ -125,6 +133,7 @@ static struct replica *replica_make(const struct replica_config *config, struct 
 
 static void replica_free(struct replica *replica)
 {
+    links_free(replica);
     if (replica->applier != NULL)
         applier_stop(replica->applier);
     guests_free(replica->guests);
@@ -204,7 +213,10 @@ int replica_start(const struct replica_config *config, const struct machine *mac
         replica_free(replica);
         return err;
     }
-    log_line(config->log, LOG_INFO, "replica", "ready at entry %llu of term %llu",
+    if (replica->links != NULL)
+        replica->config.cluster = &replica->links->config; /* the caller's own may go */
+    log_line(config->log, LOG_INFO, "replica", "%s entry %llu of term %llu",
+             replica->links != NULL ? "running from" : "ready at",
              (unsigned long long)atomic_load(&replica->order.last_index),
              (unsigned long long)atomic_load(&replica->order.term));
     *out = replica;
@@ -214,6 +226,55 @@ int replica_start(const struct replica_config *config, const struct machine *mac
 struct ordering *replica_order(struct replica *replica)
 {
     return &replica->order;
+}
+
+static void what_is_missing(struct replica *replica, struct failure *failure)
+{
+    struct cluster_status status;
+    replica_status(replica, &status);
+    unsigned up = 0;
+    for (unsigned i = 0; i < status.count; i++)
+        up += status.servers[i].state != SERVER_DOWN;
+    if (status.count == 0)
+        fail(failure, ERR_TIMEOUT, "this server has not been taken into the cluster yet");
+    else if (status.primary == 0)
+        fail(failure, ERR_TIMEOUT,
+             "there is no primary: %u of %u servers are up, and more than half must be", up,
+             status.count);
+    else
+        fail(failure, ERR_TIMEOUT,
+             "this server's copy has not caught up with the primary, server %llu",
+             (unsigned long long)status.primary);
+}
+
+int replica_wait_ready(struct replica *replica, unsigned timeout_ms, struct failure *failure)
+{
+    uint64_t at = clock_mono_ns() + timeout_ms * MS_NS;
+    struct timespec deadline = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
+    pthread_mutex_lock(&replica->mutex);
+    while (!atomic_load(&replica->order.ready) &&
+           pthread_cond_timedwait(&replica->changed, &replica->mutex, &deadline) != ETIMEDOUT)
+        continue;
+    bool ready = atomic_load(&replica->order.ready);
+    pthread_mutex_unlock(&replica->mutex);
+    if (!ready)
+        what_is_missing(replica, failure);
+    return ready ? 0 : ERR_TIMEOUT;
+}
+
+void replica_announce(struct replica *replica, const char *url)
+{
+    struct links *links = replica->links;
+    if (links == NULL)
+        return;
+    pthread_mutex_lock(&links->mutex);
+    int64_t now = clock_wall_ms();
+    links->place.since_ms = now > links->place.since_ms ? now : links->place.since_ms + 1;
+    snprintf(links->place.url, sizeof links->place.url, "%s", url);
+    struct server_place place = links->place;
+    pthread_mutex_unlock(&links->mutex);
+    book_note(&links->book, &place);
+    atomic_store(&links->place_changed, true); /* told with the next pulse */
 }
 
 void replica_stop(struct replica *replica)

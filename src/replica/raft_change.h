@@ -1,0 +1,20 @@
+/* Change: one change of the cluster at a time, on the primary's Raft thread. For replica's API
+ * (replica.h: replica_add and so on) and for the keeper, which keeps enough voters.
+ */
+#ifndef STOA_REPLICA_RAFT_CHANGE_H
+#define STOA_REPLICA_RAFT_CHANGE_H
+
+#include "replica/raft_thread.h"
+
+enum change_kind { CHANGE_ADD, CHANGE_REMOVE, CHANGE_ROLE, CHANGE_HANDOVER };
+
+struct change_wish {
+    enum change_kind kind;
+    uint64_t id;
+    int role; /* CHANGE_ROLE: RAFT_VOTER, RAFT_STANDBY, RAFT_SPARE */
+};
+
+/* Begins it; how it ends is logged when it fails. False: another one is under way. Raft thread. */
+bool change_begin(struct replica *replica, const struct change_wish *wish);
+
+#endif

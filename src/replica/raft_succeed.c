@@ -1,0 +1,192 @@
+/* Succession: what makes a change of primary quick, and commits known at once. Raft's safety does
+ * not depend on any of it.
+ *
+ * A primary whose process has died resets its connections, and its port refuses: its followers
+ * know it within a millisecond or two (peers.h, gone). They need not wait for the election
+ * timeout: each tells the others at once how far its log reaches; who has the longest stands,
+ * by a TimeoutNow as the primary itself would have sent at a handover; the k-th in that order waits
+ * k times SUCCEED_STEP_MS, for the case that those before it cannot.
+ *
+ * Followers hear of a commit with the next AppendEntries. When nothing more is to be sent, a
+ * heartbeat goes out a little earlier, so that copies are fresh after a round trip.
+ */
+#include "base/clock.h"
+#include "replica/guard.h"
+#include "replica/raft_links.h"
+
+enum {
+    SUCCEED_LISTEN_MS = 10, /* for what the others have to say */
+    SUCCEED_STEP_MS = 40,   /* an election among those who are awake takes less */
+    SUCCEED_MS = 1000,      /* then the election timeout has long done it */
+    SOON_MS = 2,
+    FRESH_MS = 1000, /* who was heard within that is alive */
+};
+
+/* ---- A dead primary ---- */
+
+static uint64_t leader_of(const struct replica *replica)
+{
+    raft_id leader = 0;
+    const char *address;
+    raft_leader((struct raft *)&replica->raft, &leader, &address);
+    return leader;
+}
+
+static int role_of(const struct replica *replica, uint64_t server)
+{
+    const struct raft_configuration *members = &replica->raft.configuration;
+    for (unsigned i = 0; i < members->n; i++)
+        if (members->servers[i].id == server)
+            return members->servers[i].role;
+    return -1;
+}
+
+static void look_again(uv_timer_t *timer)
+{
+    (void)timer; /* a turn comes, that is all */
+}
+
+void links_gone(struct replica *replica, uint64_t server)
+{
+    struct succession *succession = &replica->links->succession;
+    log_line(replica->config.log, LOG_WARN, "replica", "the process of server %llu is gone",
+             (unsigned long long)server);
+    if (raft_state(&replica->raft) != RAFT_FOLLOWER || leader_of(replica) != server ||
+        role_of(replica, replica->config.id) != RAFT_VOTER)
+        return;
+    *succession = (struct succession){.gone = server, .since_ns = clock_mono_ns()};
+    links_tell_news(replica, false);
+    uv_timer_start(&replica->links->soon, look_again, SOON_MS, SOON_MS);
+}
+
+/* Whether the log of A's news reaches further than B's (Raft §5.4.1). */
+static int compare(const struct news *a, const struct news *b)
+{
+    if (a->last_term != b->last_term)
+        return a->last_term > b->last_term ? 1 : -1;
+    if (a->last_index != b->last_index)
+        return a->last_index > b->last_index ? 1 : -1;
+    return 0;
+}
+
+/* How many of the living voters come before us; *KNOWN: all of them have spoken since. */
+static unsigned rank(const struct replica *replica, uint64_t now_ns, bool *known)
+{
+    const struct succession *succession = &replica->links->succession;
+    const struct raft_configuration *members = &replica->raft.configuration;
+    uint64_t own = replica->config.id, last = raft_last_index((struct raft *)&replica->raft);
+    struct news ours = {.last_index = last, .last_term = guard_term_of(&replica->raft, last)};
+    unsigned before = 0;
+    *known = true;
+    for (unsigned i = 0; i < members->n; i++) {
+        uint64_t id = members->servers[i].id, heard_ns;
+        if (id == own || id == succession->gone || members->servers[i].role != RAFT_VOTER)
+            continue;
+        const struct news *theirs = links_news_of(replica, id, &heard_ns);
+        if (theirs == NULL || now_ns - heard_ns > FRESH_MS * MS_NS ||
+            !peers_hears(replica->peers, id))
+            continue; /* down too */
+        *known &= heard_ns >= succession->since_ns;
+        int order = compare(theirs, &ours);
+        before += order > 0 || (order == 0 && id < own);
+    }
+    return before;
+}
+
+static void stand(struct replica *replica)
+{
+    uint64_t last = raft_last_index(&replica->raft);
+    struct raft_message message = {
+        .type = RAFT_TIMEOUT_NOW,
+        .server_id = replica->links->succession.gone,
+        .server_address = "-",
+        .timeout_now = {.term = raft_current_term(&replica->raft),
+                        .last_log_index = last,
+                        .last_log_term = guard_term_of(&replica->raft, last)}};
+    io_receive(&replica->io, &message); /* of no effect while entries are being written */
+}
+
+void links_succeed(struct replica *replica, uint64_t now_ns)
+{
+    struct succession *succession = &replica->links->succession;
+    if (succession->gone == 0)
+        return;
+    uint64_t waited = now_ns - succession->since_ns;
+    if (raft_state(&replica->raft) != RAFT_FOLLOWER || leader_of(replica) != succession->gone ||
+        waited > SUCCEED_MS * MS_NS) {
+        succession->gone = 0;
+        uv_timer_stop(&replica->links->soon);
+        return;
+    }
+    bool known;
+    unsigned before = rank(replica, now_ns, &known);
+    if (!known && waited < SUCCEED_LISTEN_MS * MS_NS)
+        return;
+    /* Whoever has our vote is on the way, and needs a moment. */
+    raft_id voted = raft_voted_for(&replica->raft);
+    bool on_the_way = voted != 0 && voted != succession->gone && voted != replica->config.id;
+    uint64_t step = SUCCEED_STEP_MS * MS_NS;
+    if (waited >= before * step + (on_the_way ? 2 * step : 0))
+        stand(replica);
+}
+
+/* ---- Commits ---- */
+
+static unsigned told_place(struct links *links, uint64_t server)
+{
+    unsigned place = 0;
+    for (unsigned i = 0; i < PEERS_MAX; i++) {
+        if (links->told[i].server == server)
+            return i;
+        if (links->told[i].server == 0 || role_of(links->replica, links->told[i].server) < 0)
+            place = i;
+    }
+    links->told[place].server = server;
+    links->told[place].commit = 0;
+    links->told[place].term = 0;
+    return place;
+}
+
+void links_told(struct replica *replica, const struct raft_message *message)
+{
+    const struct raft_append_entries *append = &message->append_entries;
+    if (message->type != RAFT_APPEND_ENTRIES)
+        return;
+    struct links *links = replica->links;
+    unsigned at = told_place(links, message->server_id);
+    uint64_t reaches = append->prev_log_index + append->n_entries;
+    uint64_t commit = append->leader_commit < reaches ? append->leader_commit : reaches;
+    if (links->told[at].term != append->term || links->told[at].commit < commit)
+        links->told[at].commit = commit;
+    links->told[at].term = append->term;
+}
+
+void links_tell_commits(struct replica *replica)
+{
+    struct raft *raft = &replica->raft;
+    struct links *links = replica->links;
+    if (raft_state(raft) != RAFT_LEADER)
+        return;
+    raft_term term = raft_current_term(raft);
+    uint64_t commit = raft_commit_index(raft);
+    if (guard_term_of(raft, commit) != term)
+        return; /* of an earlier term: what a follower has there is not certain */
+    for (unsigned i = 0; i < raft->configuration.n; i++) {
+        uint64_t id = raft->configuration.servers[i].id;
+        raft_index match = 0;
+        if (id == replica->config.id || peers_link(replica->peers, id) == 0 ||
+            raft_match_index(raft, id, &match) != 0 || match < commit)
+            continue;
+        unsigned at = told_place(links, id);
+        if (links->told[at].term == term && links->told[at].commit >= commit)
+            continue;
+        struct raft_message message = {.type = RAFT_APPEND_ENTRIES,
+                                       .server_id = id,
+                                       .server_address = "-",
+                                       .append_entries = {.term = term,
+                                                          .prev_log_index = commit,
+                                                          .prev_log_term = term,
+                                                          .leader_commit = commit}};
+        links_send(replica, &message);
+    }
+}
