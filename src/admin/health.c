@@ -26,7 +26,9 @@ bool health_judge(const struct health_view *view, struct health_memory *memory, 
         memory->moved_ns = view->now_ns;
     }
     if (!view->primary)
-        buf_puts(reason, "no primary is known");
+        buf_puts(reason, "no primary is known: most of the servers cannot be reached");
+    else if (!view->ready)
+        buf_puts(reason, "this server's copy is catching up with the primary");
     else if (view->now_ns - memory->moved_ns > STUCK_NS)
         buf_printf(reason, "%llu commands wait and the log has not moved for %llu s",
                    (unsigned long long)view->waiting,
@@ -78,7 +80,8 @@ bool health_look(void *context, struct buf *reason)
     order_report(health->watched->order, &order);
     buying_report(health->watched->buying, &buying);
     struct health_view view = {
-        .primary = order.primary,
+        .primary = order.primary || order.primary_id,
+        .ready = order.ready || order.primary,
         .waiting = order.waiting,
         .applied_index = order.applied_index,
         .purchases = buying.open,

@@ -20,7 +20,8 @@ bool health_look(void *context, struct buf *reason);
 
 /* What a look sees. */
 struct health_view {
-    bool primary;
+    bool primary;                    /* somebody is */
+    bool ready;                      /* the primary can be reached, and the copy is with it */
     uint64_t waiting, applied_index; /* of the log */
     uint64_t purchases;              /* on their way */
     bool dir_gone;                   /* the data directory */

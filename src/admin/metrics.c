@@ -13,6 +13,7 @@ enum form {
     COUNT,   /* uint64_t, as it is */
     SECONDS, /* uint64_t nanoseconds, shown as seconds */
     TRUTH,   /* bool, shown as 0 or 1 */
+    MILLIS,  /* uint64_t milliseconds, shown as seconds */
     TIME,    /* int64_t milliseconds since 1970, shown as seconds */
 };
 
@@ -58,6 +59,15 @@ static const struct row rows[] = {
     {"stoa_log_loop_max_seconds", "gauge", "Longest turn of Raft's loop since the last look.", SECONDS, AT(order.loop_max_ns)},
     {"stoa_log_append_p50_seconds", "gauge", "Median of recent durable log writes.", SECONDS, AT(order.append_ns_p50)},
     {"stoa_log_append_p99_seconds", "gauge", "99th percentile of recent durable log writes.", SECONDS, AT(order.append_ns_p99)},
+    {"stoa_log_ready", "gauge", "1 when a primary can be reached and this copy has caught up.", TRUTH, AT(order.ready)},
+    {"stoa_log_primaries_total", "counter", "How often a server became primary.", COUNT, AT(order.primaries)},
+    {"stoa_log_lag_entries", "gauge", "Entries that this copy is behind the primary.", COUNT, AT(order.lag_entries)},
+    {"stoa_log_lag_seconds", "gauge", "Time that this copy is behind the primary.", MILLIS, AT(order.lag_ms)},
+    {"stoa_log_staleness_p50_seconds", "gauge", "Median of recent entries' age when this copy had them, by the primary's clock.", SECONDS, AT(order.staleness_ns_p50)},
+    {"stoa_log_staleness_p99_seconds", "gauge", "99th percentile of the same.", SECONDS, AT(order.staleness_ns_p99)},
+    {"stoa_log_forwarded_total", "counter", "Commands sent to the primary.", COUNT, AT(order.forwarded)},
+    {"stoa_log_resent_total", "counter", "Commands sent again, mostly to another primary.", COUNT, AT(order.resent)},
+    {"stoa_log_replicated_bytes_total", "counter", "Bytes of the log and its heartbeats sent to other servers.", COUNT, AT(order.sent_bytes)},
 
     {"stoa_purchases_open", "gauge", "Purchases on their way.", COUNT, AT(buying.open)},
     {"stoa_purchases_paid_total", "counter", "Purchases paid.", COUNT, AT(buying.paid)},
@@ -77,6 +87,9 @@ static const struct row rows[] = {
 
     {"stoa_handled_total", "counter", "Requests that reached a handler.", COUNT, AT(web.pages)},
     {"stoa_commands_submitted_total", "counter", "Commands and purchases submitted by handlers.", COUNT, AT(web.commands)},
+    {"stoa_gate_waits_total", "counter", "Requests that waited for this copy to have what they have seen.", COUNT, AT(web.gate_waits)},
+    {"stoa_gate_barriers_total", "counter", "Reads without a session token, which asked the primary how far it is.", COUNT, AT(web.gate_barriers)},
+    {"stoa_relayed_total", "counter", "Requests sent on to the primary, this copy being too far behind.", COUNT, AT(web.relayed)},
     {"stoa_commands_failed_total", "counter", "Of these, those whose fate stayed unknown or that did not happen.", COUNT, AT(web.commands_failed)},
 
     {"process_resident_memory_bytes", "gauge", "Resident memory.", COUNT, AT(process.resident_bytes)},
@@ -110,6 +123,10 @@ static void put_row(struct buf *out, const struct row *row, const struct figures
     case SECONDS:
         memcpy(&count, field, sizeof count);
         buf_printf(out, "%.9g", (double)count / 1e9);
+        break;
+    case MILLIS:
+        memcpy(&count, field, sizeof count);
+        buf_printf(out, "%.3f", (double)count / 1e3);
         break;
     case TRUTH:
         memcpy(&truth, field, sizeof truth);
@@ -155,6 +172,42 @@ static void put_latencies(struct buf *out, const struct web_stats *web)
     }
 }
 
+/* One row a server and figure, of the cluster as this server sees it. */
+static void put_servers(struct buf *out, const struct cluster_status *cluster)
+{
+    static const struct {
+        const char *name, *help;
+    } families[] = {
+        {"stoa_server_up", "1 when this server has a connection to it, or is it."},
+        {"stoa_server_primary", "1 when it is primary."},
+        {"stoa_server_voter", "1 when its vote counts."},
+        {"stoa_server_applied_index", "The last entry that its copy has applied, as last told."},
+        {"stoa_server_lag_entries", "Entries that its copy is behind, as last told."},
+        {"stoa_server_lag_seconds", "Time that its copy is behind, as last told."},
+        {"stoa_server_copying_bytes", "Size of the copy that it is getting; 0: none."},
+        {"stoa_server_copied_bytes", "How much of that it has."},
+    };
+    for (unsigned family = 0; cluster->count && family < COUNT_OF(families); family++) {
+        put_head(out, families[family].name, "gauge", families[family].help);
+        for (unsigned i = 0; i < cluster->count; i++) {
+            const struct server_status *server = &cluster->servers[i];
+            bool copying = server->state == SERVER_COPYING;
+            const double values[COUNT_OF(families)] = {
+                server->state != SERVER_DOWN,
+                server->role == SERVER_PRIMARY,
+                server->role == SERVER_PRIMARY || server->role == SERVER_SECONDARY,
+                (double)server->index,
+                (double)server->lag_entries,
+                (double)server->lag_ms / 1e3,
+                copying ? (double)server->copy_bytes : 0,
+                copying ? (double)server->copied_bytes : 0,
+            };
+            buf_printf(out, "%s{server=\"%llu\"} %.15g\n", families[family].name,
+                       (unsigned long long)server->place.id, values[family]);
+        }
+    }
+}
+
 void metrics_format(struct buf *out, const struct figures *figures)
 {
     put_head(out, "stoa_build_info", "gauge", "The program's version.");
@@ -163,6 +216,7 @@ void metrics_format(struct buf *out, const struct figures *figures)
         put_row(out, &rows[i], figures);
     put_statuses(out, &figures->web);
     put_latencies(out, &figures->web);
+    put_servers(out, &figures->cluster);
 }
 
 /* ---- Looking ---- */
@@ -282,6 +336,7 @@ void metrics_write(void *context, struct buf *out)
     order_report(watched->order, &figures->order);
     buying_report(watched->buying, &figures->buying);
     web_stats(watched->web, &figures->web);
+    web_cluster_status(watched->web, &figures->cluster);
     look_at_process(&figures->process);
     pthread_mutex_lock(&metrics->lock);
     if (reader_counts(metrics->reader, &figures->shop))

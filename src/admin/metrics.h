@@ -35,6 +35,7 @@ struct figures {
     struct shop_counts shop;
     struct process_figures process;
     struct web_stats web;
+    struct cluster_status cluster; /* count 0: alone */
 };
 
 void metrics_format(struct buf *out, const struct figures *figures);

@@ -32,7 +32,7 @@ struct web {
     char names[WEB_TEMPLATES_MAX][48]; /* of the templates */
     struct template_set *templates;
     struct traffic traffic;
-    _Atomic uint64_t pages, commands, commands_failed;
+    _Atomic uint64_t pages, commands, commands_failed, gate_waits, gate_barriers, relayed;
 };
 
 struct web_thread {

@@ -158,8 +158,14 @@ static void go_on(struct exchange *x, enum app_verdict verdict)
 
 /* ---- Waiting ---- */
 
+static void count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
 static void relay(struct exchange *x)
 {
+    count(&call_web(x)->relayed);
     int err = relay_to_primary(x, RELAY_MS);
     if (err) /* a read that came to nothing may be done again by anyone */
         call_fail_err(x, err == ERR_TIMEOUT && x->method != HTTP_GET ? err : ERR_NOPRIMARY);
@@ -197,10 +203,14 @@ static void awaited(struct awaiting *awaiting, int err)
 /* True: this copy has INDEX. False: awaited_step comes. */
 static bool has(struct exchange *x, struct gate *gate, uint64_t index)
 {
+    struct web *web = call_web(x);
     gate->awaiting.index = index;
     gate->awaiting.deadline_ns = clock_mono_ns() + GATE_WAIT_MS * MS_NS;
     gate->awaiting.done = awaited;
-    return order_await(call_web(x)->settings.order, &gate->awaiting);
+    bool here = order_await(web->settings.order, &gate->awaiting);
+    if (!here)
+        count(&web->gate_waits);
+    return here;
 }
 
 static void barred_step(struct exchange *x)
@@ -241,6 +251,7 @@ static enum app_verdict pass(struct exchange *x, gate_then *then)
         return call_fail_err(x, ERR_NOMEM);
     if (index)
         return has(x, gate, index) ? then(x) : APP_LATER;
+    count(&call_web(x)->gate_barriers);
     gate->barrier = (struct submission){.done = barred, .deadline_ms = GATE_WAIT_MS};
     int err = order_submit(call_web(x)->settings.order, &gate->barrier);
     return err ? call_fail_err(x, err) : APP_LATER;

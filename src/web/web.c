@@ -223,4 +223,15 @@ void web_stats(struct web *web, struct web_stats *stats)
     stats->pages = atomic_load_explicit(&web->pages, memory_order_relaxed);
     stats->commands = atomic_load_explicit(&web->commands, memory_order_relaxed);
     stats->commands_failed = atomic_load_explicit(&web->commands_failed, memory_order_relaxed);
+    stats->gate_waits = atomic_load_explicit(&web->gate_waits, memory_order_relaxed);
+    stats->gate_barriers = atomic_load_explicit(&web->gate_barriers, memory_order_relaxed);
+    stats->relayed = atomic_load_explicit(&web->relayed, memory_order_relaxed);
+}
+
+void web_cluster_status(struct web *web, struct cluster_status *status)
+{
+    const struct web_cluster *cluster = &web->settings.cluster;
+    status->count = 0;
+    if (cluster->status)
+        cluster->status(cluster->context, status);
 }

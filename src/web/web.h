@@ -86,8 +86,11 @@ struct web_traffic {
 /* What /metrics may ask. Thread: any. */
 struct web_stats {
     uint64_t pages, commands, commands_failed;
+    uint64_t gate_waits, gate_barriers, relayed; /* gate.h */
     struct web_traffic traffic[WEB_CLASS_COUNT];
 };
 void web_stats(struct web *web, struct web_stats *stats);
+/* The cluster as this server sees it; count 0: it is alone. */
+void web_cluster_status(struct web *web, struct cluster_status *status);
 
 #endif

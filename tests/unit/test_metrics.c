@@ -38,6 +38,9 @@ static void the_text_is_in_the_format(void **state)
     char name[128] = "";
     unsigned lines = 0;
     figures->web.traffic[WEB_UCP].by_status[1] = 7;
+    figures->cluster.count = 2;
+    figures->cluster.servers[1] = (struct server_status){
+        .place.id = 2, .state = SERVER_COPYING, .copy_bytes = 5000000000, .lag_ms = 1500};
     buf_init(&out, 1 << 20);
     metrics_format(&out, figures);
     assert_false(out.failed);
@@ -49,6 +52,9 @@ static void the_text_is_in_the_format(void **state)
     assert_true(lines > 100);
     assert_true(str_find(buf_text(&out),
                          STR("stoa_http_requests_total{class=\"ucp\",status=\"2xx\"} 7\n")) > 0);
+    assert_true(str_find(buf_text(&out), STR("stoa_server_lag_seconds{server=\"2\"} 1.5\n")) > 0);
+    assert_true(
+        str_find(buf_text(&out), STR("stoa_server_copying_bytes{server=\"2\"} 5000000000\n")) > 0);
     buf_close(&out);
     free(figures);
 }
@@ -85,7 +91,8 @@ static void health_sees_a_log_that_stands_still(void **state)
 {
     (void)state;
     struct health_memory memory = {0};
-    struct health_view view = {.primary = true, .disk_free = 1ull << 40, .now_ns = SEC_NS};
+    struct health_view view = {
+        .primary = true, .ready = true, .disk_free = 1ull << 40, .now_ns = SEC_NS};
     assert_true(judge(view, &memory));
     view.now_ns = 100 * SEC_NS; /* idle for long is no fault */
     assert_true(judge(view, &memory));
@@ -101,7 +108,8 @@ static void health_sees_a_full_disk_a_lost_directory_and_a_lost_primary(void **s
 {
     (void)state;
     struct health_memory memory = {0};
-    struct health_view view = {.primary = true, .disk_free = 1 << 20, .now_ns = SEC_NS};
+    struct health_view view = {
+        .primary = true, .ready = true, .disk_free = 1 << 20, .now_ns = SEC_NS};
     assert_false(judge(view, &memory));
     view.disk_free = 1ull << 40;
     view.dir_gone = true;
@@ -111,12 +119,23 @@ static void health_sees_a_full_disk_a_lost_directory_and_a_lost_primary(void **s
     assert_false(judge(view, &memory));
 }
 
+static void health_sees_a_copy_that_is_behind(void **state)
+{
+    (void)state;
+    struct health_memory memory = {0};
+    struct health_view view = {.primary = true, .disk_free = 1ull << 40, .now_ns = SEC_NS};
+    assert_false(judge(view, &memory));
+    view.ready = true;
+    assert_true(judge(view, &memory));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_text_is_in_the_format),
         cmocka_unit_test(threads_are_added_up),
         cmocka_unit_test(health_sees_a_log_that_stands_still),
+        cmocka_unit_test(health_sees_a_copy_that_is_behind),
         cmocka_unit_test(health_sees_a_full_disk_a_lost_directory_and_a_lost_primary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
