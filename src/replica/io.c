@@ -123,6 +123,21 @@ static void lengthen_open_segments(const char *dir)
     closedir(list);
 }
 
+int io_refuse(const struct io *io, uint64_t last, struct failure *failure)
+{
+    return fail(failure, ERR_DAMAGED,
+                "%s: the log ends at entry %llu, but the database has applied entry %llu: the log "
+                "has lost its end, or the two are from different days. Restore both from one "
+                "backup",
+                io->config.dir, (unsigned long long)last, (unsigned long long)io->config.applied);
+}
+
+void io_log_reaches(struct io *io, uint64_t last)
+{
+    if (last >= io->floor)
+        io->floor = 0;
+}
+
 static int guarded_load(struct raft_io *raft, raft_term *term, raft_id *voted_for,
                         struct raft_snapshot **snapshot, raft_index *start_index,
                         struct raft_entry *entries[], size_t *count)
@@ -133,11 +148,10 @@ static int guarded_load(struct raft_io *raft, raft_term *term, raft_id *voted_fo
     if (status != 0)
         return status;
     uint64_t last = *start_index + *count - 1;
-    if (io->config.applied > last) {
-        fail(&io->load_failure, ERR_DAMAGED,
-             "%s: the log ends at entry %llu, but the database has applied entry %llu: the log "
-             "has lost its end, or the two are from different days. Restore both from one backup",
-             io->config.dir, (unsigned long long)last, (unsigned long long)io->config.applied);
+    if (io->config.applied > last)
+        io->floor = io->config.applied;
+    if (io->floor != 0 && !io->config.several) {
+        io_refuse(io, last, &io->load_failure);
         free_loaded(snapshot, entries, count);
         return RAFT_CORRUPT;
     }
@@ -258,12 +272,6 @@ static int guarded_snapshot_put(struct raft_io *raft, unsigned trailing,
     request->cb = done;
     io->put_request = request;
     io->put_done = done;
-    if (trailing == 0) { /* one that was received and is to be installed */
-        int status = io->inner.snapshot_put(raft, 0, &io->put_inner, snapshot, put_done);
-        if (status != 0)
-            io->snapshot_running = false;
-        return status;
-    }
     io->put.request = request;
     io->put.snapshot = snapshot;
     io->put.trailing = trailing;
@@ -293,7 +301,8 @@ static int guarded_send(struct raft_io *raft, struct raft_io_send *request,
     struct io *io = io_of(raft);
     int status = RAFT_NOCONNECTION;
     request->cb = done;
-    if (io->config.send != NULL)
+    bool stands = message->type == RAFT_REQUEST_VOTE && io->floor != 0;
+    if (io->config.send != NULL && !stands)
         status = io->config.send(io->config.context, message);
     done(request, status);
     return 0;
@@ -313,6 +322,10 @@ static void guarded_receive(struct raft_io *raft, struct raft_message *message)
     struct io *io = io_of(raft);
     if (message->type == RAFT_INSTALL_SNAPSHOT && io->snapshot_running) {
         message_free(message);
+        return;
+    }
+    if (message->type == RAFT_REQUEST_VOTE && message->request_vote.last_log_index < io->floor) {
+        message_free(message); /* it asks again, or another does */
         return;
     }
     if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0 &&

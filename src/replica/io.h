@@ -28,6 +28,7 @@
 struct io_config {
     const char *dir;  /* of the log, for messages */
     uint64_t applied; /* by the machine, at the start */
+    bool several;     /* there are other servers; see io_log_reaches */
     struct latency *append;
     /* Does not return. */
     void (*fatal)(void *context, const char *reason);
@@ -46,6 +47,7 @@ struct io {
     struct io_config config;
     struct vote *vote;
     struct failure load_failure; /* why load refused, when it did */
+    uint64_t floor;              /* see io_log_reaches; 0: the log has reached it */
     raft_io_recv_cb receive;
     uint64_t log_bytes; /* in memory since the last snapshot, about */
     uint64_t log_entries;
@@ -67,6 +69,15 @@ void io_guard(struct io *io, const struct io_config *config, struct vote *vote);
 
 /* Each turn of the loop: notices a write that failed. */
 void io_check(struct io *io);
+
+/* The log ends at LAST now. One of several servers may start with a database that is ahead of its
+ * log: it is a copy, or this server was primary and killed while the others had an entry on disk
+ * already, and it not yet. Until its log has what its database has, it does not stand for election,
+ * and votes only for servers whose log has it: so that a log which has really lost its end cannot
+ * undo what was committed. */
+void io_log_reaches(struct io *io, uint64_t last);
+/* One without others cannot get it back. */
+int io_refuse(const struct io *io, uint64_t last, struct failure *failure);
 
 /* Gives MESSAGE, which is well-formed and in memory as message_decode makes it, to libraft. Takes
  * its memory over. */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "replica/guard.h"
 #include "replica/message.h"
+#include "replica/raft_copy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,8 @@ static int received_raft(struct replica *replica, uint64_t server, struct str pa
         return err == ERR_NOMEM ? 0 : err; /* lost messages are sent again */
     message.server_id = server;
     message.server_address = "-"; /* the book knows; libraft only keeps a copy */
+    if (message.type == RAFT_INSTALL_SNAPSHOT && raft_copy_hold(replica, server, &message))
+        return 0;
     switch (guard_message(&replica->raft, server, &message, &why)) {
     case GUARD_PASS:
         io_receive(&replica->io, &message);
@@ -196,11 +199,8 @@ int links_send(void *context, const struct raft_message *message)
 
 static void up(void *context, uint64_t server, uint64_t link)
 {
-    struct replica *replica = context;
     (void)link;
-    log_line(replica->config.log, LOG_INFO, "replica", "connected to server %llu",
-             (unsigned long long)server);
-    links_tell_news_to(replica, server);
+    links_tell_news_to(context, server);
 }
 
 static void down(void *context, uint64_t server, uint64_t link)
@@ -361,6 +361,7 @@ int links_open(struct replica *replica)
                                  .place = door_place,
                                  .linked = door_linked,
                                  .known = door_known,
+                                 .copy = raft_copy_serve,
                                  .join = links->config.join != NULL ? door_join : NULL,
                                  .missed = door_missed};
     int err = door_start(&config, &links->door, &port, &replica->failure);

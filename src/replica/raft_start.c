@@ -109,6 +109,7 @@ static int open_raft(struct replica *replica)
     io_guard(&replica->io,
              &(struct io_config){.dir = replica->log_dir,
                                  .applied = applier_applied(replica->applier),
+                                 .several = replica->links != NULL,
                                  .append = &replica->order.append,
                                  .fatal = raft_thread_fatal,
                                  .ask_durable = ask_durable,
@@ -131,6 +132,8 @@ static int run_raft(struct replica *replica)
     int status = raft_start(&replica->raft);
     if (status != 0)
         return raft_failed(replica, "the log cannot be read", status);
+    if (raft_state(&replica->raft) == RAFT_LEADER && replica->io.floor != 0)
+        return io_refuse(&replica->io, raft_last_index(&replica->raft), &replica->failure);
     if (replica->links != NULL)
         return links_open(replica);
     if (raft_state(&replica->raft) == RAFT_LEADER) /* the only voter is at once */

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "replica/raft_links.h"
+#include "replica/raft_copy.h"
 #include "replica/reaper.h"
 
 #include <time.h>
@@ -63,6 +64,7 @@ static void begin_turn(uv_prepare_t *prepare)
     measure_turn(replica);
     raft_role_watch(replica);
     raft_fsm_watch_log(replica);
+    raft_copy_watch(replica);
     links_turn(replica);
 }
 

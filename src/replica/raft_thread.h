@@ -26,6 +26,7 @@
 
 struct links;
 struct peers;
+struct raft_copying;
 
 enum replica_state { REPLICA_STARTING, REPLICA_READY, REPLICA_FAILED };
 
@@ -37,6 +38,7 @@ struct replica {
 
     struct ordering order;
     struct applier *applier;
+    struct raft_copying *copying; /* copies of the database: raft_copy.h */
 
     pthread_t thread;
     pthread_mutex_t mutex; /* guards what follows, up to the blank line */

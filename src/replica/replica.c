@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "replica/raft_copy.h"
 #include "replica/raft_links.h"
 
 #include <dirent.h>
@@ -68,7 +69,8 @@ static int clear_cut_short_start(struct replica *replica, struct failure *failur
     if (dir == NULL)
         return fail_errno(failure, ERR_IO, "%s: cannot be read", replica->log_dir);
     int err = 0;
-    if (applier_applied(replica->applier) != 0)
+    /* A server that joins gets a copy before it has a log. */
+    if (applier_applied(replica->applier) != 0 && !copy_is_ahead(replica->config.dir))
         err = fail(failure, ERR_DAMAGED,
                    "%s is missing, but the database has content: restore both from one backup",
                    replica->vote_file);
@@ -133,7 +135,9 @@ static struct replica *replica_make(const struct replica_config *config, struct 
 
 static void replica_free(struct replica *replica)
 {
+    raft_copy_stop(replica);
     links_free(replica);
+    raft_copy_free(replica);
     if (replica->applier != NULL)
         applier_stop(replica->applier);
     guests_free(replica->guests);
@@ -205,6 +209,8 @@ int replica_start(const struct replica_config *config, const struct machine *mac
         err = lock_dir(replica, failure);
     if (err == 0)
         err = start_applier(replica, machine, failure);
+    if (err == 0)
+        err = raft_copy_begin(replica, failure);
     if (err == 0)
         err = clear_cut_short_start(replica, failure);
     if (err == 0)
@@ -279,6 +285,9 @@ void replica_announce(struct replica *replica, const char *url)
 
 void replica_stop(struct replica *replica)
 {
+    /* The others need not find out by themselves; what comes meanwhile goes to the new one. */
+    if (replica->links != NULL && atomic_load(&replica->order.primary))
+        replica_handover(replica, 0, NULL);
     ordering_close(&replica->order);
     if (!ordering_wait_empty(&replica->order, STOP_PATIENCE_MS))
         log_line(replica->config.log, LOG_WARN, "replica", "stopping with %llu commands unanswered",

@@ -15,6 +15,7 @@
 #include "replica/order.h"
 
 struct replica;
+struct copy_tail;
 
 /* With whom this server is one cluster. */
 struct replica_cluster {
@@ -54,7 +55,18 @@ struct replica_config {
      * more. */
     void (*fatal)(void *context, const char *reason);
     void *fatal_context;
+    /* A copy of the database is needed (that is noted): the process shall begin anew, with
+     * replica_fetch_first. Called on the Raft thread; does not return, or in vain. May be NULL. */
+    void (*again)(void *fatal_context);
+    struct copy_tail *tail; /* from replica_fetch_first; the replica's from replica_start on */
 };
+
+/* Before the database is opened: fetches a copy of it from another server into FILE when one was
+ * found to be needed, or when FILE is missing though this server has been running before or has
+ * joined a cluster. Takes as long as it takes; may be cut off at any moment, and goes on then. Sets
+ * config->tail. Nothing to do for a server that is alone. */
+int replica_fetch_first(struct replica_config *config, const char *file, struct failure *failure);
+
 
 /* Starts; returns when the copy has caught up with its own log and, with one server, it is
  * primary. MACHINE is copied; its context is lent until replica_stop returned. */
