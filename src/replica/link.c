@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -235,8 +236,9 @@ uint64_t link_moved_ns(const struct link *link)
 static void readable_or_writable(uv_poll_t *poll, int status, int events)
 {
     struct link *link = poll->data;
-    if (status < 0) {
-        tell_broken(link, uv_strerror(status));
+    if (status < 0) { /* libuv says EBADF whatever it was */
+        int error = socket_error(link->fd);
+        tell_broken(link, error != 0 ? strerror(error) : "the other side closed it");
         return;
     }
     if ((events & UV_WRITABLE) != 0) {

@@ -262,6 +262,12 @@ static void begin_handover(struct change *change)
     }
     if (change->wish.id == 0)
         change->wish.id = best_successor(replica);
+    if (change->wish.id == 0) {
+        finish(change,
+               &(struct failure){.err = ERR_STATE,
+                                 .text = "no other server with a vote is up that could take over"});
+        return;
+    }
     const struct raft_server *target = member(replica, change->wish.id);
     if (target == NULL || target->role != RAFT_VOTER)
         give_up(change, ERR_STATE, "it has no vote");

@@ -13,6 +13,7 @@
 enum {
     SILENCE_LEAST_MS = 600,
     CHECK_MS = 100,
+    DEAD_LOOK_MS = 50,
     BOOK_TEXT_MAX = 64 * 1024,
     REMOVED_MS = 3000, /* whoever leaves on purpose stops before that */
 };
@@ -332,6 +333,7 @@ int links_begin(struct replica *replica)
     links->replica = replica;
     links->config = *replica->config.cluster;
     pthread_mutex_init(&links->mutex, NULL);
+    pthread_cond_init(&links->let_go, NULL);
     buf_init(&links->book_text, BOOK_TEXT_MAX);
     book_open(&links->book, links->config.book);
     for (unsigned i = 0; i < links->config.founder_count; i++)
@@ -373,6 +375,49 @@ int links_open(struct replica *replica)
     return 0;
 }
 
+static void let_go_of_door(struct replica *replica)
+{
+    struct links *links = replica->links;
+    if (replica->peers != NULL)
+        peers_use_door(replica->peers, NULL);
+    pthread_mutex_lock(&links->mutex);
+    links->door_let_go = true;
+    pthread_cond_signal(&links->let_go);
+    pthread_mutex_unlock(&links->mutex);
+}
+
+void links_woken(struct replica *replica)
+{
+    if (replica->links == NULL)
+        return;
+    peers_take(replica->peers);
+    if (atomic_exchange(&replica->links->door_wanted, false))
+        let_go_of_door(replica);
+}
+
+/* The door's threads may wait for the Raft thread (a join does), which therefore goes on. */
+void links_shut_door(struct replica *replica)
+{
+    struct links *links = replica->links;
+    if (links == NULL || links->door == NULL)
+        return;
+    atomic_store(&links->door_wanted, true);
+    raft_thread_wake(replica);
+    pthread_mutex_lock(&links->mutex);
+    while (!links->door_let_go && !atomic_load(&replica->dead)) {
+        uint64_t at = (uint64_t)clock_wall_ms() + DEAD_LOOK_MS;
+        pthread_cond_timedwait(&links->let_go, &links->mutex,
+                               &(struct timespec){.tv_sec = (time_t)(at / 1000),
+                                                  .tv_nsec = (long)(at % 1000 * MS_NS)});
+    }
+    bool let_go = links->door_let_go;
+    pthread_mutex_unlock(&links->mutex);
+    if (!let_go)
+        return; /* the process is about to end */
+    door_stop(links->door);
+    links->door = NULL;
+}
+
 void links_close(struct replica *replica)
 {
     struct links *links = replica->links;
@@ -400,6 +445,7 @@ void links_free(struct replica *replica)
     tls_context_free(links->tls);
     book_close(&links->book);
     buf_close(&links->book_text);
+    pthread_cond_destroy(&links->let_go);
     pthread_mutex_destroy(&links->mutex);
     free(links);
     replica->links = NULL;

@@ -73,6 +73,7 @@ struct links {
     uint64_t catch_up; /* committed when we first heard of a primary: to be applied, then ready */
     bool caught_up, closed;
     atomic_bool place_changed;                  /* by replica_announce */
+    atomic_bool door_wanted;                    /* by links_shut_door: let go of it */
     uint64_t removed_by[PEERS_MAX], removed_ns; /* who says that we are; since when */
 
     raft_index configuration_seen; /* of the committed configuration, as taken notice of */
@@ -82,6 +83,8 @@ struct links {
     struct change *change; /* raft_change.c */
 
     pthread_mutex_t mutex;     /* guards what follows */
+    pthread_cond_t let_go;
+    bool door_let_go;
     struct server_place place; /* our own */
     struct links_view view;
     bool copying, leaving;
@@ -94,6 +97,10 @@ struct links {
 int links_begin(struct replica *replica);
 /* libraft runs: opens the door. */
 int links_open(struct replica *replica);
+/* Another thread: nobody is let in or dialled any more; connections go on. */
+void links_shut_door(struct replica *replica);
+/* Raft thread, when woken: what other threads have left. */
+void links_woken(struct replica *replica);
 /* Closing begins: connections end, requests are refused; close_handles will follow. */
 void links_close(struct replica *replica);
 /* After the thread has ended: the rest. replica->links is NULL afterwards. */

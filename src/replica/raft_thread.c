@@ -100,8 +100,7 @@ static void woken(uv_async_t *async)
     struct replica *replica = async->data;
     if (replica->closing)
         return;
-    if (replica->peers != NULL)
-        peers_take(replica->peers);
+    links_woken(replica);
     if (atomic_exchange(&replica->durable_told, false))
         io_durable(&replica->io);
     if (atomic_load(&replica->stop_asked))

@@ -294,6 +294,9 @@ void replica_stop(struct replica *replica)
                  (unsigned long long)atomic_load(&replica->order.waiting));
     if (atomic_load(&replica->dead))
         return; /* its threads sleep until the process ends; nothing can be freed */
+    links_shut_door(replica); /* first: then the end of our connections says that we are gone */
+    if (atomic_load(&replica->dead))
+        return;
     atomic_store(&replica->stop_asked, true);
     raft_thread_wake(replica);
     pthread_join(replica->thread, NULL);
