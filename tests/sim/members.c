@@ -1,0 +1,11 @@
+#include "members.h"
+
+#include "server.h"
+
+void members_hand_over(void)
+{
+}
+
+void members_change(void)
+{
+}

@@ -1,0 +1,120 @@
+#include "run.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "database_disk.h"
+#include "history.h"
+#include "server.h"
+#include "shop/audit.h"
+#include "shopper.h"
+#include "weather.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    STORM_S = 12,   /* so long things break and shoppers begin something new */
+    PATIENCE_S = 90 /* after it, until all is well */
+};
+
+void run_root(char out[64], pid_t pid)
+{
+    const char *base = getenv("STOA_SIM_DIR");
+    snprintf(out, 64, "%s/stoa-sim-%d", base != NULL ? base : "/dev/shm", (int)pid);
+}
+
+/* ---- The end ---- */
+
+/* Every member is up and has what any of them has. */
+static bool converged(void)
+{
+    for (unsigned i = 0; i < cluster.count; i++) {
+        const struct server *server = &cluster.servers[i];
+        if (server->member && (!server->up || server->machine.applied < history_last()))
+            return false;
+    }
+    return true;
+}
+
+static void say_difference(void *context, const char *sentence)
+{
+    const struct server *server = context;
+    world_fail("server %u: audit: %s", server->number + 1, sentence);
+}
+
+static void check_copy(struct server *server)
+{
+    struct audit_report report;
+    struct failure failure = {0};
+    unsigned char digest[DB_DIGEST];
+    uint64_t index;
+    if (audit_run(server->database, say_difference, server, &report, &failure) != 0 ||
+        audit_digest(server->database, digest, &index, &failure) != 0)
+        world_fail("server %u: its copy cannot be audited: %s", server->number + 1, failure.text);
+    history_digest(server->number, index, digest);
+    if (report.orders != history_orders())
+        world_fail("server %u has %llu orders; there were %llu purchases", server->number + 1,
+                   (unsigned long long)report.orders, (unsigned long long)history_orders());
+}
+
+static void say_who_waits(void)
+{
+    for (unsigned i = 0; i < cluster.count; i++) {
+        const struct server *server = &cluster.servers[i];
+        world_note("server %u: %s, entry %llu of %llu", server->number + 1,
+                   server->up ? "up" : (server->life != NULL ? "starting" : "down"),
+                   (unsigned long long)server->machine.applied, (unsigned long long)history_last());
+    }
+    world_fail("not all is well %d s after everything was repaired: %s", PATIENCE_S,
+               shoppers_done() ? "the copies differ" : shoppers_waiting());
+}
+
+static void say_what_happened(uint64_t seed)
+{
+    printf("seed %llu: %llu events, %llu requests, %llu entries, %llu orders;",
+           (unsigned long long)seed, (unsigned long long)world.events,
+           (unsigned long long)shoppers_asked(), (unsigned long long)history_last(),
+           (unsigned long long)history_orders());
+    for (unsigned i = 0; i < WEATHER_COUNT; i++)
+        if (weather_counts()[i] > 0)
+            printf(" %s %u", weather_names[i], weather_counts()[i]);
+    printf("; hash %016llx\n", (unsigned long long)world.hash);
+}
+
+/* ---- A seed ---- */
+
+static void step_until(uint64_t until_ns, bool (*done)(void))
+{
+    while (world.now_ns < until_ns && (done == NULL || !done()))
+        if (!world_step())
+            return;
+}
+
+static bool all_well(void)
+{
+    return shoppers_done() && converged();
+}
+
+void run_seed(uint64_t seed, bool trace, enum broken_rule broken)
+{
+    char root[64];
+    run_root(root, getpid());
+    world_open(seed, trace);
+    database_disk_open();
+    cluster_open(root, world_one_in(6) ? 5 : 3, broken);
+    for (unsigned i = 0; i < cluster.count; i++)
+        server_start(&cluster.servers[i]);
+    shoppers_start((unsigned)world_between(2, SHOPPERS_MAX), STORM_S * SEC_NS);
+    weather_start(STORM_S * SEC_NS);
+    step_until(STORM_S * SEC_NS, NULL);
+    weather_clear();
+    step_until((STORM_S + PATIENCE_S) * SEC_NS, all_well);
+    if (!all_well())
+        say_who_waits();
+    for (unsigned i = 0; i < cluster.count; i++)
+        if (cluster.servers[i].member)
+            check_copy(&cluster.servers[i]);
+    say_what_happened(seed);
+}

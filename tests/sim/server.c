@@ -1,0 +1,260 @@
+#include "server.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "database_disk.h"
+#include "log_disk.h"
+#include "network.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct cluster cluster;
+
+void cluster_open(const char *root, unsigned founders, enum broken_rule broken)
+{
+    memset(&cluster, 0, sizeof cluster);
+    snprintf(cluster.root, sizeof cluster.root, "%s", root);
+    CHECK(mkdir(cluster.root, 0700) == 0);
+    cluster.founders = cluster.count = founders;
+    cluster.broken = broken;
+    for (unsigned i = 0; i < SERVERS_MAX; i++) {
+        struct server *server = &cluster.servers[i];
+        server->number = i;
+        server->member = i < founders;
+        snprintf(server->dir, sizeof server->dir, "%s/s%u", cluster.root, i + 1);
+        snprintf(server->book, sizeof server->book, "%s/book", server->dir);
+        snprintf(server->database, sizeof server->database, "%s/shop.db", server->dir);
+        CHECK(mkdir(server->dir, 0700) == 0);
+        snprintf(server->address, sizeof server->address, "server-%u", i + 1);
+        server->machine.server = i;
+        server->machine.broken = broken;
+    }
+}
+
+/* ---- Death ---- */
+
+static void reset_requests(struct server *server)
+{
+    struct request *request = server->requests;
+    server->requests = NULL;
+    while (request != NULL) {
+        struct request *next = request->next;
+        request->answered = true;
+        request->err = ERR_CLOSED;
+        fiber_wake(request, true);
+        request = next;
+    }
+}
+
+static void end_life(struct server *server, bool silently)
+{
+    network_life(server->number, NULL, silently);
+    life_end(server->life);
+    server->life = NULL;
+    server->up = server->stopping = false;
+    server->replica = NULL;
+    server->order = NULL;
+    server->reader = NULL;
+    reset_requests(server);
+}
+
+static void log_dir_of(const struct server *server, char out[256])
+{
+    snprintf(out, 256, "%s/raft", server->dir);
+}
+
+void server_crash(struct server *server, bool power_cut)
+{
+    char log_dir[256];
+    if (server->life == NULL)
+        return;
+    world_note("server %u: %s", server->number + 1, power_cut ? "power cut" : "killed");
+    server->crashes++;
+    end_life(server, power_cut);
+    log_dir_of(server, log_dir);
+    log_disk_crash(log_disk_at(log_dir));
+    database_disk_crash(server->dir, power_cut);
+}
+
+/* The process ends itself: a write failed. */
+static void fatal(void *context, const char *reason)
+{
+    struct server *server = context;
+    const char *what = strstr(reason, server->dir);
+    world_note("server %u stops: %s", server->number + 1,
+               what != NULL ? what + strlen(server->dir) : reason);
+    server_crash(server, false);
+    fiber_abandon();
+}
+
+/* ---- Life ---- */
+
+static void must(const struct server *server, const char *doing, int err,
+                 const struct failure *failure)
+{
+    if (err != 0)
+        world_fail("server %u cannot start: %s: %s", server->number + 1, doing, failure->text);
+}
+
+/* What all servers are told of each other at the cluster's begin. */
+static void describe_cluster(const struct server *server, struct replica_cluster *out,
+                             struct server_place founders[SERVERS_MAX])
+{
+    for (unsigned i = 0; i < cluster.founders; i++) {
+        founders[i] = (struct server_place){.id = i + 1, .since_ms = 1};
+        snprintf(founders[i].address, sizeof founders[i].address, "server-%u", i + 1);
+    }
+    *out = (struct replica_cluster){
+        .id = {{1}},
+        .generation = 1,
+        .listen = cluster.servers[server->number].address,
+        .certificate = "none",
+        .key = "none",
+        .authority = "none",
+        .book = server->book,
+        .founders = server->number < cluster.founders ? founders : NULL,
+        .founder_count = server->number < cluster.founders ? cluster.founders : 0,
+        .replace_ms = 3000,
+    };
+}
+
+static void *run_server(void *argument)
+{
+    struct server *server = argument;
+    struct failure failure = {0};
+    struct shop *shop;
+    must(server, "the shop", shop_open(server->database, NULL, NULL, &shop, &failure), &failure);
+    must(server, "a reader", db_open(server->database, DB_READER, &server->reader, &failure),
+         &failure);
+    machine_guard_open(&server->machine, shop, server->reader);
+    struct machine machine = machine_guard_machine(&server->machine);
+    struct replica_cluster described;
+    struct server_place founders[SERVERS_MAX];
+    describe_cluster(server, &described, founders);
+    struct replica_config config = {
+        .cluster = &described,
+        .dir = server->dir,
+        .id = server->number + 1,
+        .election_ms = 300,
+        .heartbeat_ms = 30,
+        .snapshot_threshold = 40,
+        .fatal = fatal,
+        .fatal_context = server,
+    };
+    must(server, "replication", replica_start(&config, &machine, &server->replica, &failure),
+         &failure);
+    server->order = replica_order(server->replica);
+    server->up = true;
+    world_note("server %u: up at entry %llu", server->number + 1,
+               (unsigned long long)server->machine.applied);
+    while (!server->stopping)
+        fiber_wait(server, UINT64_MAX);
+    server->up = false;
+    replica_stop(server->replica);
+    db_close(server->reader);
+    shop_close(shop);
+    world_note("server %u: stopped", server->number + 1);
+    end_life(server, false);
+    return NULL;
+}
+
+void server_start(struct server *server)
+{
+    CHECK(server->life == NULL);
+    server->starts++;
+    server->life = calloc(1, sizeof *server->life);
+    CHECK(server->life != NULL);
+    server->life->server = server->number;
+    network_life(server->number, server->life, false);
+    fiber_start(server->life, run_server, server);
+}
+
+void server_stop(struct server *server)
+{
+    if (server->life == NULL || !server->up)
+        return;
+    world_note("server %u: is to stop", server->number + 1);
+    server->stopping = true;
+    fiber_wake(server, true);
+}
+
+/* ---- Requests ---- */
+
+static void forget_request(struct request *request)
+{
+    struct request **at = &request->server->requests;
+    while (*at != NULL && *at != request)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = request->next;
+}
+
+static void answer_came(void *argument)
+{
+    struct request *request = argument;
+    if (request->answered)
+        return;
+    forget_request(request);
+    request->answered = true;
+    fiber_wake(request, true);
+}
+
+static void answer(struct request *request, int err)
+{
+    request->err = err;
+    /* Lost with the server when it dies within that time. */
+    world_after(world_between(50, 800) * 1000, request->life, answer_came, request);
+}
+
+static void submission_done(struct submission *submission, int err, uint64_t index,
+                            struct str result)
+{
+    struct request *request = CONTAINER_OF(submission, struct request, submission);
+    buf_str(&request->result, result);
+    request->index = index;
+    answer(request, err);
+}
+
+/* A thread of the server that serves the shopper. */
+static void *handle(void *argument)
+{
+    struct request *request = argument;
+    request->submission.command = buf_text(&request->command);
+    request->submission.done = submission_done;
+    int err = request->server->up ? order_submit(request->server->order, &request->submission)
+                                  : ERR_CLOSED;
+    if (err != 0)
+        answer(request, err);
+    return NULL;
+}
+
+static void request_came(void *argument)
+{
+    struct request *request = argument;
+    fiber_start(request->life, handle, request);
+}
+
+struct request *server_ask(struct server *server, struct str command, uint32_t timeout_ms)
+{
+    if (server->life == NULL || !server->up)
+        return NULL;
+    struct request *request = calloc(1, sizeof *request);
+    CHECK(request != NULL);
+    request->server = server;
+    request->life = server->life;
+    buf_init(&request->command, 1 << 20);
+    buf_init(&request->result, 1 << 20);
+    buf_str(&request->command, command);
+    request->next = server->requests;
+    server->requests = request;
+    world_after(world_between(50, 800) * 1000, server->life, request_came, request);
+    uint64_t deadline = world.now_ns + timeout_ms * MS_NS;
+    while (!request->answered)
+        if (!fiber_wait(request, deadline))
+            return NULL; /* it may still be answered, to nobody */
+    return request;
+}

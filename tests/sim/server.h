@@ -1,0 +1,67 @@
+/* Server: one simulated server: its directory on simulated disks, and its lives, one after the
+ * other. A life opens the real shop and starts the real replica on it, as main/server.c does.
+ *
+ *   DOWN ──(server_start)──▶ STARTING ──(replica_start)──▶ UP
+ *     ▲                          │                          │
+ *     └──(server_crash, a write that fails, server_stop)────┘
+ */
+#ifndef STOA_SIM_SERVER_H
+#define STOA_SIM_SERVER_H
+
+#include "base/buf.h"
+#include "machine.h"
+#include "replica/replica.h"
+#include "world.h"
+
+enum { SERVERS_MAX = 8 };
+
+struct server {
+    unsigned number; /* from 0; its id is one more */
+    char dir[128], database[160], book[160], address[32];
+    struct life *life; /* NULL: down */
+    bool up;
+    bool member; /* it is to run */
+    struct machine_guard machine;
+    struct replica *replica;
+    struct ordering *order;
+    struct db *reader;        /* of this life, for the checks and for shoppers who look */
+    struct request *requests; /* not answered */
+    unsigned starts, crashes;
+    bool stopping;
+};
+
+struct cluster {
+    struct server servers[SERVERS_MAX];
+    unsigned count, founders;
+    char root[64];
+    enum broken_rule broken;
+};
+extern struct cluster cluster;
+
+/* FOUNDERS servers, all down, with what they have on real files below ROOT. */
+void cluster_open(const char *root, unsigned founders, enum broken_rule broken);
+
+void server_start(struct server *server);
+/* Its process is gone, at whatever it was. POWER_CUT: so is what was not synced. */
+void server_crash(struct server *server, bool power_cut);
+/* As an operator stops it. */
+void server_stop(struct server *server);
+
+/* ---- What a shopper sends ---- */
+
+struct request {
+    struct request *next; /* server's */
+    struct server *server;
+    struct life *life;
+    struct submission submission;
+    struct buf command, result;
+    bool answered;
+    int err; /* of the answer; ERR_CLOSED: the connection was reset */
+    uint64_t index;
+};
+
+/* Sends COMMAND (copied) to SERVER and waits for the answer, TIMEOUT_MS at the most; on a
+ * shopper's fiber. NULL: there was none in time. The answer stays. */
+struct request *server_ask(struct server *server, struct str command, uint32_t timeout_ms);
+
+#endif
