@@ -46,8 +46,10 @@ struct fixture {
 static void house_place(void *context, struct server_place *place)
 {
     struct house *h = context;
+    pthread_mutex_lock(&h->mutex);
     *place = (struct server_place){.id = h->id, .since_ms = 1, .pid = 2};
     str_copy(place->address, sizeof place->address, str_of(h->address));
+    pthread_mutex_unlock(&h->mutex);
 }
 
 static void house_linked(void *context, const struct server_place *other, bool connected, int fd,
@@ -144,7 +146,9 @@ static void house_open_as(struct fixture *f, struct house *h, uint64_t id, struc
     if (err)
         print_message("%s\n", failure.text);
     assert_int_equal(err, ERR_OK);
+    pthread_mutex_lock(&h->mutex); /* somebody may be dialling in already */
     snprintf(h->address, sizeof h->address, "127.0.0.1:%u", port);
+    pthread_mutex_unlock(&h->mutex);
 }
 
 static void house_open(struct fixture *f, struct house *h, uint64_t id)

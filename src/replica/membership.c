@@ -1,0 +1,286 @@
+#include "replica/membership.h"
+
+#include "base/check.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* What a rule looks at: each member with its history beside it. */
+struct council {
+    const struct membership_view *view;
+    struct member_history *seen[MEMBERS_MAX];
+    unsigned voters, voters_up, target;
+};
+
+unsigned membership_target(unsigned count, unsigned voters_max)
+{
+    unsigned most = voters_max > 0 ? voters_max : 5;
+    unsigned target = count < most ? count : most;
+    if (target > 5)
+        target = 5;
+    return target == 4 ? 3 : target;
+}
+
+/* ---- What is seen ---- */
+
+static struct member_history *find(struct membership *membership, uint64_t id)
+{
+    for (unsigned i = 0; i < membership->count; i++)
+        if (membership->members[i].id == id)
+            return &membership->members[i];
+    return NULL;
+}
+
+static void forget_former(struct membership *membership, const struct membership_view *view)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < membership->count; i++) {
+        bool is_member = false;
+        for (unsigned k = 0; k < view->count; k++)
+            is_member |= view->members[k].id == membership->members[i].id;
+        if (is_member)
+            membership->members[kept++] = membership->members[i];
+    }
+    membership->count = kept;
+}
+
+static void note(struct member_history *seen, const struct member_view *member, uint64_t now_ms)
+{
+    if (member->up && !seen->up)
+        seen->up_ms = now_ms;
+    seen->up = member->up;
+    /* Down begins at once, and ends only when it has been up for a while. */
+    if (!member->up && !seen->down) {
+        seen->down = true;
+        seen->down_ms = now_ms;
+    } else if (member->up && now_ms - seen->up_ms >= MEMBERSHIP_STEADY_MS) {
+        seen->down = false;
+    }
+    bool caught_up = member->up && member->able && member->lag <= MEMBERSHIP_LAG;
+    if (caught_up && !seen->caught_up)
+        seen->caught_up_ms = now_ms;
+    seen->caught_up = caught_up;
+    if (member->role != seen->role || now_ms - seen->tried_ms >= MEMBERSHIP_RETRY_MS)
+        seen->tried = false;
+    seen->role = member->role;
+}
+
+static void convene(struct membership *membership, const struct membership_view *view,
+                    struct council *council)
+{
+    CHECK(view->count <= MEMBERS_MAX);
+    *council =
+        (struct council){.view = view, .target = membership_target(view->count, view->voters_max)};
+    forget_former(membership, view);
+    for (unsigned i = 0; i < view->count; i++) {
+        const struct member_view *member = &view->members[i];
+        struct member_history *seen = find(membership, member->id);
+        if (!seen) {
+            seen = &membership->members[membership->count++];
+            *seen = (struct member_history){.id = member->id};
+        }
+        note(seen, member, view->now_ms);
+        council->seen[i] = seen;
+        council->voters += member->role == MEMBER_VOTER;
+        council->voters_up += member->role == MEMBER_VOTER && member->up;
+    }
+}
+
+/* ---- What a rule asks ---- */
+
+/* Healthy for so long that it may be relied on. */
+static bool is_steady(const struct council *council, unsigned i)
+{
+    const struct member_history *seen = council->seen[i];
+    return seen->caught_up && council->view->now_ms - seen->caught_up_ms >= MEMBERSHIP_STEADY_MS;
+}
+
+static bool is_lost(const struct council *council, unsigned i)
+{
+    const struct member_history *seen = council->seen[i];
+    return seen->down && council->view->now_ms - seen->down_ms >= council->view->replace_ms;
+}
+
+static bool is_preferred(const struct council *council, unsigned i)
+{
+    return council->view->members[i].id == council->view->preferred;
+}
+
+static bool is_majority(unsigned up, unsigned voters)
+{
+    return up > voters / 2;
+}
+
+static unsigned long long seconds_down(const struct council *council, unsigned i)
+{
+    return (council->view->now_ms - council->seen[i]->down_ms) / 1000;
+}
+
+/* The standby that should be given a vote next; COUNT for none. *CANDIDATES: how many could. */
+static unsigned best_candidate(const struct council *council, unsigned *candidates)
+{
+    const struct membership_view *view = council->view;
+    unsigned best = view->count;
+    *candidates = 0;
+    for (unsigned i = 0; i < view->count; i++) {
+        if (view->members[i].role != MEMBER_STANDBY || !is_steady(council, i) ||
+            council->seen[i]->tried)
+            continue;
+        ++*candidates;
+        bool better = best == view->count || is_preferred(council, i) ||
+                      (!is_preferred(council, best) &&
+                       council->seen[i]->caught_up_ms < council->seen[best]->caught_up_ms);
+        if (better)
+            best = i;
+    }
+    return best;
+}
+
+/* The voter that is lost for longest; COUNT for none. */
+static unsigned most_lost(const struct council *council)
+{
+    const struct membership_view *view = council->view;
+    unsigned worst = view->count;
+    for (unsigned i = 0; i < view->count; i++)
+        if (view->members[i].role == MEMBER_VOTER && is_lost(council, i) &&
+            (worst == view->count || council->seen[i]->down_ms < council->seen[worst]->down_ms))
+            worst = i;
+    return worst;
+}
+
+/* Whether voter A should lose its vote rather than voter B. */
+static bool is_worse(const struct council *council, unsigned a, unsigned b)
+{
+    const struct member_view *members = council->view->members;
+    const struct member_history *one = council->seen[a], *other = council->seen[b];
+    if (one->down != other->down)
+        return one->down;
+    if (one->down)
+        return one->down_ms < other->down_ms;
+    if (one->caught_up != other->caught_up)
+        return !one->caught_up;
+    return members[a].id > members[b].id;
+}
+
+static unsigned least_needed(const struct council *council)
+{
+    const struct membership_view *view = council->view;
+    unsigned worst = view->count;
+    for (unsigned i = 0; i < view->count; i++) {
+        const struct member_view *member = &view->members[i];
+        if (member->role != MEMBER_VOTER || member->id == view->primary)
+            continue;
+        /* The preferred one only when it is down. */
+        if (is_preferred(council, i) && !council->seen[i]->down)
+            continue;
+        if (worst == view->count || is_worse(council, i, worst))
+            worst = i;
+    }
+    return worst;
+}
+
+static void decide(const struct council *council, struct membership_change *change,
+                   enum membership_action action, unsigned i, enum member_role role,
+                   const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+static void decide(const struct council *council, struct membership_change *change,
+                   enum membership_action action, unsigned i, enum member_role role,
+                   const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(change->why, sizeof change->why, format, args);
+    va_end(args);
+    change->action = action;
+    change->id = council->view->members[i].id;
+    change->role = role;
+    council->seen[i]->tried = true;
+    council->seen[i]->tried_ms = council->view->now_ms;
+}
+
+/* ---- The rules: each decides, or leaves it to the next ---- */
+
+static void send_log_to_spares(const struct council *council, struct membership_change *change)
+{
+    for (unsigned i = 0; i < council->view->count; i++) {
+        const struct member_view *member = &council->view->members[i];
+        if (member->role == MEMBER_SPARE && member->up && !council->seen[i]->tried) {
+            decide(council, change, MEMBERSHIP_ASSIGN, i, MEMBER_STANDBY,
+                   "server %llu is there and gets the log from now on",
+                   (unsigned long long)member->id);
+            return;
+        }
+    }
+}
+
+static void give_vote(const struct council *council, struct membership_change *change)
+{
+    const struct membership_view *view = council->view;
+    unsigned candidates, best = best_candidate(council, &candidates), lost = most_lost(council);
+    if (best == view->count || !is_majority(council->voters_up + 1, council->voters + 1))
+        return;
+    unsigned long long id = view->members[best].id;
+    unsigned missing = council->target > council->voters ? council->target - council->voters : 0;
+    /* From three to five only when there is somebody for both: four are no better than three. */
+    bool odd_at_end = council->voters < 3 || candidates >= missing;
+    if (missing > 0 && odd_at_end)
+        decide(council, change, MEMBERSHIP_ASSIGN, best, MEMBER_VOTER,
+               "server %llu has caught up and gets a vote: one of %u", id, council->target);
+    else if (lost < view->count && council->voters <= council->target)
+        decide(council, change, MEMBERSHIP_ASSIGN, best, MEMBER_VOTER,
+               "server %llu gets a vote in place of server %llu, which has been down for %llu s",
+               id, (unsigned long long)view->members[lost].id, seconds_down(council, lost));
+    else if (is_preferred(council, best) && council->voters == council->target)
+        decide(council, change, MEMBERSHIP_ASSIGN, best, MEMBER_VOTER,
+               "server %llu, which shall be primary, gets a vote", id);
+}
+
+static void take_vote(const struct council *council, struct membership_change *change)
+{
+    const struct membership_view *view = council->view;
+    unsigned worst = least_needed(council);
+    if (worst == view->count || council->seen[worst]->tried)
+        return;
+    /* One of four that is lost makes a majority harder to reach, not easier. */
+    bool burden = council->voters > 2 && council->voters % 2 == 0 && is_lost(council, worst);
+    if (council->voters <= council->target && !burden)
+        return;
+    unsigned up = council->voters_up - view->members[worst].up;
+    if (!is_majority(up, council->voters - 1))
+        return;
+    unsigned long long id = view->members[worst].id;
+    if (council->seen[worst]->down)
+        decide(council, change, MEMBERSHIP_ASSIGN, worst, MEMBER_STANDBY,
+               "server %llu has been down for %llu s and loses its vote", id,
+               seconds_down(council, worst));
+    else
+        decide(council, change, MEMBERSHIP_ASSIGN, worst, MEMBER_STANDBY,
+               "server %llu gives up its vote: %u of %u servers vote", id, council->target,
+               view->count);
+}
+
+static void return_to_preferred(const struct council *council, struct membership_change *change)
+{
+    const struct membership_view *view = council->view;
+    if (view->preferred == 0 || view->preferred == view->primary)
+        return;
+    for (unsigned i = 0; i < view->count; i++)
+        if (is_preferred(council, i) && view->members[i].role == MEMBER_VOTER &&
+            is_steady(council, i) && !council->seen[i]->tried)
+            decide(council, change, MEMBERSHIP_HANDOVER, i, MEMBER_VOTER,
+                   "server %llu shall be primary, and has been healthy for %d s",
+                   (unsigned long long)view->preferred, MEMBERSHIP_STEADY_MS / 1000);
+}
+
+void membership_decide(struct membership *membership, const struct membership_view *view,
+                       struct membership_change *change)
+{
+    static void (*const rules[])(const struct council *, struct membership_change *) = {
+        send_log_to_spares, give_vote, take_vote, return_to_preferred};
+    struct council council;
+    *change = (struct membership_change){.action = MEMBERSHIP_NOTHING};
+    convene(membership, view, &council);
+    for (unsigned i = 0; i < COUNT_OF(rules) && change->action == MEMBERSHIP_NOTHING; i++)
+        rules[i](&council, change);
+}

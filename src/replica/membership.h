@@ -1,0 +1,79 @@
+/* Membership: which of a cluster's servers vote, and which of them shall be primary. The rules.
+ *
+ *   SPARE ──(is up)──▶ STANDBY ──(a voter is missing, or down for long)──▶ VOTER
+ *                         ▲                                                  │
+ *                         └────────(replaced, or one too many)───────────────┘
+ *
+ * A spare is not sent the log, a standby is and has no vote (libraft's roles). Voters wanted: of 1
+ * server 1, of 2 2, of 3 or 4 3, of 5 and more 5: an even number more tolerates no more failures.
+ * Each change leaves a majority that is up; whoever replaces a voter gets its vote before that one
+ * loses it (Ongaro's thesis, 2014, section 4.2).
+ *
+ * Decided once a second on the primary (replica/keeper.h), one change at a time. Pure: what has
+ * been seen so far is in struct membership, which begins anew with each primary.
+ */
+#ifndef STOA_REPLICA_MEMBERSHIP_H
+#define STOA_REPLICA_MEMBERSHIP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    MEMBERS_MAX = 16,
+    /* Up, or caught up, is who has been so for this long: whoever comes and goes is down. */
+    MEMBERSHIP_STEADY_MS = 5000,
+    /* What was tried and did not come about is tried again after this. */
+    MEMBERSHIP_RETRY_MS = 15000,
+    /* So many entries behind counts as caught up: what is under way under load. */
+    MEMBERSHIP_LAG = 1000,
+};
+
+enum member_role { MEMBER_SPARE, MEMBER_STANDBY, MEMBER_VOTER };
+
+/* A server as the primary sees it now. */
+struct member_view {
+    uint64_t id;
+    enum member_role role;
+    bool up;      /* linked both ways and heard of lately; the primary itself: always */
+    bool able;    /* its copy is whole: it is not fetching one, and it is not leaving */
+    uint64_t lag; /* entries that its log or its copy lacks */
+};
+
+struct membership_view {
+    uint64_t now_ms;     /* monotonic */
+    uint64_t primary;    /* the one that decides */
+    uint64_t preferred;  /* who shall be primary; 0: whoever is */
+    unsigned voters_max; /* 0: as above */
+    uint32_t replace_ms; /* a voter down for so long is replaced */
+    unsigned count;
+    struct member_view members[MEMBERS_MAX];
+};
+
+/* What was seen of each so far. Zeroed at first. */
+struct membership {
+    unsigned count;
+    struct member_history {
+        uint64_t id;
+        enum member_role role;
+        bool up, down, caught_up, tried;
+        uint64_t up_ms, down_ms, caught_up_ms, tried_ms; /* since when, while it is so */
+    } members[MEMBERS_MAX];
+};
+
+enum membership_action { MEMBERSHIP_NOTHING, MEMBERSHIP_ASSIGN, MEMBERSHIP_HANDOVER };
+
+struct membership_change {
+    enum membership_action action;
+    uint64_t id;
+    enum member_role role; /* ASSIGN */
+    char why[160];         /* a sentence for the log */
+};
+
+/* How many of COUNT servers shall vote. */
+unsigned membership_target(unsigned count, unsigned voters_max);
+
+/* Takes notice of VIEW, and says what is to be done next. */
+void membership_decide(struct membership *membership, const struct membership_view *view,
+                       struct membership_change *change);
+
+#endif

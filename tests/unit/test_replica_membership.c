@@ -1,0 +1,467 @@
+#include "base/check.h"
+#include "base/str.h"
+#include "replica/membership.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h> /* last: it has a macro named fail */
+
+/* A cluster in one line, "1V+ 2V- 3s~ 4.+": id, role (V voter, s standby, . spare), and how it is:
+ * + up and caught up, ~ up and far behind, c fetching a copy, - down. The primary is the first one.
+ * What is decided is done at once, so that a story can go on; or fails, when `refusing`. */
+struct story {
+    struct membership membership;
+    struct membership_view view;
+    bool refusing;
+    char log[2000]; /* "12s:+V4 ..." */
+    char why[160];  /* of the last */
+};
+
+static void set(struct story *story, const char *cluster)
+{
+    struct membership_view *view = &story->view;
+    view->count = 0;
+    for (const char *at = cluster; *at;) {
+        char *end;
+        struct member_view member = {.id = strtoul(at, &end, 10)};
+        member.role = end[0] == 'V' ? MEMBER_VOTER : end[0] == 's' ? MEMBER_STANDBY : MEMBER_SPARE;
+        member.up = end[1] != '-';
+        member.able = member.up && end[1] != 'c';
+        member.lag = end[1] == '+' ? 3 : 1000000;
+        view->members[view->count++] = member;
+        at = end + 2;
+        while (*at == ' ')
+            at++;
+    }
+    view->primary = view->members[0].id;
+}
+
+static struct story begin(const char *cluster)
+{
+    struct story story = {.view = {.now_ms = 1000000, .replace_ms = 60000}};
+    set(&story, cluster);
+    return story;
+}
+
+static void carry_out(struct story *story, const struct membership_change *change)
+{
+    struct membership_view *view = &story->view;
+    if (change->action == MEMBERSHIP_HANDOVER)
+        view->primary = change->id;
+    for (unsigned i = 0; i < view->count; i++)
+        if (view->members[i].id == change->id && change->action == MEMBERSHIP_ASSIGN)
+            view->members[i].role = change->role;
+}
+
+/* What must hold after any change: a majority of the voters is up. */
+static void check_majority(const struct story *story)
+{
+    unsigned voters = 0, up = 0;
+    for (unsigned i = 0; i < story->view.count; i++) {
+        voters += story->view.members[i].role == MEMBER_VOTER;
+        up += story->view.members[i].role == MEMBER_VOTER && story->view.members[i].up;
+    }
+    assert_true(up > voters / 2);
+}
+
+/* SECONDS pass; what is decided goes to the log: "V4" gets a vote, "s3" becomes standby, "P2" is
+ * to be primary. */
+static void pass(struct story *story, unsigned seconds)
+{
+    for (unsigned i = 0; i < seconds; i++) {
+        struct membership_change change;
+        story->view.now_ms += 1000;
+        membership_decide(&story->membership, &story->view, &change);
+        if (change.action == MEMBERSHIP_NOTHING)
+            continue;
+        const char *what = change.action == MEMBERSHIP_HANDOVER ? "P"
+                           : change.role == MEMBER_VOTER        ? "V"
+                                                                : "s";
+        size_t len = strlen(story->log);
+        snprintf(story->log + len, sizeof story->log - len, "%s%s%u", len ? " " : "", what,
+                 (unsigned)change.id);
+        str_copy(story->why, sizeof story->why, str_of(change.why));
+        if (!story->refusing) {
+            carry_out(story, &change);
+            check_majority(story);
+        }
+    }
+}
+
+#define EXPECT(story, expected) assert_string_equal((story).log, expected)
+
+static void so_many_servers_have_so_many_voters(void **state)
+{
+    (void)state;
+    static const unsigned wanted[] = {0, 1, 2, 3, 3, 5, 5, 5};
+    for (unsigned count = 1; count < COUNT_OF(wanted); count++) {
+        assert_int_equal(membership_target(count, 0), wanted[count]);
+        assert_int_equal(membership_target(count, 3), wanted[count] < 3 ? wanted[count] : 3);
+        assert_int_equal(membership_target(count, 5), wanted[count]);
+    }
+    assert_int_equal(membership_target(16, 0), 5);
+    assert_int_equal(membership_target(16, 9), 5);
+}
+
+static void a_healthy_cluster_is_left_alone(void **state)
+{
+    (void)state;
+    static const char *const clusters[] = {"1V+",
+                                           "1V+ 2V+",
+                                           "1V+ 2V+ 3V+",
+                                           "1V+ 2V+ 3V+ 4s+",
+                                           "3V+ 1V+ 2V+ 4V+ 5V+",
+                                           "1V+ 2V+ 3V+ 4V+ 5V+ 6s+ 7s+"};
+    for (size_t i = 0; i < COUNT_OF(clusters); i++) {
+        struct story story = begin(clusters[i]);
+        pass(&story, 1000);
+        EXPECT(story, "");
+    }
+}
+
+static void who_joins_gets_the_log_and_then_a_vote(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2.~");
+    pass(&story, 1);
+    EXPECT(story, "s2");
+    assert_non_null(strstr(story.why, "server 2 is there and gets the log"));
+    set(&story, "1V+ 2sc"); /* it fetches a copy, however long that takes */
+    pass(&story, 1000);
+    EXPECT(story, "s2");
+    set(&story, "1V+ 2s~");
+    pass(&story, 100);
+    EXPECT(story, "s2");
+    set(&story, "1V+ 2s+");
+    pass(&story, 5);
+    EXPECT(story, "s2");
+    pass(&story, 1);
+    EXPECT(story, "s2 V2");
+    assert_string_equal(story.why, "server 2 has caught up and gets a vote: one of 2");
+    pass(&story, 100);
+    EXPECT(story, "s2 V2");
+}
+
+static void a_spare_that_is_down_is_waited_for(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V+ 3V+ 4.-");
+    pass(&story, 1000);
+    EXPECT(story, "");
+}
+
+static void one_grows_to_three_by_itself(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2s+ 3s+");
+    pass(&story, 10);
+    EXPECT(story, "V2 V3");
+}
+
+static void a_fourth_stands_by_and_a_fifth_makes_five(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V+ 3V+ 4s+");
+    pass(&story, 100);
+    EXPECT(story, "");
+    set(&story, "1V+ 2V+ 3V+ 4s+ 5s~");
+    pass(&story, 100);
+    EXPECT(story, ""); /* four would be no better than three */
+    set(&story, "1V+ 2V+ 3V+ 4s+ 5s+");
+    pass(&story, 20);
+    EXPECT(story, "V4 V5");
+}
+
+static void more_servers_vote_only_as_many_as_configured(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V+ 3V+ 4s+ 5s+ 6s+");
+    story.view.voters_max = 3;
+    pass(&story, 1000);
+    EXPECT(story, "");
+}
+
+static void founders_of_four_and_six_give_up_a_vote(void **state)
+{
+    (void)state;
+    struct story four = begin("2V+ 1V+ 3V+ 4V+"), six = begin("6V+ 1V+ 2V+ 3V+ 4V+ 5V+");
+    pass(&four, 100);
+    EXPECT(four, "s4");
+    assert_string_equal(four.why, "server 4 gives up its vote: 3 of 4 servers vote");
+    pass(&six, 100);
+    EXPECT(six, "s5"); /* the primary keeps its own */
+}
+
+static void a_voter_down_for_long_is_replaced(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V- 3V+ 4s+");
+    pass(&story, 60);
+    EXPECT(story, "");
+    pass(&story, 1);
+    EXPECT(story, "V4");
+    assert_string_equal(story.why,
+                        "server 4 gets a vote in place of server 2, which has been down for 60 s");
+    pass(&story, 1);
+    EXPECT(story, "V4 s2"); /* first a vote more, then one less */
+    assert_string_equal(story.why, "server 2 has been down for 61 s and loses its vote");
+    set(&story, "1V+ 2s+ 3V+ 4V+"); /* it comes back, as a standby */
+    pass(&story, 1000);
+    EXPECT(story, "V4 s2");
+}
+
+static void a_voter_down_without_a_standby_keeps_its_vote(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V- 3V+");
+    pass(&story, 1000);
+    EXPECT(story, "");
+    set(&story, "1V+ 2V- 3V+ 4s~"); /* one that is not ready is none */
+    pass(&story, 1000);
+    EXPECT(story, "");
+    set(&story, "1V+ 2V- 3V+ 4s-");
+    pass(&story, 1000);
+    EXPECT(story, "");
+}
+
+static void two_of_five_are_replaced_one_after_the_other(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V- 3V+ 4V- 5V+ 6s+ 7s+");
+    pass(&story, 200);
+    /* Both of them lose their votes, and a majority was up at each step. */
+    EXPECT(story, "V6 s2 V7 s4");
+}
+
+static void a_voter_that_comes_and_goes_is_down(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V- 3V+ 4s+");
+    for (int i = 0; i < 6; i++) {
+        set(&story, "1V+ 2V- 3V+ 4s+");
+        pass(&story, 7);
+        set(&story, "1V+ 2V+ 3V+ 4s+"); /* never for longer than this */
+        pass(&story, 3);
+    }
+    EXPECT(story, "");
+    set(&story, "1V+ 2V- 3V+ 4s+");
+    pass(&story, 7);
+    EXPECT(story, "V4 s2");
+}
+
+static void a_voter_that_is_back_for_good_begins_anew(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V- 3V+ 4s+");
+    pass(&story, 50);
+    set(&story, "1V+ 2V+ 3V+ 4s+");
+    pass(&story, 10);
+    set(&story, "1V+ 2V- 3V+ 4s+");
+    pass(&story, 59);
+    EXPECT(story, "");
+    pass(&story, 5);
+    EXPECT(story, "V4 s2");
+}
+
+static void a_standby_that_comes_and_goes_gets_no_vote(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V+ 3s+");
+    for (int i = 0; i < 50; i++) {
+        set(&story, "1V+ 2V+ 3s+");
+        pass(&story, 4);
+        set(&story, i % 2 ? "1V+ 2V+ 3s-" : "1V+ 2V+ 3s~");
+        pass(&story, 1);
+    }
+    EXPECT(story, "");
+}
+
+static void two_voters_are_left_as_they_are_when_one_dies(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V-");
+    pass(&story, 1000);
+    EXPECT(story, "");
+    /* Without a majority nothing could be committed: nothing is tried. */
+    set(&story, "1V+ 2V- 3V- 4s+");
+    pass(&story, 1000);
+    EXPECT(story, "");
+}
+
+static void a_removed_server_leaves_an_odd_number(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V+ 3V+ 4V+ 5V+");
+    pass(&story, 10);
+    set(&story, "1V+ 2V+ 4V+ 5V+"); /* 3 was removed */
+    pass(&story, 10);
+    EXPECT(story, "s5");
+}
+
+static void one_of_four_that_is_lost_loses_its_vote(void **state)
+{
+    (void)state;
+    /* On the way from three to five the fifth went away, and then the fourth. */
+    struct story story = begin("1V+ 2V+ 3V+ 4V- 5s-");
+    pass(&story, 200);
+    EXPECT(story, "s4");
+}
+
+static void a_dead_primary_that_returns_is_just_a_voter(void **state)
+{
+    (void)state;
+    struct story story = begin("2V+ 1V- 3V+");
+    pass(&story, 30);
+    set(&story, "2V+ 1V~ 3V+");
+    pass(&story, 10);
+    set(&story, "2V+ 1V+ 3V+");
+    pass(&story, 100);
+    EXPECT(story, "");
+}
+
+static void the_preferred_one_returns_when_it_is_healthy(void **state)
+{
+    (void)state;
+    struct story story = begin("2V+ 1V- 3V+");
+    story.view.preferred = 1;
+    pass(&story, 30);
+    set(&story, "2V+ 1V~ 3V+"); /* up, and behind */
+    pass(&story, 100);
+    EXPECT(story, "");
+    set(&story, "2V+ 1V+ 3V+");
+    pass(&story, 5);
+    EXPECT(story, "");
+    pass(&story, 1);
+    EXPECT(story, "P1");
+    assert_string_equal(story.why, "server 1 shall be primary, and has been healthy for 5 s");
+    pass(&story, 100);
+    EXPECT(story, "P1");
+}
+
+static void a_preferred_one_that_comes_and_goes_is_not_primary(void **state)
+{
+    (void)state;
+    struct story story = begin("2V+ 1V+ 3V+");
+    story.view.preferred = 1;
+    for (int i = 0; i < 50; i++) {
+        set(&story, "2V+ 1V+ 3V+");
+        pass(&story, 4);
+        set(&story, i % 2 ? "2V+ 1V- 3V+" : "2V+ 1Vc 3V+");
+        pass(&story, 2);
+    }
+    EXPECT(story, "");
+}
+
+static void a_preferred_standby_gets_a_vote_first(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V+ 3V+ 4s+");
+    story.view.preferred = 4;
+    pass(&story, 20);
+    EXPECT(story, "V4 s3 P4");
+}
+
+static void a_preferred_one_that_is_no_member_changes_nothing(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V+ 3V+ 4s+");
+    story.view.preferred = 9;
+    pass(&story, 100);
+    EXPECT(story, "");
+}
+
+static void what_failed_is_tried_again_later(void **state)
+{
+    (void)state;
+    struct story story = begin("2V+ 1V+ 3V+");
+    story.view.preferred = 1;
+    story.refusing = true;
+    pass(&story, 6 + 14);
+    EXPECT(story, "P1");
+    pass(&story, 1);
+    EXPECT(story, "P1 P1");
+    struct story dead = begin("1V+ 2V- 3V+ 4s+ 5s+ 6s+");
+    dead.view.voters_max = 3;
+    dead.refusing = true;
+    pass(&dead, 63);
+    EXPECT(dead, "V4 V5 V6"); /* if not the one, then the next */
+}
+
+/* Whatever happens to whom: each change leaves a majority that is up, and quiet brings rest. */
+static void any_history_ends_in_rest(void **state)
+{
+    (void)state;
+    srandom(7);
+    for (int round = 0; round < 300; round++) {
+        struct story story = begin("1V+");
+        story.view.count = 1 + (unsigned)(random() % 8);
+        story.view.replace_ms = 10000;
+        story.view.preferred = (uint64_t)(random() % 9);
+        for (unsigned i = 1; i < story.view.count; i++)
+            story.view.members[i] = (struct member_view){i + 1, MEMBER_SPARE, true, true, 0};
+        for (int step = 0; step < 60; step++) {
+            struct member_view *member = &story.view.members[random() % story.view.count];
+            bool flips = member->id != story.view.primary && random() % 3 == 0;
+            unsigned voters = 0, up = 0;
+            for (unsigned i = 0; i < story.view.count; i++) {
+                voters += story.view.members[i].role == MEMBER_VOTER;
+                up += story.view.members[i].role == MEMBER_VOTER && story.view.members[i].up;
+            }
+            bool needed = member->role == MEMBER_VOTER && member->up && up - 1 <= voters / 2;
+            if (flips && !needed)
+                member->up = !member->up;
+            story.log[0] = '\0';
+            pass(&story, (unsigned)(random() % 20));
+        }
+        for (unsigned i = 0; i < story.view.count; i++)
+            story.view.members[i].up = true;
+        story.log[0] = '\0';
+        pass(&story, 200);
+        story.log[0] = '\0';
+        pass(&story, 200);
+        EXPECT(story, "");
+        unsigned voters = 0;
+        for (unsigned i = 0; i < story.view.count; i++)
+            voters += story.view.members[i].role == MEMBER_VOTER;
+        assert_int_equal(voters, membership_target(story.view.count, 0));
+        if (story.view.preferred != 0 && story.view.preferred <= story.view.count)
+            assert_int_equal(story.view.primary, story.view.preferred);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(so_many_servers_have_so_many_voters),
+        cmocka_unit_test(a_healthy_cluster_is_left_alone),
+        cmocka_unit_test(who_joins_gets_the_log_and_then_a_vote),
+        cmocka_unit_test(a_spare_that_is_down_is_waited_for),
+        cmocka_unit_test(one_grows_to_three_by_itself),
+        cmocka_unit_test(a_fourth_stands_by_and_a_fifth_makes_five),
+        cmocka_unit_test(more_servers_vote_only_as_many_as_configured),
+        cmocka_unit_test(founders_of_four_and_six_give_up_a_vote),
+        cmocka_unit_test(a_voter_down_for_long_is_replaced),
+        cmocka_unit_test(a_voter_down_without_a_standby_keeps_its_vote),
+        cmocka_unit_test(two_of_five_are_replaced_one_after_the_other),
+        cmocka_unit_test(a_voter_that_comes_and_goes_is_down),
+        cmocka_unit_test(a_voter_that_is_back_for_good_begins_anew),
+        cmocka_unit_test(a_standby_that_comes_and_goes_gets_no_vote),
+        cmocka_unit_test(two_voters_are_left_as_they_are_when_one_dies),
+        cmocka_unit_test(a_removed_server_leaves_an_odd_number),
+        cmocka_unit_test(one_of_four_that_is_lost_loses_its_vote),
+        cmocka_unit_test(a_dead_primary_that_returns_is_just_a_voter),
+        cmocka_unit_test(the_preferred_one_returns_when_it_is_healthy),
+        cmocka_unit_test(a_preferred_one_that_comes_and_goes_is_not_primary),
+        cmocka_unit_test(a_preferred_standby_gets_a_vote_first),
+        cmocka_unit_test(a_preferred_one_that_is_no_member_changes_nothing),
+        cmocka_unit_test(what_failed_is_tried_again_later),
+        cmocka_unit_test(any_history_ends_in_rest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
