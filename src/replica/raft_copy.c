@@ -39,6 +39,7 @@ int raft_copy_begin(struct replica *replica, struct failure *failure)
     if (copying == NULL)
         return fail(failure, ERR_NOMEM, "out of memory for copies");
     replica->copying = copying;
+    copying->tail = replica->config.tail;
     int err = copies_new(replica->applier, replica->config.dir,
                          cluster != NULL ? cluster->copy_rate : 0, &copying->copies, failure);
     if (err == 0 && cluster != NULL)
@@ -50,7 +51,6 @@ int raft_copy_begin(struct replica *replica, struct failure *failure)
                                                            .context = replica},
                               &copying->sender, failure);
     copying->ahead = copy_is_ahead(replica->config.dir);
-    copying->tail = replica->config.tail;
     if (err == 0 && copying->tail != NULL)
         err = copy_tail_start(copying->tail, replica->applier, failure);
     return err;

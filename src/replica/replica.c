@@ -137,6 +137,8 @@ static void replica_free(struct replica *replica)
 {
     raft_copy_stop(replica);
     links_free(replica);
+    if (replica->copying == NULL)
+        copy_tail_free(replica->config.tail);
     raft_copy_free(replica);
     if (replica->applier != NULL)
         applier_stop(replica->applier);
