@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "main/file.h"
 #include "net/authority.h"
+#include "net/socket.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,33 @@ int cluster_check_name(const char *name, struct failure *failure)
                        CLUSTER_NAME - 1);
 }
 
+static bool is_wildcard(const char *address)
+{
+    return address[0] == ':' || strncmp(address, "0.0.0.0:", 8) == 0 ||
+           strncmp(address, "[::]:", 5) == 0;
+}
+
+int cluster_reach(const char *listen, const char *given, char out[SERVER_ADDRESS],
+                  struct failure *failure)
+{
+    const char *address = given[0] ? given : listen;
+    struct str host;
+    uint16_t port;
+    int err = endpoint_split(str_of(listen), &host, &port, failure);
+    err = err ? err : endpoint_split(str_of(address), &host, &port, failure);
+    if (err)
+        return err;
+    if (port == 0 || strlen(address) >= SERVER_ADDRESS)
+        return fail(failure, ERR_INVALID, "\"%.80s\" needs a port, which stays the same", address);
+    if (is_wildcard(address))
+        return fail(failure, ERR_INVALID,
+                    "the other servers cannot connect to \"%s\": say by --peer-address HOST:PORT "
+                    "how they reach this server",
+                    address);
+    str_copy(out, SERVER_ADDRESS, str_of(address));
+    return 0;
+}
+
 int cluster_paths(const char *datadir, struct cluster *cluster, struct failure *failure)
 {
     *cluster = (struct cluster){0};
@@ -34,7 +62,7 @@ int cluster_paths(const char *datadir, struct cluster *cluster, struct failure *
     err = err ? err : file_join(cluster->key, cluster->dir, "server.key", failure);
     err = err ? err : file_join(cluster->authority, cluster->dir, "authority.pem", failure);
     err = err ? err : file_join(cluster->authority_key, cluster->dir, "authority.key", failure);
-    return err ? err : file_join(cluster->book, cluster->dir, "book.json", failure);
+    return err ? err : file_join(cluster->book, cluster->dir, "book", failure);
 }
 
 /* ---- cluster.json ---- */

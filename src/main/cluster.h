@@ -4,7 +4,7 @@
  *                              listen addresses
  *     cluster/authority.pem, authority.key   the cluster's certificate authority
  *     cluster/server.pem, server.key         this server's certificate
- *     cluster/book.json        where the other servers were last (replica's)
+ *     cluster/book             where the other servers were last (replica's)
  *
  * The secret and operator.token beside them (main/datadir.h) are the same on all servers.
  * Each server has the authority's key, so that any of them can take in a new one; so whoever can
@@ -47,6 +47,11 @@ int cluster_write(const struct cluster *cluster, struct failure *failure);
  * 1..COUNT, their addresses. ERR_EXISTS: the first belongs to a cluster already. */
 int cluster_found(const char *name, const char *const *datadirs, const struct server_place *places,
                   unsigned count, struct failure *failure);
+
+/* How the others reach a server that listens at LISTEN: GIVEN if there is one, else there; into
+ * OUT. ERR_INVALID: LISTEN is every address of the machine, or neither is HOST:PORT. */
+int cluster_reach(const char *listen, const char *given, char out[SERVER_ADDRESS],
+                  struct failure *failure);
 
 /* Whether NAME will do for a cluster: 1 to CLUSTER_NAME-1 letters, digits, blanks, '-', '_', '.'.
  */

@@ -12,29 +12,30 @@
 #include <unistd.h>
 #include <yyjson.h>
 
-static int take_lock(struct datadir *datadir, struct failure *failure)
+int datadir_lock(const char *dir, int *lock, struct failure *failure)
 {
     char path[DATADIR_PATH];
-    int err = file_join(path, datadir->path, "lock", failure);
+    *lock = -1;
+    int err = file_join(path, dir, "lock", failure);
     if (err)
         return err;
-    datadir->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (datadir->lock < 0)
+    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*lock < 0)
         return file_failed(failure, "open", path);
     /* Of the open file, not of the process: it goes when the last descriptor does. */
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(datadir->lock, F_OFD_SETLK, &whole) == 0)
+    if (fcntl(*lock, F_OFD_SETLK, &whole) == 0)
         return 0;
     bool taken = errno == EAGAIN || errno == EACCES;
     if (!taken)
         file_failed(failure, "lock", path);
-    close(datadir->lock);
-    datadir->lock = -1;
+    close(*lock);
+    *lock = -1;
     if (!taken)
         return ERR_IO;
     return fail(failure, ERR_BUSY,
                 "%s is in use by another stoa process; stop that one, or choose another --dir",
-                datadir->path);
+                dir);
 }
 
 /* LEN random bytes that are made once and kept in the file NAME. */
@@ -81,7 +82,7 @@ int datadir_open(const char *dir, struct datadir *datadir, struct failure *failu
         return fail(failure, ERR_INVALID, "the path is too long: %s", dir);
     strcpy(datadir->path, dir);
     int err = file_make_dir(dir, 0700, &datadir->created, failure);
-    err = err ? err : take_lock(datadir, failure);
+    err = err ? err : datadir_lock(dir, &datadir->lock, failure);
     err = err ? err : forget_announcement(datadir, failure);
     err = err ? err : file_join(datadir->database, dir, "shop.db", failure);
     err = err ? err : file_join(datadir->raft, dir, "raft", failure);
@@ -136,7 +137,9 @@ static bool is_locked(const char *dir)
     return locked;
 }
 
-static int read_announcement(const char *dir, char *url, size_t url_size, struct failure *failure)
+/* PID may be NULL. */
+static int read_announcement(const char *dir, char *url, size_t url_size, uint64_t *pid,
+                             struct failure *failure)
 {
     char path[DATADIR_PATH], text[512];
     size_t len = 0;
@@ -145,13 +148,25 @@ static int read_announcement(const char *dir, char *url, size_t url_size, struct
     if (err)
         return err;
     yyjson_doc *doc = yyjson_read(text, len, 0);
-    const char *found = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "url"));
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    const char *found = yyjson_get_str(yyjson_obj_get(root, "url"));
     if (found && strlen(found) < url_size)
         strcpy(url, found);
     else
         err = fail(failure, ERR_DAMAGED, "%s does not tell where the server is", path);
+    if (pid)
+        *pid = yyjson_get_uint(yyjson_obj_get(root, "pid"));
     yyjson_doc_free(doc);
     return err;
+}
+
+uint64_t datadir_pid(const char *dir)
+{
+    char url[DATADIR_PATH];
+    uint64_t pid = 0;
+    if (!is_locked(dir) || read_announcement(dir, url, sizeof url, &pid, NULL))
+        return 0;
+    return pid;
 }
 
 int datadir_find_server(const char *dir, char *url, size_t url_size, char token[DATADIR_TOKEN],
@@ -161,7 +176,7 @@ int datadir_find_server(const char *dir, char *url, size_t url_size, char token[
     size_t len = 0;
     if (!is_locked(dir))
         return fail(failure, ERR_NOTFOUND, "no server runs on %s", dir);
-    int err = read_announcement(dir, url, url_size, failure);
+    int err = read_announcement(dir, url, url_size, NULL, failure);
     err = err ? err : file_join(path, dir, "operator.token", failure);
     err = err ? err : file_read(path, text, sizeof text, &len, failure);
     if (err == ERR_NOTFOUND)

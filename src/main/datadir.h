@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { DATADIR_PATH = 512, DATADIR_SECRET = 32, DATADIR_TOKEN = 65 };
 
@@ -33,6 +34,9 @@ struct datadir {
 int datadir_open(const char *dir, struct datadir *datadir, struct failure *failure);
 void datadir_close(struct datadir *datadir);
 
+/* Takes DIR/lock alone, as *LOCK; it goes when that is closed. ERR_BUSY: a process has it. */
+int datadir_lock(const char *dir, int *lock, struct failure *failure);
+
 /* Says in server.json, whole or not at all, where this process serves. */
 int datadir_announce(const struct datadir *datadir, const char *url, struct failure *failure);
 
@@ -40,5 +44,7 @@ int datadir_announce(const struct datadir *datadir, const char *url, struct fail
  * locking. ERR_NOTFOUND: none runs. */
 int datadir_find_server(const char *dir, char *url, size_t url_size, char token[DATADIR_TOKEN],
                         struct failure *failure);
+/* Its process id; 0 when none runs. */
+uint64_t datadir_pid(const char *dir);
 
 #endif

@@ -1,6 +1,7 @@
 #include "outside/import.h"
 
 #include "base/check.h"
+#include "main/opening.h"
 #include "main/program.h"
 #include "main/remote.h"
 #include "main/server.h"
@@ -131,6 +132,25 @@ static int import_remote(const struct remote *remote, struct importing *importin
 
 /* ---- Without a server ---- */
 
+/* What one server of a cluster would put into its log alone is not the cluster's. */
+static int refuse_member(struct importing *importing)
+{
+    const char *dir = importing->flags->dir;
+    struct cluster *cluster = malloc(sizeof *cluster);
+    if (!cluster)
+        return fail(importing->failure, ERR_NOMEM, "out of memory");
+    int err = cluster_read(dir, cluster, importing->failure);
+    if (!err)
+        err = fail(importing->failure, ERR_STATE,
+                   "%s is server %llu of the cluster \"%s\" and does not run: start its servers, "
+                   "then import",
+                   dir, (unsigned long long)cluster->own, cluster->name);
+    else if (err == ERR_NOTFOUND)
+        err = 0;
+    free(cluster);
+    return err;
+}
+
 static int import_here(struct importing *importing, const char *path)
 {
     struct server server;
@@ -140,7 +160,8 @@ static int import_here(struct importing *importing, const char *path)
     option_defaults(&settings_table, settings);
     str_copy(settings->dir, sizeof settings->dir, str_of(importing->flags->dir));
     str_copy(settings->log_level, sizeof settings->log_level, STR("warn"));
-    int err = server_open(&server, settings, importing->failure);
+    int err = refuse_member(importing);
+    err = err ? err : server_open(&server, settings, importing->failure);
     if (!err) {
         struct import_options options = {
             .order = replica_order(server.replica),
@@ -151,7 +172,8 @@ static int import_here(struct importing *importing, const char *path)
             .bad = show_bad,
             .context = importing,
         };
-        err = import_run(&options, path, &importing->now, importing->failure);
+        err = opening_wait(&server, importing->failure);
+        err = err ? err : import_run(&options, path, &importing->now, importing->failure);
         server_close(&server);
     }
     free(settings);

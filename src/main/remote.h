@@ -5,6 +5,7 @@
 #ifndef STOA_MAIN_REMOTE_H
 #define STOA_MAIN_REMOTE_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "main/datadir.h"
@@ -16,7 +17,7 @@ struct remote {
     char token[DATADIR_TOKEN];
 };
 
-/* The server that runs on DIR; ERR_NOTFOUND when none does. */
+/* The server that runs on DIR, or the first that does of a demo's; ERR_NOTFOUND when none does. */
 int remote_find(const char *dir, struct remote *remote, struct failure *failure);
 
 /* Gives each complete line of an answer as it comes. Nonzero stops. */
@@ -29,6 +30,11 @@ int remote_upload(const struct remote *remote, const char *path, FILE *in, remot
 /* GETs PATH into OUT. */
 int remote_download(const struct remote *remote, const char *path, FILE *out,
                     struct failure *failure);
+
+/* POSTs the JSON document BODY (NULL: GETs) to PATH; the answer, a JSON document too, is appended
+ * to ANSWER. A refusal's failure has the server's sentence. */
+int remote_call(const struct remote *remote, const char *path, const char *body,
+                unsigned timeout_ms, struct buf *answer, struct failure *failure);
 
 /* TEXT percent-encoded for a query, into OUT. */
 void remote_escape(const char *text, char *out, size_t size);

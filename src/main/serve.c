@@ -1,4 +1,5 @@
 #include "base/check.h"
+#include "main/opening.h"
 #include "main/program.h"
 #include "main/server.h"
 
@@ -70,9 +71,12 @@ static int serve(const struct program_command *self, const struct settings *sett
     int err = server_open(&server, settings, &failure);
     if (err)
         return command_failed(self, failure.text);
-    if (settings->catalogue[0])
-        err = server_stock_up(&server, settings->catalogue, &failure);
-    err = err ? err : server_listen(&server, &failure);
+    /* In a cluster it listens at once, and says by /healthz why it does not sell yet: what it waits
+     * for may take long, and the others want to know where it is. */
+    bool early = server.member != NULL;
+    err = early ? server_listen(&server, &failure) : 0;
+    err = err ? err : opening_wait(&server, &failure);
+    err = err || early ? err : server_listen(&server, &failure);
     if (err) {
         server_close(&server);
         return command_failed(self, failure.text);

@@ -1,59 +1,17 @@
 #include "main/server.h"
 
 #include "base/check.h"
-#include "outside/import.h"
-#include "shop/defaults.h"
-#include "shop/read.h"
-#include "web/asset.h"
+#include "main/again.h"
+#include "main/machine.h"
+#include "replica/copy.h"
 #include "web/cache.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-/* ---- The machine: replica's view of the shop ---- */
-
-static uint64_t machine_applied(void *shop)
-{
-    return shop_applied_index(shop);
-}
-
-static int64_t machine_applied_time(void *shop)
-{
-    return shop_applied_time(shop);
-}
-
-static int machine_begin(void *shop, struct failure *failure)
-{
-    return shop_begin(shop, failure);
-}
-
-static int machine_apply(void *shop, uint64_t index, int64_t time_ms, struct str command,
-                         struct buf *result, struct failure *failure)
-{
-    return shop_apply(shop, index, time_ms, command, result, failure);
-}
-
-static int machine_commit(void *shop, uint64_t index, int64_t time_ms, struct failure *failure)
-{
-    return shop_commit(shop, index, time_ms, failure);
-}
-
-static int machine_make_durable(void *shop, uint64_t *index, struct failure *failure)
-{
-    return shop_make_durable(shop, index, failure);
-}
-
-/* After a burst most of the heap is free, but in pieces that free() does not give back. Takes
- * some milliseconds, in which other threads wait for memory: there are no commands now. */
-static void machine_rest(void *shop)
-{
-    shop_rest(shop);
-    malloc_trim(0);
-}
+/* ---- When it cannot go on ---- */
 
 /* Replication cannot go on. Nothing was answered that is not durable, and nothing may
  * be answered from here on: the process ends at once, without any cleaning up. */
@@ -63,6 +21,14 @@ static void end_process(void *context, const char *reason)
     (void)reason; /* replica has logged it */
     log_line(log, LOG_ERROR, "replica", "this server stops; what was acknowledged is in its log");
     _exit(1);
+}
+
+/* The database is to be a copy of another server's: it is fetched before it is opened. */
+static void begin_again(void *context)
+{
+    const struct log *log = context;
+    log_line(log, LOG_INFO, "main", "this server begins anew, to fetch a copy of the database");
+    again_begin();
 }
 
 /* ---- Opening ---- */
@@ -86,18 +52,21 @@ static int open_shop(struct server *server, struct failure *failure)
     return shop_open(server->dir.database, &listener, &server->log, &server->shop, failure);
 }
 
-static int start_replica(struct server *server, struct failure *failure)
+/* Whether this server is one of a cluster's; then it gets ready to be. */
+static int open_cluster(struct server *server, struct failure *failure)
 {
-    struct machine machine = {
-        .context = server->shop,
-        .applied = machine_applied,
-        .applied_time = machine_applied_time,
-        .begin = machine_begin,
-        .apply = machine_apply,
-        .commit = machine_commit,
-        .make_durable = machine_make_durable,
-        .rest = machine_rest,
-    };
+    int err = cluster_read(server->dir.path, &server->cluster, failure);
+    if (err == ERR_NOTFOUND)
+        return 0;
+    return err ? err
+               : member_new(&server->cluster, &server->dir, server->settings, &server->log,
+                            &server->member, failure);
+}
+
+/* What the replica is told. CLUSTER is filled in and lent. */
+static struct replica_config replica_settings(const struct server *server,
+                                              struct replica_cluster *cluster)
+{
     struct replica_config config = {
         .dir = server->dir.raft,
         .id = 1,
@@ -106,9 +75,38 @@ static int start_replica(struct server *server, struct failure *failure)
         .wait_ms = (uint32_t)server->settings->wait_ms,
         .log = &server->log,
         .fatal = end_process,
-        .fatal_context = &server->log,
+        .fatal_context = (void *)&server->log,
+        .again = begin_again,
+        .tail = server->tail,
     };
-    return replica_start(&config, &machine, &server->replica, failure);
+    if (server->member) {
+        member_replica(server->member, cluster);
+        config.cluster = cluster;
+        config.id = server->cluster.own;
+        config.election_ms = (uint32_t)server->settings->election_ms;
+        config.heartbeat_ms = (uint32_t)server->settings->heartbeat_ms;
+    }
+    return config;
+}
+
+/* Before the database is opened: another server's, when ours is of no use or missing. */
+static int fetch_copy(struct server *server, struct failure *failure)
+{
+    struct replica_cluster cluster;
+    struct replica_config config = replica_settings(server, &cluster);
+    int err = replica_fetch_first(&config, server->dir.database, failure);
+    server->tail = config.tail;
+    return err;
+}
+
+static int start_replica(struct server *server, struct failure *failure)
+{
+    struct replica_cluster cluster;
+    struct machine machine = machine_of(server->shop);
+    struct replica_config config = replica_settings(server, &cluster);
+    server->tail = NULL;
+    int err = replica_start(&config, &machine, &server->replica, failure);
+    return err || !server->member ? err : member_begin(server->member, server->replica, failure);
 }
 
 static int start_settle(struct server *server, struct failure *failure)
@@ -127,109 +125,18 @@ static int start_settle(struct server *server, struct failure *failure)
     return settle_start(&config, &server->settle, failure);
 }
 
-/* Gives a shop without any history its default settings and rates. */
-static int give_defaults(struct server *server, struct failure *failure)
-{
-    struct buf record, result;
-    int err = 0;
-    if (shop_applied_time(server->shop) != 0)
-        return 0;
-    buf_init(&record, ORDER_COMMAND_MAX);
-    buf_init(&result, ORDER_COMMAND_MAX);
-    for (unsigned i = 0; !err && i < defaults_count(); i++) {
-        struct command command;
-        defaults_command(i, &command);
-        buf_clear(&record);
-        command_encode(&record, &command);
-        CHECK(!record.failed);
-        err = order_submit_wait(replica_order(server->replica), buf_text(&record), &result, NULL);
-    }
-    buf_close(&record);
-    buf_close(&result);
-    return err ? fail(failure, err, "cannot set the new shop's defaults: %s", err_sentence(err))
-               : 0;
-}
-
 int server_open(struct server *server, const struct settings *settings, struct failure *failure)
 {
     *server = (struct server){.settings = settings, .dir.lock = -1};
     server->log = (struct log){STDERR_FILENO, level_of(settings->log_level)};
     int err = datadir_open(settings->dir, &server->dir, failure);
+    err = err ? err : open_cluster(server, failure);
+    err = err ? err : fetch_copy(server, failure);
     err = err ? err : open_shop(server, failure);
     err = err ? err : start_replica(server, failure);
     err = err ? err : start_settle(server, failure);
-    err = err ? err : give_defaults(server, failure);
     if (err)
         server_close(server);
-    return err;
-}
-
-/* ---- The catalogue of a new shop ---- */
-
-static int has_products(struct server *server, bool *has, struct failure *failure)
-{
-    struct reader *reader;
-    struct shop_counts counts = {0};
-    int err = reader_open(server->dir.database, &reader, failure);
-    if (err)
-        return err;
-    err = reader_counts(reader, &counts);
-    reader_close(reader);
-    *has = counts.products > 0;
-    return err ? fail(failure, err, "cannot count the products of %s: %s", server->dir.database,
-                      err_sentence(err))
-               : 0;
-}
-
-/* The demo catalogue as a file that can be opened by PATH; its descriptor, or -1. */
-static int demo_file(char *path, size_t size)
-{
-    for (unsigned i = 0; i < asset_count; i++) {
-        if (strcmp(assets[i].path, "catalogue/demo.csv"))
-            continue;
-        int fd = memfd_create("demo.csv", MFD_CLOEXEC);
-        if (fd < 0 || write(fd, assets[i].bytes, assets[i].length) != (ssize_t)assets[i].length)
-            return -1;
-        snprintf(path, size, "/proc/self/fd/%d", fd);
-        return fd;
-    }
-    return -1;
-}
-
-static void say_bad_row(void *context, const char *sentence)
-{
-    (void)context;
-    fprintf(stderr, "%s\n", sentence);
-}
-
-int server_stock_up(struct server *server, const char *file, struct failure *failure)
-{
-    char path[64];
-    int demo = -1;
-    bool has = false;
-    int counted = has_products(server, &has, failure);
-    if (counted || has)
-        return counted;
-    if (strcmp(file, "demo") == 0) {
-        demo = demo_file(path, sizeof path);
-        if (demo < 0)
-            return fail_errno(failure, ERR_IO, "cannot unpack the demo catalogue");
-    }
-    struct import_options options = {
-        .order = replica_order(server->replica),
-        .database = server->dir.database,
-        .name = demo >= 0 ? "demo.csv" : file,
-        .bad = say_bad_row,
-    };
-    struct import_progress result = {0};
-    settle_wake(server->settle);
-    int err = import_run(&options, demo >= 0 ? path : file, &result, failure);
-    if (demo >= 0)
-        close(demo);
-    if (!err)
-        log_line(&server->log, LOG_INFO, "import", "%s: %llu products with %llu variants",
-                 options.name, (unsigned long long)result.products,
-                 (unsigned long long)result.variants);
     return err;
 }
 
@@ -288,10 +195,14 @@ static int engine_settings(const struct server *server, struct engine_config *co
     return err ? err : add_listen(config, &s->listen_tls, true, failure);
 }
 
-/* The address of listen[INDEX] as a URL, with the port that it really got. */
+/* The address of listen[INDEX] as a URL, with the port that it really got. One who listens at
+ * every address of the machine is reached by the one that it has for the cluster's others. */
 static void listen_url(const struct server *server, const struct engine_config *config,
                        unsigned index, char *out, size_t size)
 {
+    char every_host[SERVER_ADDRESS] = "127.0.0.1";
+    if (server->member)
+        member_host(server->member, every_host, sizeof every_host);
     const struct engine_listen *listen = &config->listen[index];
     const char *colon = strrchr(listen->address, ':');
     size_t host = colon ? (size_t)(colon - listen->address) : strlen(listen->address);
@@ -300,7 +211,7 @@ static void listen_url(const struct server *server, const struct engine_config *
     bool every = host == 0 || strncmp(listen->address, "0.0.0.0:", 8) == 0 ||
                  strncmp(listen->address, "[::]:", 5) == 0;
     if (every)
-        snprintf(out, size, "%s://127.0.0.1:%u", scheme, port);
+        snprintf(out, size, "%s://%s:%u", scheme, every_host, port);
     else
         snprintf(out, size, "%s://%.*s:%u", scheme, (int)host, listen->address, port);
 }
@@ -348,6 +259,8 @@ int server_listen(struct server *server, struct failure *failure)
         .log = &server->log,
     };
     memcpy(web.secret, server->dir.secret, sizeof web.secret);
+    if (server->member)
+        member_web(server->member, &web.cluster);
     int err = engine_settings(server, &config, failure);
     if (!err && buying_new(web.order, server->bank, &server->log, &server->buying))
         err = fail(failure, ERR_NOMEM, "no memory for purchases");
@@ -365,6 +278,8 @@ int server_listen(struct server *server, struct failure *failure)
         return err;
     server->watched.engine = server->engine;
     listen_url(server, &config, 0, server->url, sizeof server->url);
+    if (server->member)
+        replica_announce(server->replica, server->url);
     return datadir_announce(&server->dir, server->url, failure);
 }
 
@@ -382,8 +297,11 @@ void server_close(struct server *server)
     if (server->settle)
         settle_stop(server->settle);
     settle_view_close(&server->view);
+    member_stop(server->member);
     if (server->replica)
         replica_stop(server->replica);
+    copy_tail_free(server->tail);
+    member_free(server->member);
     if (server->bank)
         bank_sandbox_free(server->bank);
     if (server->shop)

@@ -1,9 +1,11 @@
 /* Server: everything of one shop server put together, in the order it hangs together.
  *
- *   data directory → shop (database) → replica (log) → settle → [ buying → web → engine ]
+ *   data directory → [ member ] → shop (database) → replica (log) → settle
+ *                                                          → [ buying → web → engine ]
  *
  * `stoa serve` opens all of it; a command that changes a shop while no server runs on
- * it (import) opens all but the last three. Thread: main.
+ * it (import) opens all but the last three. A server that belongs to a cluster has a member
+ * (main/member.h). Before it sells: main/opening.h. Thread: main.
  */
 #ifndef STOA_MAIN_SERVER_H
 #define STOA_MAIN_SERVER_H
@@ -12,7 +14,9 @@
 #include "admin/metrics.h"
 #include "base/err.h"
 #include "engine/engine.h"
+#include "main/cluster.h"
 #include "main/datadir.h"
+#include "main/member.h"
 #include "main/settings.h"
 #include "outside/bank.h"
 #include "outside/buy.h"
@@ -25,8 +29,11 @@ struct server {
     const struct settings *settings;
     struct log log;
     struct datadir dir;
+    struct cluster cluster; /* if it is a member of one */
+    struct member *member;  /* NULL: alone */
     struct cache *cache;
     struct shop *shop;
+    struct copy_tail *tail; /* of a copy that was fetched, until the replica has it */
     struct replica *replica;
     struct bank *bank;
     struct settle_view view;
@@ -42,12 +49,9 @@ struct server {
     char url[OPTION_TEXT_SIZE];
 };
 
-/* Opens the data of SETTINGS (lent) and brings the shop up to its log. A new shop gets
- * its default rates. On failure nothing stays open. */
+/* Opens the data of SETTINGS (lent) and brings the shop up to its log. On failure nothing stays
+ * open. */
 int server_open(struct server *server, const struct settings *settings, struct failure *failure);
-
-/* Imports FILE ("demo": the one in the program) into a shop that has no products. */
-int server_stock_up(struct server *server, const char *file, struct failure *failure);
 
 /* Begins to serve. */
 int server_listen(struct server *server, struct failure *failure);

@@ -56,6 +56,20 @@ static const struct option_row rows[] = {
      "how long the shop itself may take"},
     {"wait-max", OPTION_DURATION, AT(wait_ms), "1s", 10, 60000, NULL, "TIME",
      "how long a change may have to wait for its turn; if it would be longer, 503"},
+    {"peer-listen", OPTION_TEXT, AT(peer_listen), NULL, 0, 0, NULL, "ADDR:PORT",
+     "in a cluster: where the other servers connect [as at its init or join]"},
+    {"peer-address", OPTION_TEXT, AT(peer_address), NULL, 0, 0, NULL, "HOST:PORT",
+     "in a cluster: how they reach it, where that is not --peer-listen"},
+    {"election-timeout", OPTION_DURATION, AT(election_ms), "300ms", 50, 60000, NULL, "TIME",
+     "in a cluster: a primary that was silent for so long is replaced"},
+    {"heartbeat", OPTION_DURATION, AT(heartbeat_ms), "30ms", 5, 10000, NULL, "TIME",
+     "in a cluster: how often a primary says that it is there"},
+    {"voters", OPTION_CHOICE, AT(voters), "auto", 0, 0, "auto 3 5", "N",
+     "in a cluster: how many servers decide (auto: 3, with five or more servers 5)"},
+    {"replace-after", OPTION_DURATION, AT(replace_ms), "60s", 1000, 86400000, NULL, "TIME",
+     "in a cluster: a standby takes the place of a server that is down for so long"},
+    {"copy-rate", OPTION_SIZE, AT(copy_rate), "64M", 64 << 10, 1ull << 40, NULL, "SIZE",
+     "in a cluster: bytes a second at which a copy is sent to a server that needs one"},
     {"log-level", OPTION_CHOICE, AT(log_level), "info", 0, 0, "debug info warn error", "LEVEL",
      "least important lines to be logged"},
 };
@@ -90,6 +104,11 @@ int settings_read(struct settings *settings, int count, char **words, struct fai
         !str_starts(str_of(settings->url), STR("https://")))
         return fail(failure, ERR_INVALID, "url is \"%s\", but must begin with http:// or https://",
                     settings->url);
+    if (settings->election_ms < 4 * settings->heartbeat_ms)
+        return fail(failure, ERR_INVALID,
+                    "election-timeout is %llums, but must be at least four heartbeats of %llums",
+                    (unsigned long long)settings->election_ms,
+                    (unsigned long long)settings->heartbeat_ms);
     if (!settings->certificate[0] != !settings->key[0])
         return fail(failure, ERR_INVALID, "certificate and key must be given together");
     if (!settings->media[0] && snprintf(settings->media, sizeof settings->media, "%s/media",

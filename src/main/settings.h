@@ -16,6 +16,9 @@ struct settings {
     char certificate[OPTION_TEXT_SIZE], key[OPTION_TEXT_SIZE];
     char engine[OPTION_TEXT_SIZE];
     char log_level[OPTION_TEXT_SIZE];
+    char peer_listen[OPTION_TEXT_SIZE], peer_address[OPTION_TEXT_SIZE];
+    char voters[OPTION_TEXT_SIZE];
+    uint64_t election_ms, heartbeat_ms, replace_ms, copy_rate;
     uint64_t loops, helpers, helper_queue, connections_max;
     uint64_t cache_bytes;
     uint64_t stop_grace_ms;

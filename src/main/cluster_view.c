@@ -1,0 +1,277 @@
+#include "main/cluster_view.h"
+
+#include "base/json_text.h"
+#include "main/file.h"
+#include "main/server_dirs.h"
+#include "replica/book.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <yyjson.h>
+
+enum { ANSWER_MAX = 256 << 10 };
+
+/* ---- What a server tells ---- */
+
+static void take_text(yyjson_val *object, const char *key, char *out, size_t size)
+{
+    str_copy(out, size, str_of(yyjson_get_str(yyjson_obj_get(object, key))));
+}
+
+static uint64_t take_number(yyjson_val *object, const char *key)
+{
+    return yyjson_get_uint(yyjson_obj_get(object, key));
+}
+
+static void take_server(yyjson_val *each, struct view_server *server)
+{
+    *server = (struct view_server){
+        .id = take_number(each, "id"),
+        .pid = take_number(each, "pid"),
+        .term = take_number(each, "term"),
+        .index = take_number(each, "index"),
+        .lag_entries = take_number(each, "lag_entries"),
+        .lag_ms = take_number(each, "lag_ms"),
+        .copied_bytes = take_number(each, "copied_bytes"),
+        .copy_bytes = take_number(each, "copy_bytes"),
+        .preferred = yyjson_get_bool(yyjson_obj_get(each, "preferred")),
+    };
+    take_text(each, "url", server->url, sizeof server->url);
+    take_text(each, "address", server->address, sizeof server->address);
+    take_text(each, "role", server->role, sizeof server->role);
+    take_text(each, "state", server->state, sizeof server->state);
+}
+
+static void take_answer(struct str text, struct cluster_view *view)
+{
+    size_t at, count;
+    yyjson_val *each;
+    yyjson_doc *doc = yyjson_read(text.at, text.len, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc), *list = yyjson_obj_get(root, "servers");
+    take_text(root, "cluster", view->cluster, sizeof view->cluster);
+    take_text(root, "name", view->name, sizeof view->name);
+    view->primary = take_number(root, "primary");
+    view->count = 0;
+    yyjson_arr_foreach(list, at, count, each)
+    {
+        if (view->count < CLUSTER_SERVERS_MAX)
+            take_server(each, &view->servers[view->count++]);
+    }
+    view->answered = view->count > 0;
+    yyjson_doc_free(doc);
+}
+
+/* 0: it is a cluster's server and has told. ERR_NOTFOUND: it runs alone. */
+static int ask(const struct remote *remote, unsigned timeout_ms, struct cluster_view *view)
+{
+    struct buf answer;
+    buf_init(&answer, ANSWER_MAX);
+    int err = remote_call(remote, "/api/v1/cluster", NULL, timeout_ms, &answer, NULL);
+    if (!err)
+        take_answer(buf_text(&answer), view);
+    buf_close(&answer);
+    return err;
+}
+
+/* ---- What the files tell ---- */
+
+static struct view_server *server_of(struct cluster_view *view, uint64_t id)
+{
+    for (unsigned i = 0; i < view->count; i++)
+        if (view->servers[i].id == id)
+            return &view->servers[i];
+    if (view->count == CLUSTER_SERVERS_MAX)
+        return NULL;
+    struct view_server *server = &view->servers[view->count++];
+    *server = (struct view_server){.id = id, .state = "down"};
+    return server;
+}
+
+/* The other servers, where they were when DIR's was last up. */
+static void recall_others(struct cluster_view *view, const struct cluster *cluster)
+{
+    struct book *book = malloc(sizeof *book);
+    for (unsigned i = 0; i < cluster->founder_count; i++) {
+        struct view_server *server = server_of(view, cluster->founders[i].id);
+        if (server && !server->address[0])
+            strcpy(server->address, cluster->founders[i].address);
+    }
+    if (!book)
+        return;
+    book_open(book, cluster->book);
+    for (unsigned i = 0; i < book->count; i++) {
+        struct view_server *server = server_of(view, book->places[i].id);
+        if (!server)
+            continue;
+        strcpy(server->address, book->places[i].address);
+        strcpy(server->url, book->places[i].url);
+    }
+    book_close(book);
+    free(book);
+}
+
+static void take_files(struct cluster_view *view, const struct server_dir *dir,
+                       struct cluster *cluster)
+{
+    struct view_server *server = server_of(view, dir->id);
+    if (!server || cluster_read(dir->path, cluster, NULL))
+        return;
+    id_text(cluster->id, view->cluster);
+    strcpy(view->name, cluster->name);
+    strcpy(server->address, cluster->address);
+    recall_others(view, cluster);
+}
+
+/* A server that runs alone, which has nobody to tell about. */
+static void take_lone(struct cluster_view *view, bool runs)
+{
+    struct view_server *server = server_of(view, 1);
+    strcpy(server->role, "primary");
+    strcpy(server->state, runs ? "up" : "down");
+    strcpy(server->url, view->remote.url);
+    view->primary = 1;
+}
+
+/* The one that runs in DIR, as far as its own files tell. */
+static void take_running(struct cluster_view *view, const struct server_dir *dir,
+                         const struct remote *remote, uint64_t pid)
+{
+    struct view_server *server = server_of(view, dir->id);
+    if (!server)
+        return;
+    strcpy(server->url, remote->url);
+    strcpy(server->state, "up");
+    server->pid = pid;
+}
+
+/* ---- Looking ---- */
+
+/* Asks those that run, one after the other, until one knows a primary. */
+static void ask_all(const struct server_dirs *dirs, unsigned timeout_ms, struct cluster_view *view,
+                    struct cluster_view *scratch, bool *lone)
+{
+    for (unsigned i = 0; i < dirs->count && !view->primary; i++) {
+        struct remote remote;
+        if (remote_find(dirs->at[i].path, &remote, NULL))
+            continue;
+        *scratch = (struct cluster_view){.remote = remote};
+        int err = ask(&remote, timeout_ms, scratch);
+        if (err == 0 && (!view->answered || scratch->primary))
+            *view = *scratch;
+        if (err == ERR_NOTFOUND) {
+            *lone = true;
+            view->remote = remote;
+        }
+    }
+}
+
+static int look(const struct server_dirs *dirs, unsigned timeout_ms, struct cluster_view *view)
+{
+    struct cluster_view *scratch = calloc(1, sizeof *scratch);
+    struct cluster *cluster = calloc(1, sizeof *cluster);
+    bool lone = false;
+    int err = scratch && cluster ? 0 : ERR_NOMEM;
+    if (!err)
+        ask_all(dirs, timeout_ms, view, scratch, &lone);
+    for (unsigned i = 0; !err && !view->answered && i < dirs->count; i++) {
+        struct remote remote;
+        take_files(view, &dirs->at[i], cluster);
+        if (remote_find(dirs->at[i].path, &remote, NULL) == 0)
+            take_running(view, &dirs->at[i], &remote, datadir_pid(dirs->at[i].path));
+    }
+    if (!err && !view->answered && !view->cluster[0])
+        take_lone(view, lone);
+    free(scratch);
+    free(cluster);
+    return err;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct view_server *one = a, *other = b;
+    return one->id < other->id ? -1 : one->id > other->id;
+}
+
+int cluster_view_look(const char *dir, unsigned timeout_ms, struct cluster_view *view,
+                      struct failure *failure)
+{
+    *view = (struct cluster_view){0};
+    struct server_dirs *dirs = malloc(sizeof *dirs);
+    if (!dirs)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    int err = server_dirs_find(dir, dirs, failure);
+    if (!err && look(dirs, timeout_ms, view))
+        err = fail(failure, ERR_NOMEM, "out of memory");
+    free(dirs);
+    qsort(view->servers, view->count, sizeof view->servers[0], by_id);
+    return err;
+}
+
+/* ---- Showing ---- */
+
+static void json_server(const struct view_server *server, FILE *out)
+{
+    fprintf(out, "{\"id\":%llu,\"pid\":%llu,\"url\":", (unsigned long long)server->id,
+            (unsigned long long)server->pid);
+    json_text_print(server->url, out);
+    fputs(",\"address\":", out);
+    json_text_print(server->address, out);
+    fprintf(out,
+            ",\"role\":\"%s\",\"state\":\"%s\",\"term\":%llu,\"index\":%llu,\"lag_entries\":%llu,"
+            "\"lag_ms\":%llu,\"preferred\":%s",
+            server->role[0] ? server->role : "secondary", server->state,
+            (unsigned long long)server->term, (unsigned long long)server->index,
+            (unsigned long long)server->lag_entries, (unsigned long long)server->lag_ms,
+            server->preferred ? "true" : "false");
+    if (strcmp(server->state, "copying") == 0)
+        fprintf(out, ",\"copied_bytes\":%llu,\"copy_bytes\":%llu",
+                (unsigned long long)server->copied_bytes, (unsigned long long)server->copy_bytes);
+    fputc('}', out);
+}
+
+void cluster_view_json(const struct cluster_view *view, FILE *out)
+{
+    fputs("{\"cluster\":", out);
+    json_text_print(view->cluster, out);
+    fputs(",\"name\":", out);
+    json_text_print(view->name, out);
+    fprintf(out, ",\"primary\":%llu,\"servers\":[", (unsigned long long)view->primary);
+    for (unsigned i = 0; i < view->count; i++) {
+        fputs(i ? "," : "", out);
+        json_server(&view->servers[i], out);
+    }
+    fputs("]}\n", out);
+}
+
+static void print_server(const struct view_server *server, FILE *out)
+{
+    char pid[24] = "-", behind[48] = "";
+    if (server->pid && strcmp(server->state, "down"))
+        snprintf(pid, sizeof pid, "%llu", (unsigned long long)server->pid);
+    if (strcmp(server->state, "copying") == 0 && server->copy_bytes)
+        snprintf(behind, sizeof behind, "%llu of %llu MB copied",
+                 (unsigned long long)(server->copied_bytes >> 20),
+                 (unsigned long long)(server->copy_bytes >> 20));
+    else if (strcmp(server->state, "down"))
+        snprintf(behind, sizeof behind, "%llu entries, %llu ms",
+                 (unsigned long long)server->lag_entries, (unsigned long long)server->lag_ms);
+    fprintf(out, "%6llu  %-9s  %-8s  %7s  %8llu  %-24s  %s%s\n", (unsigned long long)server->id,
+            server->role[0] ? server->role : "?", server->state, pid,
+            (unsigned long long)server->index, server->url[0] ? server->url : server->address,
+            behind, server->preferred ? " (preferred)" : "");
+}
+
+void cluster_view_print(const struct cluster_view *view, FILE *out)
+{
+    if (view->cluster[0])
+        fprintf(out, "cluster \"%s\" (%s)%s\n", view->name, view->cluster,
+                view->primary    ? ""
+                : view->answered ? ": no primary, so nothing can be changed now"
+                                 : ": none of its servers that run here answered");
+    else
+        fputs("a server that runs alone\n", out);
+    fprintf(out, "%6s  %-9s  %-8s  %7s  %8s  %-24s  %s\n", "server", "role", "state", "pid",
+            "index", "address", "behind");
+    for (unsigned i = 0; i < view->count; i++)
+        print_server(&view->servers[i], out);
+}

@@ -1,0 +1,43 @@
+/* Cluster view: how the servers of a directory are, whether any of them runs or not.
+ *
+ * Asked over HTTP from one that runs, the primary's answer preferred; what nobody can tell comes
+ * from the directories' own files. For `stoa status`, for the demo, and for commands that need to
+ * know whom they speak to. Blocks, with bounds. Thread: any.
+ */
+#ifndef STOA_MAIN_CLUSTER_VIEW_H
+#define STOA_MAIN_CLUSTER_VIEW_H
+
+#include "main/cluster.h"
+#include "main/remote.h"
+
+#include <stdio.h>
+
+enum { VIEW_WORD = 16, VIEW_TIMEOUT_MS = 2000 };
+
+struct view_server {
+    uint64_t id, pid;
+    char url[SERVER_URL], address[SERVER_ADDRESS];
+    char role[VIEW_WORD], state[VIEW_WORD]; /* see docs/api.md; role empty: not known */
+    uint64_t term, index, lag_entries, lag_ms, copied_bytes, copy_bytes;
+    bool preferred;
+};
+
+struct cluster_view {
+    char cluster[ID_TEXT]; /* its id; empty: a server that runs alone */
+    char name[CLUSTER_NAME];
+    uint64_t primary;     /* 0: none, or not known */
+    bool answered;        /* one of the servers told all this */
+    struct remote remote; /* which one */
+    unsigned count;
+    struct view_server servers[CLUSTER_SERVERS_MAX]; /* by id */
+};
+
+/* Looks at DIR (a server's or a demo's). ERR_NOTFOUND: it is neither. */
+int cluster_view_look(const char *dir, unsigned timeout_ms, struct cluster_view *view,
+                      struct failure *failure);
+
+void cluster_view_json(const struct cluster_view *view, FILE *out);
+/* For people: a table. */
+void cluster_view_print(const struct cluster_view *view, FILE *out);
+
+#endif

@@ -1,0 +1,192 @@
+#include "main/demo_child.h"
+
+#include "base/clock.h"
+#include "main/program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PAUSE_MS = 200, PAUSE_MAX_MS = 10000, LONG_LIFE_MS = 10000 };
+
+static const char ready[] = "stoa: shop ready at ";
+
+/* One write, so that lines of several threads do not mix. */
+static void write_line(const char *front, const char *text, size_t len)
+{
+    char line[CHILD_LINE + 64];
+    int size = snprintf(line, sizeof line, "%s%.*s\n", front, (int)len, text);
+    if (size >= (int)sizeof line)
+        size = (int)sizeof line - 1;
+    ssize_t written = write(STDERR_FILENO, line, (size_t)size);
+    (void)written;
+}
+
+void demo_say(const char *format, ...)
+{
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    write_line("stoa: ", text, strlen(text));
+}
+
+/* ---- Starting ---- */
+
+/* In the new process. Only what is safe after fork(). */
+static void become_server(pid_t parent, int out, int err, char *const *words)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_FAILED); /* it died before */
+    /* A Ctrl-C is the parent's: it ends us. */
+    setpgid(0, 0);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    dup2(out, STDOUT_FILENO);
+    dup2(err, STDERR_FILENO);
+    execv("/proc/self/exe", words);
+    _exit(127);
+}
+
+static int open_pipes(int out[2], int err[2], struct failure *failure)
+{
+    if (pipe2(out, O_CLOEXEC))
+        return fail_errno(failure, ERR_FULL, "cannot make a pipe");
+    if (pipe2(err, O_CLOEXEC)) {
+        int result = fail_errno(failure, ERR_FULL, "cannot make a pipe");
+        close(out[0]);
+        close(out[1]);
+        return result;
+    }
+    fcntl(out[0], F_SETFL, O_NONBLOCK);
+    fcntl(err[0], F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+int child_start(struct demo_child *child, const struct demo_server *server, char *const *words,
+                struct failure *failure)
+{
+    int out[2], errors[2];
+    int err = open_pipes(out, errors, failure);
+    if (err)
+        return err;
+    pid_t parent = getpid(), pid = fork();
+    if (pid == 0)
+        become_server(parent, out[1], errors[1], words);
+    close(out[1]);
+    close(errors[1]);
+    if (pid < 0) {
+        close(out[0]);
+        close(errors[0]);
+        return fail_errno(failure, ERR_FULL, "cannot start a process");
+    }
+    unsigned failures = child->failures;
+    *child = (struct demo_child){.id = server->id,
+                                 .state = CHILD_STARTING,
+                                 .pid = pid,
+                                 .started_ns = clock_mono_ns(),
+                                 .failures = failures,
+                                 .out = {.fd = out[0]},
+                                 .err = {.fd = errors[0]}};
+    return 0;
+}
+
+/* ---- Listening ---- */
+
+static bool take_line(struct demo_child *child, bool is_out, const char *line, size_t len)
+{
+    char front[32];
+    struct str text = str_make(line, len);
+    if (is_out && str_starts(text, str_of(ready)) && child->state == CHILD_STARTING) {
+        str_copy(child->url, sizeof child->url, str_trim(str_from(text, strlen(ready))));
+        child->state = CHILD_READY;
+        return true;
+    }
+    snprintf(front, sizeof front, "server %llu: ", (unsigned long long)child->id);
+    write_line(front, line, len);
+    return false;
+}
+
+/* Passes on the whole lines; one that is longer than there is room for goes in pieces. */
+static bool take_lines(struct demo_child *child, struct child_pipe *pipe, bool all)
+{
+    bool became_ready = false;
+    char *end;
+    while (pipe->len) {
+        end = memchr(pipe->line, '\n', pipe->len);
+        size_t len = end ? (size_t)(end - pipe->line) : pipe->len;
+        if (!end && !all && pipe->len < sizeof pipe->line)
+            break;
+        became_ready |= take_line(child, pipe == &child->out, pipe->line, len);
+        size_t used = end ? len + 1 : len;
+        memmove(pipe->line, pipe->line + used, pipe->len - used);
+        pipe->len -= used;
+    }
+    return became_ready;
+}
+
+bool child_read(struct demo_child *child, struct child_pipe *pipe)
+{
+    bool became_ready = false;
+    while (pipe->fd >= 0) {
+        ssize_t got = read(pipe->fd, pipe->line + pipe->len, sizeof pipe->line - pipe->len);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            break;
+        if (got <= 0) {
+            close(pipe->fd);
+            pipe->fd = -1;
+        } else {
+            pipe->len += (size_t)got;
+        }
+        became_ready |= take_lines(child, pipe, pipe->fd < 0);
+    }
+    return became_ready;
+}
+
+/* ---- Ending ---- */
+
+static void close_pipe(struct demo_child *child, struct child_pipe *pipe)
+{
+    child_read(child, pipe);
+    if (pipe->fd >= 0)
+        close(pipe->fd); /* a process of its own still has the other end */
+    pipe->fd = -1;
+    take_lines(child, pipe, true);
+}
+
+void child_exited(struct demo_child *child, int status, bool again, uint64_t now_ns)
+{
+    char how[64], then[64] = "";
+    close_pipe(child, &child->out);
+    close_pipe(child, &child->err);
+    bool lived_long =
+        child->state == CHILD_READY && now_ns - child->started_ns > LONG_LIFE_MS * MS_NS;
+    child->failures = lived_long ? 0 : child->failures;
+    unsigned pause = PAUSE_MS << (child->failures < 6 ? child->failures : 6);
+    if (pause > PAUSE_MAX_MS)
+        pause = PAUSE_MAX_MS;
+    child->failures++;
+    child->again_ns = again ? now_ns + pause * MS_NS : 0;
+    if (again)
+        snprintf(then, sizeof then, "; it starts again in %u.%u s", pause / 1000,
+                 pause % 1000 / 100);
+    if (WIFSIGNALED(status))
+        snprintf(how, sizeof how, "died (signal %d)", WTERMSIG(status));
+    else
+        snprintf(how, sizeof how, "ended with status %d", WEXITSTATUS(status));
+    demo_say("server %llu %s%s", (unsigned long long)child->id, how, then);
+    child->state = CHILD_RESTING;
+    child->pid = 0;
+    child->url[0] = 0;
+}

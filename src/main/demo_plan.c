@@ -1,0 +1,375 @@
+#include "main/demo_plan.h"
+
+#include "base/random.h"
+#include "main/file.h"
+#include "main/server_dirs.h"
+#include "net/socket.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <yyjson.h>
+
+/* Below the ports that Linux gives to connections (32768 and up by default), so that a server that
+ * comes back finds its port free. */
+enum { PORT_FIRST = 20000, PORT_COUNT = 12000, PORT_TRIES = 200, JSON_MAX = 64 << 10 };
+
+/* ---- Addresses ---- */
+
+static bool is_planned(const struct demo_plan *plan, const char *address)
+{
+    for (unsigned i = 0; i < plan->count; i++)
+        /* ADDRESS may be the place in the plan that is being filled in. */
+        if ((plan->servers[i].listen != address &&
+             strcmp(plan->servers[i].listen, address) == 0) ||
+            (plan->servers[i].peer_listen != address &&
+             strcmp(plan->servers[i].peer_listen, address) == 0))
+            return true;
+    return false;
+}
+
+static bool is_free(const char *address)
+{
+    struct endpoint at;
+    return endpoint_resolve(str_of(address), true, &at, NULL) == 0 &&
+           socket_listen_check(&at, address, NULL) == 0;
+}
+
+int demo_plan_address(const struct demo_plan *plan, const char *host, char *out, size_t size,
+                      struct failure *failure)
+{
+    for (unsigned i = 0; i < PORT_TRIES; i++) {
+        uint16_t chance;
+        char address[OPTION_TEXT_SIZE]; /* OUT may be one of the plan's own */
+        random_secret(&chance, sizeof chance);
+        snprintf(address, sizeof address, "%s:%u", host, PORT_FIRST + chance % PORT_COUNT);
+        if (!is_planned(plan, address) && is_free(address)) {
+            str_copy(out, size, str_of(address));
+            return 0;
+        }
+    }
+    return fail(failure, ERR_BUSY, "found no free port on %s", host);
+}
+
+/* The host of ADDRESS, "[::1]" with its brackets. */
+static const char *host_of(const char *address, char *out, size_t size)
+{
+    const char *colon = strrchr(address, ':');
+    return str_copy(out, size,
+                    str_make(address, colon ? (size_t)(colon - address) : strlen(address)));
+}
+
+static const char *peer_host(const char *listen_host)
+{
+    return strchr(listen_host, '[') ? "[::1]" : "127.0.0.1";
+}
+
+/* What the user asked for must be free, or there is no demo. */
+static int check_given(const struct demo_server *server, struct failure *failure)
+{
+    struct endpoint at;
+    int err = endpoint_resolve(str_of(server->listen), true, &at, failure);
+    return err ? err : socket_listen_check(&at, server->listen, failure);
+}
+
+/* Keeps what the server had if it is free still. */
+static int plan_addresses(struct demo_plan *plan, struct demo_server *server, const char *host,
+                          struct failure *failure)
+{
+    int err = 0;
+    struct demo_server had = *server;
+    if (!server->given && (!had.listen[0] || !is_free(had.listen)))
+        err = demo_plan_address(plan, host, server->listen, sizeof server->listen, failure);
+    if (!err && (!had.peer_listen[0] || !is_free(had.peer_listen)))
+        err = demo_plan_address(plan, peer_host(host), server->peer_listen,
+                                sizeof server->peer_listen, failure);
+    return err;
+}
+
+int demo_plan_move(struct demo_plan *plan, unsigned at, struct failure *failure)
+{
+    char host[OPTION_TEXT_SIZE];
+    return plan_addresses(plan, &plan->servers[at],
+                          host_of(plan->servers[0].listen, host, sizeof host), failure);
+}
+
+/* ---- demo.json ---- */
+
+static int add_to_json(yyjson_mut_doc *doc, yyjson_mut_val *list, const struct demo_server *server)
+{
+    yyjson_mut_val *each = yyjson_mut_arr_add_obj(doc, list);
+    bool good = yyjson_mut_obj_add_uint(doc, each, "id", server->id) &&
+                yyjson_mut_obj_add_str(doc, each, "dir", server->dir) &&
+                yyjson_mut_obj_add_str(doc, each, "listen", server->listen) &&
+                yyjson_mut_obj_add_str(doc, each, "peer_listen", server->peer_listen);
+    return good ? 0 : ERR_NOMEM;
+}
+
+int demo_plan_write(const struct demo_plan *plan, struct failure *failure)
+{
+    char path[FILE_PATH];
+    size_t len = 0;
+    int err = file_join(path, plan->dir, "demo.json", failure);
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *root = yyjson_mut_obj(doc), *list = yyjson_mut_arr(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    yyjson_mut_obj_add_int(doc, root, "pid", getpid());
+    yyjson_mut_obj_add_uint(doc, root, "wanted", plan->wanted);
+    for (unsigned i = 0; !err && i < plan->count; i++)
+        err = add_to_json(doc, list, &plan->servers[i]);
+    yyjson_mut_obj_add_val(doc, root, "servers", list);
+    char *text = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES, &len);
+    yyjson_mut_doc_free(doc);
+    if (!text)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    err = err ? err : file_write(path, str_make(text, len), failure);
+    free(text);
+    return err;
+}
+
+/* How many servers there were to be, and the addresses that they had the last time; a file that
+ * cannot be read tells nothing. */
+static void recall(struct demo_plan *plan)
+{
+    char path[FILE_PATH];
+    struct buf text;
+    size_t at, count;
+    yyjson_val *each;
+    buf_init(&text, JSON_MAX);
+    if (file_join(path, plan->dir, "demo.json", NULL) == 0)
+        file_read_all(path, &text, NULL);
+    yyjson_doc *doc = text.len ? yyjson_read(text.at, text.len, 0) : NULL;
+    yyjson_val *list = yyjson_obj_get(yyjson_doc_get_root(doc), "servers");
+    uint64_t wanted = yyjson_get_uint(yyjson_obj_get(yyjson_doc_get_root(doc), "wanted"));
+    if (!plan->wanted && wanted <= DEMO_SERVERS_MAX)
+        plan->wanted = (unsigned)wanted;
+    yyjson_arr_foreach(list, at, count, each)
+    {
+        uint64_t id = yyjson_get_uint(yyjson_obj_get(each, "id"));
+        const char *listen = yyjson_get_str(yyjson_obj_get(each, "listen"));
+        for (unsigned i = 0; listen && i < plan->count; i++)
+            if (plan->servers[i].id == id && !plan->servers[i].given)
+                str_copy(plan->servers[i].listen, sizeof plan->servers[i].listen, str_of(listen));
+    }
+    yyjson_doc_free(doc);
+    buf_close(&text);
+}
+
+/* ---- The folder ---- */
+
+/* What a server that was alone has in its directory; the database last, as it is what such a
+ * directory is recognised by. */
+static const char *const server_files[] = {
+    "raft",  "media",       "spool",       "secret", "operator.token", "self-signed.pem",
+    "terms", "shop.db-wal", "shop.db-shm", "shop.db"};
+
+/* A move that was interrupted goes on where it ended. */
+static int move_lone_server(struct demo_plan *plan, struct failure *failure)
+{
+    char from[FILE_PATH], to[FILE_PATH], first[FILE_PATH];
+    struct stat about;
+    int err = file_join(from, plan->dir, "shop.db", failure);
+    if (err || access(from, F_OK))
+        return err;
+    err = file_join(first, plan->dir, "server-1", failure);
+    err = err ? err : file_make_dir(first, 0700, NULL, failure);
+    for (unsigned i = 0; !err && i < sizeof server_files / sizeof server_files[0]; i++) {
+        err = file_join(from, plan->dir, server_files[i], failure);
+        err = err ? err : file_join(to, first, server_files[i], failure);
+        if (!err && lstat(from, &about) == 0 && !S_ISLNK(about.st_mode) && rename(from, to))
+            err = file_failed(failure, "move", from);
+    }
+    return err;
+}
+
+static int refuse_server(const char *dir, struct failure *failure)
+{
+    struct cluster *cluster = malloc(sizeof *cluster);
+    if (!cluster)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    int err = cluster_read(dir, cluster, failure);
+    if (err == 0)
+        err = fail(failure, ERR_STATE,
+                   "%s is server %llu of the cluster \"%s\": run it by `stoa serve --dir %s`", dir,
+                   (unsigned long long)cluster->own, cluster->name, dir);
+    else if (err == ERR_NOTFOUND)
+        err = 0;
+    free(cluster);
+    return err;
+}
+
+/* The operator's token where it was when there was one server. */
+static int link_token(const struct demo_plan *plan, struct failure *failure)
+{
+    char path[FILE_PATH], target[64];
+    int err = file_join(path, plan->dir, "operator.token", failure);
+    if (err || plan->count == 0)
+        return err;
+    snprintf(target, sizeof target, "server-%llu/operator.token",
+             (unsigned long long)plan->servers[0].id);
+    if (unlink(path) && errno != ENOENT)
+        return file_failed(failure, "remove", path);
+    return symlink(target, path) ? file_failed(failure, "make", path) : 0;
+}
+
+/* ---- Servers ---- */
+
+static struct demo_server *append(struct demo_plan *plan, uint64_t id, struct failure *failure)
+{
+    char name[32];
+    if (plan->count == CLUSTER_SERVERS_MAX) {
+        fail(failure, ERR_FULL, "a demo has at most %d servers", CLUSTER_SERVERS_MAX);
+        return NULL;
+    }
+    struct demo_server *server = &plan->servers[plan->count];
+    *server = (struct demo_server){.id = id};
+    snprintf(name, sizeof name, "server-%llu", (unsigned long long)id);
+    if (file_join(server->dir, plan->dir, name, failure))
+        return NULL;
+    plan->count++;
+    return server;
+}
+
+/* Where the others reach it, as its own files say. */
+static int recall_peer(struct demo_server *server, struct failure *failure)
+{
+    struct cluster *cluster = malloc(sizeof *cluster);
+    if (!cluster)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    int err = cluster_read(server->dir, cluster, failure);
+    if (!err)
+        str_copy(server->peer_listen, sizeof server->peer_listen, str_of(cluster->listen));
+    free(cluster);
+    return err;
+}
+
+int demo_plan_add(struct demo_plan *plan, uint64_t id, struct failure *failure)
+{
+    struct demo_server *server = append(plan, id, failure);
+    int err = server ? recall_peer(server, failure) : ERR_FULL;
+    return err ? err : demo_plan_move(plan, plan->count - 1, failure);
+}
+
+void demo_plan_drop(struct demo_plan *plan, unsigned at)
+{
+    plan->count--;
+    memmove(&plan->servers[at], &plan->servers[at + 1],
+            (plan->count - at) * sizeof plan->servers[0]);
+}
+
+/* COUNT new servers, all of which begin together. */
+static int found(struct demo_plan *plan, unsigned count, const char *listen,
+                 struct failure *failure)
+{
+    const char *dirs[CLUSTER_SERVERS_MAX];
+    struct server_place *places = calloc(count, sizeof *places);
+    int err = places ? 0 : fail(failure, ERR_NOMEM, "out of memory");
+    for (unsigned i = 0; !err && i < count; i++) {
+        struct demo_server *server = append(plan, i + 1, failure);
+        err = server ? demo_plan_address(plan, peer_host(listen), server->peer_listen,
+                                         sizeof server->peer_listen, failure)
+                     : ERR_FULL;
+        if (err)
+            break;
+        dirs[i] = server->dir;
+        places[i].id = server->id;
+        str_copy(places[i].address, sizeof places[i].address, str_of(server->peer_listen));
+    }
+    err = err ? err : cluster_found("demo", dirs, places, count, failure);
+    free(places);
+    return err;
+}
+
+/* The servers that are there: those whose directory belongs to a cluster. */
+static int find_servers(struct demo_plan *plan, struct failure *failure)
+{
+    struct server_dirs *dirs = malloc(sizeof *dirs);
+    if (!dirs)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    int err = server_dirs_of_demo(plan->dir, dirs, failure);
+    for (unsigned i = 0; !err && i < dirs->count; i++) {
+        struct demo_server *server = append(plan, dirs->at[i].id, failure);
+        err = server ? recall_peer(server, failure) : ERR_FULL;
+        if (err == ERR_NOTFOUND) { /* founding or joining was interrupted */
+            demo_plan_drop(plan, plan->count - 1);
+            err = 0;
+        }
+    }
+    free(dirs);
+    return err;
+}
+
+/* Servers without a first one: founding was interrupted, and is done again. */
+static void forget_unfounded(struct demo_plan *plan)
+{
+    if (plan->count && plan->servers[0].id != 1 && plan->servers[0].id <= DEMO_SERVERS_MAX) {
+        char path[FILE_PATH];
+        if (file_join(path, plan->dir, "demo.json", NULL) == 0 && access(path, F_OK))
+            plan->count = 0;
+    }
+}
+
+/* Server 1 holds a shop that was alone until now: it founds the cluster, the others join it. */
+static bool has_lone_shop(const struct demo_plan *plan)
+{
+    char path[FILE_PATH];
+    return file_join(path, plan->dir, "server-1/shop.db", NULL) == 0 && access(path, F_OK) == 0;
+}
+
+static int plan_servers(struct demo_plan *plan, const char *listen, struct failure *failure)
+{
+    char host[OPTION_TEXT_SIZE];
+    int err = find_servers(plan, failure);
+    if (err)
+        return err;
+    forget_unfounded(plan);
+    bool fresh = plan->count == 0;
+    if (fresh && !plan->wanted)
+        plan->wanted = DEMO_SERVERS;
+    if (fresh)
+        err = found(plan, has_lone_shop(plan) ? 1 : plan->wanted, listen, failure);
+    if (err)
+        return err;
+    struct demo_server *first = &plan->servers[0];
+    first->given = !str_ends(str_of(listen), STR(":0"));
+    recall(plan);
+    if (!plan->wanted)
+        plan->wanted = plan->count;
+    if (first->given)
+        str_copy(first->listen, sizeof first->listen, str_of(listen));
+    host_of(listen, host, sizeof host);
+    if (first->given)
+        err = check_given(first, failure);
+    for (unsigned i = 0; !err && i < plan->count; i++)
+        err = plan_addresses(plan, &plan->servers[i], host, failure);
+    return err;
+}
+
+int demo_plan_open(const char *dir, unsigned wanted, const char *listen, struct demo_plan *plan,
+                   struct failure *failure)
+{
+    *plan = (struct demo_plan){.lock = -1, .wanted = wanted};
+    if (strlen(dir) >= sizeof plan->dir - 64)
+        return fail(failure, ERR_INVALID, "the path is too long: %s", dir);
+    strcpy(plan->dir, dir);
+    int err = file_make_dir(dir, 0700, NULL, failure);
+    err = err ? err : datadir_lock(dir, &plan->lock, failure);
+    err = err ? err : refuse_server(dir, failure);
+    err = err ? err : move_lone_server(plan, failure);
+    err = err ? err : plan_servers(plan, listen, failure);
+    err = err ? err : demo_plan_write(plan, failure);
+    err = err ? err : link_token(plan, failure);
+    if (err)
+        demo_plan_close(plan);
+    return err;
+}
+
+void demo_plan_close(struct demo_plan *plan)
+{
+    if (plan->lock >= 0)
+        close(plan->lock);
+    plan->lock = -1;
+}

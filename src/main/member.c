@@ -1,0 +1,302 @@
+#include "main/member.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "main/register.h"
+#include "main/welcome.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LOOK_MS = 500 }; /* how often the registry is looked at for the preferred primary */
+
+struct member {
+    const struct cluster *cluster;
+    const struct datadir *dir;
+    const struct settings *settings;
+    const struct log *log;
+    char listen[SERVER_ADDRESS], address[SERVER_ADDRESS];
+    struct replica *replica;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool begun, stopping; /* under mutex */
+    unsigned asking;      /* questions that are being answered; under mutex */
+    pthread_t watcher;
+    bool watching;
+};
+
+/* ---- Addresses ---- */
+
+static int choose_addresses(struct member *member, struct failure *failure)
+{
+    const struct settings *s = member->settings;
+    const char *listen = s->peer_listen[0] ? s->peer_listen : member->cluster->listen;
+    const char *given = s->peer_address[0]  ? s->peer_address
+                        : s->peer_listen[0] ? ""
+                                            : member->cluster->address;
+    snprintf(member->listen, sizeof member->listen, "%s", listen);
+    return cluster_reach(listen, given, member->address, failure);
+}
+
+void member_host(const struct member *member, char *out, size_t size)
+{
+    const char *colon = strrchr(member->address, ':');
+    size_t len = colon ? (size_t)(colon - member->address) : strlen(member->address);
+    str_copy(out, size, str_make(member->address, len));
+}
+
+/* ---- Asking ---- */
+
+/* Whether a question may be answered now; then member_leave after it. */
+static bool enter(struct member *member)
+{
+    pthread_mutex_lock(&member->mutex);
+    bool open = member->begun && !member->stopping;
+    member->asking += open;
+    pthread_mutex_unlock(&member->mutex);
+    return open;
+}
+
+static void leave(struct member *member)
+{
+    pthread_mutex_lock(&member->mutex);
+    if (--member->asking == 0)
+        pthread_cond_broadcast(&member->changed);
+    pthread_mutex_unlock(&member->mutex);
+}
+
+static int not_now(struct failure *failure)
+{
+    return fail(failure, ERR_CLOSED, "this server is starting or stopping; ask again");
+}
+
+/* ---- What web/ asks ---- */
+
+static void answer_status(void *context, struct cluster_status *status)
+{
+    struct member *member = context;
+    *status = (struct cluster_status){.cluster = member->cluster->id, .own = member->cluster->own};
+    if (!enter(member))
+        return;
+    replica_status(member->replica, status);
+    leave(member);
+}
+
+static int do_handover(void *context, uint64_t to, struct failure *failure)
+{
+    struct member *member = context;
+    if (!enter(member))
+        return not_now(failure);
+    int err = replica_handover(member->replica, to, failure);
+    leave(member);
+    return err;
+}
+
+static int do_remove(void *context, uint64_t id, struct failure *failure)
+{
+    struct member *member = context;
+    if (!enter(member))
+        return not_now(failure);
+    int err = replica_remove(member->replica, id, failure);
+    leave(member);
+    return err;
+}
+
+static int do_prefer(void *context, uint64_t id, struct failure *failure)
+{
+    struct member *member = context;
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)id);
+    struct registration what = {.key = "cluster/preferred", .value = id ? str_of(text) : STR("")};
+    if (!enter(member))
+        return not_now(failure);
+    int err = register_put(replica_order(member->replica), &what, failure);
+    if (!err)
+        replica_prefer(member->replica, id);
+    leave(member);
+    return err;
+}
+
+static struct welcome welcome_of(const struct member *member)
+{
+    return (struct welcome){.cluster = member->cluster,
+                            .dir = member->dir,
+                            .replica = member->replica,
+                            .log = member->log};
+}
+
+static int do_token(void *context, uint64_t lifetime_s, struct buf *text, struct failure *failure)
+{
+    struct member *member = context;
+    if (!enter(member))
+        return not_now(failure);
+    struct welcome welcome = welcome_of(member);
+    int err = welcome_token(&welcome, lifetime_s, text, failure);
+    leave(member);
+    return err;
+}
+
+/* Replica's: one that wants to join. */
+static void take_newcomer(void *context, struct channel *channel)
+{
+    struct member *member = context;
+    if (!enter(member))
+        return;
+    struct welcome welcome = welcome_of(member);
+    welcome_newcomer(&welcome, channel);
+    leave(member);
+}
+
+/* As a signal from outside would: serve.c waits for it. */
+static void do_stop(void *context)
+{
+    (void)context;
+    kill(getpid(), SIGTERM);
+}
+
+void member_web(struct member *member, struct web_cluster *out)
+{
+    *out = (struct web_cluster){
+        .context = member,
+        .id = member->cluster->id,
+        .generation = member->cluster->generation,
+        .name = member->cluster->name,
+        .status = answer_status,
+        .handover = do_handover,
+        .remove = do_remove,
+        .prefer = do_prefer,
+        .token = do_token,
+        .stop = do_stop,
+    };
+}
+
+/* ---- The preferred primary ---- */
+
+static uint64_t preferred_of(struct member *member)
+{
+    char text[24];
+    uint64_t id = 0;
+    if (register_get(replica_order(member->replica), member->dir->database, "cluster/preferred",
+                     false, text, sizeof text, NULL))
+        return 0;
+    return str_to_u64(str_of(text), &id) ? 0 : id;
+}
+
+/* The operator may have said so on another server: it comes with the log. */
+static void *watch(void *argument)
+{
+    struct member *member = argument;
+    uint64_t told = 0;
+    pthread_mutex_lock(&member->mutex);
+    while (!member->stopping) {
+        pthread_mutex_unlock(&member->mutex);
+        uint64_t preferred = preferred_of(member);
+        if (preferred != told)
+            replica_prefer(member->replica, preferred);
+        told = preferred;
+        uint64_t until = clock_mono_ns() + LOOK_MS * MS_NS;
+        struct timespec at = {.tv_sec = (time_t)(until / SEC_NS),
+                              .tv_nsec = (long)(until % SEC_NS)};
+        pthread_mutex_lock(&member->mutex);
+        if (!member->stopping)
+            pthread_cond_timedwait(&member->changed, &member->mutex, &at);
+    }
+    pthread_mutex_unlock(&member->mutex);
+    return NULL;
+}
+
+/* ---- Life ---- */
+
+int member_new(const struct cluster *cluster, const struct datadir *dir,
+               const struct settings *settings, const struct log *log, struct member **out,
+               struct failure *failure)
+{
+    *out = NULL;
+    struct member *member = calloc(1, sizeof *member);
+    if (!member)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    member->cluster = cluster;
+    member->dir = dir;
+    member->settings = settings;
+    member->log = log;
+    int err = choose_addresses(member, failure);
+    if (err) {
+        free(member);
+        return err;
+    }
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&member->mutex, NULL);
+    pthread_cond_init(&member->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    *out = member;
+    return 0;
+}
+
+void member_replica(struct member *member, struct replica_cluster *out)
+{
+    const struct cluster *cluster = member->cluster;
+    const struct settings *s = member->settings;
+    *out = (struct replica_cluster){
+        .id = cluster->id,
+        .generation = cluster->generation,
+        .listen = member->listen,
+        .address = member->address,
+        .certificate = cluster->certificate,
+        .key = cluster->key,
+        .authority = cluster->authority,
+        .book = cluster->book,
+        .founders = cluster->founders,
+        .founder_count = cluster->founder_count,
+        .voters_max = strcmp(s->voters, "3") == 0   ? 3
+                      : strcmp(s->voters, "5") == 0 ? 5
+                                                    : 0,
+        .replace_ms = (uint32_t)s->replace_ms,
+        .copy_rate = s->copy_rate,
+        .join = take_newcomer,
+        .join_context = member,
+    };
+}
+
+int member_begin(struct member *member, struct replica *replica, struct failure *failure)
+{
+    pthread_mutex_lock(&member->mutex);
+    member->replica = replica;
+    member->begun = true;
+    pthread_mutex_unlock(&member->mutex);
+    if (pthread_create(&member->watcher, NULL, watch, member))
+        return fail(failure, ERR_NOMEM, "cannot start a thread");
+    member->watching = true;
+    return 0;
+}
+
+void member_stop(struct member *member)
+{
+    if (!member)
+        return;
+    pthread_mutex_lock(&member->mutex);
+    member->stopping = true;
+    pthread_cond_broadcast(&member->changed);
+    while (member->asking)
+        pthread_cond_wait(&member->changed, &member->mutex);
+    pthread_mutex_unlock(&member->mutex);
+    if (member->watching)
+        pthread_join(member->watcher, NULL);
+    member->watching = false;
+}
+
+void member_free(struct member *member)
+{
+    if (!member)
+        return;
+    CHECK(!member->watching);
+    pthread_cond_destroy(&member->changed);
+    pthread_mutex_destroy(&member->mutex);
+    free(member);
+}

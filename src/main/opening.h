@@ -1,0 +1,16 @@
+/* Opening: from a server that runs to a shop that sells.
+ *
+ * A new shop gets its default rates, and the products of --catalogue when it has none. In a
+ * cluster the primary does that, once, and says so in the registry ("shop/opened"); the others
+ * wait for it. Blocks. Thread: main.
+ */
+#ifndef STOA_MAIN_OPENING_H
+#define STOA_MAIN_OPENING_H
+
+#include "main/server.h"
+
+/* Returns when a purchase would go through here. Meanwhile the log says every few seconds what it
+ * waits for. */
+int opening_wait(struct server *server, struct failure *failure);
+
+#endif
