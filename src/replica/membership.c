@@ -273,6 +273,12 @@ static void return_to_preferred(const struct council *council, struct membership
                    (unsigned long long)view->preferred, MEMBERSHIP_STEADY_MS / 1000);
 }
 
+void membership_observe(struct membership *membership, const struct membership_view *view)
+{
+    struct council council;
+    convene(membership, view, &council);
+}
+
 void membership_decide(struct membership *membership, const struct membership_view *view,
                        struct membership_change *change)
 {

@@ -72,6 +72,8 @@ struct membership_change {
 /* How many of COUNT servers shall vote. */
 unsigned membership_target(unsigned count, unsigned voters_max);
 
+/* Takes notice of VIEW, while something else is under way. */
+void membership_observe(struct membership *membership, const struct membership_view *view);
 /* Takes notice of VIEW, and says what is to be done next. */
 void membership_decide(struct membership *membership, const struct membership_view *view,
                        struct membership_change *change);

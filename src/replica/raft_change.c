@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "replica/keeper.h"
 #include "replica/raft_links.h"
 
 #include <errno.h>
@@ -50,8 +51,10 @@ struct change {
 int links_change_begin(struct replica *replica)
 {
     struct change *change = calloc(1, sizeof *change);
-    if (change == NULL)
+    if (change == NULL || keeper_new(&replica->links->keeper) != 0) {
+        free(change);
         return ERR_NOMEM;
+    }
     change->replica = replica;
     change->last = &change->first;
     pthread_mutex_init(&change->mutex, NULL);
@@ -67,6 +70,8 @@ int links_change_begin(struct replica *replica)
 void links_change_free(struct replica *replica)
 {
     struct change *change = replica->links->change;
+    keeper_free(replica->links->keeper);
+    replica->links->keeper = NULL;
     if (change == NULL)
         return;
     pthread_cond_destroy(&change->finished);
@@ -428,7 +433,9 @@ void links_turn_change(struct replica *replica, uint64_t now_ns)
     struct change *change = replica->links->change;
     if (change->phase == HOLDING)
         go_on_handover(change, now_ns);
-    if (change->phase == IDLE)
+    /* Elsewhere than on the primary it is refused, which needs no barrier. */
+    bool settled = keeper_settled(replica) || raft_state(&replica->raft) != RAFT_LEADER;
+    if (change->phase == IDLE && settled)
         take_request(change);
 }
 
@@ -439,8 +446,9 @@ void links_pulse_change(struct replica *replica, uint64_t now_ns)
     if (now_ns - links->second_ns < LOOK_MS * MS_NS)
         return;
     links->second_ns = now_ns;
-    if (raft_state(&replica->raft) == RAFT_LEADER && links->change->phase == IDLE)
+    if (links->change->phase == IDLE && keeper_settled(replica))
         take_in_founders(replica);
+    keeper_look(replica, now_ns, links->change->phase == IDLE);
 }
 
 void links_change_close(struct replica *replica)

@@ -332,6 +332,7 @@ int links_begin(struct replica *replica)
     replica->links = links;
     links->replica = replica;
     links->config = *replica->config.cluster;
+    links->view.preferred = links->config.preferred;
     pthread_mutex_init(&links->mutex, NULL);
     pthread_cond_init(&links->let_go, NULL);
     buf_init(&links->book_text, BOOK_TEXT_MAX);

@@ -81,6 +81,7 @@ struct links {
     unsigned member_count;
 
     struct change *change; /* raft_change.c */
+    struct keeper *keeper;
 
     pthread_mutex_t mutex;     /* guards what follows */
     pthread_cond_t let_go;
