@@ -4,10 +4,12 @@
 #include "replica_fixture.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -189,11 +191,241 @@ static void another_takes_over_when_the_primary_ends(void **state)
     close_cluster(&cluster);
 }
 
+/* Gives the shop to server I. */
+static void hand_to(struct cluster *cluster, unsigned i)
+{
+    uint64_t deadline = within_ms(PATIENCE_MS);
+    struct failure failure = {0};
+    struct order_status_report report;
+    while (clock_mono_ns() < deadline) {
+        unsigned asked = cluster->members[0].up ? 0 : 1;
+        order_report(cluster->members[asked].server.order, &report);
+        if (report.primary_id == i + 1)
+            return;
+        unsigned primary = (unsigned)report.primary_id - 1;
+        if (report.primary_id != 0 && cluster->members[primary].up)
+            replica_handover(cluster->members[primary].server.replica, i + 1, &failure);
+        usleep(5000);
+    }
+    fail_msg("no handover to server %u: %s", i + 1, failure.text);
+}
+
+static double ms_since(uint64_t begun_ns)
+{
+    return (double)(clock_mono_ns() - begun_ns) / (double)MS_NS;
+}
+
+static void a_killed_primary_is_succeeded_at_once(void **state)
+{
+    struct cluster cluster;
+    double worst = 0;
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        open_cluster(&cluster, 3);
+        pid_t child = fork(); /* before any thread is there */
+        if (child == 0) {
+            start(&cluster, 2);
+            for (;;)
+                pause();
+        }
+        start(&cluster, 0);
+        start(&cluster, 1);
+        hand_to(&cluster, 2);
+        assert_int_equal(server_add(&cluster.members[0].server, round), 0); /* through it */
+        uint64_t begun = clock_mono_ns();
+        kill(child, SIGKILL);
+        for (;;) { /* what server 1 says until it has noticed is what was before */
+            struct order_status_report report;
+            order_report(cluster.members[0].server.order, &report);
+            if (report.primary_id == 1 || report.primary_id == 2)
+                break;
+            if (ms_since(begun) > PATIENCE_MS)
+                fail_msg("nobody succeeds");
+            usleep(500);
+        }
+        double ms = ms_since(begun);
+        assert_int_equal(server_add(&cluster.members[1].server, 7), 1);
+        print_message("killed -9, another after %.1f ms, first answer after %.1f ms\n", ms,
+                      ms_since(begun));
+        worst = ms > worst ? ms : worst;
+        waitpid(child, NULL, 0);
+        same_on_all(&cluster, 2);
+        close_cluster(&cluster);
+    }
+    assert_true(worst < 300); /* the election timeout, which nobody had to wait for */
+}
+
+static void a_handover_loses_nothing(void **state)
+{
+    struct cluster cluster;
+    double worst = 0;
+    (void)state;
+    open_cluster(&cluster, 3);
+    for (unsigned i = 0; i < 3; i++)
+        start(&cluster, i);
+    unsigned primary = primary_of(&cluster);
+    for (uint64_t n = 0; n < 300; n++) {
+        if (n % 100 == 50) {
+            struct failure failure = {0};
+            unsigned to = (primary + 1) % 3;
+            uint64_t begun = clock_mono_ns();
+            if (replica_handover(cluster.members[primary].server.replica, to + 1, &failure) != 0)
+                fail_msg("%s", failure.text);
+            print_message("handover in %.1f ms\n", ms_since(begun));
+            primary = to;
+        }
+        uint64_t begun = clock_mono_ns();
+        assert_int_equal(server_add(&cluster.members[n % 3].server, n), n);
+        double ms = ms_since(begun);
+        worst = ms > worst ? ms : worst;
+    }
+    print_message("longest wait %.1f ms\n", worst);
+    same_on_all(&cluster, 300);
+    struct failure failure = {0};
+    assert_int_equal(replica_handover(cluster.members[primary].server.replica, 9, &failure),
+                     ERR_STATE);
+    unsigned other = (primary + 1) % 3;
+    assert_int_equal(replica_handover(cluster.members[other].server.replica, 0, &failure),
+                     ERR_STATE);
+    assert_int_equal(replica_handover(cluster.members[primary].server.replica, 0, &failure), 0);
+    assert_int_not_equal(primary_of(&cluster), primary);
+    close_cluster(&cluster);
+}
+
+static void wait_ready(struct cluster *cluster, unsigned i)
+{
+    struct failure failure = {0};
+    if (replica_wait_ready(cluster->members[i].server.replica, PATIENCE_MS, &failure) != 0)
+        fail_msg("server %u is not ready: %s", i + 1, failure.text);
+}
+
+/* Waits until server I sees server ID in ROLE and STATE. */
+static void sees(struct cluster *cluster, unsigned i, uint64_t id, enum server_role role,
+                 enum server_state state)
+{
+    uint64_t deadline = within_ms(3 * PATIENCE_MS);
+    struct cluster_status status;
+    const struct server_status *server = NULL;
+    while (clock_mono_ns() < deadline) {
+        replica_status(cluster->members[i].server.replica, &status);
+        server = NULL;
+        for (unsigned at = 0; at < status.count; at++)
+            if (status.servers[at].place.id == id)
+                server = &status.servers[at];
+        if (server != NULL && server->role == role && server->state == state)
+            return;
+        usleep(5000);
+    }
+    if (server == NULL)
+        fail_msg("server %u does not know server %u", i + 1, (unsigned)id);
+    else
+        fail_msg("server %u sees server %u as %s, %s", i + 1, (unsigned)id,
+                 server_role_names[server->role], server_state_names[server->state]);
+}
+
+static void each_server_knows_how_the_others_are(void **state)
+{
+    struct cluster cluster;
+    struct failure failure = {0};
+    (void)state;
+    open_cluster(&cluster, 3);
+    start(&cluster, 0);
+    assert_int_equal(replica_wait_ready(cluster.members[0].server.replica, 50, &failure),
+                     ERR_TIMEOUT);
+    assert_non_null(strstr(failure.text, "1 of 3 servers are up"));
+    start(&cluster, 1);
+    start(&cluster, 2);
+    unsigned primary = primary_of(&cluster);
+    unsigned other = (primary + 1) % 3, third = (primary + 2) % 3;
+    for (unsigned i = 0; i < 3; i++)
+        wait_ready(&cluster, i);
+    replica_announce(cluster.members[third].server.replica, "https://third.example");
+    server_add(&cluster.members[other].server, 5);
+    sees(&cluster, other, primary + 1, SERVER_PRIMARY, SERVER_UP);
+    sees(&cluster, other, third + 1, SERVER_SECONDARY, SERVER_UP);
+    stop(&cluster, third);
+    sees(&cluster, primary, third + 1, SERVER_SECONDARY, SERVER_DOWN);
+    struct cluster_status status;
+    replica_status(cluster.members[other].server.replica, &status);
+    assert_int_equal(status.count, 3);
+    assert_int_equal(status.primary, primary + 1);
+    assert_string_equal(status.servers[third].place.url, "https://third.example");
+
+    /* It comes back at another place, knows the others from its book, and is found again. */
+    cluster.founder_count = 0;
+    snprintf(cluster.members[third].address, 64, "127.0.0.1:%u", free_port());
+    start(&cluster, third);
+    wait_ready(&cluster, third);
+    sees(&cluster, primary, third + 1, SERVER_SECONDARY, SERVER_UP);
+    close_cluster(&cluster);
+}
+
+static void a_shop_that_was_alone_becomes_a_cluster(void **state)
+{
+    struct cluster cluster;
+    (void)state;
+    open_cluster(&cluster, 3);
+    start_as(&cluster, 0, false, true);
+    for (uint64_t n = 0; n < 20; n++)
+        server_add(&cluster.members[0].server, n);
+    stop(&cluster, 0);
+
+    start_as(&cluster, 0, true, false);
+    wait_ready(&cluster, 0);
+    server_add(&cluster.members[0].server, 20);
+    start_as(&cluster, 1, false, false);
+    start_as(&cluster, 2, false, false);
+    sees(&cluster, 0, 2, SERVER_SECONDARY, SERVER_UP);
+    sees(&cluster, 0, 3, SERVER_SECONDARY, SERVER_UP);
+    server_add(&cluster.members[0].server, 21);
+    same_on_all(&cluster, 22);
+    stop(&cluster, 0);
+    primary_of(&cluster);
+    assert_int_equal(server_add(&cluster.members[1].server, 22), 22);
+    same_on_all(&cluster, 23);
+    close_cluster(&cluster);
+}
+
+static void servers_come_and_go(void **state)
+{
+    struct cluster cluster;
+    struct failure failure = {0};
+    (void)state;
+    open_cluster(&cluster, 3);
+    for (unsigned i = 0; i < 3; i++)
+        start(&cluster, i);
+    unsigned primary = primary_of(&cluster);
+    for (uint64_t n = 0; n < 20; n++)
+        server_add(&cluster.members[primary].server, n);
+    struct server_place place = cluster.founders[3];
+    place.since_ms = clock_wall_ms();
+    start(&cluster, 3);
+    if (replica_add(cluster.members[primary].server.replica, &place, &failure) != 0)
+        fail_msg("%s", failure.text);
+    assert_int_equal(replica_add(cluster.members[primary].server.replica, &place, &failure), 0);
+    sees(&cluster, primary, 4, SERVER_STANDBY, SERVER_UP);
+    same_on_all(&cluster, 20);
+    assert_int_equal(server_add(&cluster.members[3].server, 20), 20);
+
+    unsigned leaver = (primary + 1) % 3;
+    stop(&cluster, leaver);
+    if (replica_remove(cluster.members[primary].server.replica, leaver + 1, &failure) != 0)
+        fail_msg("%s", failure.text);
+    sees(&cluster, primary, 4, SERVER_SECONDARY, SERVER_UP); /* it has a vote now */
+    same_on_all(&cluster, 21);
+    close_cluster(&cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_servers_elect_a_primary_and_hold_the_same),
         cmocka_unit_test(another_takes_over_when_the_primary_ends),
+        cmocka_unit_test(a_killed_primary_is_succeeded_at_once),
+        cmocka_unit_test(a_handover_loses_nothing),
+        cmocka_unit_test(each_server_knows_how_the_others_are),
+        cmocka_unit_test(a_shop_that_was_alone_becomes_a_cluster),
+        cmocka_unit_test(servers_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
