@@ -105,11 +105,13 @@ static void look_around(struct replica *replica, uint64_t now_ns, struct members
 {
     struct links *links = replica->links;
     const struct raft_configuration *members = &replica->raft.configuration;
+    const struct replica_cluster *config = &links->config;
     *view = (struct membership_view){
         .now_ms = now_ns / MS_NS,
         .primary = replica->config.id,
-        .voters_max = links->config.voters_max,
-        .replace_ms = links->config.replace_ms > 0 ? links->config.replace_ms : REPLACE_MS};
+        .voters_max = config->voters_max,
+        .replace_ms = config->replace_ms > 0 ? config->replace_ms : REPLACE_MS,
+        .steady_ms = config->steady_ms > 0 ? config->steady_ms : MEMBERSHIP_STEADY_MS};
     pthread_mutex_lock(&links->mutex);
     view->preferred = links->view.preferred;
     pthread_mutex_unlock(&links->mutex);

@@ -45,8 +45,10 @@ static void forget_former(struct membership *membership, const struct membership
     membership->count = kept;
 }
 
-static void note(struct member_history *seen, const struct member_view *member, uint64_t now_ms)
+static void note(struct member_history *seen, const struct member_view *member,
+                 const struct membership_view *view)
 {
+    uint64_t now_ms = view->now_ms;
     if (member->up && !seen->up)
         seen->up_ms = now_ms;
     seen->up = member->up;
@@ -54,7 +56,7 @@ static void note(struct member_history *seen, const struct member_view *member, 
     if (!member->up && !seen->down) {
         seen->down = true;
         seen->down_ms = now_ms;
-    } else if (member->up && now_ms - seen->up_ms >= MEMBERSHIP_STEADY_MS) {
+    } else if (member->up && now_ms - seen->up_ms >= view->steady_ms) {
         seen->down = false;
     }
     bool caught_up = member->up && member->able && member->lag <= MEMBERSHIP_LAG;
@@ -80,7 +82,7 @@ static void convene(struct membership *membership, const struct membership_view 
             seen = &membership->members[membership->count++];
             *seen = (struct member_history){.id = member->id};
         }
-        note(seen, member, view->now_ms);
+        note(seen, member, view);
         council->seen[i] = seen;
         council->voters += member->role == MEMBER_VOTER;
         council->voters_up += member->role == MEMBER_VOTER && member->up;
@@ -93,7 +95,8 @@ static void convene(struct membership *membership, const struct membership_view 
 static bool is_steady(const struct council *council, unsigned i)
 {
     const struct member_history *seen = council->seen[i];
-    return seen->caught_up && council->view->now_ms - seen->caught_up_ms >= MEMBERSHIP_STEADY_MS;
+    return seen->caught_up &&
+           council->view->now_ms - seen->caught_up_ms >= council->view->steady_ms;
 }
 
 static bool is_lost(const struct council *council, unsigned i)
@@ -269,8 +272,8 @@ static void return_to_preferred(const struct council *council, struct membership
         if (is_preferred(council, i) && view->members[i].role == MEMBER_VOTER &&
             is_steady(council, i) && !council->seen[i]->tried)
             decide(council, change, MEMBERSHIP_HANDOVER, i, MEMBER_VOTER,
-                   "server %llu shall be primary, and has been healthy for %d s",
-                   (unsigned long long)view->preferred, MEMBERSHIP_STEADY_MS / 1000);
+                   "server %llu shall be primary, and has been healthy for %u s",
+                   (unsigned long long)view->preferred, view->steady_ms / 1000);
 }
 
 void membership_observe(struct membership *membership, const struct membership_view *view)

@@ -20,8 +20,7 @@
 
 enum {
     MEMBERS_MAX = 16,
-    /* Up, or caught up, is who has been so for this long: whoever comes and goes is down. */
-    MEMBERSHIP_STEADY_MS = 5000,
+    MEMBERSHIP_STEADY_MS = 5000, /* usual, for steady_ms */
     /* What was tried and did not come about is tried again after this. */
     MEMBERSHIP_RETRY_MS = 15000,
     /* So many entries behind counts as caught up: what is under way under load. */
@@ -45,6 +44,8 @@ struct membership_view {
     uint64_t preferred;  /* who shall be primary; 0: whoever is */
     unsigned voters_max; /* 0: as above */
     uint32_t replace_ms; /* a voter down for so long is replaced */
+    /* Up, or caught up, is who has been so for this long: whoever comes and goes is down. */
+    uint32_t steady_ms;
     unsigned count;
     struct member_view members[MEMBERS_MAX];
 };

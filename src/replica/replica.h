@@ -33,6 +33,7 @@ struct replica_cluster {
     uint64_t preferred;  /* who shall be primary when it is healthy; 0: nobody */
     unsigned voters_max; /* 3 or 5; 0: 3 with up to four servers, else 5 */
     uint32_t replace_ms; /* a voter down for so long is replaced by a standby; 0: 60000 */
+    uint32_t steady_ms;  /* up and caught up for so long is healthy (membership.h); 0: 5000 */
     uint64_t copy_rate;  /* bytes a second that a copy is sent with; 0: 64 MiB */
     /* A join (main/join.h); on a thread that may block. May be NULL. */
     void (*join)(void *context, struct channel *channel);
@@ -66,7 +67,6 @@ struct replica_config {
  * joined a cluster. Takes as long as it takes; may be cut off at any moment, and goes on then. Sets
  * config->tail. Nothing to do for a server that is alone. */
 int replica_fetch_first(struct replica_config *config, const char *file, struct failure *failure);
-
 
 /* Starts; returns when the copy has caught up with its own log and, with one server, it is
  * primary. MACHINE is copied; its context is lent until replica_stop returned. */

@@ -44,7 +44,8 @@ static void set(struct story *story, const char *cluster)
 
 static struct story begin(const char *cluster)
 {
-    struct story story = {.view = {.now_ms = 1000000, .replace_ms = 60000}};
+    struct story story = {
+        .view = {.now_ms = 1000000, .replace_ms = 60000, .steady_ms = MEMBERSHIP_STEADY_MS}};
     set(&story, cluster);
     return story;
 }
