@@ -112,8 +112,11 @@ static int read_progress(struct shop *shop, struct failure *failure)
     shop->catalogue_index = read_meta(shop->db, "catalogue_index", 0);
     shop->saved_catalogue_index = shop->catalogue_index;
     for (int i = 0; i < COUNTER_COUNT; i++) {
-        shop->counters[i] = read_meta(shop->db, counter_keys[i], counter_starts[i]);
-        shop->saved_counters[i] = shop->counters[i];
+        /* One that was never written is, with the next commit: whether a row is there must not
+         * depend on which commands shared a transaction. */
+        uint64_t saved = read_meta(shop->db, counter_keys[i], UINT64_MAX);
+        shop->counters[i] = saved == UINT64_MAX ? counter_starts[i] : saved;
+        shop->saved_counters[i] = saved;
     }
     if (db_failure(shop->db)->err && failure)
         *failure = *db_failure(shop->db);
