@@ -1,6 +1,7 @@
 #include "history.h"
 
 #include "base/check.h"
+#include "copy_text.h"
 #include "world.h"
 
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct entry {
     unsigned count;
     int64_t arrived[ITEMS]; /* up to and with this entry */
     unsigned char digest[DB_DIGEST];
+    char *text; /* of the copy, when what happens is shown */
 };
 
 struct cart_model {
@@ -287,12 +289,18 @@ int64_t history_arrived(uint64_t index, unsigned item)
     return index == 0 ? 0 : history.entries[index].arrived[item];
 }
 
-void history_digest(unsigned server, uint64_t index, const unsigned char digest[DB_DIGEST])
+void history_digest(unsigned server, uint64_t index, const unsigned char digest[DB_DIGEST],
+                    struct db *db)
 {
     struct entry *entry = entry_at(index);
-    if (entry->has_digest && memcmp(entry->digest, digest, DB_DIGEST) != 0)
+    if (!entry->has_digest && world.trace)
+        entry->text = copy_text(db);
+    if (entry->has_digest && memcmp(entry->digest, digest, DB_DIGEST) != 0) {
+        if (world.trace)
+            copy_text_compare(entry->text, copy_text(db));
         world_fail("server %u: its copy after entry %llu is another one than elsewhere", server + 1,
                    (unsigned long long)index);
+    }
     memcpy(entry->digest, digest, DB_DIGEST);
     entry->has_digest = true;
 }

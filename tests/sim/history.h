@@ -36,8 +36,9 @@ uint64_t history_last(void);
 
 /* What lies of each item in a copy that has applied everything up to INDEX must add up to this. */
 int64_t history_arrived(uint64_t index, unsigned item);
-/* The copy of SERVER has DIGEST after INDEX. */
-void history_digest(unsigned server, uint64_t index, const unsigned char digest[DB_DIGEST]);
+/* The copy of SERVER, which DB reads, has DIGEST after INDEX. */
+void history_digest(unsigned server, uint64_t index, const unsigned char digest[DB_DIGEST],
+                    struct db *db);
 
 /* The purchases that have become orders, by the model. */
 uint64_t history_orders(void);

@@ -124,8 +124,8 @@ static void check_digest(struct machine_guard *guard, uint64_t index)
     if (db_begin(guard->reader) != 0 || db_digest(guard->reader, digest) != 0)
         world_fail("server %u: its copy has no digest: %s", guard->server + 1,
                    db_failure(guard->reader)->text);
+    history_digest(guard->server, index, digest, guard->reader);
     db_rollback(guard->reader);
-    history_digest(guard->server, index, digest);
 }
 
 static int guard_commit(void *context, uint64_t index, int64_t time_ms, struct failure *failure)

@@ -53,7 +53,7 @@ static void check_copy(struct server *server)
     if (audit_run(server->database, say_difference, server, &report, &failure) != 0 ||
         audit_digest(server->database, digest, &index, &failure) != 0)
         world_fail("server %u: its copy cannot be audited: %s", server->number + 1, failure.text);
-    history_digest(server->number, index, digest);
+    history_digest(server->number, index, digest, server->reader);
     if (report.orders != history_orders())
         world_fail("server %u has %llu orders; there were %llu purchases", server->number + 1,
                    (unsigned long long)report.orders, (unsigned long long)history_orders());

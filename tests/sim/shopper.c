@@ -181,14 +181,14 @@ static void look_at_cart(struct shopper *shopper)
     arena_reset(&shopper->arena);
     CHECK(reader_begin(reader, &index) == 0);
     int err = reader_cart(reader, &shopper->arena, history_id(ID_CART, shopper->cart), &cart);
-    reader_end(reader);
-    reader_close(reader);
     if (index < shopper->session)
         world_fail("server %u shows entry %llu; it said that it has %llu", server->number + 1,
                    (unsigned long long)index, (unsigned long long)shopper->session);
     if (err != 0 && err != ERR_NOTFOUND)
         world_fail("server %u: the cart cannot be read", server->number + 1);
     check_own_cart(shopper, err == 0 && !cart.canceled ? &cart : NULL, "on another server");
+    reader_end(reader);
+    reader_close(reader);
     shopper->session = index;
 }
 
