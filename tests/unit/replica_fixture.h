@@ -42,6 +42,7 @@ struct list_machine {
     size_t committed; /* of them in the file */
     unsigned transactions, durables;
     bool fail_commit;
+    bool frozen;
 };
 
 static inline void list_add(struct list_machine *m, uint64_t number)
@@ -148,10 +149,46 @@ static inline int list_make_durable(void *context, uint64_t *index, struct failu
     return 0;
 }
 
+/* Blocks are only added at the end: what is there now stays as it is. */
+static inline int list_freeze(void *context, struct machine_frozen *frozen, struct failure *failure)
+{
+    struct list_machine *m = context;
+    struct stat about;
+    (void)failure;
+    CHECK(!m->frozen && fstat(m->fd, &about) == 0);
+    m->frozen = true;
+    *frozen = (struct machine_frozen){(uint64_t)about.st_size, m->applied, m->applied_time};
+    return 0;
+}
+
+static inline void list_thaw(void *context)
+{
+    struct list_machine *m = context;
+    CHECK(m->frozen);
+    m->frozen = false;
+}
+
+static inline int list_frozen_read(void *context, uint64_t offset, void *out, size_t len,
+                                   struct failure *failure)
+{
+    struct list_machine *m = context;
+    (void)failure;
+    CHECK(m->frozen && pread(m->fd, out, len, (off_t)offset) == (ssize_t)len);
+    return 0;
+}
+
 static inline struct machine list_machine_of(struct list_machine *m)
 {
-    return (struct machine){m,          list_applied, list_applied_time, list_begin,
-                            list_apply, list_commit,  list_make_durable};
+    return (struct machine){.context = m,
+                            .applied = list_applied,
+                            .applied_time = list_applied_time,
+                            .begin = list_begin,
+                            .apply = list_apply,
+                            .commit = list_commit,
+                            .make_durable = list_make_durable,
+                            .freeze = list_freeze,
+                            .thaw = list_thaw,
+                            .frozen_read = list_frozen_read};
 }
 
 /* ---- A replica with it ---- */
