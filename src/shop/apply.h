@@ -94,8 +94,9 @@ int apply_cart_put(struct apply *apply);
 int apply_cart_add(struct apply *apply);
 int apply_cart_set(struct apply *apply);
 int apply_cart_cancel(struct apply *apply);
-/* The cart ID as it is now into the result: for an operation that was applied before. */
+/* The cart or checkout ID as it is now into the result: for an operation of before. */
 int apply_show_cart(struct apply *apply, struct id id);
+int apply_show_checkout(struct apply *apply, struct id id);
 int apply_checkout_create(struct apply *apply);
 int apply_checkout_update(struct apply *apply);
 int apply_checkout_hold(struct apply *apply);

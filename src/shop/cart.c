@@ -284,17 +284,19 @@ int cart_follow(struct apply *apply, struct checkout *checkout)
 
 int apply_show_cart(struct apply *apply, struct id id)
 {
-    struct change change;
-    int err = open_cart(apply, id, &change);
-    if (err)
-        return err;
-    if (!change.live)
+    struct basket_view view;
+    struct cart cart;
+    int err = cart_view(apply, &view);
+    if (!err)
+        err = cart_load(apply->db, apply->arena, id, apply->now, &cart);
+    if (err == ERR_NOTFOUND)
         return refuse_missing_cart(apply);
-    err = cart_price(&change.view, &change.cart);
+    if (!err)
+        err = cart_price(&view, &cart);
     if (err)
         return err;
     apply->result->kind = RESULT_CART;
-    apply->result->cart = change.cart;
+    apply->result->cart = cart;
     return ERR_OK;
 }
 

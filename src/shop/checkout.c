@@ -321,12 +321,26 @@ int apply_checkout_create(struct apply *apply)
 
 /* ---- CHECKOUT_UPDATE, CHECKOUT_CANCEL ---- */
 
+static int refuse_missing_checkout(struct apply *apply)
+{
+    return apply_refuse(apply, ERR_NOTFOUND, "There is no such checkout. It may have expired.");
+}
+
+int apply_show_checkout(struct apply *apply, struct id id)
+{
+    struct checkout checkout;
+    int err = checkout_load(apply->db, apply->arena, id, apply->now, &checkout);
+    if (err == ERR_NOTFOUND)
+        return refuse_missing_checkout(apply);
+    return err ? err : checkout_show(apply, &checkout);
+}
+
 /* Loads the checkout ID for a change that only an open one takes. */
 static int load_open(struct apply *apply, struct id id, struct checkout *checkout)
 {
     int err = checkout_load(apply->db, apply->arena, id, apply->now, checkout);
     if (err == ERR_NOTFOUND)
-        return apply_refuse(apply, err, "There is no such checkout. It may have expired.");
+        return refuse_missing_checkout(apply);
     if (err)
         return err;
     switch (checkout->status) {

@@ -16,6 +16,22 @@ const char *command_name(enum command_type type)
     return (unsigned)type < COUNT_OF(names) ? names[type] : "?";
 }
 
+bool command_once(enum command_type type)
+{
+    static const bool once[COMMAND_TYPE_COUNT] = {
+        [COMMAND_PRODUCT_PUT] = true,       [COMMAND_PRODUCT_RETIRE] = true,
+        [COMMAND_VARIANT_RETIRE] = true,    [COMMAND_PRICE_SET] = true,
+        [COMMAND_STOCK_RECEIVE] = true,     [COMMAND_STOCK_ADJUST] = true,
+        [COMMAND_CART_PUT] = true,          [COMMAND_CART_ADD] = true,
+        [COMMAND_CART_SET] = true,          [COMMAND_CART_CANCEL] = true,
+        [COMMAND_CHECKOUT_UPDATE] = true,   [COMMAND_CHECKOUT_CANCEL] = true,
+        [COMMAND_SETTINGS_PUT] = true,      [COMMAND_DISCOUNT_PUT] = true,
+        [COMMAND_SHIPPING_RATE_PUT] = true, [COMMAND_TAX_RATE_PUT] = true,
+        [COMMAND_IMPORT_COMMIT] = true,     [COMMAND_REGISTRY_PUT] = true,
+    };
+    return once[type];
+}
+
 static void code_item(struct coder *coder, struct command *command)
 {
     code_str(coder, &command->item.key);

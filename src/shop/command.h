@@ -61,6 +61,12 @@ enum command_type {
 };
 const char *command_name(enum command_type type);
 
+/* Whether applying it a second time could do more than the first did, or would be told as if it
+ * had not been done: such a command needs an operation id whenever it may be sent again, as when
+ * the primary changes. The others are made once by their object's own id and state (a checkout's,
+ * its attempt to pay, a chunk of an import), or go on where they stood (EXPIRE, IMPORT_STEP). */
+bool command_once(enum command_type type);
+
 /* What must be there for REGISTRY_PUT to do something; else it is refused with ERR_CONFLICT. */
 enum registry_condition {
     REGISTRY_ANY,    /* whatever */

@@ -69,7 +69,7 @@ enum recalled recall_operation(struct apply *apply, struct buf *out)
     if (stmt_next(row))
         return RECALL_NONE;
     struct str record = stmt_blob(row, 0);
-    enum recalled recalled = record.len ? RECALL_DONE : RECALL_SHOW_CART;
+    enum recalled recalled = record.len ? RECALL_DONE : RECALL_SHOW;
     if (stmt_i64(row, 1) <= apply->now - OPERATION_MS)
         recalled = RECALL_NONE;
     if (recalled == RECALL_DONE)

@@ -13,12 +13,12 @@ bool recall_idempotent(struct apply *apply, struct buf *out);
 void remember_idempotent(struct apply *apply, struct str record);
 
 enum recalled {
-    RECALL_NONE,      /* the operation is new (or the database failed) */
-    RECALL_DONE,      /* its result was appended to OUT */
-    RECALL_SHOW_CART, /* it was applied; the answer is its cart */
+    RECALL_NONE, /* the operation is new (or the database failed) */
+    RECALL_DONE, /* its result was appended to OUT */
+    RECALL_SHOW, /* it was applied; the answer is what it is about, as that is now */
 };
 enum recalled recall_operation(struct apply *apply, struct buf *out);
-/* RECORD empty: the answer is to be its cart. */
+/* RECORD empty: the answer is to be what it is about. */
 void remember_operation(struct apply *apply, struct str record);
 
 #endif

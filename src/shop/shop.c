@@ -42,40 +42,35 @@ struct shop {
 
 /* ---- Commands ---- */
 
-struct handler {
-    int (*apply)(struct apply *apply);
-    /* Applying it twice would do more than once, so its operation id is remembered. The
-     * others set something to what they carry, or are made once by the object's own id. */
-    bool once;
-};
+typedef int apply_function(struct apply *apply);
 
-static const struct handler handlers[COMMAND_TYPE_COUNT] = {
-    [COMMAND_PRODUCT_PUT] = {apply_product_put, false},
-    [COMMAND_PRODUCT_RETIRE] = {apply_product_retire, false},
-    [COMMAND_VARIANT_RETIRE] = {apply_variant_retire, false},
-    [COMMAND_PRICE_SET] = {apply_price_set, false},
-    [COMMAND_STOCK_RECEIVE] = {apply_stock_receive, true},
-    [COMMAND_STOCK_ADJUST] = {apply_stock_adjust, true},
-    [COMMAND_CART_PUT] = {apply_cart_put, false},
-    [COMMAND_CART_ADD] = {apply_cart_add, true},
-    [COMMAND_CART_SET] = {apply_cart_set, true},
-    [COMMAND_CART_CANCEL] = {apply_cart_cancel, false},
-    [COMMAND_CHECKOUT_CREATE] = {apply_checkout_create, false},
-    [COMMAND_CHECKOUT_UPDATE] = {apply_checkout_update, false},
-    [COMMAND_CHECKOUT_HOLD] = {apply_checkout_hold, false},
-    [COMMAND_CHECKOUT_CONFIRM] = {apply_checkout_confirm, false},
-    [COMMAND_CHECKOUT_RELEASE] = {apply_checkout_release, false},
-    [COMMAND_CHECKOUT_CANCEL] = {apply_checkout_cancel, false},
-    [COMMAND_EXPIRE] = {apply_expire, false},
-    [COMMAND_SETTINGS_PUT] = {apply_settings_put, false},
-    [COMMAND_DISCOUNT_PUT] = {apply_discount_put, false},
-    [COMMAND_SHIPPING_RATE_PUT] = {apply_shipping_rate_put, false},
-    [COMMAND_TAX_RATE_PUT] = {apply_tax_rate_put, false},
-    [COMMAND_IMPORT_STAGE] = {apply_import_stage, false},
-    [COMMAND_IMPORT_COMMIT] = {apply_import_commit, false},
-    [COMMAND_IMPORT_STEP] = {apply_import_step, false},
-    [COMMAND_IMPORT_ABORT] = {apply_import_abort, false},
-    [COMMAND_REGISTRY_PUT] = {apply_registry_put, true},
+static apply_function *const handlers[COMMAND_TYPE_COUNT] = {
+    [COMMAND_PRODUCT_PUT] = apply_product_put,
+    [COMMAND_PRODUCT_RETIRE] = apply_product_retire,
+    [COMMAND_VARIANT_RETIRE] = apply_variant_retire,
+    [COMMAND_PRICE_SET] = apply_price_set,
+    [COMMAND_STOCK_RECEIVE] = apply_stock_receive,
+    [COMMAND_STOCK_ADJUST] = apply_stock_adjust,
+    [COMMAND_CART_PUT] = apply_cart_put,
+    [COMMAND_CART_ADD] = apply_cart_add,
+    [COMMAND_CART_SET] = apply_cart_set,
+    [COMMAND_CART_CANCEL] = apply_cart_cancel,
+    [COMMAND_CHECKOUT_CREATE] = apply_checkout_create,
+    [COMMAND_CHECKOUT_UPDATE] = apply_checkout_update,
+    [COMMAND_CHECKOUT_HOLD] = apply_checkout_hold,
+    [COMMAND_CHECKOUT_CONFIRM] = apply_checkout_confirm,
+    [COMMAND_CHECKOUT_RELEASE] = apply_checkout_release,
+    [COMMAND_CHECKOUT_CANCEL] = apply_checkout_cancel,
+    [COMMAND_EXPIRE] = apply_expire,
+    [COMMAND_SETTINGS_PUT] = apply_settings_put,
+    [COMMAND_DISCOUNT_PUT] = apply_discount_put,
+    [COMMAND_SHIPPING_RATE_PUT] = apply_shipping_rate_put,
+    [COMMAND_TAX_RATE_PUT] = apply_tax_rate_put,
+    [COMMAND_IMPORT_STAGE] = apply_import_stage,
+    [COMMAND_IMPORT_COMMIT] = apply_import_commit,
+    [COMMAND_IMPORT_STEP] = apply_import_step,
+    [COMMAND_IMPORT_ABORT] = apply_import_abort,
+    [COMMAND_REGISTRY_PUT] = apply_registry_put,
 };
 
 /* ---- Opening ---- */
@@ -367,15 +362,38 @@ static void refresh_items(struct shop *shop, uint64_t index)
     shop->items_stale = false;
 }
 
-/* The cart of an operation that was applied before, as it is now: the first result is not
- * kept, as it would be longer than the cart itself. */
+/* What an operation that was applied before is about, as it is now: the first result is not kept,
+ * as it would be longer than the cart or the checkout itself. */
 static int show_again(struct apply *apply)
 {
-    return apply_show_cart(apply, apply->command->cart_item.id);
+    const struct command *command = apply->command;
+    switch (command->type) {
+    case COMMAND_CART_PUT:
+        return apply_show_cart(apply, command->cart_put.id);
+    case COMMAND_CART_CANCEL:
+        return apply_show_cart(apply, command->id);
+    case COMMAND_CHECKOUT_UPDATE:
+        return apply_show_checkout(apply, command->checkout.id);
+    case COMMAND_CHECKOUT_CANCEL:
+        return apply_show_checkout(apply, command->id);
+    default: /* CART_ADD, CART_SET */
+        return apply_show_cart(apply, command->cart_item.id);
+    }
 }
 
-/* Appends the result record, and keeps it for those who ask again. */
-static int give(struct apply *apply, const struct handler *handler, struct buf *out)
+/* Whether the result is what show_again gives, as far as anybody can tell. */
+static bool can_be_shown_again(const struct result *result)
+{
+    return result->err == 0 && (result->kind == RESULT_CART || result->kind == RESULT_CHECKOUT);
+}
+
+static bool has_operation(const struct command *command)
+{
+    return command_once(command->type) && !id_is_zero(command->operation);
+}
+
+/* Appends the result record, and KEEPs it for those who ask again. */
+static int give(struct apply *apply, bool keep, struct buf *out)
 {
     size_t start = out->len;
     if (apply->object.len)
@@ -388,38 +406,37 @@ static int give(struct apply *apply, const struct handler *handler, struct buf *
     const struct command *command = apply->command;
     if (command->idempotency == IDEMPOTENCY_FULL || command->idempotency == IDEMPOTENCY_KEEP)
         remember_idempotent(apply, record);
-    if (handler && handler->once && !id_is_zero(command->operation))
-        remember_operation(apply, apply->result->kind == RESULT_CART ? STR("") : record);
+    if (keep && has_operation(command))
+        remember_operation(apply, can_be_shown_again(apply->result) ? STR("") : record);
     return 0;
 }
 
 static int run(struct apply *apply, struct buf *out)
 {
     const struct command *command = apply->command;
-    const struct handler *handler = &handlers[command->type];
     if (command->idempotency != IDEMPOTENCY_NONE && recall_idempotent(apply, out))
         return 0;
-    if (handler->once && !id_is_zero(command->operation)) {
+    if (has_operation(command)) {
         switch (recall_operation(apply, out)) {
         case RECALL_NONE:
             break;
         case RECALL_DONE:
             return 0;
-        case RECALL_SHOW_CART:
+        case RECALL_SHOW:
             apply->result->err = show_again(apply);
-            return give(apply, NULL, out);
+            return give(apply, false, out);
         }
     }
     if (db_failure(apply->db)->err)
         return 0;
-    int err = handler->apply(apply);
+    int err = handlers[command->type](apply);
     /* No answers, as another copy would give another one. */
     if (err == ERR_NOMEM)
         db_fail_memory(apply->db);
     if (err == ERR_DAMAGED)
         db_fail_damaged(apply->db, "a cart, a checkout or an order cannot be read");
     apply->result->err = err;
-    return db_failure(apply->db)->err ? 0 : give(apply, handler, out);
+    return db_failure(apply->db)->err ? 0 : give(apply, true, out);
 }
 
 int shop_apply(struct shop *shop, uint64_t index, int64_t time_ms, struct str record,
