@@ -56,6 +56,7 @@ static void put_cart(struct buf *out, struct id id, unsigned item)
     struct command_line line = {.item_key = str_of(key), .quantity = 1};
     struct command command = {
         .type = COMMAND_CART_PUT,
+        .operation = id_new(clock_wall_ms()),
         .cart_put = {.id = id, .basket = {.lines = &line, .line_count = 1}},
     };
     command_encode(out, &command);

@@ -42,10 +42,14 @@ int stage_command(struct stage *stage, const struct command *command, uint64_t *
 {
     buf_clear(&stage->record);
     buf_clear(&stage->result);
-    command_encode(&stage->record, command);
+    struct command stamped = *command;
+    if (command_once(command->type)) /* it may be sent again when the primary changes */
+        stamped.operation = id_new(clock_wall_ms());
+    command_encode(&stage->record, &stamped);
     if (stage->record.failed)
         return fail(failure, ERR_FULL, "a command is longer than the log takes");
-    int err = order_submit_wait(stage->order, buf_text(&stage->record), &stage->result, NULL);
+    int err =
+        order_submit_wait(stage->order, buf_text(&stage->record), &stage->result, &stage->index);
     if (err)
         return fail(failure, err, "the shop did not take it: %s", err_sentence(err));
     return read_result(stage, number, failure);
@@ -83,6 +87,14 @@ int stage_product(struct stage *stage, const struct product *product, struct fai
     return 0;
 }
 
+/* The primary has it all in its catalogue: now this server too, so that its operator finds what
+ * was imported. A copy that takes longer is behind with everything. */
+static void wait_for_copy(struct stage *stage)
+{
+    enum { COPY_WAIT_MS = 30000 };
+    order_await_wait(stage->order, stage->index, COPY_WAIT_MS);
+}
+
 int stage_commit(struct stage *stage, struct failure *failure)
 {
     struct command command = {.type = COMMAND_IMPORT_COMMIT};
@@ -103,6 +115,8 @@ int stage_commit(struct stage *stage, struct failure *failure)
         if (stage->stepped)
             stage->stepped(stage->context);
     }
+    if (!err)
+        wait_for_copy(stage);
     return err;
 }
 

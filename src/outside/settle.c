@@ -15,6 +15,7 @@ enum {
     RESULT_BYTES = 1024 * 1024,
     EXPIRES_PER_ROUND = 20,
     LOOKUPS_MAX = 100, /* as many as struct due has */
+    CATCH_UP_MS = 5000,
 };
 
 /* One overdue hold: what the bank is asked, and what it said. */
@@ -37,6 +38,7 @@ struct settle {
     /* The thread's own: */
     struct arena arena;
     struct buf command, record;
+    bool was_primary; /* in the round before */
 };
 
 static bool is_stopping(struct settle *settle)
@@ -116,6 +118,13 @@ static void ask_all(struct settle *settle, struct question *questions, unsigned 
     pthread_mutex_unlock(&settle->mutex);
 }
 
+/* What has begun on the primary is not carried on by a server that is none any more: the new one
+ * looks after it. */
+static bool goes_on(struct settle *settle)
+{
+    return !is_stopping(settle) && order_is_primary(settle->config.order, NULL);
+}
+
 static void decide(struct settle *settle, const struct question *question)
 {
     struct command command = {.complete = {.id = question->checkout, .attempt = question->attempt}};
@@ -151,7 +160,7 @@ static void settle_overdue(struct settle *settle, const struct due *due)
     if (count > 0)
         ask_all(settle, questions, count);
     for (unsigned i = 0; i < count; i++) {
-        if (!is_stopping(settle))
+        if (goes_on(settle))
             decide(settle, &questions[i]);
         buf_close(&questions[i].said);
     }
@@ -165,7 +174,7 @@ static void expire(struct settle *settle)
     struct command command = {.type = COMMAND_EXPIRE, .limit = settle->config.expire_limit};
     uint64_t removed = command.limit;
     for (unsigned i = 0; i < EXPIRES_PER_ROUND && removed >= command.limit; i++)
-        if (is_stopping(settle) || run_command(settle, &command, &removed) != 0)
+        if (!goes_on(settle) || run_command(settle, &command, &removed) != 0)
             return;
 }
 
@@ -177,7 +186,7 @@ static bool step_import(struct settle *settle, struct id id, uint64_t until_ns)
                               .import = {.id = id, .limit = settle->config.import_step}};
     uint64_t moved = 1;
     while (moved > 0) {
-        if (is_stopping(settle))
+        if (!goes_on(settle))
             return false;
         if (clock_mono_ns() > until_ns)
             return true;
@@ -194,13 +203,29 @@ static bool step_import(struct settle *settle, struct id id, uint64_t until_ns)
     return false;
 }
 
+/* A server that has just become primary first gets what its predecessor has done: what is looked
+ * at would be older otherwise. */
+static bool has_caught_up(struct settle *settle)
+{
+    struct ordering *order = settle->config.order;
+    uint64_t index;
+    settle->was_primary =
+        settle->was_primary || (order_submit_wait(order, STR_NONE, NULL, &index) == 0 &&
+                                order_await_wait(order, index, CATCH_UP_MS) == 0);
+    return settle->was_primary;
+}
+
 /* True: there is more to do at once. */
 static bool look_after(struct settle *settle)
 {
     const struct settle_config *config = &settle->config;
     struct due due = {0};
     int64_t log_time, now = clock_wall_ms();
-    if (!order_is_primary(config->order, &log_time))
+    if (!order_is_primary(config->order, NULL)) {
+        settle->was_primary = false;
+        return false;
+    }
+    if (!has_caught_up(settle) || !order_is_primary(config->order, &log_time))
         return false;
     if (log_time > now)
         now = log_time; /* what the next entry's stamp will be */

@@ -86,7 +86,12 @@ enum app_verdict submit_command(struct exchange *x, const struct command *comman
         return call_fail_err(x, ERR_NOMEM);
     struct buf record;
     buf_init(&record, ORDER_COMMAND_MAX);
-    command_encode(&record, command);
+    struct command stamped = *command;
+    /* It may be sent again when the primary changes. */
+    if (command_once(command->type) && id_is_zero(command->operation) &&
+        command->idempotency == IDEMPOTENCY_NONE)
+        stamped.operation = id_new(clock_wall_ms());
+    command_encode(&record, &stamped);
     int err = record.failed ? ERR_FULL : 0;
     if (!err) {
         wait->submission.command = arena_str(&x->arena, buf_text(&record));

@@ -185,6 +185,7 @@ static void only_the_primary_settles(void **state)
     look_times(&scene, 2);
     end(&scene);
     assert_int_equal(scene.order.releases, 1);
+    assert_int_equal(scene.order.barriers, 1); /* it got what its predecessor did, once */
 }
 
 static void holds_within_their_time_are_left_alone(void **state)
