@@ -1,0 +1,150 @@
+"""Three servers and two hundred shoppers; each server in turn is killed, stopped and cut off, the
+primary first. Afterwards nothing that was acknowledged is lost, nothing happened twice, the copies
+are the same, and there is one order of all that explains every answer."""
+
+import random
+import time
+
+import pytest
+
+from crowd import Crowd
+from linear import check_carts, check_stock
+from shop_server import wait_until
+from three_servers import COUNT, Loopback, Namespaces, Three, may_cut
+
+HOT, HOT_UNITS, UNITS = "hot", 60, 100000
+SPREAD = [f"thing-{i}" for i in range(20)]
+
+
+def stock_of(folder):
+    file = folder / "stock.csv"
+    rows = ["Title,URL handle,Price,Inventory quantity", f"Hot,{HOT},9.00,{HOT_UNITS}"]
+    rows += [f"Thing {i},{item},{i + 5}.00,{UNITS}" for i, item in enumerate(SPREAD)]
+    file.write_text("\n".join(rows) + "\n")
+    return file
+
+
+# ---- Faults
+
+
+def kill(three, i, _):
+    three.kill(i)
+    time.sleep(0.8)  # no wait: so long it is dead
+    three.start(i)
+
+
+def hang(three, i, _):
+    three.hang(i)
+    time.sleep(5)  # no wait: so long it is stopped
+    three.go_on(i)
+
+
+def cut(three, i, everything):
+    three.network.cut(i, everything)
+    time.sleep(4)  # no wait: so long it is cut off
+    three.network.heal(i)
+
+
+def whom_in_turn(three, first):
+    """The primary of the moment first, then the others."""
+    return [first] + [i for i in range(COUNT) if i != first]
+
+
+def trouble(three, faults, seconds):
+    """Each fault on each server in turn, over and over for SECONDS, but each at least once."""
+    end, number = time.monotonic() + seconds, 0
+    while number < len(faults) or time.monotonic() < end:
+        fault = faults[number % len(faults)]
+        three.wait_healthy()
+        for turn, i in enumerate(whom_in_turn(three, three.primary())):
+            # The primary keeps its shoppers, and the others are away from everything; then again
+            # the other way round.
+            fault(three, i, (turn > 0) == (number // len(faults) % 2 == 0))
+            three.wait_healthy()
+        number += 1
+    return number
+
+
+# ---- Judging
+
+
+def check_orders(three, crowd):
+    """Every acknowledged order is there, on every server, as it was acknowledged."""
+    for number, (order, lines) in enumerate(crowd.orders.items()):
+        status, answer = three.ask(number % COUNT, f"/admin/api/orders/{order}")
+        assert status == 200, f"order {order} was acknowledged and is gone: {status} {answer}"
+        found = {}
+        for line in answer["lines"]:
+            found[line["item"]] = found.get(line["item"], 0) + line["quantity"]
+        assert found == lines, (order, found, lines)
+
+
+def check_counts(three, crowd):
+    """What is sold is what was acknowledged, and all units are somewhere."""
+    sold, unsure = crowd.acknowledged(), len(crowd.unknown)
+    for item in [HOT] + SPREAD:
+        status, variant = three.ask(0, f"/admin/api/variants/{item}")
+        assert status == 200
+        arrived = [o for o in crowd.stock[item] if o.kind == "arrive"]
+        first = HOT_UNITS if item == HOT else UNITS
+        if not unsure:
+            assert variant["sold"] == sold[item], f"{item}: {variant}, acknowledged {sold[item]}"
+            assert variant["held"] == 0, f"{item}: {variant}"
+            first += sum(o.value for o in arrived)
+            assert variant["available"] + variant["held"] + variant["sold"] == first, variant
+        else:
+            assert variant["sold"] >= sold[item], f"{item}: {variant}, acknowledged {sold[item]}"
+
+
+def check_copies(three):
+    wait_until(three.copies_agree, 60, "a moment at which all copies are at one entry")
+    for i in range(COUNT):
+        status, report = three.audit(i)
+        assert status == 0, (i, report)
+
+
+def judge(three, crowd):
+    three.wait_healthy()
+    check_orders(three, crowd)
+    check_counts(three, crowd)
+    check_copies(three)
+    units = {item: UNITS for item in SPREAD} | {HOT: HOT_UNITS}
+    judged = check_carts(crowd.carts) + check_stock(crowd.stock, units)
+    assert judged == crowd.operations()
+    return judged
+
+
+def survive(tmp_path, network, faults, seconds):
+    three = Three(tmp_path, stock_of(tmp_path), network)
+    with three:
+        crowd = Crowd(three.addresses, three.token, SPREAD, HOT, seed=random.randrange(10000))
+        crowd.begin()
+        try:
+            rounds = trouble(three, faults, seconds)
+        finally:
+            crowd.halt.set()
+        crowd.end()
+        judged = judge(three, crowd)
+    print(f"{rounds} rounds of faults, {judged} operations judged: {dict(crowd.counts)}")
+    assert rounds >= len(faults)
+    assert crowd.counts["orders"] > 100 and crowd.counts["carts"] > 100, crowd.counts
+    assert crowd.counts["refused"] > 0 and crowd.counts["declined"] > 0, crowd.counts
+
+
+needs_root = pytest.mark.skipif(not may_cut(), reason="cutting servers off needs root: network "
+                                "namespaces are made")
+
+
+def test_nothing_is_lost_when_each_server_is_killed_and_stopped(tmp_path):
+    survive(tmp_path, Loopback(), [kill, hang], 25)
+
+
+@needs_root
+def test_nothing_is_lost_when_each_server_is_cut_off_too(tmp_path):
+    survive(tmp_path, Namespaces(), [kill, hang, cut], 60)
+
+
+@pytest.mark.long
+@needs_root
+def test_nothing_is_lost_in_ten_minutes_of_faults(tmp_path):
+    survive(tmp_path, Namespaces(), [kill, hang, cut], 600)

@@ -1,0 +1,295 @@
+"""Three servers of one cluster as processes, to be killed, stopped and cut off one by one.
+
+They are founded by `stoa demo`, which is then stopped; from there on each is a `stoa serve` of its
+own. As root each has its own network namespace, with one link to the shoppers' network and one to
+the other servers, made and removed here; else all are on loopback and cannot be cut off.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from shop_server import READY, STOA, Shop, wait_until
+
+COUNT = 3
+
+
+def run(*words):
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
+    return done.stdout
+
+
+def free_address():
+    """Below the ports that clients get, so that it is still free when its server comes back."""
+    for _ in range(100):
+        port = random.randint(20000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return f"127.0.0.1:{port}"
+    raise AssertionError("no free port")
+
+
+class Loopback:
+    """All on 127.0.0.1."""
+
+    cuttable = False
+
+    def __init__(self):
+        self.shop = [free_address() for _ in range(COUNT)]
+        self.peer = [free_address() for _ in range(COUNT)]
+
+    def enter(self, _):
+        return []
+
+    def close(self):
+        pass
+
+
+class Namespaces:
+    """A namespace for each server. Two bridges: shoppers (on which this process is, too), peers."""
+
+    cuttable = True
+
+    def __init__(self):
+        mark = os.getpid() % 10000
+        self.names = [f"stoa{mark}-{i}" for i in range(COUNT)]
+        self.bridges = [f"st{mark}s", f"st{mark}p"]
+        net = f"10.{100 + mark % 100}"
+        self.shop = [f"{net}.1.{i + 1}:8080" for i in range(COUNT)]
+        self.peer = [f"{net}.2.{i + 1}:7000" for i in range(COUNT)]
+        self.links = [[f"{bridge}{i}" for bridge in self.bridges] for i in range(COUNT)]
+        try:
+            self.make(net)
+        except BaseException:
+            self.close()
+            raise
+
+    def make(self, net):
+        for bridge in self.bridges:
+            run("ip", "link", "add", bridge, "type", "bridge", "forward_delay", "0")
+            run("ip", "link", "set", bridge, "up")
+        run("ip", "addr", "add", f"{net}.1.254/24", "dev", self.bridges[0])
+        for i, name in enumerate(self.names):
+            run("ip", "netns", "add", name)
+            run("ip", "-n", name, "link", "set", "lo", "up")
+            for j, bridge in enumerate(self.bridges):
+                run("ip", "link", "add", self.links[i][j], "type", "veth", "peer", "name",
+                    f"eth{j}", "netns", name)
+                run("ip", "link", "set", self.links[i][j], "master", bridge, "up")
+                run("ip", "-n", name, "addr", "add", f"{net}.{j + 1}.{i + 1}/24", "dev", f"eth{j}")
+                run("ip", "-n", name, "link", "set", f"eth{j}", "up")
+
+    def enter(self, i):
+        return ["ip", "netns", "exec", self.names[i]]
+
+    def cut(self, i, everything):
+        """Packets to and from server I vanish: those to the other servers, or all."""
+        for link in self.links[i] if everything else self.links[i][1:]:
+            run("ip", "link", "set", link, "nomaster")
+
+    def heal(self, i):
+        for link, bridge in zip(self.links[i], self.bridges):
+            run("ip", "link", "set", link, "master", bridge)
+
+    def close(self):
+        for name in self.names:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+        for links in self.links:  # gone with its namespace, unless making it broke off
+            for link in links:
+                subprocess.run(["ip", "link", "del", link], capture_output=True, check=False)
+        for bridge in self.bridges:
+            subprocess.run(["ip", "link", "del", bridge], capture_output=True, check=False)
+
+
+def may_cut():
+    return os.geteuid() == 0
+
+
+class Three:
+    """The servers, counted from 0."""
+
+    def __init__(self, folder, catalogue, network=None, environments=None):
+        self.folder = pathlib.Path(folder)
+        self.dirs = [self.folder / "shop" / f"server-{i + 1}" for i in range(COUNT)]
+        self.logs = [self.folder / f"server-{i + 1}.log" for i in range(COUNT)]
+        self.network = network or Loopback()
+        self.environments = environments or [{}] * COUNT
+        self.processes = [None] * COUNT
+        try:
+            self.found(catalogue)
+        except BaseException:
+            self.network.close()
+            raise
+        self.token = (self.dirs[0] / "operator.token").read_text().strip()
+
+    def found(self, catalogue):
+        with open(self.folder / "demo.log", "ab") as log:
+            demo = subprocess.Popen(
+                [STOA, "demo", "--dir", str(self.folder / "shop"), "--listen", "127.0.0.1:0",
+                 "--catalogue", str(catalogue)], stdout=subprocess.PIPE, stderr=log, text=True)
+        Shop.running.add(demo)
+        line = demo.stdout.readline()
+        assert line.startswith(READY), (line, (self.folder / "demo.log").read_text()[-2000:])
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(30) == 0
+        demo.stdout.close()
+        for i, folder in enumerate(self.dirs):
+            self.move(folder / "cluster", i)
+
+    def move(self, folder, i):
+        """All three move at once, so none could tell the others: as if founded there."""
+        file = folder / "cluster.json"
+        cluster = json.loads(file.read_text())
+        cluster["listen"] = cluster["address"] = self.network.peer[i]
+        for founder in cluster["founders"]:
+            founder["address"] = self.network.peer[founder["id"] - 1]
+        file.write_text(json.dumps(cluster))
+        (folder / "book").unlink(missing_ok=True)
+
+    # ---- Processes
+
+    def start(self, i, wait=True):
+        with open(self.logs[i], "ab") as log:
+            process = subprocess.Popen(
+                self.network.enter(i) +
+                [STOA, "serve", "--dir", str(self.dirs[i]), "--listen", self.network.shop[i]],
+                stdout=subprocess.PIPE, stderr=log, text=True,
+                env=os.environ | self.environments[i])
+        Shop.running.add(process)
+        self.processes[i] = process
+        process.ready = threading.Event()
+        threading.Thread(target=self.listen, args=(process,), daemon=True).start()
+        if wait:
+            self.wait_ready(i)
+
+    @staticmethod
+    def listen(process):
+        """Reads what it says on standard output to its end."""
+        with process.stdout as lines:
+            for line in lines:
+                if line.startswith(READY):
+                    process.ready.set()
+
+    def wait_ready(self, i, seconds=30):
+        process = self.processes[i]
+        wait_until(lambda: process.ready.is_set() or process.poll() is not None, seconds,
+                   f"server {i + 1} being ready")
+        assert process.poll() is None, f"server {i + 1} ended: {self.log(i)}"
+
+    def start_all(self):
+        for i in range(COUNT):
+            self.start(i, wait=False)
+        for i in range(COUNT):
+            self.wait_ready(i)
+
+    def log(self, i, size=2000):
+        return self.logs[i].read_text()[-size:]
+
+    def kill(self, i):
+        self.processes[i].kill()
+        self.processes[i].wait()
+
+    def hang(self, i):
+        self.processes[i].send_signal(signal.SIGSTOP)
+
+    def go_on(self, i):
+        self.processes[i].send_signal(signal.SIGCONT)
+
+    def stop(self, i, seconds=30):
+        self.processes[i].send_signal(signal.SIGTERM)
+        return self.processes[i].wait(seconds)
+
+    def runs(self, i):
+        return self.processes[i] is not None and self.processes[i].poll() is None
+
+    def __enter__(self):
+        self.start_all()
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            if process and process.poll() is None:
+                process.kill()
+                process.wait()
+        self.network.close()
+
+    # ---- What they say
+
+    @property
+    def addresses(self):
+        return self.network.shop
+
+    def ask(self, i, path, method="GET", body=None, timeout=2):
+        """(status, JSON) from the operator's API of server I."""
+        connection = http.client.HTTPConnection(self.addresses[i], timeout=timeout)
+        with contextlib.closing(connection):
+            connection.request(method, path, json.dumps(body) if body is not None else None,
+                               {"Authorization": f"Bearer {self.token}",
+                                "Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+
+    def view(self, i):
+        """How server I sees the cluster, or None."""
+        try:
+            status, cluster = self.ask(i, "/api/v1/cluster")
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
+        return cluster if status == 200 else None
+
+    def primary(self):
+        """The primary that most servers see, or None."""
+        seen = []
+        for i in range(COUNT):
+            cluster = self.view(i) if self.runs(i) else None
+            if cluster:
+                seen += [s["id"] - 1 for s in cluster["servers"] if s["role"] == "primary"]
+        return max(set(seen), key=seen.count) if len(seen) > COUNT // 2 else None
+
+    def healthy(self):
+        """All up, caught up, and of one mind about who is primary."""
+        primaries = set()
+        for i in range(COUNT):
+            cluster = self.view(i)
+            if not cluster or len(cluster["servers"]) != COUNT:
+                return False
+            for server in cluster["servers"]:
+                if server["state"] != "up" or server["lag_entries"] > 1000:
+                    return False
+            primaries.add(cluster["primary"])
+        return len(primaries) == 1 and primaries != {0}
+
+    def wait_healthy(self, seconds=30):
+        wait_until(self.healthy, seconds, "a healthy cluster")
+
+    def audit(self, i):
+        """`stoa audit`: (exit status, report)."""
+        done = subprocess.run([STOA, "audit", "--json", str(self.dirs[i])], capture_output=True,
+                              text=True, timeout=120, check=False)
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    def digest(self, i):
+        """(entry, SHA-256 of all that server I's copy holds as of it)."""
+        done = json.loads(run(STOA, "audit", "--digest", "--json", str(self.dirs[i])))
+        return done["index"], done["digest"]
+
+    def copies_agree(self):
+        """Whether all copies are at one entry; then they must be the same."""
+        digests = [self.digest(i) for i in range(COUNT)]
+        if len({index for index, _ in digests}) > 1:
+            return False
+        assert len(set(digests)) == 1, f"the copies differ: {digests}"
+        return True
