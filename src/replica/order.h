@@ -51,8 +51,8 @@ struct buf;
 int order_submit_wait(struct ordering *order, struct str command, struct buf *result,
                       uint64_t *index);
 
-/* Whether this server is the primary now; *LOG_TIME_MS is the time of the last entry that
- * was applied (the next one's is that or later). */
+/* Whether this server is the primary now; *LOG_TIME_MS (may be NULL) is the time of the last entry
+ * that was applied (the next one's is that or later). */
 bool order_is_primary(struct ordering *order, int64_t *log_time_ms);
 
 /* Waits until this server's own copy has applied INDEX. Embedded in the waiter's object, which is
