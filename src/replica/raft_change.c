@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { ASK_MS = 10000, HOLD_MS = 500, LOOK_MS = 1000, MEMBER_ADDRESS = 24 };
+enum { ASK_MS = 10000, LEAVE_MS = 700, HOLD_MS = 500, LOOK_MS = 1000, MEMBER_ADDRESS = 24 };
 
 enum phase { IDLE, CHANGING, HOLDING, TRANSFERRING };
 
@@ -95,12 +95,13 @@ static void withdraw(struct change *change, struct request *request)
         change->current = NULL;
 }
 
-static int ask(struct replica *replica, struct request *request, struct failure *failure)
+static int ask(struct replica *replica, struct request *request, unsigned patience_ms,
+               struct failure *failure)
 {
     if (replica->links == NULL)
         return fail(failure, ERR_STATE, "this server is alone: it belongs to no cluster");
     struct change *change = replica->links->change;
-    uint64_t at = clock_mono_ns() + ASK_MS * MS_NS;
+    uint64_t at = clock_mono_ns() + patience_ms * MS_NS;
     struct timespec deadline = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
     pthread_mutex_lock(&change->mutex);
     if (change->closed) {
@@ -116,8 +117,8 @@ static int ask(struct replica *replica, struct request *request, struct failure 
     if (!request->done) {
         withdraw(change, request);
         fail(&request->failure, ERR_TIMEOUT,
-             "it was not done within %d s, and may still happen; look at the cluster's status",
-             ASK_MS / 1000);
+             "it was not done within %u ms, and may still happen; look at the cluster's status",
+             patience_ms);
     }
     pthread_mutex_unlock(&change->mutex);
     if (failure != NULL && request->failure.err != 0)
@@ -130,19 +131,25 @@ int replica_add(struct replica *replica, const struct server_place *server, stru
     struct request request = {.wish = {.kind = CHANGE_ADD, .id = server->id}, .place = *server};
     if (server->id == 0 || server->address[0] == 0)
         return fail(failure, ERR_INVALID, "a server needs an id and an address");
-    return ask(replica, &request, failure);
+    return ask(replica, &request, ASK_MS, failure);
 }
 
 int replica_remove(struct replica *replica, uint64_t id, struct failure *failure)
 {
     struct request request = {.wish = {.kind = CHANGE_REMOVE, .id = id}};
-    return ask(replica, &request, failure);
+    return ask(replica, &request, ASK_MS, failure);
 }
 
 int replica_handover(struct replica *replica, uint64_t to, struct failure *failure)
 {
     struct request request = {.wish = {.kind = CHANGE_HANDOVER, .id = to}};
-    return ask(replica, &request, failure);
+    return ask(replica, &request, ASK_MS, failure);
+}
+
+void links_leave_primary(struct replica *replica)
+{
+    struct request request = {.wish = {.kind = CHANGE_HANDOVER}};
+    ask(replica, &request, LEAVE_MS, NULL);
 }
 
 void replica_prefer(struct replica *replica, uint64_t id)

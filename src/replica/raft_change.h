@@ -17,4 +17,8 @@ struct change_wish {
 /* Begins it; how it ends is logged when it fails. False: another one is under way. Raft thread. */
 bool change_begin(struct replica *replica, const struct change_wish *wish);
 
+/* This server stops and is primary: hands over to the best of the others, if that goes at once (all
+ * of them may be stopping too). Any thread; blocks. */
+void links_leave_primary(struct replica *replica);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "replica/raft_change.h"
 #include "replica/raft_copy.h"
 #include "replica/raft_links.h"
 
@@ -236,6 +237,11 @@ struct ordering *replica_order(struct replica *replica)
     return &replica->order;
 }
 
+struct copies *replica_copies(struct replica *replica)
+{
+    return replica->copying->copies;
+}
+
 static void what_is_missing(struct replica *replica, struct failure *failure)
 {
     struct cluster_status status;
@@ -289,13 +295,13 @@ void replica_stop(struct replica *replica)
 {
     /* The others need not find out by themselves; what comes meanwhile goes to the new one. */
     if (replica->links != NULL && atomic_load(&replica->order.primary))
-        replica_handover(replica, 0, NULL);
+        links_leave_primary(replica);
     ordering_close(&replica->order);
     if (!ordering_wait_empty(&replica->order, STOP_PATIENCE_MS))
         log_line(replica->config.log, LOG_WARN, "replica", "stopping with %llu commands unanswered",
                  (unsigned long long)atomic_load(&replica->order.waiting));
     if (atomic_load(&replica->dead))
-        return; /* its threads sleep until the process ends; nothing can be freed */
+        return;               /* its threads sleep until the process ends; nothing can be freed */
     links_shut_door(replica); /* first: then the end of our connections says that we are gone */
     if (atomic_load(&replica->dead))
         return;
