@@ -41,7 +41,8 @@ struct links_view {
 /* The primary is gone, and somebody is to stand: raft_succeed.c. */
 struct succession {
     uint64_t gone; /* 0: nobody is */
-    uint64_t since_ns, told_ns;
+    uint64_t since_ns;
+    bool stood;
 };
 
 struct links {
@@ -60,6 +61,7 @@ struct links {
     uint64_t news_ns, book_news_ns, second_ns, check_ns; /* when that was done last */
     raft_term news_term;
     uint64_t news_leader; /* as told last */
+    uint64_t said_leader; /* in the log */
     struct succession succession;
     struct { /* up to where SERVER was told that entries are committed, in our term */
         uint64_t server, commit;
@@ -83,7 +85,7 @@ struct links {
     struct change *change; /* raft_change.c */
     struct keeper *keeper;
 
-    pthread_mutex_t mutex;     /* guards what follows */
+    pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t let_go;
     bool door_let_go;
     struct server_place place; /* our own */

@@ -73,12 +73,27 @@ static void own_news(struct replica *replica, struct news *news)
 
 /* Ready: there is a primary, we reach it (or are it), and have once had all that was committed
  * when we first heard of one. */
+static void say_primary(struct replica *replica, uint64_t leader)
+{
+    struct links *links = replica->links;
+    unsigned long long term = raft_current_term(&replica->raft);
+    if (leader == links->said_leader)
+        return;
+    links->said_leader = leader;
+    if (leader == 0)
+        log_line(replica->config.log, LOG_WARN, "replica", "no primary in term %llu", term);
+    else
+        log_line(replica->config.log, LOG_INFO, "replica", "server %llu is primary in term %llu",
+                 (unsigned long long)leader, term);
+}
+
 void links_watch(struct replica *replica, uint64_t now_ns)
 {
     struct links *links = replica->links;
     uint64_t leader = atomic_load(&replica->order.primary_id);
     uint64_t commit = raft_commit_index(&replica->raft), applied = applied_of(replica);
     uint64_t heard;
+    say_primary(replica, leader);
     if (leader != 0 && links->catch_up == 0 && commit > 0) {
         const struct news *news = links_news_of(replica, leader, &heard);
         if (leader == replica->config.id)

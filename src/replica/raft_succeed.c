@@ -15,7 +15,7 @@
 #include "replica/raft_links.h"
 
 enum {
-    SUCCEED_LISTEN_MS = 10, /* for what the others have to say */
+    SUCCEED_LISTEN_MS = 10, /* for what the others have to say; that they said so long before */
     SUCCEED_STEP_MS = 40,   /* an election among those who are awake takes less */
     SUCCEED_MS = 1000,      /* then the election timeout has long done it */
     SOON_MS = 2,
@@ -86,7 +86,7 @@ static unsigned rank(const struct replica *replica, uint64_t now_ns, bool *known
         if (theirs == NULL || now_ns - heard_ns > FRESH_MS * MS_NS ||
             !peers_hears(replica->peers, id))
             continue; /* down too */
-        *known &= heard_ns >= succession->since_ns;
+        *known &= heard_ns + SUCCEED_LISTEN_MS * MS_NS >= succession->since_ns;
         int order = compare(theirs, &ours);
         before += order > 0 || (order == 0 && id < own);
     }
@@ -95,6 +95,9 @@ static unsigned rank(const struct replica *replica, uint64_t now_ns, bool *known
 
 static void stand(struct replica *replica)
 {
+    if (!replica->links->succession.stood)
+        log_line(replica->config.log, LOG_INFO, "replica", "stands for primary");
+    replica->links->succession.stood = true;
     uint64_t last = raft_last_index(&replica->raft);
     struct raft_message message = {
         .type = RAFT_TIMEOUT_NOW,
