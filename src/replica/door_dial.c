@@ -80,6 +80,21 @@ static void back_off(struct dial *dial, uint64_t round)
         dial->delay_ms = 0;
 }
 
+/* Who asked for a link until now has it; who asks from now on wants another: this one broke. The
+ * mutex is held afterwards. */
+static void hand_over(struct dial *dial, const char *address, const struct server_place *other,
+                      struct channel *channel)
+{
+    struct door *door = dial->door;
+    pthread_mutex_lock(&door->mutex);
+    dial->delay_ms = 0;
+    dial->wanted = strcmp(address, dial->address) != 0;
+    pthread_mutex_unlock(&door->mutex);
+    say_linked(dial, address);
+    door_hand_over(door, other, true, channel);
+    pthread_mutex_lock(&door->mutex);
+}
+
 /* One attempt and what follows. The mutex is held before and after. */
 static void dial_once(struct dial *dial)
 {
@@ -96,16 +111,10 @@ static void dial_once(struct dial *dial)
     pthread_mutex_unlock(&door->mutex);
     int err = attempt(dial, address, &channel, &other, &refusal, &failure);
     if (!err) {
-        say_linked(dial, address);
-        door_hand_over(door, &other, true, &channel);
-    }
-    pthread_mutex_lock(&door->mutex);
-    if (!err) {
-        dial->delay_ms = 0;
-        /* Unless it broke already. */
-        dial->wanted = dial->round != round;
+        hand_over(dial, address, &other, &channel);
         return;
     }
+    pthread_mutex_lock(&door->mutex);
     /* What an interrupted attempt came to says nothing. */
     if (ends(dial) || dial->round != round)
         return;
