@@ -255,6 +255,7 @@ int server_listen(struct server *server, struct failure *failure)
         .operator_token = server->dir.token,
         .cache = server->cache,
         .order = replica_order(server->replica),
+        .copies = replica_copies(server->replica),
         .buying = server->buying,
         .log = &server->log,
     };

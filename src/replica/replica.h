@@ -16,6 +16,7 @@
 
 struct replica;
 struct copy_tail;
+struct copies;
 
 /* With whom this server is one cluster. */
 struct replica_cluster {
@@ -73,6 +74,8 @@ int replica_fetch_first(struct replica_config *config, const char *file, struct 
 int replica_start(const struct replica_config *config, const struct machine *machine,
                   struct replica **replica, struct failure *failure);
 struct ordering *replica_order(struct replica *replica);
+/* For backups. */
+struct copies *replica_copies(struct replica *replica);
 /* Takes nothing new, answers what is on its way (at most 5 s), stops the threads. */
 void replica_stop(struct replica *replica);
 

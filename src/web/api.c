@@ -14,6 +14,7 @@ int api_new(const struct web_settings *settings, struct api **api, struct failur
     int err = uploads_new(settings->spool_dir, &made->uploads, failure);
     err = err ? err : desk_new(&made->importing, failure);
     err = err ? err : desk_new(&made->exporting, failure);
+    err = err ? err : desk_new(&made->backing_up, failure);
     if (err) {
         api_free(made);
         return err;
@@ -28,6 +29,7 @@ void api_stop(struct api *api)
     api->stopping = true;
     desk_stop(api->importing);
     desk_stop(api->exporting);
+    desk_stop(api->backing_up);
 }
 
 void api_free(struct api *api)
@@ -36,6 +38,7 @@ void api_free(struct api *api)
         return;
     desk_free(api->importing);
     desk_free(api->exporting);
+    desk_free(api->backing_up);
     uploads_free(api->uploads);
     free(api);
 }

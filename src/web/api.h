@@ -25,7 +25,7 @@ struct desk;
 /* What outlives a request. */
 struct api {
     struct uploads *uploads;
-    struct desk *importing, *exporting;
+    struct desk *importing, *exporting, *backing_up;
     _Atomic bool stopping;
 };
 int api_new(const struct web_settings *settings, struct api **api, struct failure *failure);
@@ -93,6 +93,7 @@ enum app_verdict api_media_delete(struct exchange *x);
 void api_import_accept(struct exchange *x);
 enum app_verdict api_import(struct exchange *x);
 enum app_verdict api_export(struct exchange *x);
+enum app_verdict api_backup(struct exchange *x);
 
 /* The cluster (api_cluster.c). */
 enum app_verdict api_cluster_get(struct exchange *x);

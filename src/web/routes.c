@@ -138,6 +138,7 @@ const struct route routes[] = {
     API(HTTP_GET, "/admin/api/export", api_export, ROUTE_WORK,
         "operator: all products as a CSV"),
 
+    API(HTTP_GET, "/api/v1/backup", api_backup, ROUTE_WORK, "operator: a copy of the database"),
     API(HTTP_GET, "/api/v1/cluster", api_cluster_get, ROUTE_INLINE, "operator: the servers"),
     API(HTTP_POST, "/api/v1/cluster/token", api_cluster_token, ROUTE_WORK,
         "operator: a token for a new server"),

@@ -32,6 +32,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct copies;
+
 enum { WEB_SECRET_BYTES = 32 };
 
 /* What admin/, which stands above, answers. Thread: any; must not block for long. */
@@ -55,6 +57,7 @@ struct web_settings {
     struct cache *cache;                    /* lent */
     struct ordering *order;                 /* lent */
     struct buying *buying;                  /* lent */
+    struct copies *copies;                  /* for backups; NULL: none. Lent */
     const struct log *log;
     struct web_watch watch;     /* may be all zero: then there is neither */
     struct web_cluster cluster; /* may be all zero: alone */
