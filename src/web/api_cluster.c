@@ -145,10 +145,26 @@ static enum app_verdict change(struct exchange *x,
     return refuse(x, &failure);
 }
 
+/* Whether ID is one of the servers; false: refused. */
+static bool is_known(struct exchange *x, uint64_t id)
+{
+    const struct web_cluster *cluster = cluster_of(x);
+    struct cluster_status status;
+    cluster->status(cluster->context, &status);
+    for (unsigned i = 0; i < status.count; i++)
+        if (status.servers[i].place.id == id)
+            return true;
+    api_refuse(
+        x, 404, "not_found",
+        arena_printf(&x->arena, "There is no server %llu in this cluster.", (unsigned long long)id),
+        STR(""));
+    return false;
+}
+
 enum app_verdict api_cluster_handover(struct exchange *x)
 {
     uint64_t to;
-    if (!has_cluster(x) || !number_in_body(x, "to", 0, &to))
+    if (!has_cluster(x) || !number_in_body(x, "to", 0, &to) || (to && !is_known(x, to)))
         return APP_DONE;
     return change(x, cluster_of(x)->handover, to);
 }
@@ -156,7 +172,7 @@ enum app_verdict api_cluster_handover(struct exchange *x)
 enum app_verdict api_cluster_remove(struct exchange *x)
 {
     uint64_t id;
-    if (!has_cluster(x) || !number_in_body(x, "id", 1, &id))
+    if (!has_cluster(x) || !number_in_body(x, "id", 1, &id) || !is_known(x, id))
         return APP_DONE;
     return change(x, cluster_of(x)->remove, id);
 }
@@ -166,7 +182,7 @@ enum app_verdict api_cluster_prefer(struct exchange *x)
     const struct web_cluster *cluster = cluster_of(x);
     struct failure failure;
     uint64_t id;
-    if (!has_cluster(x) || !number_in_body(x, "id", 0, &id))
+    if (!has_cluster(x) || !number_in_body(x, "id", 0, &id) || (id && !is_known(x, id)))
         return APP_DONE;
     failure.err = cluster->prefer(cluster->context, id, &failure);
     return failure.err ? refuse(x, &failure) : done(x);

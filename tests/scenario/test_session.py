@@ -1,0 +1,476 @@
+"""Several servers: no shopper is shown anything older than what they have seen, on whichever server
+they come to; files are on all servers; the operator reaches the cluster through any of them."""
+
+import contextlib
+import hashlib
+import hmac
+import http.client
+import http.cookies
+import json
+import sqlite3
+import time
+
+import pytest
+
+from shop_server import checkout_body, payment_body, wait_until
+from three_servers import COUNT, Three
+
+AGENT = 'profile="https://platform.example/profile.json"'
+MUG, LAMP = "mug", "lamp"
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("session")
+    goods = folder / "goods.csv"
+    goods.write_text("Title,URL handle,Price,Inventory quantity\n"
+                     "Mug,mug,9.00,100000\nLamp,lamp,50.00,100000\n")
+    with Three(folder, goods) as three:
+        three.wait_healthy()
+        yield three
+
+
+@pytest.fixture(autouse=True)
+def no_server_outlives_its_test():
+    """In place of conftest.py's: the servers are the module's, also when a test starts one again;
+    their fixture ends them all."""
+    yield
+
+
+@pytest.fixture(autouse=True)
+def all_are_well(three):
+    """Each test finds the cluster as it was made, and leaves it so."""
+    yield
+    for i in range(COUNT):
+        if not three.runs(i):
+            three.start(i, wait=False)
+        else:
+            three.go_on(i)
+    three.wait_healthy()
+
+
+class Answer:
+    def __init__(self, response, seconds):
+        self.status = response.status
+        self.headers = response.headers
+        self.text = response.read()
+        self.seconds = seconds
+        is_json = "json" in response.getheader("Content-Type", "")
+        self.json = json.loads(self.text) if is_json and self.text else None
+        self.token = response.getheader("Stoa-Session")
+
+
+def send(three, i, method, path, body=None, timeout=15, **headers):
+    """One request to server I, on a connection of its own. Underscores stand for dashes."""
+    begun = time.monotonic()
+    connection = http.client.HTTPConnection(three.addresses[i], timeout=timeout)
+    headers = {name.replace("_", "-"): value for name, value in headers.items() if value}
+    with contextlib.closing(connection):
+        if isinstance(body, dict):
+            body = json.dumps(body)
+            headers["Content-Type"] = "application/json"
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        return Answer(response, time.monotonic() - begun)
+
+
+def ucp(three, i, method, path, body=None, token=None, **headers):
+    return send(three, i, method, path, body, UCP_Agent=AGENT, Stoa_Session=token, **headers)
+
+
+def cart_of(quantity):
+    return {"line_items": [{"item": {"id": MUG}, "quantity": quantity}]}
+
+
+def quantity_in(answer):
+    assert answer.status == 200, (answer.status, answer.text)
+    return answer.json["line_items"][0]["quantity"]
+
+
+def index_of(token):
+    version, index, mac = token.split("-")
+    assert version == "1" and len(mac) == 32, token
+    return int(index)
+
+
+def make_token(three, index, cluster=None):
+    """A token as the shop itself signs it (src/web/token.h)."""
+    known = json.loads((three.dirs[0] / "cluster" / "cluster.json").read_text())
+    secret = bytes.fromhex((three.dirs[0] / "secret").read_text().strip())
+    message = (b"session\0" + bytes([1]) + bytes.fromhex(cluster or known["cluster"]) +
+               known["generation"].to_bytes(8, "big") + index.to_bytes(8, "big"))
+    mac = hmac.new(secret, message, hashlib.sha256).hexdigest()[:32]
+    return f"1-{index}-{mac}"
+
+
+# ---- Reading what was written elsewhere
+
+
+@pytest.mark.parametrize("with_token", [True, False], ids=["with token", "without"])
+def test_what_one_server_wrote_every_other_shows_at_once(three, with_token):
+    made = ucp(three, 0, "POST", "/carts", cart_of(1))
+    assert made.status == 201
+    path, token = "/carts/" + made.json["id"], made.token
+    for quantity in range(2, 32):
+        writer = quantity % COUNT
+        changed = ucp(three, writer, "PUT", path, cart_of(quantity), token)
+        assert quantity_in(changed) == quantity
+        assert index_of(changed.token) > index_of(token)
+        token = changed.token
+        for reader in range(COUNT):
+            seen = ucp(three, reader, "GET", path, token=token if with_token else None)
+            assert quantity_in(seen) == quantity, f"written on {writer}, read on {reader}"
+            if with_token:
+                assert not seen.token or index_of(seen.token) > index_of(token)
+
+
+def test_a_purchase_is_seen_everywhere_at_once(three):
+    for buyer in range(COUNT):
+        made = ucp(three, buyer, "POST", "/checkout-sessions", checkout_body({LAMP: 1}))
+        path = "/checkout-sessions/" + made.json["id"]
+        paid = ucp(three, (buyer + 1) % COUNT, "POST", path + "/complete", payment_body(),
+                   made.token)
+        assert paid.status == 200 and paid.json["status"] == "completed", paid.text
+        for reader in range(COUNT):
+            for token in (paid.token, None):
+                order = ucp(three, reader, "GET", "/orders/" + made.json["id"], token=token)
+                assert order.status == 200, (reader, token, order.text)
+                seen = ucp(three, reader, "GET", path, token=token)
+                assert seen.json["status"] == "completed"
+
+
+def test_what_the_operator_changes_the_operator_sees_on_every_server(three):
+    for round in range(9):
+        right = {"Authorization": "Bearer " + three.token}
+        count = send(three, 0, "GET", "/admin/api/variants/" + MUG, **right).json["available"]
+        told = send(three, round % COUNT, "POST", f"/admin/api/variants/{MUG}/receive",
+                    {"quantity": 1}, **right)
+        assert told.status == 200 and index_of(told.token) == told.json["index"]
+        for reader in range(COUNT):
+            seen = send(three, reader, "GET", "/admin/api/variants/" + MUG, **right)
+            assert seen.json["available"] == count + 1
+
+
+# ---- Browsers
+
+
+class Browser:
+    """Keeps cookies, and goes to whichever server it is told."""
+
+    def __init__(self, three):
+        self.three = three
+        self.cookies = {}
+
+    def go(self, i, method, path, body=None, **headers):
+        if self.cookies:
+            headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
+        if body is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        answer = send(self.three, i, method, path, body, **headers)
+        for line in answer.headers.get_all("Set-Cookie", []):
+            for name, morsel in http.cookies.SimpleCookie(line).items():
+                self.cookies[name] = morsel.value
+        return answer
+
+
+def test_a_browser_sees_its_own_cart_on_every_server(three):
+    browser = Browser(three)
+    for quantity in range(1, 13):
+        added = browser.go(quantity % COUNT, "POST", "/cart/add", f"item={MUG}&quantity=1",
+                           Accept="application/json")
+        assert added.status == 200, added.text
+        assert added.json["units"] == quantity
+        for reader in range(COUNT):
+            page = browser.go(reader, "GET", "/cart")
+            assert page.status == 200
+            assert browser.cookies["cart_count"] == str(quantity)
+            assert f'value="{quantity}"'.encode() in page.text
+
+
+def test_the_cookie_is_hidden_and_only_on_what_nobody_else_gets(three):
+    browser = Browser(three)
+    added = browser.go(1, "POST", "/cart/add", f"item={MUG}&quantity=1")
+    seen = [c for c in added.headers.get_all("Set-Cookie") if c.startswith("seen=")]
+    assert len(seen) == 1 and added.token is None
+    assert "HttpOnly" in seen[0] and "SameSite=Lax" in seen[0] and "Path=/" in seen[0]
+    for path in ("/", f"/product/{MUG}", "/search?q=mug", f"/product/{MUG}.json", "/about"):
+        for _ in range(2):  # the second comes from the cache
+            page = browser.go(2, "GET", path)
+            assert page.status == 200
+            assert not page.headers.get_all("Set-Cookie"), path
+
+
+def test_paying_empties_the_cart_on_every_server(three):
+    browser = Browser(three)
+    browser.go(0, "POST", "/cart/add", f"item={MUG}&quantity=2")
+    cart = browser.go(1, "GET", "/cart").text.decode()
+    token = cart.split('name="token" value="')[1].split('"')[0]
+    at = browser.go(2, "POST", "/checkout", f"token={token}").headers["Location"]
+    form = browser.go(0, "GET", at).text.decode()
+    token = form.split('name="token" value="')[1].split('"')[0]
+    browser.go(1, "POST", at, f"token={token}&email=ada%40shopper.example&last_name=Byron"
+               "&country=DE&street=Hauptstr+1&postal_code=10115&locality=Berlin")
+    delivery = browser.go(2, "GET", at + "/delivery").text.decode()
+    rate = delivery.split('name="rate"')[1].split('value="')[1].split('"')[0]
+    chosen = browser.go(0, "POST", at + "/delivery", f"token={token}&rate={rate}")
+    assert chosen.headers["Location"] == at + "/payment"
+    payment = browser.go(1, "GET", at + "/payment").text.decode()
+    agreed = payment.split('name="agreed" value="')[1].split('"')[0]
+    refused = browser.go(2, "POST", at + "/payment",
+                         f"token={token}&agreed={agreed}&card=fail_token")
+    assert refused.status == 422 and b"refused" in refused.text
+    paid = browser.go(2, "POST", at + "/payment",
+                      f"token={token}&agreed={agreed}&card=success_token")
+    assert paid.status == 303 and "/order/" in paid.headers["Location"], paid.text
+    assert not browser.cookies["cart"]
+    for reader in range(COUNT):
+        assert browser.go(reader, "GET", paid.headers["Location"]).status == 200
+
+
+# ---- Tokens that are none
+
+
+def test_a_token_that_is_not_ours_is_taken_for_none_and_replaced(three):
+    made = ucp(three, 0, "POST", "/carts", cart_of(3))
+    path = "/carts/" + made.json["id"]
+    good = make_token(three, index_of(made.token))
+    assert good == made.token  # what follows differs from a good one in what it says alone
+    foreign = make_token(three, 10**9, cluster="00" * 16)
+    forged = f"1-{10**9}-{'0' * 32}"
+    for reader in range(COUNT):
+        for token in (foreign, forged, "garbage", "1--", "x" * 4000):
+            seen = ucp(three, reader, "GET", path, token=token)
+            assert quantity_in(seen) == 3
+            assert seen.seconds < 1
+            assert index_of(seen.token) >= index_of(made.token)
+
+
+def test_a_token_from_the_future_does_not_hang(three):
+    made = ucp(three, 0, "POST", "/carts", cart_of(3))
+    token = make_token(three, index_of(made.token) + 10**6)
+    for reader in range(COUNT):
+        seen = ucp(three, reader, "GET", "/carts/" + made.json["id"], token=token)
+        assert seen.status == 503 and seen.json["code"] == "no_primary", seen.text
+        assert seen.headers["Retry-After"]
+        assert 0.9 < seen.seconds < 4
+    assert quantity_in(ucp(three, 1, "GET", "/carts/" + made.json["id"])) == 3
+
+
+# ---- Copies that are behind
+
+
+@contextlib.contextmanager
+def held(three, i):
+    """Server I's copy stays as it is: somebody else has its database."""
+    with contextlib.closing(sqlite3.connect(three.dirs[i] / "shop.db", isolation_level=None,
+                                            timeout=5)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            database.execute("ROLLBACK")
+
+
+def test_a_copy_that_stays_behind_asks_the_primary(three):
+    behind = (three.primary() + 1) % COUNT
+    other = (three.primary() + 2) % COUNT
+    made = ucp(three, other, "POST", "/carts", cart_of(1))
+    path = "/carts/" + made.json["id"]
+    with held(three, behind):
+        changed = ucp(three, other, "PUT", path, cart_of(2), made.token)
+        seen = ucp(three, behind, "GET", path, token=changed.token)
+        assert quantity_in(seen) == 2
+        assert seen.seconds > 0.9  # it was worth waiting for
+        without = ucp(three, behind, "GET", path)
+        assert quantity_in(without) == 2
+        # What writes without looking goes through this server all the same.
+        written = ucp(three, behind, "PUT", path, cart_of(5), changed.token)
+        assert quantity_in(written) == 5
+        assert quantity_in(ucp(three, other, "GET", path, token=written.token)) == 5
+    three.wait_healthy()
+    assert quantity_in(ucp(three, behind, "GET", path, token=written.token)) == 5
+    figures = send(three, behind, "GET", "/metrics").text.decode()
+    assert [int(line.split()[1]) for line in figures.splitlines()
+            if line.startswith("stoa_relayed_total ")][0] >= 2
+
+
+def test_a_form_on_a_copy_that_stays_behind_is_taken_by_the_primary(three):
+    browser = Browser(three)
+    behind = (three.primary() + 1) % COUNT
+    browser.go(three.primary(), "POST", "/cart/add", f"item={MUG}&quantity=1")
+    with held(three, behind):
+        browser.go(three.primary(), "POST", "/cart/add", f"item={MUG}&quantity=1")
+        added = browser.go(behind, "POST", "/cart/add", f"item={LAMP}&quantity=1",
+                           Accept="application/json", Origin=f"http://{three.addresses[behind]}")
+        assert added.status == 200, added.text
+        assert added.json["units"] == 3
+        page = browser.go(behind, "GET", "/cart")
+        assert page.status == 200 and b"Lamp" in page.text
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_server_that_was_stopped_shows_nothing_old(three, which):
+    stopped = (three.primary() + which) % COUNT
+    others = [i for i in range(COUNT) if i != stopped]
+    made = ucp(three, stopped, "POST", "/carts", cart_of(1))
+    path, token = "/carts/" + made.json["id"], made.token
+    three.hang(stopped)
+
+    def write(quantity):
+        with contextlib.suppress(OSError):
+            changed = ucp(three, others[0], "PUT", path, cart_of(quantity), token)
+            return changed if changed.status == 200 else None
+
+    for quantity in range(2, 8):
+        changed = wait_until(lambda: write(quantity), 20, "a write without the stopped server")
+        token = changed.token
+        assert quantity_in(ucp(three, others[1], "GET", path, token=token)) == quantity
+        assert quantity_in(ucp(three, others[1], "GET", path)) == quantity
+    three.go_on(stopped)
+    for token in (token, None):
+        seen = ucp(three, stopped, "GET", path, token=token)
+        # It may not find out in time how far the others are; what it shows is never old.
+        assert seen.status == 503 or quantity_in(seen) == 7
+
+
+def test_without_a_majority_what_was_seen_is_shown_and_the_rest_refused(three):
+    left = three.primary()
+    made = ucp(three, left, "POST", "/carts", cart_of(4))
+    path = "/carts/" + made.json["id"]
+    for i in range(COUNT):
+        if i != left:
+            three.kill(i)
+    assert quantity_in(ucp(three, left, "GET", path, token=made.token)) == 4
+    alone = ucp(three, left, "GET", path)
+    assert alone.status == 503 and alone.json["code"] == "no_primary", alone.text
+    assert alone.headers["Retry-After"] and alone.seconds < 4
+    page = send(three, left, "GET", "/order/" + made.json["id"])
+    assert page.status == 503 and b"cannot be reached" in page.text
+    wait_until(lambda: send(three, left, "GET", "/healthz").status == 503, 5, "a sick server")
+    assert send(three, left, "GET", "/").status == 200
+
+
+# ---- Files
+
+
+def media(three, i, method, name, body=None, timeout=15):
+    return send(three, i, method, "/admin/api/media/" + name, body, timeout,
+                Authorization="Bearer " + three.token)
+
+
+def test_an_uploaded_file_is_on_every_server_and_outlives_the_one_that_took_it(three):
+    picture = bytes(range(256)) * 8192
+    for i in range(COUNT):
+        name = f"picture-{i}.jpg"
+        taken = media(three, i, "PUT", name, picture)
+        assert taken.status == 200 and taken.json["servers"] == COUNT, taken.text
+        seen = [send(three, reader, "GET", "/media/" + name) for reader in range(COUNT)]
+        assert all(s.status == 200 and s.text == picture for s in seen)
+        assert len({s.headers["ETag"] for s in seen}) == 1
+        three.kill(i)
+        for reader in range(COUNT):
+            if reader != i:
+                assert send(three, reader, "GET", "/media/" + name).text == picture
+        three.start(i)
+        three.wait_healthy()
+
+
+def test_a_server_that_was_down_fetches_a_file_when_it_is_asked_for(three):
+    down = (three.primary() + 1) % COUNT
+    up = three.primary()
+    picture = b"picture" * 100000
+    three.kill(down)
+    wait_until(lambda: {s["state"] for s in three.view(up)["servers"]} == {"up", "down"}, 10,
+               "its death being noticed")
+    taken = media(three, up, "PUT", "late.png", picture)
+    assert taken.status == 200 and taken.json["servers"] == COUNT - 1, taken.text
+    three.start(down)
+    three.wait_healthy()
+    first = send(three, down, "GET", "/media/late.png")
+    assert first.status == 200 and first.text == picture
+    assert first.headers["ETag"] == send(three, up, "GET", "/media/late.png").headers["ETag"]
+    assert (three.dirs[down] / "media" / "late.png").read_bytes() == picture
+    again = send(three, down, "GET", "/media/late.png", If_None_Match=first.headers["ETag"])
+    assert again.status == 304
+
+
+def test_a_file_that_no_server_has_is_not_found(three):
+    for _ in range(2):
+        for i in range(COUNT):
+            assert send(three, i, "GET", "/media/nothing.png").status == 404
+            assert send(three, i, "GET", "/media/sub/nothing.png").status == 404
+    assert not [f for d in three.dirs for f in (d / "media").iterdir() if f.name.startswith(".")]
+
+
+def test_a_deleted_file_is_gone_everywhere(three):
+    assert media(three, 0, "PUT", "gone.txt", b"text").status == 200
+    deleted = media(three, 1, "DELETE", "gone.txt")
+    assert deleted.status == 200 and "missed" not in deleted.json, deleted.text
+    for i in range(COUNT):
+        assert send(three, i, "GET", "/media/gone.txt").status == 404
+
+
+def test_an_upload_that_no_other_server_has_is_not_called_done(three):
+    left = three.primary()
+    for i in range(COUNT):
+        if i != left:
+            three.kill(i)
+    wait_until(lambda: all(s["state"] == "down" for s in three.view(left)["servers"]
+                           if s["id"] != left + 1), 10, "their death being noticed")
+    taken = media(three, left, "PUT", "single.txt", b"text")
+    assert taken.status == 503 and taken.json["error"]["code"] == "no_copy", taken.text
+
+
+# ---- The operator
+
+
+def operate(three, i, path, body=None):
+    return send(three, i, "POST" if body is not None else "GET", "/api/v1/cluster" + path, body,
+                Authorization="Bearer " + three.token)
+
+
+def test_the_cluster_is_shown_by_every_server(three):
+    for i in range(COUNT):
+        seen = operate(three, i, "")
+        assert seen.status == 200 and seen.json["own"] == i + 1
+        assert len(seen.json["cluster"]) == 32
+        assert [s["id"] for s in seen.json["servers"]] == [1, 2, 3]
+        for server, address in zip(seen.json["servers"], three.addresses):
+            assert server["url"] == "http://" + address
+            assert server["pid"] == three.processes[server["id"] - 1].pid
+            assert server["state"] == "up" and server["role"] in ("primary", "secondary")
+            assert server["term"] > 0 and server["index"] > 0
+        assert [s["role"] for s in seen.json["servers"]].count("primary") == 1
+
+
+def test_handing_over_may_be_asked_of_any_server(three):
+    for asked in range(COUNT):
+        to = (three.primary() + 1) % COUNT
+        made = ucp(three, asked, "POST", "/carts", cart_of(asked + 1))
+        done = operate(three, asked, "/handover", {"to": to + 1})
+        assert done.status == 200 and done.json == {"done": True}, done.text
+        wait_until(lambda: three.primary() == to, 5, "the other primary")
+        for reader in range(COUNT):
+            path = "/carts/" + made.json["id"]
+            assert quantity_in(ucp(three, reader, "GET", path, token=made.token)) == asked + 1
+            assert quantity_in(ucp(three, reader, "GET", path)) == asked + 1
+
+
+def test_what_cannot_be_is_refused_with_a_sentence(three):
+    for i in range(COUNT):
+        for path, body, statuses in (
+                ("/handover", {"to": 77}, (404,)), ("/handover", {"to": "x"}, (422,)),
+                ("/remove", {}, (422,)), ("/remove", {"id": 77}, (404,)),
+                ("/prefer", {"id": 77}, (404,)), ("/token", {"lifetime": 0}, (422,)), ("/nothing", {}, (404,))):
+            told = operate(three, i, path, body)
+            assert told.status in statuses, (path, body, told.status, told.text)
+            assert len(told.json["error"]["message"]) > 10
+        stranger = send(three, i, "POST", "/api/v1/cluster/handover", {"to": 1},
+                        Authorization="Bearer nonsense")
+        assert stranger.status == 401
+
+
+def test_a_token_for_a_new_server_comes_from_any_server(three):
+    tokens = [operate(three, i, "/token", {"lifetime": 60}) for i in range(COUNT)]
+    assert all(t.status == 200 and t.json["lifetime"] == 60 for t in tokens)
+    assert len({t.json["token"] for t in tokens}) == COUNT
