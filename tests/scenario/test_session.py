@@ -4,19 +4,17 @@ they come to; files are on all servers; the operator reaches the cluster through
 import contextlib
 import hashlib
 import hmac
-import http.client
 import http.cookies
 import json
 import sqlite3
-import time
 
 import pytest
 
+from cluster_client import MUG, cart_of, index_of, operate, quantity_in, send, ucp
 from shop_server import checkout_body, payment_body, wait_until
 from three_servers import COUNT, Three
 
-AGENT = 'profile="https://platform.example/profile.json"'
-MUG, LAMP = "mug", "lamp"
+LAMP = "lamp"
 
 
 @pytest.fixture(scope="module")
@@ -47,50 +45,6 @@ def all_are_well(three):
         else:
             three.go_on(i)
     three.wait_healthy()
-
-
-class Answer:
-    def __init__(self, response, seconds):
-        self.status = response.status
-        self.headers = response.headers
-        self.text = response.read()
-        self.seconds = seconds
-        is_json = "json" in response.getheader("Content-Type", "")
-        self.json = json.loads(self.text) if is_json and self.text else None
-        self.token = response.getheader("Stoa-Session")
-
-
-def send(three, i, method, path, body=None, timeout=15, **headers):
-    """One request to server I, on a connection of its own. Underscores stand for dashes."""
-    begun = time.monotonic()
-    connection = http.client.HTTPConnection(three.addresses[i], timeout=timeout)
-    headers = {name.replace("_", "-"): value for name, value in headers.items() if value}
-    with contextlib.closing(connection):
-        if isinstance(body, dict):
-            body = json.dumps(body)
-            headers["Content-Type"] = "application/json"
-        connection.request(method, path, body, headers)
-        response = connection.getresponse()
-        return Answer(response, time.monotonic() - begun)
-
-
-def ucp(three, i, method, path, body=None, token=None, **headers):
-    return send(three, i, method, path, body, UCP_Agent=AGENT, Stoa_Session=token, **headers)
-
-
-def cart_of(quantity):
-    return {"line_items": [{"item": {"id": MUG}, "quantity": quantity}]}
-
-
-def quantity_in(answer):
-    assert answer.status == 200, (answer.status, answer.text)
-    return answer.json["line_items"][0]["quantity"]
-
-
-def index_of(token):
-    version, index, mac = token.split("-")
-    assert version == "1" and len(mac) == 32, token
-    return int(index)
 
 
 def make_token(three, index, cluster=None):
@@ -422,11 +376,6 @@ def test_an_upload_that_no_other_server_has_is_not_called_done(three):
 
 
 # ---- The operator
-
-
-def operate(three, i, path, body=None):
-    return send(three, i, "POST" if body is not None else "GET", "/api/v1/cluster" + path, body,
-                Authorization="Bearer " + three.token)
 
 
 def test_the_cluster_is_shown_by_every_server(three):

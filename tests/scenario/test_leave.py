@@ -1,0 +1,27 @@
+"""A server leaves its cluster by the operator's API; the others go on."""
+
+import pytest
+
+from cluster_client import cart_of, operate, quantity_in, ucp
+from shop_server import wait_until
+from three_servers import COUNT, Three
+
+
+@pytest.mark.parametrize("is_primary", [True, False], ids=["the primary", "a secondary"])
+def test_a_server_leaves_and_the_others_go_on(tmp_path, is_primary):
+    goods = tmp_path / "goods.csv"
+    goods.write_text("Title,URL handle,Price,Inventory quantity\nMug,mug,9.00,1000\n")
+    with Three(tmp_path, goods) as own:
+        own.wait_healthy()
+        leaver = (own.primary() + (0 if is_primary else 1)) % COUNT
+        rest = [i for i in range(COUNT) if i != leaver]
+        made = ucp(own, leaver, "POST", "/carts", cart_of(2))
+        done = operate(own, leaver, "/leave", {})
+        assert done.status == 200 and done.json == {"done": True}, done.text
+        assert own.processes[leaver].wait(15) == 0, own.log(leaver)
+        for i in rest:
+            wait_until(lambda: [s["id"] - 1 for s in own.view(i)["servers"]] == rest, 10,
+                       "the server being gone from the cluster")
+            path = "/carts/" + made.json["id"]
+            assert quantity_in(ucp(own, i, "GET", path, token=made.token)) == 2
+            assert quantity_in(ucp(own, i, "PUT", path, cart_of(2), made.token)) == 2
