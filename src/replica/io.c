@@ -77,7 +77,7 @@ static int agree_on_vote(struct io *io, raft_term *term, raft_id *voted_for)
     return 0;
 }
 
-static void free_loaded(struct raft_snapshot **snapshot, struct raft_entry **entries, size_t *count)
+void io_free_loaded(struct raft_snapshot **snapshot, struct raft_entry **entries, size_t *count)
 {
     if (*snapshot != NULL) {
         raft_configuration_close(&(*snapshot)->configuration);
@@ -152,7 +152,7 @@ static int guarded_load(struct raft_io *raft, raft_term *term, raft_id *voted_fo
         io->floor = io->config.applied;
     if (io->floor != 0 && !io->config.several) {
         io_refuse(io, last, &io->load_failure);
-        free_loaded(snapshot, entries, count);
+        io_free_loaded(snapshot, entries, count);
         return RAFT_CORRUPT;
     }
     for (size_t i = 0; i < *count; i++)
@@ -160,7 +160,7 @@ static int guarded_load(struct raft_io *raft, raft_term *term, raft_id *voted_fo
     io->log_entries += *count;
     status = agree_on_vote(io, term, voted_for);
     if (status != 0)
-        free_loaded(snapshot, entries, count);
+        io_free_loaded(snapshot, entries, count);
     return status;
 }
 

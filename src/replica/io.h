@@ -83,6 +83,9 @@ int io_refuse(const struct io *io, uint64_t last, struct failure *failure);
  * its memory over. */
 void io_receive(struct io *io, struct raft_message *message);
 
+/* Frees what load has given. */
+void io_free_loaded(struct raft_snapshot **snapshot, struct raft_entry **entries, size_t *count);
+
 /* What ask_durable asked for is durable. */
 void io_durable(struct io *io);
 
