@@ -21,6 +21,7 @@ void news_encode(struct buf *out, const struct news *news, const struct news_boo
     wire_put_u64(out, news->preferred);
     wire_put_bool(out, news->ready);
     wire_put_bool(out, news->leaving);
+    wire_put_bool(out, news->standing);
     unsigned places = book == NULL ? 0 : book->place_count;
     unsigned removed = book == NULL ? 0 : book->removed_count;
     wire_put_u64(out, places);
@@ -51,6 +52,7 @@ int news_decode(struct str payload, struct news *news, struct news_book *book)
     news->preferred = wire_u64(&in);
     news->ready = wire_bool(&in);
     news->leaving = wire_bool(&in);
+    news->standing = wire_bool(&in);
     book->place_count = (unsigned)wire_u64_max(&in, BOOK_PLACES);
     for (unsigned i = 0; i < book->place_count && !in.bad; i++)
         server_place_get(&in, &book->places[i]);

@@ -26,6 +26,7 @@ struct news {
     uint64_t copied_bytes, copy_bytes; /* not 0: it is getting a copy of so many bytes */
     uint64_t preferred;                /* who shall be primary; 0: nobody */
     bool ready, leaving;
+    bool standing; /* for primary, because leader is gone */
 };
 
 /* What came along; the arrays are the caller's. */

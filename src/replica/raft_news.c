@@ -60,7 +60,8 @@ static void own_news(struct replica *replica, struct news *news)
                           .applied_time_ms = applier_applied_time(replica->applier),
                           .lag_entries = atomic_load(&replica->order.lag_entries),
                           .lag_ms = atomic_load(&replica->order.lag_ms),
-                          .ready = atomic_load(&replica->order.ready)};
+                          .ready = atomic_load(&replica->order.ready),
+                          .standing = links->succession.stood};
     pthread_mutex_lock(&links->mutex);
     news->preferred = links->view.preferred;
     if (links->copying) {

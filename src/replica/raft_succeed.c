@@ -15,9 +15,10 @@
 #include "replica/raft_links.h"
 
 enum {
-    SUCCEED_LISTEN_MS = 10, /* for what the others have to say; that they said so long before */
-    SUCCEED_STEP_MS = 40,   /* an election among those who are awake takes less */
-    SUCCEED_MS = 1000,      /* then the election timeout has long done it */
+    SUCCEED_LISTEN_MS = 10,    /* for what the others have to say; that they said so long before */
+    SUCCEED_STEP_MS = 40,      /* to hear that another stands */
+    SUCCEED_ELECTION_MS = 150, /* which takes a few writes to the disk, on each side */
+    SUCCEED_MS = 1000,         /* then the election timeout has long done it */
     SOON_MS = 2,
     FRESH_MS = 1000, /* who was heard within that is alive */
 };
@@ -69,8 +70,9 @@ static int compare(const struct news *a, const struct news *b)
     return 0;
 }
 
-/* How many of the living voters come before us; *KNOWN: all of them have spoken since. */
-static unsigned rank(const struct replica *replica, uint64_t now_ns, bool *known)
+/* How many of the living voters come before us. *KNOWN: all of them have spoken since; *STANDING:
+ * one of them stands. */
+static unsigned rank(const struct replica *replica, uint64_t now_ns, bool *known, bool *standing)
 {
     const struct succession *succession = &replica->links->succession;
     const struct raft_configuration *members = &replica->raft.configuration;
@@ -78,6 +80,7 @@ static unsigned rank(const struct replica *replica, uint64_t now_ns, bool *known
     struct news ours = {.last_index = last, .last_term = guard_term_of(&replica->raft, last)};
     unsigned before = 0;
     *known = true;
+    *standing = false;
     for (unsigned i = 0; i < members->n; i++) {
         uint64_t id = members->servers[i].id, heard_ns;
         if (id == own || id == succession->gone || members->servers[i].role != RAFT_VOTER)
@@ -87,17 +90,26 @@ static unsigned rank(const struct replica *replica, uint64_t now_ns, bool *known
             !peers_hears(replica->peers, id))
             continue; /* down too */
         *known &= heard_ns + SUCCEED_LISTEN_MS * MS_NS >= succession->since_ns;
+        *standing |= theirs->standing;
         int order = compare(theirs, &ours);
         before += order > 0 || (order == 0 && id < own);
     }
     return before;
 }
 
+/* The others are told first: to stand, libraft waits for the disk. */
+static void announce(struct replica *replica)
+{
+    log_line(replica->config.log, LOG_INFO, "replica", "stands for primary");
+    replica->links->succession.stood = true;
+    links_tell_news(replica, false);
+    peers_flush(replica->peers);
+}
+
 static void stand(struct replica *replica)
 {
     if (!replica->links->succession.stood)
-        log_line(replica->config.log, LOG_INFO, "replica", "stands for primary");
-    replica->links->succession.stood = true;
+        announce(replica);
     uint64_t last = raft_last_index(&replica->raft);
     struct raft_message message = {
         .type = RAFT_TIMEOUT_NOW,
@@ -121,15 +133,14 @@ void links_succeed(struct replica *replica, uint64_t now_ns)
         uv_timer_stop(&replica->links->soon);
         return;
     }
-    bool known;
-    unsigned before = rank(replica, now_ns, &known);
+    bool known, standing;
+    unsigned before = rank(replica, now_ns, &known, &standing);
     if (!known && waited < SUCCEED_LISTEN_MS * MS_NS)
         return;
-    /* Whoever has our vote is on the way, and needs a moment. */
     raft_id voted = raft_voted_for(&replica->raft);
-    bool on_the_way = voted != 0 && voted != succession->gone && voted != replica->config.id;
-    uint64_t step = SUCCEED_STEP_MS * MS_NS;
-    if (waited >= before * step + (on_the_way ? 2 * step : 0))
+    standing |= voted != 0 && voted != succession->gone && voted != replica->config.id;
+    uint64_t patience = before * SUCCEED_STEP_MS + (standing ? SUCCEED_ELECTION_MS : 0);
+    if (waited >= patience * MS_NS)
         stand(replica);
 }
 

@@ -114,6 +114,7 @@ static void news_arrive_as_they_were_sent(void **state)
                       .copy_bytes = 10,
                       .preferred = 1,
                       .ready = true,
+                      .standing = true,
                       .leaving = false};
     struct news out;
     struct buf bytes;

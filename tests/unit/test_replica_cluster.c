@@ -1,6 +1,7 @@
 /* Several replicas in one process, with TLS over loopback: what a cluster promises. */
 #include "net/socket.h"
 #include "net_fixture.h"
+#include "replica/greet.h"
 #include "replica_fixture.h"
 
 #include <setjmp.h>
@@ -419,6 +420,106 @@ static void servers_come_and_go(void **state)
     close_cluster(&cluster);
 }
 
+static void a_stopped_primary_is_succeeded_and_comes_back(void **state)
+{
+    struct cluster cluster;
+    struct order_status_report report;
+    (void)state;
+    open_cluster(&cluster, 3);
+    pid_t child = fork(); /* before any thread is there */
+    if (child == 0) {
+        start(&cluster, 2);
+        for (;;)
+            pause();
+    }
+    start(&cluster, 0);
+    start(&cluster, 1);
+    hand_to(&cluster, 2);
+    server_add(&cluster.members[0].server, 1);
+    kill(child, SIGSTOP);
+    uint64_t begun = clock_mono_ns();
+    do {
+        order_report(cluster.members[0].server.order, &report);
+        assert_true(ms_since(begun) < PATIENCE_MS);
+        usleep(500);
+    } while (report.primary_id == 0 || report.primary_id == 3);
+    print_message("stopped, another after %.0f ms\n", ms_since(begun));
+    for (uint64_t n = 1; n < 100; n++)
+        assert_int_equal(server_add(&cluster.members[n % 2].server, n), n);
+    sees(&cluster, 0, 3, SERVER_SECONDARY, SERVER_DOWN);
+    kill(child, SIGCONT);
+    sees(&cluster, 0, 3, SERVER_SECONDARY, SERVER_UP);
+    sees(&cluster, 1, 3, SERVER_SECONDARY, SERVER_UP);
+    order_report(cluster.members[0].server.order, &report);
+    assert_true(report.primary_id == 1 || report.primary_id == 2);
+    same_on_all(&cluster, 100);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    close_cluster(&cluster);
+}
+
+/* A connection to server 1 as server 3 makes them, by hand. */
+static void visit(struct cluster *cluster, struct channel *channel, struct tls_context *context)
+{
+    struct failure failure = {0};
+    struct hello answer, hello = {.purpose = HELLO_LINK, .cluster = cluster->id, .generation = 1};
+    enum refusal refusal;
+    hello.place = cluster->founders[2];
+    hello.place.since_ms = clock_wall_ms();
+    if (channel_connect(channel, cluster->members[0].address, context, -1, within_ms(PATIENCE_MS),
+                        &failure) != 0 ||
+        greet(channel, &hello, &answer, &refusal, within_ms(PATIENCE_MS), &failure) != 0)
+        fail_msg("%s", failure.text);
+}
+
+static void is_closed(struct channel *channel)
+{
+    struct frame frame;
+    int err;
+    while ((err = channel_receive(channel, &frame, within_ms(PATIENCE_MS))) == 0)
+        continue;
+    assert_int_not_equal(err, ERR_TIMEOUT);
+    channel_close(channel);
+}
+
+static void garbage_costs_a_server_its_connection_and_nobody_else_anything(void **state)
+{
+    struct cluster cluster;
+    struct channel channel, second;
+    (void)state;
+    open_cluster(&cluster, 3);
+    start(&cluster, 0);
+    start(&cluster, 1);
+    unsigned primary = primary_of(&cluster);
+    server_add(&cluster.members[primary].server, 0);
+    struct tls_context *context = pki_context(&cluster.pki, "server-3");
+    const struct str garbage[] = {STR("what is this"), STR_NONE, STR("\1\1\0\4\143\2"),
+                                  STR("\1\3\2\3\1\1\1\0\0")}; /* a vote for server 1 */
+    const uint8_t kinds[] = {FRAME_RAFT, FRAME_NEWS, FRAME_COMMANDS, FRAME_ANSWERS, 200};
+    for (unsigned g = 0; g < sizeof garbage / sizeof *garbage; g++)
+        for (unsigned k = 0; k < sizeof kinds; k++) {
+            visit(&cluster, &channel, context);
+            assert_int_equal(channel_send(&channel, kinds[k], garbage[g], within_ms(PATIENCE_MS)),
+                             0);
+            is_closed(&channel);
+        }
+    visit(&cluster, &channel, context); /* what is no frame at all */
+    assert_int_equal(
+        channel_send_raw(&channel, "\377\377\377\377\377\377\377\377", 8, within_ms(PATIENCE_MS)),
+        0);
+    is_closed(&channel);
+    visit(&cluster, &channel, context);
+    visit(&cluster, &second, context); /* takes the place of the first */
+    is_closed(&channel);
+    uint64_t begun = clock_mono_ns();
+    is_closed(&second); /* silent for too long */
+    assert_true(ms_since(begun) > 500);
+    assert_int_equal(server_add(&cluster.members[primary].server, 1), 1);
+    same_on_all(&cluster, 2);
+    tls_context_free(context);
+    close_cluster(&cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +530,8 @@ int main(void)
         cmocka_unit_test(each_server_knows_how_the_others_are),
         cmocka_unit_test(a_shop_that_was_alone_becomes_a_cluster),
         cmocka_unit_test(servers_come_and_go),
+        cmocka_unit_test(a_stopped_primary_is_succeeded_and_comes_back),
+        cmocka_unit_test(garbage_costs_a_server_its_connection_and_nobody_else_anything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
