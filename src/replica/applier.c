@@ -222,7 +222,7 @@ static void tell_tap(struct applier *applier, const struct applier_entry *entry)
 /* An entry may come twice: from the log, and from the server that sent a copy. */
 static bool to_be_applied(const struct applier_entry *entry, uint64_t applied)
 {
-    return entry->err == 0 && !entry->mark && entry->index > applied;
+    return !entry->mark && entry->index > applied;
 }
 
 /* One transaction over all of RUN that is new. */
@@ -260,7 +260,7 @@ static void apply_run(struct applier *applier, struct applier_entry *run)
 /* Tells the submissions of RUN, in order, and frees the entries. */
 static void answer_run(struct applier *applier, struct applier_entry *run)
 {
-    uint64_t answered = 0, applied = 0, bytes = 0;
+    uint64_t answered = 0, bytes = 0;
     size_t span = 0;
     while (run != NULL) {
         struct applier_entry *entry = run;
@@ -271,22 +271,20 @@ static void answer_run(struct applier *applier, struct applier_entry *run)
         while (s != NULL) {
             struct submission *next = s->next; /* S is the submitter's again once done */
             struct str result = STR_NONE;
-            if (entry->err == 0) {
-                struct span at = applier->spans[span++];
-                if (at.len > 0)
-                    result = str_make(applier->results.at + at.at, at.len);
-            }
-            s->done(s, entry->err, entry->err == 0 ? entry->index : 0, result);
+            CHECK(span < applier->span_count);
+            struct span at = applier->spans[span++];
+            if (at.len > 0)
+                result = str_make(applier->results.at + at.at, at.len);
+            s->done(s, 0, entry->index, result);
             s = next;
         }
         answered += entry->count;
-        applied += entry->err == 0 ? entry->count : 0;
         bytes += entry->command_bytes;
         free(entry);
     }
     CHECK(span == applier->span_count);
     if (answered > 0)
-        ordering_answered(applier->config.order, answered, applied, bytes);
+        ordering_answered(applier->config.order, answered, answered, bytes);
 }
 
 /* Cuts a run off the queue. The lock is held. */

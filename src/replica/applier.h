@@ -2,8 +2,7 @@
  *
  * The Raft thread pushes committed entries in the order of the log; the applier takes
  * what has gathered, applies it in one transaction of the machine, and after the commit
- * calls done for the submissions of this server. Submissions that failed come the same
- * way, so that every answer is given on this thread, in order.
+ * calls done for the submissions of this server, in order.
  *
  * Entries proposed here hold the submissions themselves, whose bytes are lent until
  * they are answered; entries from elsewhere (a restart's replay, another primary) are
@@ -21,7 +20,6 @@ struct applier_entry {
     struct applier_entry *next; /* applier's */
     uint64_t index;
     int64_t time_ms;
-    int err;                  /* not 0: nothing is applied, the submissions are told so */
     bool mark;                /* not an entry: applier_config.marked is called */
     struct submission *first; /* of this server, oldest first, or NULL */
     uint32_t count;

@@ -14,7 +14,8 @@ struct proposal {
     struct proposer *proposer;
     struct proposal *next;
     uint64_t origin;
-    struct applier_entry *entry; /* NULL once it is the applier's */
+    uint64_t newest_ns;          /* when the last of its commands was submitted */
+    struct applier_entry *entry; /* NULL once it is the applier's, or nobody waits any more */
 };
 
 void propose_init(struct proposer *proposer, struct raft *raft, struct ordering *order,
@@ -107,17 +108,21 @@ static void proposal_done(struct raft_apply *request, int status, void *result)
     proposer->in_flight--;
 }
 
-static void encode(struct proposer *proposer, const struct applier_entry *entry,
+static void encode(struct proposer *proposer, struct proposal *proposal,
                    const struct raft_buffer *buffer)
 {
+    const struct applier_entry *entry = proposal->entry;
     struct batch_writer writer;
     int64_t now = clock_wall_ms();
     if (now > proposer->last_time_ms)
         proposer->last_time_ms = now;
     batch_begin(&writer, buffer->base, buffer->len, entry->count, proposer->last_time_ms,
                 proposer->origin);
-    for (const struct submission *s = entry->first; s != NULL; s = s->next)
+    for (const struct submission *s = entry->first; s != NULL; s = s->next) {
         batch_put(&writer, s->command);
+        if (s->submitted_ns > proposal->newest_ns)
+            proposal->newest_ns = s->submitted_ns;
+    }
     batch_end(&writer);
 }
 
@@ -163,10 +168,10 @@ static bool propose_one(struct proposer *proposer)
         put_back(proposer, entry);
         return true;
     }
-    encode(proposer, entry, &buffer);
     proposal->proposer = proposer;
-    proposal->origin = proposer->origin++;
     proposal->entry = entry;
+    encode(proposer, proposal, &buffer);
+    proposal->origin = proposer->origin++;
     int status = raft_apply(proposer->raft, &proposal->request, &buffer, 1, proposal_done);
     if (status != 0) {
         raft_free(buffer.base);
@@ -237,21 +242,13 @@ struct submission *propose_lost(struct proposer *proposer)
     return lost;
 }
 
-static uint64_t newest_in(const struct applier_entry *entry)
-{
-    uint64_t newest = 0;
-    for (const struct submission *s = entry->first; s != NULL; s = s->next)
-        newest = s->submitted_ns > newest ? s->submitted_ns : newest;
-    return newest;
-}
-
 void propose_expire(struct proposer *proposer, uint64_t begun_ns)
 {
     struct submission *late = NULL, **late_last = &late;
     for (struct proposal *at = proposer->flying; at != NULL; at = at->next) {
         if (at->entry == NULL)
             continue;
-        if (newest_in(at->entry) >= begun_ns) /* together they wait as long as the newest */
+        if (at->newest_ns >= begun_ns) /* together they wait as long as the newest */
             break;
         for (struct submission *s = at->entry->first; s != NULL; s = s->next)
             s->sent = true;

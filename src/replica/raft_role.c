@@ -168,9 +168,9 @@ static void mark_caught_up(struct replica *replica)
 
 void raft_role_watch(struct replica *replica)
 {
+    pump(replica);
     atomic_store(&replica->order.term, raft_current_term(&replica->raft));
     atomic_store(&replica->order.last_index, raft_last_index(&replica->raft));
-    pump(replica);
     expire(replica);
     mark_caught_up(replica);
 }

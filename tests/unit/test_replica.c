@@ -547,6 +547,16 @@ static void snapshots_keep_the_directory_small_under_200k_commands(void **state)
     server_remove(&server);
 }
 
+/* The second is asked for when the first is on disk. */
+static void wait_for_two_snapshots(const struct one_server *server)
+{
+    uint64_t until = clock_mono_ns() + 20 * SEC_NS;
+    while (__atomic_load_n(&server->machine.durables, __ATOMIC_ACQUIRE) < 2) {
+        assert_true(clock_mono_ns() < until);
+        usleep(1000);
+    }
+}
+
 static void snapshots_by_count_cut_the_log_and_restart_from_them(void **state)
 {
     (void)state;
@@ -559,7 +569,7 @@ static void snapshots_by_count_cut_the_log_and_restart_from_them(void **state)
         assert_int_equal(server_start_with(&server, &config, &failure), 0);
         for (uint64_t i = 0; i < 300; i++)
             assert_int_equal(server_add(&server, i), round * 300 + i);
-        assert_true(server.machine.durables >= 2);
+        wait_for_two_snapshots(&server);
         server_stop(&server);
     }
     server_remove(&server);
@@ -577,6 +587,7 @@ static void a_database_older_than_the_snapshot_is_refused(void **state)
     assert_int_equal(server_start_with(&server, &config, &failure), 0);
     for (uint64_t i = 0; i < 300; i++)
         server_add(&server, i);
+    wait_for_two_snapshots(&server);
     server_stop(&server);
     server_file(&server, "list.db", file);
     assert_int_equal(truncate(file, 0), 0);
