@@ -21,6 +21,7 @@ enum {
     NOWHERE_MS = 3000, /* how long it is believed that no server has a file */
     AVOID_MS = 5000,   /* how long a server that did not answer is not asked */
     ANSWER_MAX = 64 << 10,
+    SMALL = 16 << 20, /* bytes: what is sent to all at once; of more, one server has to have it */
 };
 
 struct media {
@@ -206,6 +207,8 @@ void media_send(struct exchange *x, const char *name, struct media_spread *sprea
     if (count && (file < 0 || fstat(file, &info)))
         fail_errno(&spread->failure, ERR_IO, "cannot read %s", name);
     for (unsigned i = 0; i < count && file >= 0; i++) {
+        if (spread->reached && info.st_size > SMALL)
+            break; /* the rest may fetch it */
         struct fetch *fetch = ask(x, &places[i], "PUT", "/admin/api/media/", time_text(x, &info));
         if (fetch) {
             fetch->body_file = file;

@@ -1,11 +1,11 @@
 /* Media: the shop's own files on all servers of a cluster.
  *
  * They are not in the log: they are large, and few. The server that takes an upload sends it to
- * the others that are up, and says that it is done when at least one of them has it; one that was
- * down fetches it when somebody asks for it. So a file survives the death of the server that it
- * was uploaded to, and every server serves it. What no server has is remembered for some seconds,
- * and so is a server that does not answer: asking again and again must not cost the others.
- * Deleting goes to all that are up.
+ * the others that are up (if it is large, to one of them), and says that it is done when at least
+ * one of them has it; the rest fetch it when somebody asks for it. So a file survives the death of
+ * the server that it was uploaded to, and every server serves it. What no server has is remembered
+ * for some seconds, and so is a server that does not answer: asking again and again must not cost
+ * the others. Deleting goes to all that are up.
  *
  *   PUT    ── here, then PUT /admin/api/media/NAME to each other one (Stoa-Relayed: no further)
  *   GET    ── here; else GET /media/NAME from one after the other, kept here

@@ -181,6 +181,22 @@ def test_paying_empties_the_cart_on_every_server(three):
         assert browser.go(reader, "GET", paid.headers["Location"]).status == 200
 
 
+def test_cached_pages_of_every_server_follow_a_change(three):
+    path = f"/product/{LAMP}"
+    for round in range(6):
+        price = 5000 + round + 1
+        text = f"{price // 100}.{price % 100:02}".encode()
+        for i in range(COUNT):  # into the caches
+            assert text not in send(three, i, "GET", path).text
+            assert text not in send(three, i, "GET", path).text
+        told = send(three, round % COUNT, "PUT", f"/admin/api/variants/{LAMP}/price",
+                    {"price": price}, Authorization="Bearer " + three.token)
+        assert told.status == 200
+        for i in range(COUNT):
+            wait_until(lambda: text in send(three, i, "GET", path).text, 2, "the new price")
+            assert text in send(three, i, "GET", path).text  # and it stays
+
+
 # ---- Tokens that are none
 
 
