@@ -30,6 +30,8 @@ extern const struct program_command command_init, command_join, command_token, c
 extern const struct program_command command_serve, command_demo, command_check, command_audit,
     command_import, command_export, command_bench, command_version, command_help;
 
+extern const struct program_command command_backup, command_restore, command_recover;
+
 extern const struct program_command *const program_commands[];
 extern const unsigned program_command_count;
 
