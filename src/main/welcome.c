@@ -149,10 +149,29 @@ static int spend_token(struct visit *visit)
     return err;
 }
 
-/* Above every id that there is. */
+/* The highest id that was ever removed: the others refuse it for good. */
+static uint64_t most_removed(const struct cluster *cluster)
+{
+    uint64_t most = 0;
+    struct book *book = malloc(sizeof *book);
+    if (!book)
+        return 0;
+    book_open(book, cluster->book);
+    for (unsigned i = 0; i < book->removed_count; i++)
+        if (book->removed[i] > most)
+            most = book->removed[i];
+    book_close(book);
+    free(book);
+    return most;
+}
+
+/* Above every id that there is, or was. */
 static uint64_t least_id(const struct visit *visit)
 {
     uint64_t most = visit->welcome->cluster->founder_count;
+    uint64_t removed = most_removed(visit->welcome->cluster);
+    if (removed > most)
+        most = removed;
     struct cluster_status *status = malloc(sizeof *status);
     if (!status)
         return 0;
@@ -230,8 +249,10 @@ static void write_book(struct visit *visit)
 static int send_welcome(struct visit *visit)
 {
     const struct cluster *cluster = visit->welcome->cluster;
-    char secret[2 * DATADIR_SECRET + 1];
+    char secret[2 * DATADIR_SECRET + 2], token[DATADIR_TOKEN + 1];
     hex_encode(visit->welcome->dir->secret, DATADIR_SECRET, secret);
+    strcat(secret, "\n");
+    snprintf(token, sizeof token, "%s\n", visit->welcome->dir->token);
     write_book(visit);
     struct join_welcome words = {
         .id = visit->id,
@@ -242,7 +263,7 @@ static int send_welcome(struct visit *visit)
         .authority = buf_text(&visit->authority),
         .authority_key = buf_text(&visit->authority_key),
         .secret = str_of(secret),
-        .operator_token = str_of(visit->welcome->dir->token),
+        .operator_token = str_of(token),
         .book = buf_text(&visit->book),
     };
     buf_clear(&visit->words);

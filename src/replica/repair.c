@@ -171,6 +171,9 @@ int repair_make_alone(const char *dir, uint64_t id, struct failure *failure)
     if (err == 0) {
         err = load(bench, &found); /* also mends what would crash libraft: see io.h */
         int status = alone(&configuration, id);
+        /* A term of its own: the last one's other entries are not its. */
+        if (err == 0 && status == 0)
+            status = bench->io.raft.set_term(&bench->io.raft, found.term + 1);
         if (err == 0 && status == 0)
             status = raft_recover(&bench->raft, &configuration);
         if (err == 0 && status != 0)
