@@ -175,6 +175,7 @@ struct founding {
     struct cluster common; /* id, name, founders */
     struct buf authority, authority_key;
     struct datadir first; /* its secret and token are the cluster's */
+    bool has_log;         /* it was alone, and the log it goes on with knows of no other server */
 };
 
 /* Certificate and key of the server CLUSTER->own, and the authority, into its directory. */
@@ -236,7 +237,10 @@ static int found_server(const struct founding *founding, const char *datadir,
         own->id = founding->common.id;
         own->generation = founding->common.generation;
         own->own = place->id;
-        own->founder_count = founding->common.founder_count;
+        /* If the others began a log of their own they could outvote the shop that is there: they
+         * wait until the first server takes them in (replica/raft_change.c). */
+        bool first = place->id == founding->common.founders[0].id;
+        own->founder_count = founding->has_log && !first ? 0 : founding->common.founder_count;
         memcpy(own->founders, founding->common.founders, sizeof own->founders);
         strcpy(own->name, founding->common.name);
         strcpy(own->listen, place->address);
@@ -287,13 +291,16 @@ int cluster_found(const char *name, const char *const *datadirs, const struct se
         free(founding);
         return err;
     }
+    char vote[DATADIR_PATH];
+    err = file_join(vote, founding->first.raft, "vote", failure);
+    founding->has_log = !err && access(vote, F_OK) == 0;
     founding->common = (struct cluster){.generation = 1, .founder_count = count};
     founding->common.id = id_new(clock_wall_ms());
     strcpy(founding->common.name, name);
     memcpy(founding->common.founders, places, count * sizeof *places);
     buf_init(&founding->authority, CLUSTER_PEM_MAX);
     buf_init(&founding->authority_key, CLUSTER_PEM_MAX);
-    err = authority_new(name, &founding->authority, &founding->authority_key, failure);
+    err = err ? err : authority_new(name, &founding->authority, &founding->authority_key, failure);
     err = err ? err : found_servers(founding, datadirs, places, count, failure);
     buf_close(&founding->authority);
     buf_close(&founding->authority_key);
