@@ -132,7 +132,7 @@ static inline int list_commit(void *context, uint64_t index, int64_t time_ms,
     ssize_t n = write(m->fd, bytes, len);
     free(bytes);
     CHECK(n == (ssize_t)len);
-    m->committed = m->count;
+    __atomic_store_n(&m->committed, m->count, __ATOMIC_RELEASE); /* tests look meanwhile */
     m->applied = index;
     m->applied_time = time_ms;
     m->transactions++;
