@@ -25,6 +25,7 @@ struct settings {
     uint64_t head_bytes, header_count, body_bytes;
     uint64_t head_ms, idle_ms, body_idle_ms, send_idle_ms, answer_ms, wait_ms;
     uint64_t upload_bytes;
+    uint64_t log_entries;
 };
 
 extern const struct option_table settings_table;

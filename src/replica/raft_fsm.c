@@ -42,8 +42,11 @@ static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *buffers[], uns
     const struct io *io = &replica->io;
     uint64_t average = io->log_entries == 0 ? 0 : io->log_bytes / io->log_entries;
     uint64_t trailing = average == 0 ? TRAILING_MAX : TRAILING_BYTES / average;
-    trailing = trailing < TRAILING_MIN ? TRAILING_MIN
-                                       : (trailing > TRAILING_MAX ? TRAILING_MAX : trailing);
+    uint64_t most = replica->config.snapshot_threshold / 4;
+    if (most > TRAILING_MAX)
+        most = TRAILING_MAX;
+    trailing = trailing > most ? most : trailing;
+    trailing = trailing < TRAILING_MIN ? TRAILING_MIN : trailing;
     raft_set_snapshot_trailing(&replica->raft, (unsigned)trailing);
     replica->last_snapshot_ns = clock_mono_ns();
 
