@@ -96,7 +96,7 @@ static struct member_view view_of(struct replica *replica, const struct raft_ser
         return member;
     member.up = peers_link(replica->peers, server->id) != 0 &&
                 peers_hears(replica->peers, server->id) && now_ns - heard_ns < HEARD_MS * MS_NS;
-    member.able = news->ready && !news->leaving && news->copy_bytes == 0;
+    member.able = news->ready && !news->leaving;
     member.lag = lag_of(replica, server->id, news);
     return member;
 }

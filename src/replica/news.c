@@ -16,8 +16,9 @@ void news_encode(struct buf *out, const struct news *news, const struct news_boo
     wire_put_i64(out, news->applied_time_ms);
     wire_put_u64(out, news->lag_entries);
     wire_put_u64(out, news->lag_ms);
-    wire_put_u64(out, news->copied_bytes);
-    wire_put_u64(out, news->copy_bytes);
+    wire_put_u64(out, news->copy_to);
+    wire_put_u64(out, news->copy_sent);
+    wire_put_u64(out, news->copy_size);
     wire_put_u64(out, news->preferred);
     wire_put_bool(out, news->ready);
     wire_put_bool(out, news->leaving);
@@ -47,8 +48,9 @@ int news_decode(struct str payload, struct news *news, struct news_book *book)
     news->applied_time_ms = wire_i64(&in);
     news->lag_entries = wire_u64(&in);
     news->lag_ms = wire_u64(&in);
-    news->copied_bytes = wire_u64(&in);
-    news->copy_bytes = wire_u64(&in);
+    news->copy_to = wire_u64(&in);
+    news->copy_sent = wire_u64(&in);
+    news->copy_size = wire_u64(&in);
     news->preferred = wire_u64(&in);
     news->ready = wire_bool(&in);
     news->leaving = wire_bool(&in);

@@ -21,10 +21,10 @@ struct news {
     uint64_t last_index, last_term; /* of its log */
     uint64_t commit_index;          /* as far as it knows */
     uint64_t applied_index;
-    int64_t applied_time_ms;           /* log time */
-    uint64_t lag_entries, lag_ms;      /* behind what it knows to be committed */
-    uint64_t copied_bytes, copy_bytes; /* not 0: it is getting a copy of so many bytes */
-    uint64_t preferred;                /* who shall be primary; 0: nobody */
+    int64_t applied_time_ms;                /* log time */
+    uint64_t lag_entries, lag_ms;           /* behind what it knows to be committed */
+    uint64_t copy_to, copy_sent, copy_size; /* a copy that it sends; 0: none */
+    uint64_t preferred;                     /* who shall be primary; 0: nobody */
     bool ready, leaving;
     bool standing; /* for primary, because leader is gone */
 };

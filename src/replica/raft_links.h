@@ -90,8 +90,7 @@ struct links {
     bool door_let_go;
     struct server_place place; /* our own */
     struct links_view view;
-    bool copying, leaving;
-    uint64_t copied_bytes, copy_bytes;
+    bool leaving;
 };
 
 /* ---- raft_links.c ---- */

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "replica/guard.h"
+#include "replica/raft_copy.h"
 #include "replica/raft_links.h"
 
 #include <stdlib.h>
@@ -64,12 +65,15 @@ static void own_news(struct replica *replica, struct news *news)
                           .standing = links->succession.stood};
     pthread_mutex_lock(&links->mutex);
     news->preferred = links->view.preferred;
-    if (links->copying) {
-        news->copied_bytes = links->copied_bytes;
-        news->copy_bytes = links->copy_bytes;
-    }
     news->leaving = links->leaving;
     pthread_mutex_unlock(&links->mutex);
+    if (replica->copying != NULL && replica->copying->sender != NULL) {
+        struct copy_progress progress;
+        copy_sender_look(replica->copying->sender, &progress);
+        news->copy_to = progress.to;
+        news->copy_sent = progress.sent;
+        news->copy_size = progress.size;
+    }
 }
 
 /* Ready: there is a primary, we reach it (or are it), and have once had all that was committed
@@ -255,16 +259,30 @@ static void fill(struct server_status *server, const struct news *news)
     server->index = news->applied_index;
     server->lag_entries = news->lag_entries;
     server->lag_ms = news->lag_ms;
-    server->copied_bytes = news->copied_bytes;
-    server->copy_bytes = news->copy_bytes;
     if (news->leaving)
         server->state = SERVER_LEAVING;
-    else if (news->copy_bytes != 0)
-        server->state = SERVER_COPYING;
     else if (server->role == SERVER_STANDBY && !news->ready)
         server->state = SERVER_JOINING;
     else
         server->state = SERVER_UP;
+}
+
+/* Who gets a copy is not heard of until it is there: who sends it says how it goes. */
+static void look_for_copy(struct server_status *server, const struct links_view *view,
+                          uint64_t now_ns)
+{
+    const struct news *sender = view->own.copy_to == server->place.id ? &view->own : NULL;
+    for (unsigned i = 0; i < PEERS_MAX && sender == NULL; i++) {
+        const struct acquaintance *other = &view->others[i];
+        if (other->id != 0 && other->heard_ns != 0 && now_ns - other->heard_ns < UP_MS * MS_NS &&
+            other->news.copy_to == server->place.id)
+            sender = &other->news;
+    }
+    if (sender == NULL || sender->copy_sent >= sender->copy_size)
+        return;
+    server->state = SERVER_COPYING;
+    server->copied_bytes = sender->copy_sent;
+    server->copy_bytes = sender->copy_size;
 }
 
 static void describe(struct server_status *server, const struct links_view *view, unsigned member,
@@ -289,6 +307,8 @@ static void describe(struct server_status *server, const struct links_view *view
             server->lag_entries = view->own.commit_index - server->index;
         server->lag_ms = (now_ns - other->heard_ns) / MS_NS;
     }
+    if (server->state == SERVER_DOWN)
+        look_for_copy(server, view, now_ns);
 }
 
 static void status_alone(struct replica *replica, struct cluster_status *status)

@@ -110,8 +110,9 @@ static void news_arrive_as_they_were_sent(void **state)
                       .applied_time_ms = -5,
                       .lag_entries = 1,
                       .lag_ms = 17,
-                      .copied_bytes = 5,
-                      .copy_bytes = 10,
+                      .copy_to = 9,
+                      .copy_sent = 5,
+                      .copy_size = 10,
                       .preferred = 1,
                       .ready = true,
                       .standing = true,
@@ -127,7 +128,7 @@ static void news_arrive_as_they_were_sent(void **state)
     news_encode(&bytes, &in, &sent);
     assert_int_equal(news_decode(buf_text(&bytes), &out, &got), 0);
     assert_int_equal(out.applied_time_ms, -5);
-    assert_int_equal(out.copy_bytes, 10);
+    assert_int_equal(out.copy_size, 10);
     assert_int_equal(out.last_term, 3);
     assert_true(out.ready && !out.leaving);
     assert_string_equal(got.places[0].address, "c:3");
