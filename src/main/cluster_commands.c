@@ -7,9 +7,10 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <yyjson.h>
 
-enum { CHANGE_MS = 30000, ANSWER_MAX = 64 << 10 };
+enum { CHANGE_MS = 30000, ANSWER_MAX = 64 << 10, NEWS_LOOKS = 100, NEWS_LOOK_MS = 20 };
 
 struct flags {
     char dir[OPTION_TEXT_SIZE];
@@ -201,9 +202,10 @@ static const struct option_table handover_table = {handover_rows, COUNT_OF(hando
 /* Asks again until the new primary is known, which takes a moment. */
 static uint64_t primary_after(const struct flags *flags, uint64_t before)
 {
-    uint64_t primary = 0;
-    for (int i = 0; i < 20 && (primary == 0 || primary == before); i++) {
+    uint64_t primary = before;
+    for (int i = 0; i < NEWS_LOOKS && (primary == 0 || primary == before); i++) {
         struct cluster_view *view = NULL;
+        nanosleep(&(struct timespec){.tv_nsec = NEWS_LOOK_MS * 1000000L}, NULL);
         if (view_of(flags, &view, NULL) == 0)
             primary = view->primary;
         free(view);

@@ -1,8 +1,12 @@
 #include "base/check.h"
+#include "main/file.h"
 #include "main/program.h"
+#include "main/server_dirs.h"
 #include "shop/money.h"
 #include "shop/read.h"
 #include "shop/shopify.h"
+
+#include <stdlib.h>
 
 struct export_flags {
     char dir[OPTION_TEXT_SIZE], output[OPTION_TEXT_SIZE];
@@ -54,18 +58,30 @@ static int export_all(struct reader *reader, FILE *out, struct failure *failure)
     return err ? fail(failure, err, "cannot export: %s", err_sentence(err)) : 0;
 }
 
+/* The database in DIR; of a demo the first server's. */
+static int find_database(const char *dir, char file[DATADIR_PATH], struct failure *failure)
+{
+    struct server_dirs *dirs = malloc(sizeof *dirs);
+    if (!dirs)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    bool demo = server_dirs_find(dir, dirs, NULL) == 0 && dirs->demo && dirs->count > 0;
+    int err = file_join(file, demo ? dirs->at[0].path : dir, "shop.db", failure);
+    free(dirs);
+    return err;
+}
+
 static int run_export(const struct program_command *self, int count, char **words)
 {
     struct export_flags flags = {0};
     struct failure failure = {0};
     struct reader *reader;
-    char file[512];
+    char file[DATADIR_PATH];
     unsigned operand_count;
     option_defaults(&table, &flags);
     if (option_parse(&table, &flags, count, words, NULL, 0, &operand_count, &failure))
         return command_usage_error(self, failure.text);
-    snprintf(file, sizeof file, "%s/shop.db", flags.dir);
-    int err = reader_open(file, &reader, &failure);
+    int err = find_database(flags.dir, file, &failure);
+    err = err ? err : reader_open(file, &reader, &failure);
     if (err)
         return command_failed(self, failure.text);
     FILE *out = flags.output[0] ? fopen(flags.output, "we") : stdout;

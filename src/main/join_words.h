@@ -32,7 +32,7 @@ struct join_welcome {
     uint64_t generation;
     struct str name;
     struct str certificate, authority, authority_key; /* PEM */
-    struct str secret, operator_token;                /* hexadecimal */
+    struct str secret, operator_token;                /* files, as they are */
     struct str book;                                  /* replica/book.h */
 };
 

@@ -9,6 +9,7 @@
 #include "web/asset.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -175,6 +176,22 @@ static void say_waiting(struct server *server, uint64_t *next_ns, const char *wh
     log_line(&server->log, LOG_INFO, "main", "not ready yet: %s", what);
 }
 
+/* Whether this server knows who belongs to the cluster, and with whom: it learns that a moment
+ * after its copy is complete, and people ask as soon as it says that it is ready. */
+static bool knows_cluster(struct server *server)
+{
+    struct cluster_status *status = malloc(sizeof *status);
+    bool knows = false;
+    if (!status)
+        return true;
+    replica_status(server->replica, status);
+    for (unsigned i = 0; i < status->count; i++)
+        knows |= status->servers[i].place.id == status->own;
+    knows = knows && status->primary;
+    free(status);
+    return knows;
+}
+
 /* Waits for a primary and for this copy: 0, or ERR_BUSY after a while, to be asked again. */
 static int wait_replica(struct server *server, uint64_t *next_ns, struct failure *failure)
 {
@@ -189,6 +206,11 @@ static int wait_replica(struct server *server, uint64_t *next_ns, struct failure
     return ERR_BUSY;
 }
 
+static void pause_shortly(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * (long)MS_NS}, NULL);
+}
+
 int opening_wait(struct server *server, struct failure *failure)
 {
     uint64_t next_ns = clock_mono_ns() + FIRST_WORD_MS * MS_NS;
@@ -198,11 +220,18 @@ int opening_wait(struct server *server, struct failure *failure)
         int err = wait_replica(server, &next_ns, failure);
         if (err == ERR_BUSY)
             continue;
-        if (err || is_opened(server, failure, &err) || err)
+        if (err)
+            return err;
+        if (!knows_cluster(server)) {
+            say_waiting(server, &next_ns, "it does not know yet who belongs to the cluster");
+            pause_shortly();
+            continue;
+        }
+        if (is_opened(server, failure, &err) || err)
             return err;
         if (order_is_primary(replica_order(server->replica), NULL))
             return open_shop(server, failure);
         say_waiting(server, &next_ns, "the primary is putting the new shop in order");
-        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * (long)MS_NS}, NULL);
+        pause_shortly();
     }
 }

@@ -204,6 +204,24 @@ static void a_name_is_words(void **state)
     assert_int_equal(cluster_check_name(longest, &failure), ERR_INVALID);
 }
 
+static void the_others_need_an_address_that_they_can_reach(void **state)
+{
+    (void)state;
+    struct failure failure = {0};
+    char out[SERVER_ADDRESS];
+    assert_int_equal(cluster_reach("10.0.0.1:7420", "", out, &failure), 0);
+    assert_string_equal(out, "10.0.0.1:7420");
+    assert_int_equal(cluster_reach("0.0.0.0:7420", "shop-a.example:7420", out, &failure), 0);
+    assert_string_equal(out, "shop-a.example:7420");
+    const char *const every[] = {"0.0.0.0:7420", "[::]:7420", ":7420"};
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(cluster_reach(every[i], "", out, &failure), ERR_INVALID);
+        assert_non_null(strstr(failure.text, "--peer-address"));
+    }
+    assert_int_equal(cluster_reach("10.0.0.1:0", "", out, &failure), ERR_INVALID);
+    assert_int_equal(cluster_reach("10.0.0.1", "", out, &failure), ERR_INVALID);
+}
+
 #define FOUNDING(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -219,6 +237,7 @@ int main(void)
         FOUNDING(a_directory_of_none_says_so),
         FOUNDING(what_is_damaged_says_where),
         cmocka_unit_test(a_name_is_words),
+        cmocka_unit_test(the_others_need_an_address_that_they_can_reach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,18 @@ static void without_any_flag_a_shop_can_be_served(void **state)
     assert_string_equal(settings.engine, "event");
 }
 
+static void an_election_needs_some_heartbeats(void **state)
+{
+    (void)state;
+    const char *const words[] = {"--election-timeout", "100ms", "--heartbeat", "30ms", NULL};
+    assert_int_equal(read_flags(words), ERR_INVALID);
+    assert_non_null(strstr(failure.text, "at least four heartbeats"));
+    const char *const more[] = {"--election-timeout", "100ms", "--heartbeat", "25ms",
+                                "--voters",           "5",     NULL};
+    assert_int_equal(read_flags(more), 0);
+    assert_string_equal(settings.voters, "5");
+}
+
 static void flags_win_over_the_file_and_the_file_over_defaults(void **state)
 {
     (void)state;
@@ -121,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_any_flag_a_shop_can_be_served),
+        cmocka_unit_test(an_election_needs_some_heartbeats),
         cmocka_unit_test(flags_win_over_the_file_and_the_file_over_defaults),
         cmocka_unit_test(a_bad_file_is_told_with_its_line),
         cmocka_unit_test(what_makes_no_sense_together_is_refused),

@@ -1,0 +1,244 @@
+#include "main/demo_plan.h"
+#include "main/file.h"
+#include "main/server_dirs.h"
+#include "net/socket.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct bed {
+    char root[32], dir[64];
+    struct demo_plan plan;
+    struct failure failure;
+};
+
+static int set_up(void **state)
+{
+    struct bed *bed = calloc(1, sizeof *bed);
+    strcpy(bed->root, "/tmp/stoa-demo-XXXXXX");
+    if (!mkdtemp(bed->root))
+        return -1;
+    snprintf(bed->dir, sizeof bed->dir, "%s/shop", bed->root);
+    bed->plan.lock = -1;
+    *state = bed;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct bed *bed = *state;
+    char command[64];
+    demo_plan_close(&bed->plan);
+    snprintf(command, sizeof command, "rm -rf %s", bed->root);
+    int status = system(command);
+    free(bed);
+    return status;
+}
+
+static void open_plan(struct bed *bed, unsigned wanted)
+{
+    if (demo_plan_open(bed->dir, wanted, "127.0.0.1:0", &bed->plan, &bed->failure))
+        fail_msg("%s", bed->failure.text);
+}
+
+static bool is_there(const struct bed *bed, const char *name)
+{
+    char path[FILE_PATH];
+    return file_join(path, bed->dir, name, NULL) == 0 && access(path, F_OK) == 0;
+}
+
+static void put(const struct bed *bed, const char *name, const char *text)
+{
+    char path[FILE_PATH];
+    assert_int_equal(file_join(path, bed->dir, name, NULL), 0);
+    assert_int_equal(file_write(path, str_of(text), NULL), 0);
+}
+
+static void a_new_demo_has_three_servers_on_addresses_of_their_own(void **state)
+{
+    struct bed *bed = *state;
+    open_plan(bed, 0);
+    assert_int_equal(bed->plan.count, 3);
+    assert_int_equal(bed->plan.wanted, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        const struct demo_server *one = &bed->plan.servers[i];
+        assert_int_equal(one->id, i + 1);
+        assert_string_not_equal(one->listen, one->peer_listen);
+        assert_false(str_ends(str_of(one->listen), STR(":0")));
+        for (unsigned k = i + 1; k < 3; k++) {
+            assert_string_not_equal(one->listen, bed->plan.servers[k].listen);
+            assert_string_not_equal(one->peer_listen, bed->plan.servers[k].peer_listen);
+        }
+    }
+    assert_true(is_there(bed, "operator.token"));
+    assert_true(is_there(bed, "demo.json"));
+}
+
+static void the_same_servers_get_the_same_addresses_again(void **state)
+{
+    struct bed *bed = *state;
+    open_plan(bed, 2);
+    struct demo_plan before = bed->plan;
+    demo_plan_close(&bed->plan);
+    open_plan(bed, 0);
+    assert_int_equal(bed->plan.count, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_string_equal(bed->plan.servers[i].listen, before.servers[i].listen);
+        assert_string_equal(bed->plan.servers[i].peer_listen, before.servers[i].peer_listen);
+    }
+}
+
+static void an_address_that_is_taken_is_replaced(void **state)
+{
+    struct bed *bed = *state;
+    struct endpoint at;
+    int fd;
+    open_plan(bed, 3);
+    struct demo_plan before = bed->plan;
+    demo_plan_close(&bed->plan);
+    assert_int_equal(endpoint_resolve(str_of(before.servers[1].listen), true, &at, NULL), 0);
+    assert_int_equal(socket_listen(&at, "it", false, &fd, NULL), 0);
+    open_plan(bed, 0);
+    close(fd);
+    assert_string_not_equal(bed->plan.servers[1].listen, before.servers[1].listen);
+    assert_string_equal(bed->plan.servers[2].listen, before.servers[2].listen);
+}
+
+static void the_address_that_was_asked_for_must_be_free(void **state)
+{
+    struct bed *bed = *state;
+    struct endpoint at;
+    char text[ADDRESS_TEXT];
+    int fd;
+    assert_int_equal(endpoint_resolve(STR("127.0.0.1:0"), true, &at, NULL), 0);
+    assert_int_equal(socket_listen(&at, "it", false, &fd, NULL), 0);
+    endpoint_text(&at, true, text, sizeof text);
+    assert_int_not_equal(demo_plan_open(bed->dir, 1, text, &bed->plan, &bed->failure), 0);
+    assert_non_null(strstr(bed->failure.text, text));
+    close(fd);
+}
+
+static void a_second_demo_on_the_same_data_is_refused(void **state)
+{
+    struct bed *bed = *state;
+    struct demo_plan *other = calloc(1, sizeof *other);
+    open_plan(bed, 1);
+    assert_int_equal(demo_plan_open(bed->dir, 1, "127.0.0.1:0", other, &bed->failure), ERR_BUSY);
+    free(other);
+}
+
+static void a_lone_servers_data_become_the_first_ones(void **state)
+{
+    struct bed *bed = *state;
+    struct datadir alone;
+    char token[DATADIR_TOKEN];
+    assert_int_equal(datadir_open(bed->dir, &alone, &bed->failure), 0);
+    strcpy(token, alone.token);
+    datadir_close(&alone);
+    put(bed, "shop.db", "a database");
+    put(bed, "mine.txt", "of the user");
+    open_plan(bed, 3);
+    assert_int_equal(bed->plan.count, 1); /* the others join it */
+    assert_int_equal(bed->plan.wanted, 3);
+    assert_true(is_there(bed, "server-1/shop.db"));
+    assert_true(is_there(bed, "server-1/raft"));
+    assert_true(is_there(bed, "server-1/cluster/cluster.json"));
+    assert_false(is_there(bed, "shop.db"));
+    assert_true(is_there(bed, "mine.txt"));
+    char path[FILE_PATH], text[128];
+    size_t len;
+    assert_int_equal(file_join(path, bed->dir, "operator.token", NULL), 0);
+    assert_int_equal(file_read(path, text, sizeof text, &len, NULL), 0);
+    assert_memory_equal(text, token, strlen(token));
+}
+
+static void an_interrupted_move_goes_on(void **state)
+{
+    struct bed *bed = *state;
+    assert_int_equal(mkdir(bed->dir, 0700), 0);
+    put(bed, "shop.db", "a database");
+    put(bed, "secret", "0000000000000000000000000000000000000000000000000000000000000000\n");
+    char path[FILE_PATH];
+    assert_int_equal(file_join(path, bed->dir, "server-1", NULL), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    put(bed, "server-1/raft", "moved before"); /* a file will do */
+    assert_int_not_equal(demo_plan_open(bed->dir, 3, "127.0.0.1:0", &bed->plan, &bed->failure), 0);
+    assert_true(is_there(bed, "server-1/shop.db"));
+    assert_true(is_there(bed, "server-1/secret"));
+}
+
+static void interrupted_founding_is_done_again(void **state)
+{
+    struct bed *bed = *state;
+    char path[FILE_PATH];
+    open_plan(bed, 3);
+    demo_plan_close(&bed->plan);
+    const char *const lost[] = {"demo.json", "server-1/cluster/cluster.json"};
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(file_join(path, bed->dir, lost[i], NULL), 0);
+        assert_int_equal(unlink(path), 0);
+    }
+    open_plan(bed, 3);
+    assert_int_equal(bed->plan.count, 3);
+    struct cluster *a = malloc(sizeof *a), *b = malloc(sizeof *b);
+    assert_int_equal(cluster_read(bed->plan.servers[0].dir, a, NULL), 0);
+    assert_int_equal(cluster_read(bed->plan.servers[2].dir, b, NULL), 0);
+    assert_true(id_eq(a->id, b->id));
+    free(a);
+    free(b);
+}
+
+static void a_clusters_server_is_no_demo(void **state)
+{
+    struct bed *bed = *state;
+    const char *dir = bed->dir;
+    struct server_place place = {.id = 1, .address = "127.0.0.1:7420"};
+    assert_int_equal(cluster_found("x", &dir, &place, 1, &bed->failure), 0);
+    assert_int_equal(demo_plan_open(bed->dir, 3, "127.0.0.1:0", &bed->plan, &bed->failure),
+                     ERR_STATE);
+    assert_non_null(strstr(bed->failure.text, "stoa serve"));
+}
+
+static void a_demos_servers_are_found(void **state)
+{
+    struct bed *bed = *state;
+    struct server_dirs *dirs = malloc(sizeof *dirs);
+    open_plan(bed, 3);
+    assert_int_equal(server_dirs_find(bed->dir, dirs, &bed->failure), 0);
+    assert_true(dirs->demo);
+    assert_int_equal(dirs->count, 3);
+    assert_int_equal(dirs->at[2].id, 3);
+    assert_int_equal(server_dirs_find(bed->plan.servers[1].dir, dirs, &bed->failure), 0);
+    assert_false(dirs->demo);
+    assert_int_equal(dirs->at[0].id, 2);
+    assert_int_equal(server_dirs_find(bed->root, dirs, &bed->failure), ERR_NOTFOUND);
+    free(dirs);
+}
+
+#define PLANNING(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PLANNING(a_new_demo_has_three_servers_on_addresses_of_their_own),
+        PLANNING(the_same_servers_get_the_same_addresses_again),
+        PLANNING(an_address_that_is_taken_is_replaced),
+        PLANNING(the_address_that_was_asked_for_must_be_free),
+        PLANNING(a_second_demo_on_the_same_data_is_refused),
+        PLANNING(a_lone_servers_data_become_the_first_ones),
+        PLANNING(an_interrupted_move_goes_on),
+        PLANNING(interrupted_founding_is_done_again),
+        PLANNING(a_clusters_server_is_no_demo),
+        PLANNING(a_demos_servers_are_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
