@@ -10,9 +10,8 @@ import http.client
 import json
 import os
 import pathlib
-import random
 import signal
-import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -28,27 +27,15 @@ def run(*words):
     return done.stdout
 
 
-def free_address():
-    """Below the ports that clients get, so that it is still free when its server comes back."""
-    for _ in range(100):
-        port = random.randint(20000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return f"127.0.0.1:{port}"
-    raise AssertionError("no free port")
-
-
 class Loopback:
-    """All on 127.0.0.1."""
+    """Each has an address of its own in 127.0.0.0/8, which no other test has at the same time."""
 
     cuttable = False
 
     def __init__(self):
-        self.shop = [free_address() for _ in range(COUNT)]
-        self.peer = [free_address() for _ in range(COUNT)]
+        net = f"127.{100 + os.getpid() // 256 % 100}.{os.getpid() % 256}"
+        self.shop = [f"{net}.{i + 1}:8080" for i in range(COUNT)]
+        self.peer = [f"{net}.{i + 1}:7000" for i in range(COUNT)]
 
     def enter(self, _):
         return []
@@ -120,12 +107,13 @@ def may_cut():
 class Three:
     """The servers, counted from 0."""
 
-    def __init__(self, folder, catalogue, network=None, environments=None):
+    def __init__(self, folder, catalogue, network=None, environments=None, options=()):
         self.folder = pathlib.Path(folder)
         self.dirs = [self.folder / "shop" / f"server-{i + 1}" for i in range(COUNT)]
         self.logs = [self.folder / f"server-{i + 1}.log" for i in range(COUNT)]
         self.network = network or Loopback()
         self.environments = environments or [{}] * COUNT
+        self.options = list(options)
         self.processes = [None] * COUNT
         try:
             self.found(catalogue)
@@ -164,7 +152,8 @@ class Three:
         with open(self.logs[i], "ab") as log:
             process = subprocess.Popen(
                 self.network.enter(i) +
-                [STOA, "serve", "--dir", str(self.dirs[i]), "--listen", self.network.shop[i]],
+                [STOA, "serve", "--dir", str(self.dirs[i]), "--listen", self.network.shop[i]] +
+                self.options,
                 stdout=subprocess.PIPE, stderr=log, text=True,
                 env=os.environ | self.environments[i])
         Shop.running.add(process)
@@ -187,6 +176,13 @@ class Three:
         wait_until(lambda: process.ready.is_set() or process.poll() is not None, seconds,
                    f"server {i + 1} being ready")
         assert process.poll() is None, f"server {i + 1} ended: {self.log(i)}"
+
+    def is_ready_or_ends(self, i, seconds=60):
+        """Waits for either; whether it is ready."""
+        process = self.processes[i]
+        wait_until(lambda: process.ready.is_set() or process.poll() is not None, seconds,
+                   f"server {i + 1} being ready, or its end")
+        return process.ready.is_set() and process.poll() is None
 
     def start_all(self):
         for i in range(COUNT):
@@ -258,6 +254,11 @@ class Three:
                 seen += [s["id"] - 1 for s in cluster["servers"] if s["role"] == "primary"]
         return max(set(seen), key=seen.count) if len(seen) > COUNT // 2 else None
 
+    def term(self):
+        """The latest term that any server knows."""
+        views = [self.view(i) for i in range(COUNT) if self.runs(i)]
+        return max(server["term"] for view in views if view for server in view["servers"])
+
     def healthy(self):
         """All up, caught up, and of one mind about who is primary."""
         primaries = set()
@@ -285,6 +286,12 @@ class Three:
         """(entry, SHA-256 of all that server I's copy holds as of it)."""
         done = json.loads(run(STOA, "audit", "--digest", "--json", str(self.dirs[i])))
         return done["index"], done["digest"]
+
+    def orders(self, i):
+        """The ids of all orders, out of server I's copy."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.dirs[i]}/shop.db?mode=ro",
+                                                uri=True)) as db:
+            return [id.hex() for id, in db.execute("SELECT id FROM orders")]
 
     def copies_agree(self):
         """Whether all copies are at one entry; then they must be the same."""
