@@ -13,6 +13,7 @@
 enum {
     SILENCE_LEAST_MS = 600,
     CHECK_MS = 100,
+    SEND_MAX = 4 * 1024 * 1024, /* of one message */
     DEAD_LOOK_MS = 50,
     BOOK_TEXT_MAX = 64 * 1024,
     REMOVED_MS = 3000, /* whoever leaves on purpose stops before that */
@@ -180,14 +181,19 @@ int links_send(void *context, const struct raft_message *message)
     struct replica *replica = context;
     unsigned next = 0;
     bool more = true;
-    while (more) {
+    size_t sum = 0;
+    /* To a follower of which nothing is known yet, libraft sends all it may in each heartbeat.
+     * What is left out counts as lost. */
+    while (more && sum < SEND_MAX) {
         struct buf *out = replica->peers == NULL
                               ? NULL
                               : peers_begin(replica->peers, message->server_id, FRAME_RAFT);
         if (out == NULL)
             return RAFT_NOCONNECTION;
         size_t begun = out->len;
+        size_t before = out->len;
         more = message_encode(out, message, &next);
+        sum += out->len - before;
         atomic_fetch_add(&replica->order.sent_bytes, out->len - begun);
         if (peers_end(replica->peers, message->server_id) != 0)
             return RAFT_NOCONNECTION; /* so much waits that more would not help */

@@ -106,6 +106,8 @@ void links_watch(struct replica *replica, uint64_t now_ns)
         else if (news != NULL && news->leader == leader)
             links->catch_up = news->commit_index > commit ? news->commit_index : commit;
     }
+    if (!links->caught_up)
+        replica->turn_ns = 0; /* the start is not counted as a long turn */
     links->caught_up |= links->catch_up != 0 && applied >= links->catch_up;
     bool reached =
         leader != 0 && (leader == replica->config.id || peers_link(replica->peers, leader) != 0);
@@ -222,6 +224,11 @@ static void publish(struct replica *replica)
         view->members[view->member_count].role = members->servers[i].role;
         view->members[view->member_count++].linked =
             peers_link(replica->peers, id) != 0 && peers_hears(replica->peers, id);
+    }
+    if (raft_role(&replica->raft) < 0 && view->member_count < BOOK_PLACES) {
+        view->members[view->member_count].id = replica->config.id; /* it is to be taken in */
+        view->members[view->member_count].role = RAFT_SPARE;
+        view->members[view->member_count++].linked = true;
     }
     memcpy(view->others, links->others, sizeof view->others);
     pthread_mutex_unlock(&links->mutex);

@@ -6,7 +6,7 @@
 
 enum {
     BACKLOG_BYTES = 64 * 1024 * 1024, /* of a follower's applier; above, entries are dropped */
-    IN_FLIGHT_ENTRIES = 64,           /* to a follower that catches up; at most 16 MiB */
+    IN_FLIGHT_ENTRIES = 32,           /* to a follower that catches up */
     INSTALL_SNAPSHOT_MS = 500,        /* it is a few bytes, and dropped by who is busy: again */
 };
 

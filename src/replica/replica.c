@@ -249,7 +249,7 @@ static void what_is_missing(struct replica *replica, struct failure *failure)
     unsigned up = 0;
     for (unsigned i = 0; i < status.count; i++)
         up += status.servers[i].state != SERVER_DOWN;
-    if (status.count == 0)
+    if (status.primary == 0 && status.count == 1 && status.servers[0].state == SERVER_JOINING)
         fail(failure, ERR_TIMEOUT, "this server has not been taken into the cluster yet");
     else if (status.primary == 0)
         fail(failure, ERR_TIMEOUT,
