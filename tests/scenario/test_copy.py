@@ -1,0 +1,194 @@
+"""A server whose log cannot be caught up gets a copy of the database, while the others sell."""
+
+import os
+import random
+import re
+import uuid
+
+import pytest
+
+from shop_server import Client, wait_until
+from shoppers import Shopper, check_promises
+from test_kill import stock_of
+from three_servers import COUNT, Three
+
+FEW = ["--log-entries", "64"]  # a server that lacks more than 16 entries needs a copy
+
+
+class Sale:
+    """Shoppers on some of the servers, as long as they are wanted."""
+
+    def __init__(self, three, items, servers, count=6):
+        self.shoppers = [Shopper(three.addresses[servers[i % len(servers)]], items, i)
+                         for i in range(count)]
+        for shopper in self.shoppers:
+            shopper.start()
+
+    def orders(self):
+        return sum(len(shopper.orders) for shopper in self.shoppers)
+
+    def go_on(self, count, seconds=60):
+        """Waits for COUNT more orders."""
+        enough = self.orders() + count
+        wait_until(lambda: self.orders() >= enough, seconds, f"{count} more orders")
+
+    def end(self):
+        for shopper in self.shoppers:
+            shopper.halt.set()
+        for shopper in self.shoppers:
+            shopper.join(30)
+            assert not shopper.is_alive() and not shopper.errors, shopper.errors[:3]
+
+
+def big_stock(folder):
+    """A catalogue whose database is some MB; and what is sold of it."""
+    file = folder / "big.csv"
+    choose = random.Random(1)
+    words = [str(uuid.UUID(int=choose.getrandbits(128))) for _ in range(400)]
+    rows = ["Title,URL handle,Price,Inventory quantity,Description"]
+    rows += [f"Thing {i},thing-{i},5.00,1000,{' '.join(choose.choices(words, k=40))}"
+             for i in range(600)]
+    file.write_text("\n".join(rows) + "\n")
+    return file, [f"thing-{i}" for i in range(10)]
+
+
+def others(three, i):
+    return [j for j in range(COUNT) if j != i]
+
+
+def a_secondary(three):
+    primary = wait_until(lambda: (three.primary() is not None) and [three.primary()], 20,
+                         "a primary")[0]
+    return next(i for i in range(COUNT) if i != primary)
+
+
+def has_caught_up(three, i):
+    """Whether server I's log goes on by itself after its copy, and its mark is gone."""
+    return not (three.dirs[i] / "raft" / "copy" / "copied").exists() and \
+        not (three.dirs[i] / "raft" / "copy" / "wanted").exists() and three.healthy()
+
+
+def check_all(three, sale):
+    """All that was promised is there, on each server the same."""
+    wait_until(three.copies_agree, 30, "the copies' agreement")
+    for i in range(COUNT):
+        client = Client(three.addresses[i])
+        for shopper in sale.shoppers:
+            check_promises(client, shopper)
+        client.close()
+        assert three.audit(i)[0] == 0
+    assert sale.orders() > 0
+
+
+def test_a_server_that_was_down_for_long_gets_a_copy(tmp_path):
+    file, items = stock_of(tmp_path, 100000)
+    with Three(tmp_path, file, options=FEW) as three:
+        three.wait_healthy()
+        down = a_secondary(three)
+        sale = Sale(three, items, others(three, down))
+        sale.go_on(10)
+        three.kill(down)
+        sale.go_on(150)
+        three.start(down)
+        process = three.processes[down]
+        wait_until(lambda: has_caught_up(three, down), 60, "the copy")
+        log = three.log(down, 20000)
+        assert "begins anew" in log and "the copy is here" in log, log
+        assert process.poll() is None and three.view(down)["servers"][down]["pid"] == process.pid
+        sale.go_on(20)
+        sale.end()
+        check_all(three, sale)
+        # It is a full member: the shop goes on with it and one other.
+        three.kill(others(three, down)[0])
+        again = Sale(three, items, [down])
+        again.go_on(10)
+        again.end()
+
+
+def test_a_server_without_its_database_gets_a_copy_at_its_start(tmp_path):
+    file, items = stock_of(tmp_path, 100000)
+    with Three(tmp_path, file) as three:
+        three.wait_healthy()
+        sold_from = a_secondary(three)
+        for bare in others(three, sold_from):  # one of them is the primary
+            three.wait_healthy()
+            sale = Sale(three, items, [sold_from])
+            sale.go_on(10)
+            three.kill(bare)
+            for name in ("shop.db", "shop.db-wal", "shop.db-shm"):
+                (three.dirs[bare] / name).unlink(missing_ok=True)
+            sale.go_on(10)
+            three.start(bare)
+            wait_until(lambda i=bare: has_caught_up(three, i), 60, "the copy")
+            sale.go_on(10)
+            sale.end()
+            check_all(three, sale)
+
+
+def test_a_copy_goes_on_where_it_was_when_its_server_is_killed(tmp_path):
+    file, items = big_stock(tmp_path)
+    with Three(tmp_path, file, options=FEW + ["--copy-rate", "2M"]) as three:
+        three.wait_healthy()
+        down = a_secondary(three)
+        sale = Sale(three, items, others(three, down))
+        three.kill(down)
+        part = three.dirs[down] / "raft" / "copy" / "part"
+        (three.dirs[down] / "shop.db").unlink()
+        three.start(down, wait=False)
+        for size in (500_000, 1_500_000, 2_500_000):
+            wait_until(lambda n=size: part.exists() and part.stat().st_size > n, 30, "some of it")
+            os.kill(three.processes[down].pid, 9)
+            three.processes[down].wait()
+            three.start(down, wait=False)
+        three.wait_ready(down, 60)
+        wait_until(lambda: has_caught_up(three, down), 60, "the copy")
+        log = three.log(down, 30000)
+        assert len(re.findall("of a copy are here already", log)) == 3, log
+        assert "begun anew" not in log, log
+        assert len(re.findall(r"sends \d+ MB", log)) == 1, log
+        sale.go_on(10)
+        sale.end()
+        check_all(three, sale)
+
+
+def test_a_copy_whose_sender_is_killed_is_begun_anew(tmp_path):
+    file, items = big_stock(tmp_path)
+    with Three(tmp_path, file, options=FEW + ["--copy-rate", "2M"]) as three:
+        three.wait_healthy()
+        down = a_secondary(three)
+        three.kill(down)
+        (three.dirs[down] / "shop.db").unlink()
+        three.start(down, wait=False)
+        part = three.dirs[down] / "raft" / "copy" / "part"
+        wait_until(lambda: part.exists() and part.stat().st_size > 500_000, 30, "some of it")
+        sender = int(re.findall(r"server (\d) sends", three.log(down))[-1]) - 1
+        assert sender != three.primary()  # a secondary is asked first
+        three.kill(sender)  # two of three are without their databases now: nothing is sold
+        three.start(sender)  # its copy is a new one: the file that was held is no longer
+        three.wait_ready(down, 90)
+        wait_until(lambda: has_caught_up(three, down), 60, "the copy")
+        sale = Sale(three, items, [down])
+        sale.go_on(10)
+        sale.end()
+        check_all(three, sale)
+
+
+@pytest.mark.long
+def test_copies_without_end(tmp_path):
+    """Each server in turn, the primary too, is down for long or loses its database, in the middle
+    of a sale."""
+    file, items = stock_of(tmp_path, 1000000)
+    with Three(tmp_path, file, options=FEW) as three:
+        for number in range(30):
+            three.wait_healthy(60)
+            down = number % COUNT
+            sale = Sale(three, items, others(three, down))
+            three.kill(down)
+            sale.go_on(60)
+            if number % 2:
+                (three.dirs[down] / "shop.db").unlink()
+            three.start(down)
+            wait_until(lambda i=down: has_caught_up(three, i), 60, f"copy {number}")
+            sale.go_on(10)
+            sale.end()
+            check_all(three, sale)
