@@ -269,11 +269,12 @@ static void welcome(struct peers *peers, struct arrival *arrival)
         peer->ours_number = peer->ours != NULL ? ++peers->last_number : 0;
         if (peer->ours != NULL)
             listener->up(listener->context, peer->id, peer->ours_number);
+        else
+            dial(peers, peer);
     } else {
         lose_theirs(peer); /* it came back before we noticed that it had gone */
         peer->theirs = link_with(peer, arrival);
         peer->theirs_number = peer->theirs != NULL ? ++peers->last_number : 0;
-        dial(peers, peer); /* it is there: now, not after the door's pause */
     }
     drop_arrival(arrival);
 }
