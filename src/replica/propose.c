@@ -199,15 +199,20 @@ bool propose_pump(struct proposer *proposer)
     return false;
 }
 
+void propose_note_time(struct proposer *proposer, int64_t time_ms)
+{
+    if (time_ms > proposer->last_time_ms)
+        proposer->last_time_ms = time_ms;
+    if (time_ms > proposer->committed_time_ms)
+        proposer->committed_time_ms = time_ms;
+}
+
 struct applier_entry *propose_match(struct proposer *proposer, uint64_t index, struct str bytes)
 {
     struct batch batch;
     if (batch_open(&batch, bytes) != 0)
         return NULL; /* the applier reads it again and says what is wrong */
-    if (batch.time_ms > proposer->last_time_ms)
-        proposer->last_time_ms = batch.time_ms;
-    if (batch.time_ms > proposer->committed_time_ms)
-        proposer->committed_time_ms = batch.time_ms;
+    propose_note_time(proposer, batch.time_ms);
     struct proposal *proposal = proposer->flying;
     /* The origin too: an entry of another primary may stand at the index of ours that
      * was lost with the leadership. */

@@ -66,6 +66,10 @@ bool propose_pump(struct proposer *proposer);
  * committed_time_ms is what it is applied with. */
 struct applier_entry *propose_match(struct proposer *proposer, uint64_t index, struct str entry);
 
+/* What is committed up to here has stamps up to TIME_MS: by an entry, or by a snapshot that stands
+ * in the place of entries. */
+void propose_note_time(struct proposer *proposer, int64_t time_ms);
+
 /* We are not the primary any more: all that was in flight (its fate unknown, `sent`), and all that
  * was ready, oldest first. */
 struct submission *propose_lost(struct proposer *proposer);

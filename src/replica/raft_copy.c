@@ -14,10 +14,13 @@ static bool is_primary(void *context)
     return atomic_load(&((struct replica *)context)->order.primary);
 }
 
-/* Not one that is itself only being brought up to date. */
+/* Not one that is itself only being brought up to date. Without a primary nobody is told that it
+ * has caught up: then every copy will do (it has the entry that is asked for), or the servers that
+ * need one and those that need their votes would wait for each other for ever. */
 static bool is_whole(void *context)
 {
-    return atomic_load(&((struct replica *)context)->order.ready);
+    const struct replica *replica = context;
+    return atomic_load(&replica->order.ready) || atomic_load(&replica->order.primary_id) == 0;
 }
 
 static uint64_t applied(void *context)

@@ -85,6 +85,7 @@ static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buffer)
         return RAFT_CORRUPT;
     }
     replica->last_command = snapshot.index;
+    propose_note_time(&replica->proposer, snapshot.time_ms);
     raft_free(buffer->base);
     return 0;
 }

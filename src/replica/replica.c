@@ -302,6 +302,7 @@ void replica_stop(struct replica *replica)
                  (unsigned long long)atomic_load(&replica->order.waiting));
     if (atomic_load(&replica->dead))
         return;               /* its threads sleep until the process ends; nothing can be freed */
+    raft_copy_stop(replica);  /* the door waits for those who are being sent a copy */
     links_shut_door(replica); /* first: then the end of our connections says that we are gone */
     if (atomic_load(&replica->dead))
         return;

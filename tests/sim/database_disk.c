@@ -224,19 +224,36 @@ void database_disk_erase(const char *dir)
             forget(file);
 }
 
-void database_disk_copy(const char *from, const char *to)
-{
-    struct named *source = find(from), *file = find_or_make(to);
-    CHECK(source != NULL && source->content != NULL);
-    struct content *content = content_new(&source->content->now);
-    forget(file);
-    file->content = content;
-}
-
 bool database_disk_has(const char *name)
 {
     struct named *file = find(name);
     return file != NULL && file->content != NULL;
+}
+
+void database_disk_take_in(const char *name)
+{
+    char chunk[65536], beside[512];
+    struct image image = {0};
+    FILE *in = fopen(name, "re");
+    size_t n;
+    while (in != NULL && (n = fread(chunk, 1, sizeof chunk, in)) > 0)
+        put_bytes(&image, image.size, chunk, n);
+    if (in != NULL)
+        fclose(in);
+    if (image.size > 0) {
+        struct named *file = find_or_make(name);
+        struct content *content = content_new(&image);
+        forget(file);
+        file->content = content;
+        snprintf(beside, sizeof beside, "%s-wal", name);
+        struct named *wal = find(beside);
+        if (wal != NULL)
+            forget(wal);
+        free(image.bytes);
+    }
+    FILE *out = fopen(name, "we");
+    CHECK(out != NULL);
+    fclose(out);
 }
 
 /* ---- Trouble ---- */

@@ -19,9 +19,10 @@ void database_disk_open(void);
 void database_disk_crash(const char *dir, bool power_cut);
 /* Removes all files below DIR. */
 void database_disk_erase(const char *dir);
-/* TO has the same bytes as FROM then, all of them synced. Both are whole names of files. */
-void database_disk_copy(const char *from, const char *to);
 bool database_disk_has(const char *file);
+/* The real file FILE, if there is one and it is not empty, becomes the simulated one of its name,
+ * and an empty real one stays: a copy came over the network, which is received into real files. */
+void database_disk_take_in(const char *file);
 
 /* The COUNT-th write or sync of files below DIR from now on: it fails with an I/O error, or
  * CRASH(CONTEXT) is called in the middle of it, which ends the life of who writes. */

@@ -1,16 +1,20 @@
 /* What is linked in the place of replica/door.c: where simulated servers meet. As there: one
  * thread for each server that is dialled, which tries again and again; a guest's thread for each
  * that comes. Names and certificates are taken to be right, and TLS is left out. */
+#include "doors.h"
+
 #include "base/check.h"
 #include "base/clock.h"
+#include "channels.h"
 #include "net/tls.h"
-#include "network.h"
 #include "replica/door.h"
 #include "server.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 struct dial {
     struct dial *next;
@@ -26,6 +30,7 @@ struct door {
     unsigned number; /* its server's */
     struct life *life;
     struct dial *dials;
+    struct guest *guests;
     bool stopping;
     unsigned busy; /* fibers within a call of the program */
 };
@@ -68,6 +73,73 @@ static void *receive_guest(void *argument)
     visit->outcome = outcome;
     fiber_wake(visit, true);
     return NULL;
+}
+
+/* ---- A guest who wants a copy ---- */
+
+struct guest {
+    struct guest *next;
+    struct door *host;
+    int number, interrupt;
+};
+
+/* As door_guest.c greets. */
+static void greet_back(struct door *host, struct channel *channel)
+{
+    struct frame frame;
+    struct hello hello, own = {.purpose = HELLO_COPY,
+                               .cluster = host->config.cluster,
+                               .generation = host->config.generation};
+    uint64_t deadline = clock_mono_ns() + DOOR_PATIENCE_MS * MS_NS;
+    struct buf out;
+    buf_init(&out, 4096);
+    host->config.place(host->config.context, &own.place);
+    if (channel_receive(channel, &frame, deadline) != 0 || frame.kind != FRAME_HELLO ||
+        hello_decode(&hello, frame.payload) != 0)
+        return;
+    if (host->config.copy == NULL || !host->config.known(host->config.context, hello.place.id)) {
+        refusal_encode(&out, host->config.copy == NULL ? REFUSED_BUSY : REFUSED_REMOVED, "no");
+        channel_send(channel, FRAME_REFUSED, buf_text(&out), deadline);
+    } else {
+        hello_encode(&out, &own);
+        if (channel_send(channel, FRAME_HELLO, buf_text(&out), deadline) == 0)
+            host->config.copy(host->config.context, &hello.place, channel);
+    }
+    buf_close(&out);
+}
+
+static void *serve_guest(void *argument)
+{
+    struct guest *guest = argument;
+    struct door *host = guest->host;
+    struct channel channel;
+    channels_accept(&channel, guest->number, guest->interrupt);
+    host->busy++;
+    if (!host->stopping)
+        greet_back(host, &channel);
+    host->busy--;
+    channel_close(&channel);
+    struct guest **at = &host->guests;
+    while (*at != guest)
+        at = &(*at)->next;
+    *at = guest->next;
+    close(guest->interrupt);
+    free(guest);
+    return NULL;
+}
+
+bool doors_visit(unsigned number, const struct wire *wire)
+{
+    struct door *host = doors[number];
+    if (host == NULL || host->life->ended || host->stopping)
+        return false;
+    struct guest *guest = calloc(1, sizeof *guest);
+    CHECK(guest != NULL);
+    *guest = (struct guest){host->guests, host, wire_number(wire, 1), eventfd(0, EFD_NONBLOCK)};
+    CHECK(guest->interrupt >= 0);
+    host->guests = guest;
+    fiber_start(host->life, serve_guest, guest);
+    return true;
 }
 
 /* ---- Dialling ---- */
@@ -170,6 +242,8 @@ void door_stop(struct door *door)
     door->stopping = true;
     for (struct dial *dial = door->dials; dial != NULL; dial = dial->next)
         fiber_wake(dial, true);
+    for (struct guest *guest = door->guests; guest != NULL; guest = guest->next)
+        CHECK(eventfd_write(guest->interrupt, 1) == 0);
     while (door->busy > 0)
         fiber_wait(&door->busy, world.now_ns + MS_NS);
     if (doors[door->number] == door)

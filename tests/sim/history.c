@@ -252,8 +252,8 @@ void history_applied(unsigned server, uint64_t index, unsigned at, int64_t time_
         world_fail("server %u: entry %llu has more commands than it had on another server",
                    server + 1, (unsigned long long)index);
     if (entry->time_ms != time_ms)
-        world_fail("server %u: entry %llu has another time than on another server", server + 1,
-                   (unsigned long long)index);
+        world_fail("server %u: entry %llu has time %lld, and %lld on another server", server + 1,
+                   (unsigned long long)index, (long long)time_ms, (long long)entry->time_ms);
     if (entry->commands[at].command != done.command)
         world_fail("server %u: entry %llu is another one than on another server", server + 1,
                    (unsigned long long)index);

@@ -152,6 +152,25 @@ static int guard_make_durable(void *context, uint64_t *index, struct failure *fa
     return shop_make_durable(guard->shop, index, failure);
 }
 
+static int guard_freeze(void *context, struct machine_frozen *frozen, struct failure *failure)
+{
+    struct machine_guard *guard = context;
+    return shop_freeze(guard->shop, &frozen->size, &frozen->index, &frozen->time_ms, failure);
+}
+
+static void guard_thaw(void *context)
+{
+    struct machine_guard *guard = context;
+    shop_thaw(guard->shop);
+}
+
+static int guard_frozen_read(void *context, uint64_t offset, void *out, size_t len,
+                             struct failure *failure)
+{
+    struct machine_guard *guard = context;
+    return shop_frozen_read(guard->shop, offset, out, len, failure);
+}
+
 static void guard_rest(void *context)
 {
     struct machine_guard *guard = context;
@@ -168,6 +187,9 @@ struct machine machine_guard_machine(struct machine_guard *guard)
         .apply = guard_apply,
         .commit = guard_commit,
         .make_durable = guard_make_durable,
+        .freeze = guard_freeze,
+        .thaw = guard_thaw,
+        .frozen_read = guard_frozen_read,
         .rest = guard_rest,
     };
 }

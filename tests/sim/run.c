@@ -61,12 +61,8 @@ static void check_copy(struct server *server)
 
 static void say_who_waits(void)
 {
-    for (unsigned i = 0; i < cluster.count; i++) {
-        const struct server *server = &cluster.servers[i];
-        world_note("server %u: %s, entry %llu of %llu", server->number + 1,
-                   server->up ? "up" : (server->life != NULL ? "starting" : "down"),
-                   (unsigned long long)server->machine.applied, (unsigned long long)history_last());
-    }
+    for (unsigned i = 0; i < cluster.count; i++)
+        server_describe(&cluster.servers[i]);
     world_fail("not all is well %d s after everything was repaired: %s", PATIENCE_S,
                shoppers_done() ? "the copies differ" : shoppers_waiting());
 }

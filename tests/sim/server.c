@@ -5,7 +5,9 @@
 #include "database_disk.h"
 #include "log_disk.h"
 #include "network.h"
+#include "replica/raft_thread.h"
 
+#include <raft.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,8 @@ void cluster_open(const char *root, unsigned founders, enum broken_rule broken)
     CHECK(mkdir(cluster.root, 0700) == 0);
     cluster.founders = cluster.count = founders;
     cluster.broken = broken;
+    cluster.snapshot_threshold = world_one_in(2) ? 40 : (unsigned)world_between(5, 200);
+    cluster.trailing = world_one_in(2) ? 0 : (unsigned)world_between(1, 30);
     for (unsigned i = 0; i < SERVERS_MAX; i++) {
         struct server *server = &cluster.servers[i];
         server->number = i;
@@ -87,7 +91,21 @@ static void fatal(void *context, const char *reason)
     const char *what = strstr(reason, server->dir);
     world_note("server %u stops: %s", server->number + 1,
                what != NULL ? what + strlen(server->dir) : reason);
+    if (strstr(reason, "was removed from the cluster") != NULL)
+        server->member = false;
     server_crash(server, false);
+    fiber_abandon();
+}
+
+/* It needs a copy, which it fetches before anything else: main/again.c executes the program anew.
+ */
+static void again(void *context)
+{
+    struct server *server = context;
+    world_note("server %u begins anew, to fetch a copy", server->number + 1);
+    server->copies++;
+    server_crash(server, false);
+    server_start(server);
     fiber_abandon();
 }
 
@@ -119,6 +137,7 @@ static void describe_cluster(const struct server *server, struct replica_cluster
         .founders = server->number < cluster.founders ? founders : NULL,
         .founder_count = server->number < cluster.founders ? cluster.founders : 0,
         .replace_ms = 3000,
+        .steady_ms = 500,
     };
 }
 
@@ -127,11 +146,6 @@ static void *run_server(void *argument)
     struct server *server = argument;
     struct failure failure = {0};
     struct shop *shop;
-    must(server, "the shop", shop_open(server->database, NULL, NULL, &shop, &failure), &failure);
-    must(server, "a reader", db_open(server->database, DB_READER, &server->reader, &failure),
-         &failure);
-    machine_guard_open(&server->machine, shop, server->reader);
-    struct machine machine = machine_guard_machine(&server->machine);
     struct replica_cluster described;
     struct server_place founders[SERVERS_MAX];
     describe_cluster(server, &described, founders);
@@ -141,10 +155,18 @@ static void *run_server(void *argument)
         .id = server->number + 1,
         .election_ms = 300,
         .heartbeat_ms = 30,
-        .snapshot_threshold = 40,
+        .snapshot_threshold = cluster.snapshot_threshold,
         .fatal = fatal,
         .fatal_context = server,
+        .again = again,
     };
+    must(server, "a copy", replica_fetch_first(&config, server->database, &failure), &failure);
+    database_disk_take_in(server->database);
+    must(server, "the shop", shop_open(server->database, NULL, NULL, &shop, &failure), &failure);
+    must(server, "a reader", db_open(server->database, DB_READER, &server->reader, &failure),
+         &failure);
+    machine_guard_open(&server->machine, shop, server->reader);
+    struct machine machine = machine_guard_machine(&server->machine);
     must(server, "replication", replica_start(&config, &machine, &server->replica, &failure),
          &failure);
     server->order = replica_order(server->replica);
@@ -180,6 +202,39 @@ void server_stop(struct server *server)
     world_note("server %u: is to stop", server->number + 1);
     server->stopping = true;
     fiber_wake(server, true);
+}
+
+void server_describe(const struct server *server)
+{
+    static const char *const states[] = {"unavailable", "follower", "candidate", "leader"};
+    static const char *const roles[] = {"standby", "voter", "spare"};
+    char members[200] = "";
+    const struct replica *replica = server->replica;
+    if (!server->up) {
+        world_note("server %u%s: %s", server->number + 1, server->member ? "" : " (no member)",
+                   server->life != NULL ? "starting" : "down");
+        return;
+    }
+    struct raft *raft = (struct raft *)&replica->raft;
+    for (unsigned i = 0; i < raft->configuration.n; i++) {
+        const struct raft_server *member = &raft->configuration.servers[i];
+        size_t len = strlen(members);
+        snprintf(members + len, sizeof members - len, " %llu %s", member->id, roles[member->role]);
+    }
+    world_note("server %u%s: %s of term %llu, last entry %llu, committed %llu, copy %llu;%s",
+               server->number + 1, server->member ? "" : " (no member)", states[raft_state(raft)],
+               raft_current_term(raft), raft_last_index(raft), raft_commit_index(raft),
+               (unsigned long long)server->machine.applied, members);
+}
+
+/* So that logs are cut off sooner than the product cuts them, and copies are needed. */
+void __wrap_raft_set_snapshot_trailing(struct raft *raft, unsigned count);
+void __real_raft_set_snapshot_trailing(struct raft *raft, unsigned count);
+
+void __wrap_raft_set_snapshot_trailing(struct raft *raft, unsigned count)
+{
+    __real_raft_set_snapshot_trailing(
+        raft, cluster.trailing != 0 && cluster.trailing < count ? cluster.trailing : count);
 }
 
 /* ---- Requests ---- */

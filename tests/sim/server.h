@@ -26,7 +26,7 @@ struct server {
     struct ordering *order;
     struct db *reader;        /* of this life, for the checks and for shoppers who look */
     struct request *requests; /* not answered */
-    unsigned starts, crashes;
+    unsigned starts, crashes, copies;
     bool stopping;
 };
 
@@ -35,6 +35,8 @@ struct cluster {
     unsigned count, founders;
     char root[64];
     enum broken_rule broken;
+    unsigned snapshot_threshold;
+    unsigned trailing; /* entries kept below a snapshot, at the most; 0: as the product does */
 };
 extern struct cluster cluster;
 
@@ -46,6 +48,9 @@ void server_start(struct server *server);
 void server_crash(struct server *server, bool power_cut);
 /* As an operator stops it. */
 void server_stop(struct server *server);
+
+/* Notes how it is, for a message. */
+void server_describe(const struct server *server);
 
 /* ---- What a shopper sends ---- */
 

@@ -300,6 +300,13 @@ void weather_start(uint64_t until_ns)
         fiber_start(&weather.life, run_weather, NULL);
 }
 
+/* From now on whoever stops, being late with it, is started again. */
+static void keep_up(void *argument)
+{
+    start_if_down(argument);
+    world_after(SEC_NS, NULL, keep_up, NULL);
+}
+
 void weather_clear(void)
 {
     world_note("everything is repaired");
@@ -313,5 +320,5 @@ void weather_clear(void)
         if (server->life != NULL)
             server->life->still_until_ns = 0;
     }
-    start_if_down(NULL);
+    keep_up(NULL);
 }
