@@ -21,13 +21,25 @@ static struct io *io_of(struct raft_io *raft)
     return CONTAINER_OF(raft, struct io, raft);
 }
 
+/* libraft ends with the system's number: "write failed: -28". */
+static const char *system_reason(const char *why)
+{
+    const char *number = strrchr(why, '-');
+    char *end = NULL;
+    long code = number != NULL ? strtol(number + 1, &end, 10) : 0;
+    return code > 0 && *end == 0 ? strerror((int)code) : "";
+}
+
 static void stop(struct io *io, const char *what, const char *why)
 {
     char reason[640];
+    if (why == NULL || why[0] == 0)
+        why = "no reason given";
+    const char *system = system_reason(why);
     snprintf(reason, sizeof reason,
-             "%s: %s (%s); this server stops, so that nothing is promised that is not on disk. "
+             "%s: %s (%s%s%s); this server stops, so that nothing is promised that is not on disk. "
              "Check the disk, then start it again",
-             io->config.dir, what, why != NULL && why[0] != 0 ? why : "no reason given");
+             io->config.dir, what, why, system[0] != 0 ? ": " : "", system);
     io->config.fatal(io->config.context, reason);
 }
 

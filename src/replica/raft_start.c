@@ -1,5 +1,6 @@
 #include "base/random.h"
 #include "replica/raft_links.h"
+#include "replica/raft_lost.h"
 #include "replica/transport.h"
 
 #include <stdio.h>
@@ -132,6 +133,7 @@ static int run_raft(struct replica *replica)
     int status = raft_start(&replica->raft);
     if (status != 0)
         return raft_failed(replica, "the log cannot be read", status);
+    raft_lost_say(replica);
     if (raft_state(&replica->raft) == RAFT_LEADER && replica->io.floor != 0)
         return io_refuse(&replica->io, raft_last_index(&replica->raft), &replica->failure);
     if (replica->links != NULL)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "replica/raft_links.h"
 #include "replica/raft_copy.h"
+#include "replica/raft_lost.h"
 #include "replica/reaper.h"
 
 #include <time.h>
@@ -65,6 +66,7 @@ static void begin_turn(uv_prepare_t *prepare)
     raft_role_watch(replica);
     raft_fsm_watch_log(replica);
     raft_copy_watch(replica);
+    raft_lost_watch(replica);
     links_turn(replica);
 }
 

@@ -70,6 +70,7 @@ struct replica {
     unsigned threshold;    /* as set in libraft now */
     uint64_t last_snapshot_ns;
     uint64_t still_index, still_ns;              /* the last entry, and since when it is */
+    uint64_t lost_last, lost_ns;                 /* the same, of raft_lost.c */
     uint64_t turn_ns, turn_idle_ns, turn_cpu_ns; /* at the begin of this turn */
 };
 

@@ -39,6 +39,7 @@ class Crowd:
         self.carts = collections.defaultdict(list)  # id: operations
         self.stock = collections.defaultdict(list)  # item: operations
         self.orders = {}                            # id: lines
+        self.answers = {}                           # checkout: what completing it was answered
         self.families = collections.defaultdict(list)
         self.errors, self.unknown = [], []
         self.counts = collections.Counter()
@@ -266,6 +267,8 @@ class Member(threading.Thread):
         if not self.expect((200,), path, status, done):
             return
         codes = {m.get("code") for m in done.get("messages", [])}
+        self.crowd.answers[checkout["id"]] = (done["status"], codes, lines, self.number, called,
+                                              returned)
         if done["status"] == "completed":
             self.crowd.counts["orders"] += 1
             self.crowd.orders[done["order"]["id"]] = lines

@@ -56,11 +56,14 @@ def trouble(three, faults, seconds):
     while number < len(faults) or time.monotonic() < end:
         fault = faults[number % len(faults)]
         three.wait_healthy()
-        for turn, i in enumerate(whom_in_turn(three, three.primary())):
+        first = three.primary()
+        for turn, i in enumerate(whom_in_turn(three, first)):
+            term = three.term()
             # The primary keeps its shoppers, and the others are away from everything; then again
             # the other way round.
             fault(three, i, (turn > 0) == (number // len(faults) % 2 == 0))
             three.wait_healthy()
+            assert i != first or three.term() > term, f"{fault.__name__}: still the same primary"
         number += 1
     return number
 
@@ -69,7 +72,12 @@ def trouble(three, faults, seconds):
 
 
 def check_orders(three, crowd):
-    """Every acknowledged order is there, on every server, as it was acknowledged."""
+    """Every acknowledged order is there, as it was acknowledged; and no other."""
+    placed = three.orders(0)
+    lost = set(crowd.orders) - set(placed)
+    assert not lost, f"{len(lost)} acknowledged orders are gone: {list(lost)[:3]}"
+    more = set(placed) - set(crowd.orders)
+    assert len(more) <= len(crowd.unknown), [(order, crowd.answers.get(order)) for order in more]
     for number, (order, lines) in enumerate(crowd.orders.items()):
         status, answer = three.ask(number % COUNT, f"/admin/api/orders/{order}")
         assert status == 200, f"order {order} was acknowledged and is gone: {status} {answer}"

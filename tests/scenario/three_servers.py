@@ -115,6 +115,7 @@ class Three:
         self.environments = environments or [{}] * COUNT
         self.options = list(options)
         self.processes = [None] * COUNT
+        self.ids = [i + 1 for i in range(COUNT)]
         try:
             self.found(catalogue)
         except BaseException:
@@ -221,6 +222,18 @@ class Three:
                 process.wait()
         self.network.close()
 
+    def replace(self, i):
+        """Server I, which does not run, is taken out; a new one joins in its place."""
+        other = str(self.dirs[(i + 1) % COUNT])
+        run(STOA, "remove", "--dir", other, str(self.ids[i]))
+        token = run(STOA, "token", "--dir", other).split()[-1]
+        fresh = self.dirs[i].with_name(f"replaces-{self.ids[i]}")
+        run(*self.network.enter(i), STOA, "join", "--token", token, "--dir", str(fresh),
+            "--peer-listen", self.network.peer[i])
+        self.dirs[i] = fresh
+        self.ids[i] = json.loads((fresh / "cluster" / "cluster.json").read_text())["server"]
+        self.start(i)
+
     # ---- What they say
 
     @property
@@ -251,7 +264,8 @@ class Three:
         for i in range(COUNT):
             cluster = self.view(i) if self.runs(i) else None
             if cluster:
-                seen += [s["id"] - 1 for s in cluster["servers"] if s["role"] == "primary"]
+                seen += [self.ids.index(s["id"]) for s in cluster["servers"]
+                         if s["role"] == "primary"]
         return max(set(seen), key=seen.count) if len(seen) > COUNT // 2 else None
 
     def term(self):
