@@ -579,6 +579,58 @@ static void the_rate_is_kept(void **state)
     close_scene(&scene);
 }
 
+static void an_entry_that_comes_twice_is_applied_once(void **state)
+{
+    (void)state;
+    struct scene scene;
+    open_with(&scene, 0, 0);
+    uint64_t before = scene.list.count;
+    for (unsigned i = 0; i < 100; i++) {
+        feed_one(&scene, i);
+        feed_one(&scene, i);
+        scene.fed -= 2; /* both once more, from the other side, and a new one */
+        feed_one(&scene, i);
+        feed_one(&scene, i);
+        feed_one(&scene, i);
+    }
+    uint64_t deadline = within_ms(10000);
+    while (applier_backlog(scene.applier) > 0 || applier_applied(scene.applier) < 1000 + scene.fed)
+        CHECK(clock_mono_ns() < deadline);
+    assert_int_equal(scene.list.count - before, 300);
+    assert_int_equal(applier_applied(scene.applier), 1300);
+    close_scene(&scene);
+}
+
+static void a_disk_with_too_little_room_makes_no_copies(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct failure failure = {0};
+    struct machine_frozen frozen;
+    struct copies *copies;
+    char command[300], small[100];
+    open_with(&scene, 0, 0);
+    snprintf(small, sizeof small, "%s/small", scene.dir);
+    CHECK(mkdir(small, 0700) == 0);
+    snprintf(command, sizeof command, "mount -t tmpfs -o size=4m none %s 2>/dev/null", small);
+    if (system(command) != 0) {
+        close_scene(&scene);
+        skip(); /* only root may mount */
+    }
+    CHECK(copies_new(scene.applier, small, 0, &copies, &failure) == 0);
+    assert_int_equal(copies_begin(copies, &frozen, NULL, &failure), 0);
+    copies_end(copies);
+    snprintf(command, sizeof command, "head -c 3900000 /dev/zero > %s/much", small);
+    CHECK(system(command) == 0);
+    assert_int_equal(copies_begin(copies, &frozen, NULL, &failure), ERR_FULL);
+    assert_non_null(strstr(failure.text, "make room"));
+    assert_false(scene.list.frozen);
+    copies_free(copies);
+    snprintf(command, sizeof command, "umount %s", small);
+    CHECK(system(command) == 0);
+    close_scene(&scene);
+}
+
 static void a_stop_ends_what_is_being_sent(void **state)
 {
     (void)state;
@@ -611,6 +663,8 @@ int main(void)
         cmocka_unit_test(one_copy_is_sent_at_a_time),
         cmocka_unit_test(a_primary_is_asked_last),
         cmocka_unit_test(the_rate_is_kept),
+        cmocka_unit_test(an_entry_that_comes_twice_is_applied_once),
+        cmocka_unit_test(a_disk_with_too_little_room_makes_no_copies),
         cmocka_unit_test(a_stop_ends_what_is_being_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
