@@ -1,0 +1,103 @@
+"""The port where servers meet: strangers there are turned away, and disturb nobody."""
+
+import json
+import socket
+import ssl
+import threading
+import time
+
+from cluster_server import Cluster
+from shop_server import checkout_body, payment_body
+
+ITEM = "harrow-mug~chalk-350-ml"
+
+
+def buy(client):
+    code, checkout = client.call("POST", "/checkout-sessions", checkout_body({ITEM: 1}))
+    assert code in (200, 201), (code, checkout)
+    code, done = client.call("POST", f"/checkout-sessions/{checkout['id']}/complete",
+                             payment_body())
+    assert code == 200 and done["status"] == "completed", (code, done)
+
+
+def peer_address(cluster, server):
+    file = cluster.server_dir(server) / "cluster" / "cluster.json"
+    host, port = json.loads(file.read_text())["address"].rsplit(":", 1)
+    return host, int(port)
+
+
+def cost(pid):
+    """(threads, KiB of memory) of a process."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        rows = dict(line.split(":", 1) for line in file)
+    return int(rows["Threads"]), int(rows["VmRSS"].split()[0])
+
+
+class Strangers:
+    """Come all the time, each in its own way, and stay as long as they are let."""
+
+    def __init__(self, address):
+        self.address = address
+        self.over = threading.Event()
+        self.came = self.answered = 0
+        self.thread = threading.Thread(target=self.come, daemon=True)
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.tls.check_hostname = False
+        self.tls.verify_mode = ssl.CERT_NONE
+
+    def greet_without_certificate(self, connection):
+        """A frame that says it is 4 MiB long, from one who shows no certificate."""
+        connection.settimeout(0.5)
+        with self.tls.wrap_socket(connection) as session:
+            session.sendall(b"\0\0\x40\0\1\0\0\0" + bytes(4096))
+            self.answered += session.recv(100) != b""
+
+    def come(self):
+        waiting = []
+        while not self.over.is_set():
+            try:
+                connection = socket.create_connection(self.address, 1)
+                self.came += 1
+                if self.came % 4 == 0:
+                    connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                elif self.came % 10 == 1:
+                    self.greet_without_certificate(connection)
+                waiting.append(connection)
+            except OSError:  # turned away
+                pass
+            if len(waiting) > 200:
+                waiting.pop(0).close()
+            time.sleep(0.005)
+        for connection in waiting:
+            connection.close()
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join(10)
+
+
+def test_strangers_disturb_no_server_and_no_shopper(tmp_path):
+    with Cluster(tmp_path) as cluster:
+        primary, other = cluster.primary(), cluster.secondary()
+        pid = cluster.pid(primary)
+        threads, memory = cost(pid)
+        most_threads = 0
+        with Strangers(peer_address(cluster, primary)) as strangers:
+            # A server that has to come back through the same door, past the crowd.
+            cluster.kill_server(other)
+            end = time.monotonic() + 30
+            while strangers.came < 300:
+                assert time.monotonic() < end
+                buy(cluster.client(primary))
+                most_threads = max(most_threads, cost(pid)[0])
+            cluster.wait_all_up(20)
+            assert strangers.answered == 0
+        assert cluster.pid(primary) == pid and cluster.primary() == primary
+        assert most_threads <= threads + 45  # 32 who shake hands, and a few of the server's own
+        assert cost(pid)[1] < memory + 64 * 1024
+        # What they did is said, and not for each.
+        assert 1 <= cluster.log.read_text().count("turned away") <= 12
