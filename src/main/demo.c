@@ -204,9 +204,12 @@ static void drop_server(struct demo *demo, const struct errand *errand)
             continue;
         end_child(&demo->children[i]);
         demo_say("server %llu is not of the cluster any more", (unsigned long long)errand->id);
-        if (errand->remove_data)
+        if (errand->remove_data) {
             nftw(demo->plan.servers[i].dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-        demo_plan_drop(&demo->plan, i);
+            demo_plan_drop(&demo->plan, i);
+        } else {
+            demo_plan_retire(&demo->plan, i);
+        }
         memmove(&demo->children[i], &demo->children[i + 1],
                 (demo->plan.count - i) * sizeof demo->children[0]);
         demo->children[demo->plan.count] = (struct demo_child){0};

@@ -23,8 +23,7 @@ static bool is_planned(const struct demo_plan *plan, const char *address)
 {
     for (unsigned i = 0; i < plan->count; i++)
         /* ADDRESS may be the place in the plan that is being filled in. */
-        if ((plan->servers[i].listen != address &&
-             strcmp(plan->servers[i].listen, address) == 0) ||
+        if ((plan->servers[i].listen != address && strcmp(plan->servers[i].listen, address) == 0) ||
             (plan->servers[i].peer_listen != address &&
              strcmp(plan->servers[i].peer_listen, address) == 0))
             return true;
@@ -174,7 +173,13 @@ static int move_lone_server(struct demo_plan *plan, struct failure *failure)
     int err = file_join(from, plan->dir, "shop.db", failure);
     if (err || access(from, F_OK))
         return err;
-    err = file_join(first, plan->dir, "server-1", failure);
+    err = file_join(to, plan->dir, "demo.json", failure);
+    if (!err && access(to, F_OK) == 0)
+        return fail(failure, ERR_EXISTS,
+                    "%s holds a demo's servers and beside them another shop (shop.db); move one of "
+                    "the two elsewhere",
+                    plan->dir);
+    err = err ? err : file_join(first, plan->dir, "server-1", failure);
     err = err ? err : file_make_dir(first, 0700, NULL, failure);
     for (unsigned i = 0; !err && i < sizeof server_files / sizeof server_files[0]; i++) {
         err = file_join(from, plan->dir, server_files[i], failure);
@@ -258,6 +263,17 @@ void demo_plan_drop(struct demo_plan *plan, unsigned at)
     plan->count--;
     memmove(&plan->servers[at], &plan->servers[at + 1],
             (plan->count - at) * sizeof plan->servers[0]);
+}
+
+void demo_plan_retire(struct demo_plan *plan, unsigned at)
+{
+    char name[32], to[FILE_PATH];
+    const struct demo_server *server = &plan->servers[at];
+    snprintf(name, sizeof name, "removed-%llu", (unsigned long long)server->id);
+    if (file_join(to, plan->dir, name, NULL) == 0)
+        (void)rename(server->dir, to);
+    demo_plan_drop(plan, at);
+    plan->wanted = plan->count;
 }
 
 /* COUNT new servers, all of which begin together. */

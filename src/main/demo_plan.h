@@ -42,6 +42,8 @@ void demo_plan_close(struct demo_plan *plan);
 int demo_plan_add(struct demo_plan *plan, uint64_t id, struct failure *failure);
 /* Forgets server AT. */
 void demo_plan_drop(struct demo_plan *plan, unsigned at);
+/* As well, and for good: it left the cluster. Its data stay, as DIR/removed-ID. */
+void demo_plan_retire(struct demo_plan *plan, unsigned at);
 
 /* An address on HOST that nobody listens at, and none of the plan's servers will. */
 int demo_plan_address(const struct demo_plan *plan, const char *host, char *out, size_t size,

@@ -88,13 +88,14 @@ const struct program_command command_init = {
 
 struct join_flags {
     char dir[OPTION_TEXT_SIZE], peer_listen[OPTION_TEXT_SIZE], peer_address[OPTION_TEXT_SIZE];
+    bool token; /* never set: see take_token */
 };
 
 #undef AT
 #define AT(field) offsetof(struct join_flags, field)
-/* --token is longer than an option's text, and is taken out before. */
+/* A token may be longer than an option's text, so it is taken out of the words before. */
 static const struct option_row join_rows[] = {
-    {"token", OPTION_SWITCH, AT(dir), NULL, 0, 0, NULL, NULL,
+    {"token", OPTION_SWITCH, AT(token), NULL, 0, 0, NULL, NULL,
      "TOKEN: what `stoa token` printed; - reads it from standard input"},
     {"dir", OPTION_TEXT, AT(dir), "data", 0, 0, NULL, "DIR",
      "the new server's data directory, empty or not there yet"},

@@ -206,6 +206,13 @@ static int wait_replica(struct server *server, uint64_t *next_ns, struct failure
     return ERR_BUSY;
 }
 
+/* Another primary came, or most of the servers went: it is done again, by whoever is primary then.
+ */
+static bool is_passing(int err)
+{
+    return err == ERR_NOPRIMARY || err == ERR_TIMEOUT || err == ERR_BUSY || err == ERR_UNKNOWN_FATE;
+}
+
 static void pause_shortly(void)
 {
     nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * (long)MS_NS}, NULL);
@@ -229,8 +236,11 @@ int opening_wait(struct server *server, struct failure *failure)
         }
         if (is_opened(server, failure, &err) || err)
             return err;
-        if (order_is_primary(replica_order(server->replica), NULL))
-            return open_shop(server, failure);
+        if (order_is_primary(replica_order(server->replica), NULL)) {
+            err = open_shop(server, failure);
+            if (!is_passing(err))
+                return err;
+        }
         say_waiting(server, &next_ns, "the primary is putting the new shop in order");
         pause_shortly();
     }

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "main/again.h"
+#include "main/file.h"
 #include "main/machine.h"
 #include "replica/copy.h"
 #include "web/cache.h"
@@ -126,11 +127,25 @@ static int start_settle(struct server *server, struct failure *failure)
     return settle_start(&config, &server->settle, failure);
 }
 
+/* A shop of its own beside a demo's servers would be taken for one that is to become theirs. */
+static int refuse_demo(const char *dir, struct failure *failure)
+{
+    char path[FILE_PATH];
+    int err = file_join(path, dir, "demo.json", failure);
+    if (err || access(path, F_OK))
+        return err;
+    return fail(failure, ERR_STATE,
+                "%s belongs to a demo of several servers: run them by `stoa demo --dir %s`, or one "
+                "by `stoa serve --dir %s/server-1`",
+                dir, dir, dir);
+}
+
 int server_open(struct server *server, const struct settings *settings, struct failure *failure)
 {
     *server = (struct server){.settings = settings, .dir.lock = -1};
     server->log = (struct log){STDERR_FILENO, level_of(settings->log_level)};
-    int err = datadir_open(settings->dir, &server->dir, failure);
+    int err = refuse_demo(settings->dir, failure);
+    err = err ? err : datadir_open(settings->dir, &server->dir, failure);
     err = err ? err : open_cluster(server, failure);
     err = err ? err : fetch_copy(server, failure);
     err = err ? err : open_shop(server, failure);

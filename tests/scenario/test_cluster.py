@@ -181,6 +181,31 @@ def test_commands_find_a_demos_servers(tmp_path):
         assert again.returncode == 1 and "is in use" in again.stderr
 
 
+def test_a_server_that_was_removed_is_dropped_by_its_demo(tmp_path):
+    with Cluster(tmp_path) as cluster:
+        wait_until(lambda: voters(cluster) == 3, 20, "three servers to vote")
+        server = cluster.secondary()
+        pid = cluster.view()[server]["pid"]
+        done = run("remove", str(server), "--dir", str(cluster.dir))
+        assert done.returncode == 0, done.stderr
+        wait_dead(pid, 20)
+        wait_until(lambda: (cluster.dir / f"removed-{server}").exists(), 10, "its retirement")
+        buy(cluster.client(cluster.primary()))
+        cluster.stop()
+    with Cluster(tmp_path, servers=None) as cluster:
+        assert len(cluster.view()) == 2
+
+
+def test_no_second_shop_is_made_beside_a_demos_servers(tmp_path):
+    with Cluster(tmp_path) as cluster:
+        cluster.stop()
+    for command in ("serve", "import"):
+        words = [command, "--dir", str(cluster.dir)]
+        done = run(*words, *(["/dev/null"] if command == "import" else []))
+        assert done.returncode == 1 and "belongs to a demo" in done.stderr, done.stderr
+    assert not (cluster.dir / "shop.db").exists()
+
+
 def test_a_demo_of_nonsense_is_refused(tmp_path):
     folder = ("--dir", str(tmp_path / "shop"))
     for words, what in ((("--servers", "0"), "from 1 to 9"), (("--servers", "10"), "from 1 to 9"),
