@@ -331,6 +331,99 @@ static void messages_that_would_do_harm_now_are_dropped(void **state)
     scene->put_request->cb(scene->put_request, 0);
 }
 
+/* ---- A database that is ahead of its log ---- */
+
+static int below_load(struct raft_io *raft, raft_term *term, raft_id *voted_for,
+                      struct raft_snapshot **snapshot, raft_index *start,
+                      struct raft_entry **entries, size_t *count)
+{
+    (void)raft;
+    *term = *voted_for = 0;
+    *snapshot = NULL;
+    *entries = NULL;
+    *start = 51; /* a log that ends at entry 50 */
+    *count = 0;
+    return 0;
+}
+
+static int load(struct scene *scene)
+{
+    raft_term term;
+    raft_id voted_for;
+    struct raft_snapshot *snapshot;
+    raft_index start;
+    struct raft_entry *entries;
+    size_t count;
+    return scene->io.raft.load(&scene->io.raft, &term, &voted_for, &snapshot, &start, &entries,
+                               &count);
+}
+
+static unsigned sent;
+
+static int scene_send(void *context, const struct raft_message *message)
+{
+    (void)context, (void)message;
+    sent++;
+    return 0;
+}
+
+static void told(struct raft_io_send *request, int status)
+{
+    (void)request, (void)status;
+}
+
+static void ask_for_vote(struct scene *scene, uint64_t last)
+{
+    struct raft_message message = {.type = RAFT_REQUEST_VOTE};
+    message.request_vote.last_log_index = last;
+    scene->receive(&scene->io.raft, &message);
+}
+
+static void stand(struct scene *scene)
+{
+    struct raft_message message = {.type = RAFT_REQUEST_VOTE};
+    struct raft_io_send request;
+    scene->io.raft.send(&scene->io.raft, &request, &message, told);
+}
+
+static void one_alone_whose_log_lost_its_end_is_refused(void **state)
+{
+    struct scene *scene = *state;
+    scene->io.inner.load = below_load;
+    scene->io.config.applied = 50;
+    assert_int_equal(load(scene), 0);
+    scene->io.config.applied = 60;
+    assert_int_equal(load(scene), RAFT_CORRUPT);
+    assert_non_null(strstr(scene->io.load_failure.text, "entry 60"));
+}
+
+static void one_of_several_waits_with_votes_until_its_log_has_what_it_has(void **state)
+{
+    struct scene *scene = *state;
+    struct raft_io *raft = &scene->io.raft;
+    scene->io.inner.load = below_load;
+    scene->io.config.applied = 60;
+    scene->io.config.several = true;
+    scene->io.config.send = scene_send;
+    assert_int_equal(load(scene), 0);
+    assert_int_equal(raft->start(raft, 100, NULL, took), 0);
+    ask_for_vote(scene, 59);
+    assert_int_equal(scene->received, 0);
+    ask_for_vote(scene, 60); /* that one has all that we have */
+    assert_int_equal(scene->received, 1);
+    sent = 0;
+    stand(scene);
+    assert_int_equal(sent, 0);
+    io_log_reaches(&scene->io, 59);
+    stand(scene);
+    assert_int_equal(sent, 0);
+    io_log_reaches(&scene->io, 60);
+    stand(scene);
+    assert_int_equal(sent, 1);
+    ask_for_vote(scene, 12); /* libraft decides again */
+    assert_int_equal(scene->received, 2);
+}
+
 int main(void)
 {
 #define IN_SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -342,6 +435,8 @@ int main(void)
         IN_SCENE(closing_cancels_a_snapshot_that_waits),
         IN_SCENE(a_snapshot_that_cannot_be_written_is_fatal),
         IN_SCENE(messages_that_would_do_harm_now_are_dropped),
+        IN_SCENE(one_alone_whose_log_lost_its_end_is_refused),
+        IN_SCENE(one_of_several_waits_with_votes_until_its_log_has_what_it_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
