@@ -67,7 +67,7 @@ class Strangers:
                 pass
             if len(waiting) > 200:
                 waiting.pop(0).close()
-            time.sleep(0.005)
+            self.over.wait(0.005)
         for connection in waiting:
             connection.close()
 

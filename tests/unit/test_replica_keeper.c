@@ -110,6 +110,28 @@ static void a_voter_that_stays_away_is_replaced_for_good(void **state)
     close_cluster(&cluster);
 }
 
+/* Without a command of anybody: what former terms left is committed, and changes may follow. */
+static void a_new_primary_commits_an_entry_of_its_own(void **state)
+{
+    struct cluster cluster;
+    struct order_status_report before, after;
+    (void)state;
+    open_quick_cluster(&cluster, 3);
+    unsigned first = primary_of(&cluster);
+    assert_int_equal(server_add(&cluster.members[first].server, 0), 0);
+    order_report(cluster.members[first].server.order, &before);
+    stop(&cluster, first);
+    unsigned second = primary_of(&cluster);
+    uint64_t deadline = within_ms(PATIENCE_MS);
+    do {
+        order_report(cluster.members[second].server.order, &after);
+        assert_true(clock_mono_ns() < deadline);
+        usleep(1000);
+    } while (after.last_index <= before.last_index);
+    assert_true(after.term > before.term);
+    close_cluster(&cluster);
+}
+
 static void four_founders_become_three_voters_and_a_standby(void **state)
 {
     struct cluster cluster;
@@ -151,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_server_grows_to_three_that_survive_a_death),
         cmocka_unit_test(a_voter_that_stays_away_is_replaced_for_good),
+        cmocka_unit_test(a_new_primary_commits_an_entry_of_its_own),
         cmocka_unit_test(four_founders_become_three_voters_and_a_standby),
         cmocka_unit_test(the_preferred_server_is_primary_again_when_it_is_back),
     };
