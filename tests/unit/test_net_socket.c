@@ -1,5 +1,7 @@
 #include "net/socket.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -113,6 +115,44 @@ static void a_connection_comes_about_or_says_why_not(void **state)
     }
 }
 
+static int option(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof value;
+    assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
+static void a_patient_socket_notices_who_is_gone(void **state)
+{
+    (void)state;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    socket_set_patience(fd, 1234);
+    assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 1);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 1234);
+    close(fd);
+}
+
+static void all_addresses_of_a_host_are_found_up_to_a_bound(void **state)
+{
+    (void)state;
+    struct endpoint found[8];
+    unsigned count;
+    assert_int_equal(endpoint_resolve_all(STR("127.0.0.1:7000"), false, found, 8, &count, NULL), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(endpoint_port(&found[0]), 7000);
+    assert_int_equal(endpoint_resolve_all(STR("localhost:7000"), false, found, 8, &count, NULL), 0);
+    assert_true(count >= 1 && count <= 8);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(endpoint_port(&found[i]), 7000);
+    assert_int_equal(endpoint_resolve_all(STR("localhost:7000"), false, found, 1, &count, NULL), 0);
+    assert_int_equal(count, 1);
+    assert_int_not_equal(endpoint_resolve_all(STR("localhost"), false, found, 8, &count, NULL), 0);
+    assert_int_equal(count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +161,8 @@ int main(void)
         cmocka_unit_test(an_address_is_written_as_it_was_read),
         cmocka_unit_test(a_taken_port_is_refused_with_advice),
         cmocka_unit_test(a_connection_comes_about_or_says_why_not),
+        cmocka_unit_test(a_patient_socket_notices_who_is_gone),
+        cmocka_unit_test(all_addresses_of_a_host_are_found_up_to_a_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
