@@ -165,7 +165,7 @@ static uint64_t count_expirable(struct reader *reader, int64_t now_ms)
         "    LIMIT 10000))"
         " + (SELECT count(*) FROM (SELECT time_ms FROM idempotency ORDER BY seq LIMIT 10000)"
         "    WHERE time_ms <= ?1 - 86400000)"
-        " + (SELECT count(*) FROM (SELECT time_ms FROM operation ORDER BY seq LIMIT 10000)"
+        " + (SELECT count(*) FROM (SELECT time_ms FROM operation ORDER BY id LIMIT 10000)"
         "    WHERE time_ms <= ?1 - 3600000)"
         " + (SELECT count(*) FROM import WHERE chunks = 0 AND started_ms <= ?1 - 86400000)");
     stmt_bind_i64(row, 1, now_ms);

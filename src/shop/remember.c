@@ -62,8 +62,30 @@ void remember_idempotent(struct apply *apply, struct str record)
     stmt_run(row);
 }
 
+static void write_operation(struct apply *apply, struct str record)
+{
+    struct stmt *row =
+        db_stmt(apply->db, "UPDATE operation SET time_ms = ?2, result = ?3 WHERE id = ?1");
+    stmt_bind_id(row, 1, apply->command->operation);
+    stmt_bind_i64(row, 2, apply->now);
+    stmt_bind_blob(row, 3, record);
+    stmt_run(row);
+}
+
+/* Most are new: their row is written at once, which finds that out by the way. */
+static bool is_new_operation(struct apply *apply)
+{
+    struct stmt *row = db_stmt(apply->db, "INSERT INTO operation (id, time_ms, result)"
+                                          " VALUES (?, ?, x'') ON CONFLICT (id) DO NOTHING");
+    stmt_bind_id(row, 1, apply->command->operation);
+    stmt_bind_i64(row, 2, apply->now);
+    return stmt_run(row) || db_changed_rows(apply->db) > 0;
+}
+
 enum recalled recall_operation(struct apply *apply, struct buf *out)
 {
+    if (is_new_operation(apply))
+        return RECALL_NONE;
     struct stmt *row = db_stmt(apply->db, "SELECT result, time_ms FROM operation WHERE id = ?");
     stmt_bind_id(row, 1, apply->command->operation);
     if (stmt_next(row))
@@ -77,17 +99,15 @@ enum recalled recall_operation(struct apply *apply, struct buf *out)
     stmt_done(row);
     if (out->failed)
         db_fail_memory(apply->db);
+    if (recalled == RECALL_NONE) /* past its time, but not yet swept away */
+        write_operation(apply, STR(""));
     return recalled;
 }
 
 void remember_operation(struct apply *apply, struct str record)
 {
-    struct stmt *row = db_stmt(apply->db, "INSERT OR REPLACE INTO operation (id, time_ms, result)"
-                                          " VALUES (?, ?, ?)");
-    stmt_bind_id(row, 1, apply->command->operation);
-    stmt_bind_i64(row, 2, apply->now);
-    stmt_bind_blob(row, 3, record);
-    stmt_run(row);
+    if (record.len > 0) /* else it is there as recall_operation wrote it */
+        write_operation(apply, record);
 }
 
 /* ---- Forgetting ---- */
@@ -99,16 +119,16 @@ static uint64_t run_counted(struct apply *apply, struct stmt *row, int64_t befor
     return stmt_run(row) ? 0 : db_changed_rows(apply->db);
 }
 
-/* Rows were made in the order of time, so the oldest are the first: only LIMIT rows are
- * looked at. */
+/* Rows were made in the order of time, or have ids in the order of time, so the oldest are the
+ * first: only LIMIT rows are looked at. */
 int expire_idempotency(struct apply *apply, uint64_t limit, uint64_t *removed)
 {
     static const char keys[] =
         "DELETE FROM idempotency WHERE seq <= (SELECT max(seq) FROM"
         " (SELECT seq, time_ms FROM idempotency ORDER BY seq LIMIT ?2) WHERE time_ms <= ?1)";
     static const char operations[] =
-        "DELETE FROM operation WHERE seq <= (SELECT max(seq) FROM"
-        " (SELECT seq, time_ms FROM operation ORDER BY seq LIMIT ?2) WHERE time_ms <= ?1)";
+        "DELETE FROM operation WHERE id IN (SELECT id FROM"
+        " (SELECT id, time_ms FROM operation ORDER BY id LIMIT ?2) WHERE time_ms <= ?1)";
     uint64_t done =
         run_counted(apply, db_stmt(apply->db, keys), apply->now - IDEMPOTENCY_MS, limit);
     done +=

@@ -17,6 +17,8 @@ enum recalled {
     RECALL_DONE, /* its result was appended to OUT */
     RECALL_SHOW, /* it was applied; the answer is what it is about, as that is now */
 };
+/* Asks, and remembers that it was asked: whoever is told RECALL_NONE goes on with the command, and
+ * its answer is what it is about unless remember_operation says otherwise. */
 enum recalled recall_operation(struct apply *apply, struct buf *out);
 /* RECORD empty: the answer is to be what it is about. */
 void remember_operation(struct apply *apply, struct str record);

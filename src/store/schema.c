@@ -112,9 +112,15 @@ static const char tables[] =
     "  sequence INTEGER NOT NULL, products BLOB NOT NULL);"
     "CREATE UNIQUE INDEX import_chunk_place ON import_chunk (import_id, sequence);";
 
-/* What version 2 added: few things of the cluster itself (shop/registry.c). */
-static const char registry[] =
-    "CREATE TABLE registry (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;";
+/* What version 2 added: few things of the cluster itself (shop/registry.c); and operations, of
+ * which there is one for each change of a cart, are in one tree by their time-ordered ids. */
+static const char version_2[] =
+    "CREATE TABLE registry (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE operation_by_id (id BLOB PRIMARY KEY, time_ms INTEGER NOT NULL,"
+    "  result BLOB NOT NULL) WITHOUT ROWID;"
+    "INSERT INTO operation_by_id SELECT id, time_ms, result FROM operation;"
+    "DROP TABLE operation;"
+    "ALTER TABLE operation_by_id RENAME TO operation;";
 
 static int read_pragma(struct db *db, const char *sql, int64_t *value)
 {
@@ -137,7 +143,7 @@ static int make_tables(struct db *db, int64_t from)
     if (from < 1)
         db_exec(db, tables);
     if (from < 2)
-        db_exec(db, registry);
+        db_exec(db, version_2);
     db_exec(db, marks);
     return db_commit(db);
 }
