@@ -91,17 +91,23 @@ static void convene(struct membership *membership, const struct membership_view 
 
 /* ---- What a rule asks ---- */
 
+static struct member_history *history(const struct council *council, unsigned i)
+{
+    CHECK(i < council->view->count && council->seen[i]);
+    return council->seen[i];
+}
+
 /* Healthy for so long that it may be relied on. */
 static bool is_steady(const struct council *council, unsigned i)
 {
-    const struct member_history *seen = council->seen[i];
+    const struct member_history *seen = history(council, i);
     return seen->caught_up &&
            council->view->now_ms - seen->caught_up_ms >= council->view->steady_ms;
 }
 
 static bool is_lost(const struct council *council, unsigned i)
 {
-    const struct member_history *seen = council->seen[i];
+    const struct member_history *seen = history(council, i);
     return seen->down && council->view->now_ms - seen->down_ms >= council->view->replace_ms;
 }
 
@@ -117,7 +123,7 @@ static bool is_majority(unsigned up, unsigned voters)
 
 static unsigned long long seconds_down(const struct council *council, unsigned i)
 {
-    return (council->view->now_ms - council->seen[i]->down_ms) / 1000;
+    return (council->view->now_ms - history(council, i)->down_ms) / 1000;
 }
 
 /* The standby that should be given a vote next; COUNT for none. *CANDIDATES: how many could. */
@@ -128,12 +134,12 @@ static unsigned best_candidate(const struct council *council, unsigned *candidat
     *candidates = 0;
     for (unsigned i = 0; i < view->count; i++) {
         if (view->members[i].role != MEMBER_STANDBY || !is_steady(council, i) ||
-            council->seen[i]->tried)
+            history(council, i)->tried)
             continue;
         ++*candidates;
         bool better = best == view->count || is_preferred(council, i) ||
                       (!is_preferred(council, best) &&
-                       council->seen[i]->caught_up_ms < council->seen[best]->caught_up_ms);
+                       history(council, i)->caught_up_ms < history(council, best)->caught_up_ms);
         if (better)
             best = i;
     }
@@ -147,7 +153,8 @@ static unsigned most_lost(const struct council *council)
     unsigned worst = view->count;
     for (unsigned i = 0; i < view->count; i++)
         if (view->members[i].role == MEMBER_VOTER && is_lost(council, i) &&
-            (worst == view->count || council->seen[i]->down_ms < council->seen[worst]->down_ms))
+            (worst == view->count ||
+             history(council, i)->down_ms < history(council, worst)->down_ms))
             worst = i;
     return worst;
 }
@@ -156,7 +163,7 @@ static unsigned most_lost(const struct council *council)
 static bool is_worse(const struct council *council, unsigned a, unsigned b)
 {
     const struct member_view *members = council->view->members;
-    const struct member_history *one = council->seen[a], *other = council->seen[b];
+    const struct member_history *one = history(council, a), *other = history(council, b);
     if (one->down != other->down)
         return one->down;
     if (one->down)
@@ -175,7 +182,7 @@ static unsigned least_needed(const struct council *council)
         if (member->role != MEMBER_VOTER || member->id == view->primary)
             continue;
         /* The preferred one only when it is down. */
-        if (is_preferred(council, i) && !council->seen[i]->down)
+        if (is_preferred(council, i) && !history(council, i)->down)
             continue;
         if (worst == view->count || is_worse(council, i, worst))
             worst = i;
@@ -198,8 +205,8 @@ static void decide(const struct council *council, struct membership_change *chan
     change->action = action;
     change->id = council->view->members[i].id;
     change->role = role;
-    council->seen[i]->tried = true;
-    council->seen[i]->tried_ms = council->view->now_ms;
+    history(council, i)->tried = true;
+    history(council, i)->tried_ms = council->view->now_ms;
 }
 
 /* ---- The rules: each decides, or leaves it to the next ---- */
@@ -208,7 +215,7 @@ static void send_log_to_spares(const struct council *council, struct membership_
 {
     for (unsigned i = 0; i < council->view->count; i++) {
         const struct member_view *member = &council->view->members[i];
-        if (member->role == MEMBER_SPARE && member->up && !council->seen[i]->tried) {
+        if (member->role == MEMBER_SPARE && member->up && !history(council, i)->tried) {
             decide(council, change, MEMBERSHIP_ASSIGN, i, MEMBER_STANDBY,
                    "server %llu is there and gets the log from now on",
                    (unsigned long long)member->id);
@@ -243,7 +250,7 @@ static void take_vote(const struct council *council, struct membership_change *c
 {
     const struct membership_view *view = council->view;
     unsigned worst = least_needed(council);
-    if (worst == view->count || council->seen[worst]->tried)
+    if (worst == view->count || history(council, worst)->tried)
         return;
     /* One of four that is lost makes a majority harder to reach, not easier. */
     bool burden = council->voters > 2 && council->voters % 2 == 0 && is_lost(council, worst);
@@ -253,7 +260,7 @@ static void take_vote(const struct council *council, struct membership_change *c
     if (!is_majority(up, council->voters - 1))
         return;
     unsigned long long id = view->members[worst].id;
-    if (council->seen[worst]->down)
+    if (history(council, worst)->down)
         decide(council, change, MEMBERSHIP_ASSIGN, worst, MEMBER_STANDBY,
                "server %llu has been down for %llu s and loses its vote", id,
                seconds_down(council, worst));
@@ -270,7 +277,7 @@ static void return_to_preferred(const struct council *council, struct membership
         return;
     for (unsigned i = 0; i < view->count; i++)
         if (is_preferred(council, i) && view->members[i].role == MEMBER_VOTER &&
-            is_steady(council, i) && !council->seen[i]->tried)
+            is_steady(council, i) && !history(council, i)->tried)
             decide(council, change, MEMBERSHIP_HANDOVER, i, MEMBER_VOTER,
                    "server %llu shall be primary, and has been healthy for %u s",
                    (unsigned long long)view->preferred, view->steady_ms / 1000);
