@@ -1,3 +1,5 @@
+#include "main/bench.h"
+
 #include "base/check.h"
 #include "bench/disk.h"
 #include "bench/load.h"
@@ -6,15 +8,8 @@
 
 #include <curl/curl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
-
-struct bench_flags {
-    char dir[OPTION_TEXT_SIZE], header[OPTION_TEXT_SIZE];
-    char cdf[OPTION_TEXT_SIZE], svg[OPTION_TEXT_SIZE];
-    uint64_t connections, streams, threads, rate, items, lines, seed;
-    uint64_t duration_ms, warm_up_ms;
-    bool http2, json, hot;
-};
 
 #define AT(field) offsetof(struct bench_flags, field)
 static const struct option_row rows[] = {
@@ -32,14 +27,20 @@ static const struct option_row rows[] = {
     {"streams", OPTION_COUNT, AT(streams), "1", 1, 64, NULL, "N",
      "visitors on each HTTP/2 connection"},
     {"dir", OPTION_TEXT, AT(dir), "data", 0, 0, NULL, "DIR",
-     "cart, buy: the running shop's data directory; disk: what to measure"},
+     "cart, buy: the running shop's data directory; disk: what to measure; order, failover: where "
+     "to make three servers for the while"},
     {"items", OPTION_COUNT, AT(items), "1000", 1, 100000, NULL, "N",
-     "cart, buy: products made for it"},
+     "cart, buy, order: products made for it"},
     {"lines", OPTION_COUNT, AT(lines), "1", 1, 100, NULL, "N", "cart, buy: lines of each cart"},
     {"hot", OPTION_SWITCH, AT(hot), NULL, 0, 0, NULL, NULL,
      "cart, buy: everybody wants the same product"},
     {"header", OPTION_TEXT, AT(header), NULL, 0, 0, NULL, "LINE",
      "http: one more header, as in \"Accept-Encoding: gzip\""},
+    {"ready", OPTION_COUNT, AT(ready), "100000", 100, 10000000, NULL, "N",
+     "order buy: checkouts made before it begins"},
+    {"rounds", OPTION_COUNT, AT(rounds), "50", 1, 100000, NULL, "N", "failover: of each kind"},
+    {"also", OPTION_LIST, AT(also), NULL, 0, 0, NULL, "DIR",
+     "cart, buy: data directory of another of the cluster's servers, which takes its share"},
     {"seed", OPTION_COUNT, AT(seed), "1", 0, 0, NULL, "N", "of the random numbers"},
     {"cdf", OPTION_TEXT, AT(cdf), NULL, 0, 0, NULL, "FILE", "write the latencies' CDF as CSV"},
     {"svg", OPTION_TEXT, AT(svg), NULL, 0, 0, NULL, "FILE", "draw it as SVG"},
@@ -70,6 +71,7 @@ static int run_load(const struct bench_flags *flags, const struct script *script
                     const void *context, const char *url, const char *operation,
                     double fsyncs_per_s, struct failure *failure)
 {
+    struct remote others[OPTION_LIST_MAX];
     struct load_config config = {
         .url = url,
         .script = script,
@@ -83,6 +85,14 @@ static int run_load(const struct bench_flags *flags, const struct script *script
         .rate = (double)flags->rate,
         .seed = flags->seed,
     };
+    for (; config.also_count < flags->also.count; config.also_count++) {
+        unsigned i = config.also_count;
+        int lost = i < LOAD_ALSO_MAX ? remote_find(flags->also.items[i], &others[i], failure)
+                                     : fail(failure, ERR_FULL, "too many servers");
+        if (lost)
+            return lost;
+        config.also[i] = others[i].url;
+    }
     if (config.threads > config.connections)
         config.threads = config.connections;
     struct bench_report *report = calloc(1, sizeof *report);
@@ -225,6 +235,27 @@ static int bench_disk(const struct bench_flags *flags, struct failure *failure)
     return err;
 }
 
+/* ERR_UNSUPPORTED: there is no such bench. */
+static int choose(const struct bench_flags *flags, struct str what, const char *operand,
+                  struct failure *failure)
+{
+    if (str_eq(what, STR("http")))
+        return bench_http(flags, operand, failure);
+    if (str_eq(what, STR("cart")))
+        return bench_shop(flags, &script_cart, failure);
+    if (str_eq(what, STR("buy")))
+        return bench_shop(flags, &script_buy, failure);
+    if (str_eq(what, STR("disk")))
+        return bench_disk(flags, failure);
+    if (str_eq(what, STR("failover")))
+        return bench_failover(flags, failure);
+    if (str_eq(what, STR("order")) && strcmp(operand, "cart") == 0)
+        return bench_order(flags, false, failure);
+    if (str_eq(what, STR("order")) && strcmp(operand, "buy") == 0)
+        return bench_order(flags, true, failure);
+    return ERR_UNSUPPORTED;
+}
+
 static int run_bench(const struct program_command *self, int count, char **words)
 {
     struct bench_flags flags = {0};
@@ -235,32 +266,32 @@ static int run_bench(const struct program_command *self, int count, char **words
     if (option_parse(&table, &flags, count, words, operands, 2, &operand_count, &failure))
         return command_usage_error(self, failure.text);
     struct str what = operand_count ? str_of(operands[0]) : STR("");
-    bool http = str_eq(what, STR("http"));
-    if (operand_count != (http ? 2u : 1u))
-        return command_usage_error(self, "give http URL, cart, buy or disk");
+    bool two = str_eq(what, STR("http")) || str_eq(what, STR("order"));
+    if (operand_count != (two ? 2u : 1u))
+        return command_usage_error(self, "give http URL, cart, buy, disk, order cart, order buy or "
+                                         "failover");
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    int err;
-    if (http)
-        err = bench_http(&flags, operands[1], &failure);
-    else if (str_eq(what, STR("cart")))
-        err = bench_shop(&flags, &script_cart, &failure);
-    else if (str_eq(what, STR("buy")))
-        err = bench_shop(&flags, &script_buy, &failure);
-    else if (str_eq(what, STR("disk")))
-        err = bench_disk(&flags, &failure);
-    else
-        return command_usage_error(self, "there are the benches http URL, cart, buy and disk");
+    int err = choose(&flags, what, operands[1], &failure);
+    if (err == ERR_UNSUPPORTED)
+        return command_usage_error(self, "there are the benches http URL, cart, buy, disk, order "
+                                         "cart, order buy and failover");
     return err ? command_failed(self, failure.text) : EXIT_DONE;
 }
 
 const struct program_command command_bench = {
     "bench",
-    "[options] http URL | cart | buy | disk",
+    "[options] http URL | cart | buy | disk | order cart | order buy | failover",
     "measure a server: throughput and latency under a load",
     "  http URL  GETs of one address, of any HTTP server\n"
     "  cart      shoppers who change their carts, through the public API\n"
     "  buy       shoppers who buy: a checkout made ready, then completed\n"
-    "  disk      durable writes, one after the other, of the disk under --dir\n\n"
+    "  disk      durable writes, one after the other, of the disk under --dir\n"
+    "  order cart, order buy\n"
+    "            the same as commands, without HTTP: three servers with the load inside them, "
+    "made\n"
+    "            for it under --dir\n"
+    "  failover  three servers made for it under --dir: for how long nobody can change anything\n"
+    "            when the primary is killed, hangs, or hands over\n\n"
     "cart and buy put products of their own, named bench-…, into the shop that runs on --dir:\n"
     "give them a shop made for it. Latencies are kept within 0.8 % in a log-linear histogram.",
     &table,

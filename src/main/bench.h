@@ -1,0 +1,26 @@
+/* Bench: what the files of `stoa bench` share. bench.c has the options and the benches of one
+ * server that runs; these make their own servers (bench_trio.h).
+ */
+#ifndef STOA_MAIN_BENCH_H
+#define STOA_MAIN_BENCH_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "main/option.h"
+
+struct bench_flags {
+    char dir[OPTION_TEXT_SIZE], header[OPTION_TEXT_SIZE];
+    char cdf[OPTION_TEXT_SIZE], svg[OPTION_TEXT_SIZE];
+    struct option_list also;
+    uint64_t connections, streams, threads, rate, items, lines, seed, ready, rounds;
+    uint64_t duration_ms, warm_up_ms;
+    bool http2, json, hot;
+};
+
+/* Commands through the order of three servers, without HTTP; BUY: purchases, else carts. */
+int bench_order(const struct bench_flags *flags, bool buy, struct failure *failure);
+
+/* How long nobody can change anything when the primary is killed, hangs, or hands over. */
+int bench_failover(const struct bench_flags *flags, struct failure *failure);
+
+#endif

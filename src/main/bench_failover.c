@@ -1,0 +1,115 @@
+#include "bench/failover.h"
+#include "main/bench.h"
+#include "main/bench_trio.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { READY_MS = 60000 };
+
+static int kill_one(void *context, unsigned which, struct failure *failure)
+{
+    (void)failure;
+    trio_kill(context, which);
+    return 0;
+}
+
+static int start_one(void *context, unsigned which, struct failure *failure)
+{
+    int err = trio_start(context, which, failure);
+    return err ? err : trio_wait_ready(context, which, READY_MS, failure);
+}
+
+static int hang_one(void *context, unsigned which, bool hangs, struct failure *failure)
+{
+    const struct trio *trio = context;
+    if (kill(trio->servers[which].pid, hangs ? SIGSTOP : SIGCONT))
+        return fail_errno(failure, ERR_STATE, "cannot stop server %u", which + 1);
+    return 0;
+}
+
+static void print_times(const char *name, const struct failover_times *times)
+{
+    printf("%s %u times: selling again after median %.0f ms, p90 %.0f, worst %.0f (%llu refused "
+           "meanwhile)\n",
+           name, times->rounds, times->median_ms, times->p90_ms, times->worst_ms,
+           (unsigned long long)times->refused);
+}
+
+static void print_text(const struct failover_report *r)
+{
+    print_times("primary killed (-9)", &r->killed);
+    print_times("primary stopped (hangs)", &r->hanging);
+    printf("planned handover %u times: %llu of %llu changes failed; worst added wait %.1f ms "
+           "(%.1f ms, others: median %.1f, worst %.1f); the handover itself took %.1f ms\n",
+           r->planned.rounds, (unsigned long long)r->planned.failed,
+           (unsigned long long)r->planned.changes, r->planned.worst_added_ms,
+           r->planned.worst_met_ms, r->planned.median_ms, r->planned.worst_ms,
+           r->planned.command_median_ms);
+}
+
+static void json_times(const char *name, const struct failover_times *times)
+{
+    printf("\"%s\":{\"rounds\":%u,\"median_ms\":%.2f,\"p90_ms\":%.2f,\"worst_ms\":%.2f,"
+           "\"refused\":%llu},",
+           name, times->rounds, times->median_ms, times->p90_ms, times->worst_ms,
+           (unsigned long long)times->refused);
+}
+
+static void print_json(const struct failover_report *r)
+{
+    printf("{\"bench\":\"failover\",");
+    json_times("killed", &r->killed);
+    json_times("hanging", &r->hanging);
+    printf("\"planned\":{\"rounds\":%u,\"changes\":%llu,\"failed\":%llu,\"median_ms\":%.2f,"
+           "\"worst_ms\":%.2f,\"worst_met_ms\":%.2f,\"worst_added_ms\":%.2f,"
+           "\"handover_median_ms\":%.2f}}\n",
+           r->planned.rounds, (unsigned long long)r->planned.changes,
+           (unsigned long long)r->planned.failed, r->planned.median_ms, r->planned.worst_ms,
+           r->planned.worst_met_ms, r->planned.worst_added_ms, r->planned.command_median_ms);
+}
+
+/* All three are started before any can be ready. */
+static int start_all(struct trio *trio, struct failure *failure)
+{
+    int err = 0;
+    for (unsigned i = 0; !err && i < TRIO; i++)
+        err = trio_start(trio, i, failure);
+    for (unsigned i = 0; !err && i < TRIO; i++)
+        err = trio_wait_ready(trio, i, READY_MS, failure);
+    return err;
+}
+
+int bench_failover(const struct bench_flags *flags, struct failure *failure)
+{
+    struct trio trio;
+    struct failover_report report;
+    char urls[TRIO][80];
+    int err = trio_found(&trio, flags->dir, failure);
+    if (err)
+        return err;
+    struct failover_cluster cluster = {
+        .context = &trio,
+        .token = trio.token,
+        .item = "harrow-mug",
+        .kill = kill_one,
+        .start = start_one,
+        .hang = hang_one,
+    };
+    for (unsigned i = 0; i < TRIO; i++) {
+        snprintf(urls[i], sizeof urls[i], "http://%s", trio.servers[i].listen);
+        cluster.urls[i] = urls[i];
+    }
+    err = start_all(&trio, failure);
+    err = err ? err : failover_run(&cluster, (unsigned)flags->rounds, &report, failure);
+    trio_remove(&trio);
+    if (err)
+        return err;
+    if (flags->json)
+        print_json(&report);
+    else
+        print_text(&report);
+    return 0;
+}
