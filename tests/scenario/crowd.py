@@ -44,6 +44,7 @@ class Crowd:
         self.errors, self.unknown = [], []
         self.counts = collections.Counter()
         self.halt = threading.Event()
+        self.abandoned = False
         self.members = [Member(self, number, rate / count, seed) for number in range(count)]
 
     def begin(self):
@@ -57,6 +58,14 @@ class Crowd:
             member.join(GIVE_UP + 30)
             assert not member.is_alive(), "a shopper still waits for an answer"
         assert not self.errors, f"{len(self.errors)} errors: {self.errors[:3]}"
+
+    def abandon(self):
+        """The test is over: nobody asks for anything any more."""
+        self.abandoned = True
+        self.halt.set()
+        for member in self.members:
+            if member.ident:
+                member.join(PATIENCE + 10)
 
     def acknowledged(self):
         """{item: units} that were sold."""
@@ -117,7 +126,7 @@ class Member(threading.Thread):
         text = json.dumps(body) if body is not None else None
         server = self.home if self.random.random() < 0.7 else self.random.randrange(3)
         called = time.monotonic()
-        while time.monotonic() < called + GIVE_UP:
+        while time.monotonic() < called + GIVE_UP and not self.crowd.abandoned:
             if self.session and not operator:
                 headers["Stoa-Session"] = self.session
             try:

@@ -32,15 +32,20 @@ class Ward:
         self.crowd = None
 
     def __enter__(self):
-        self.three.start_all()
-        self.three.wait_healthy()
+        try:
+            self.three.start_all()
+            self.three.wait_healthy()
+        except BaseException:
+            self.three.__exit__()
+            raise
         self.crowd = Crowd(self.three.addresses, self.three.token, SPREAD, HOT, count=60, rate=80)
         self.crowd.begin()
         self.wait_for_sales(50)
         return self
 
     def __exit__(self, *_):
-        self.crowd.halt.set()
+        if self.crowd:
+            self.crowd.abandon()
         self.three.__exit__()
 
     def choose(self, role):

@@ -212,7 +212,11 @@ class Three:
         return self.processes[i] is not None and self.processes[i].poll() is None
 
     def __enter__(self):
-        self.start_all()
+        try:
+            self.start_all()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
