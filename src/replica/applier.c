@@ -232,9 +232,15 @@ static void apply_run(struct applier *applier, struct applier_entry *run)
     struct failure failure = {0};
     const struct applier_entry *newest = NULL;
     uint64_t applied = atomic_load(&applier->applied);
+    int64_t time_ms = atomic_load(&applier->applied_time);
     for (struct applier_entry *entry = run; entry != NULL; entry = entry->next) {
         if (!to_be_applied(entry, applied))
             continue;
+        /* Stamps as they are in the log may go back, when the primary changes; those that come
+         * behind a copy are such. */
+        if (entry->time_ms < time_ms)
+            entry->time_ms = time_ms;
+        time_ms = entry->time_ms;
         if (newest == NULL && machine->begin(machine->context, &failure) != 0)
             machine_failed(applier, "beginning with", entry->index, &failure);
         if (entry->first != NULL)
