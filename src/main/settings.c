@@ -70,7 +70,7 @@ static const struct option_row rows[] = {
      "in a cluster: a standby takes the place of a server that is down for so long"},
     {"copy-rate", OPTION_SIZE, AT(copy_rate), "64M", 64 << 10, 1ull << 40, NULL, "SIZE",
      "in a cluster: bytes a second at which a copy is sent to a server that needs one"},
-    {"log-entries", OPTION_COUNT, AT(log_entries), "8192", 16, 1000000, NULL, "N",
+    {"log-entries", OPTION_COUNT, AT(log_entries), "65536", 16, 1000000, NULL, "N",
      "most entries of the log that are kept for a start; a server that lacks more than a quarter "
      "of them is sent a copy"},
     {"log-level", OPTION_CHOICE, AT(log_level), "info", 0, 0, "debug info warn error", "LEVEL",

@@ -1,5 +1,5 @@
 #include "base/clock.h"
-#include "replica/raft_thread.h"
+#include "replica/raft_links.h"
 #include "replica/snapshot.h"
 
 enum {
@@ -8,7 +8,12 @@ enum {
     LOG_BYTES_URGENT = 24 * 1024 * 1024,
     LOG_BYTES_STILL = 1024 * 1024, /* when nothing was appended for */
     STILL_MS = 1000,
-    TRAILING_BYTES = 2 * 1024 * 1024, /* kept below a snapshot, for servers that lag a little */
+    /* Kept below a snapshot. Whoever lacks an entry that is not kept needs a copy of the whole
+     * database, so what a server lacks that is there, or was a minute ago, is kept for it, within
+     * a bound. */
+    TRAILING_BYTES = 2 * 1024 * 1024,
+    TRAILING_BYTES_SEVERAL = 16 * 1024 * 1024, /* for the one that will be primary next */
+    TRAILING_BYTES_LACKED = 64 * 1024 * 1024,
     TRAILING_MIN = 8,
     TRAILING_MAX = 2048,
 };
@@ -34,20 +39,32 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buffer, voi
     return 0;
 }
 
-/* Begins a snapshot: a few bytes that name a state of the database. io.c holds them back
- * until the database has that state on disk. */
-static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *buffers[], unsigned *count)
+/* How many entries are to be kept below the snapshot that begins. */
+static uint64_t trailing_entries(const struct replica *replica)
 {
-    struct replica *replica = fsm->data;
     const struct io *io = &replica->io;
     uint64_t average = io->log_entries == 0 ? 0 : io->log_bytes / io->log_entries;
-    uint64_t trailing = average == 0 ? TRAILING_MAX : TRAILING_BYTES / average;
+    uint64_t bytes = replica->links == NULL ? TRAILING_BYTES : TRAILING_BYTES_SEVERAL;
+    uint64_t trailing = average == 0 ? TRAILING_MAX : bytes / average;
     uint64_t most = replica->config.snapshot_threshold / 4;
     if (most > TRAILING_MAX)
         most = TRAILING_MAX;
     trailing = trailing > most ? most : trailing;
     trailing = trailing < TRAILING_MIN ? TRAILING_MIN : trailing;
-    raft_set_snapshot_trailing(&replica->raft, (unsigned)trailing);
+    uint64_t lacked = replica->links == NULL ? 0 : links_lacked(replica);
+    if (average != 0 && lacked > TRAILING_BYTES_LACKED / average)
+        lacked = TRAILING_BYTES_LACKED / average;
+    if (lacked > replica->config.snapshot_threshold / 4)
+        lacked = replica->config.snapshot_threshold / 4;
+    return lacked > trailing ? lacked : trailing;
+}
+
+/* Begins a snapshot: a few bytes that name a state of the database. io.c holds them back
+ * until the database has that state on disk. */
+static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *buffers[], unsigned *count)
+{
+    struct replica *replica = fsm->data;
+    raft_set_snapshot_trailing(&replica->raft, (unsigned)trailing_entries(replica));
     replica->last_snapshot_ns = clock_mono_ns();
 
     *buffers = raft_malloc(sizeof **buffers);

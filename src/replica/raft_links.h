@@ -111,6 +111,8 @@ void links_free(struct replica *replica);
 void links_turn(struct replica *replica);
 /* io.c's. */
 int links_send(void *replica, const struct raft_message *message);
+/* On the primary: how many committed entries some server lacks that is there, or was just now. */
+uint64_t links_lacked(const struct replica *replica);
 /* The book has changed, or its places: dials, writes it down, tells it. */
 void links_arrange(struct replica *replica);
 

@@ -20,6 +20,7 @@ enum {
     SUCCEED_ELECTION_MS = 150, /* which takes a few writes to the disk, on each side */
     SUCCEED_MS = 1000,         /* then the election timeout has long done it */
     SOON_MS = 2,
+    BACK_MS = 60000, /* who was heard within that may come back, and then lacks this much */
     FRESH_MS = 1000, /* who was heard within that is alive */
 };
 
@@ -145,6 +146,25 @@ void links_succeed(struct replica *replica, uint64_t now_ns)
 }
 
 /* ---- Commits ---- */
+
+uint64_t links_lacked(const struct replica *replica)
+{
+    const struct raft *raft = &replica->raft;
+    uint64_t most = 0, now = clock_mono_ns();
+    for (unsigned i = 0; raft->state == RAFT_LEADER && i < raft->configuration.n; i++) {
+        uint64_t id = raft->configuration.servers[i].id, heard_ns;
+        raft_index has = 0;
+        const struct news *news = links_news_of(replica, id, &heard_ns);
+        if (news == NULL || now - heard_ns > BACK_MS * MS_NS ||
+            raft_match_index(raft, id, &has) != 0)
+            continue;
+        has = news->last_index > has ? news->last_index : has;
+        bool kept = has >= raft->commit_index || guard_term_of(raft, has + 1) != 0;
+        if (kept && raft->commit_index > has && raft->commit_index - has > most)
+            most = raft->commit_index - has;
+    }
+    return most;
+}
 
 static unsigned told_place(struct links *links, uint64_t server)
 {

@@ -34,7 +34,7 @@ static void set_defaults(struct replica_config *config)
     if (config->wait_ms == 0)
         config->wait_ms = ADMISSION_WAIT_MS;
     if (config->snapshot_threshold == 0)
-        config->snapshot_threshold = 8192;
+        config->snapshot_threshold = 65536;
 }
 
 /* ---- The directory ---- */

@@ -50,7 +50,7 @@ struct replica_config {
     uint32_t waiting_max;        /* commands not yet answered, at the most. 0: 65536 */
     uint64_t waiting_bytes_max;  /* 0: 64 MiB */
     uint32_t wait_ms;            /* how long a command may wait; see admission.h. 0: 1000 */
-    uint32_t snapshot_threshold; /* entries between snapshots; 0: 8192 */
+    uint32_t snapshot_threshold; /* entries between snapshots; 0: 65536 */
     const struct log *log;
     /* Called on replica's own threads when it cannot go on (failed write of log, term
      * or vote; the machine failed). Must end the process soon; nothing is answered any
