@@ -77,7 +77,7 @@ enum registry_condition {
 enum idempotency_mode {
     IDEMPOTENCY_NONE,
     IDEMPOTENCY_FULL,  /* look for an earlier result; keep this one */
-    IDEMPOTENCY_CHECK, /* look for an earlier result (first half of completing) */
+    IDEMPOTENCY_CHECK, /* look for an earlier result, keep a refusal (first half of completing) */
     IDEMPOTENCY_KEEP,  /* keep this one (second half) */
 };
 

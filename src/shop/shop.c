@@ -392,6 +392,23 @@ static bool has_operation(const struct command *command)
     return command_once(command->type) && !id_is_zero(command->operation);
 }
 
+/* Whether RESULT is what the key of COMMAND's request was answered. A first half that is refused
+ * is: the same request may still be on its way a second time, through a server that was stopped,
+ * and must not succeed after the shopper was told that it had failed. */
+static bool ends_request(const struct command *command, const struct result *result)
+{
+    switch (command->idempotency) {
+    case IDEMPOTENCY_NONE:
+        return false;
+    case IDEMPOTENCY_CHECK:
+        return result->err != 0;
+    case IDEMPOTENCY_FULL:
+    case IDEMPOTENCY_KEEP:
+        return true;
+    }
+    return false;
+}
+
 /* Appends the result record, and KEEPs it for those who ask again. */
 static int give(struct apply *apply, bool keep, struct buf *out)
 {
@@ -404,7 +421,7 @@ static int give(struct apply *apply, bool keep, struct buf *out)
         return db_fail_memory(apply->db);
     struct str record = str_make(out->at + start, out->len - start);
     const struct command *command = apply->command;
-    if (command->idempotency == IDEMPOTENCY_FULL || command->idempotency == IDEMPOTENCY_KEEP)
+    if (ends_request(command, apply->result))
         remember_idempotent(apply, record);
     if (keep && has_operation(command))
         remember_operation(apply, can_be_shown_again(apply->result) ? STR("") : record);

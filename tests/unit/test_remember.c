@@ -109,6 +109,28 @@ static void completing_checks_in_its_first_half_and_keeps_in_its_second(void **s
     expect_stock(f, "roses", 9, 0, 1);
 }
 
+/* As from a server that was stopped while it had the request, and the shopper went to another. */
+static void a_completion_that_was_refused_does_not_happen_later(void **state)
+{
+    struct fixture *f = *state;
+    checkout_direct(f, test_id(1), "roses", 3, "US");
+    checkout_direct(f, test_id(2), "roses", 9, "US");
+    assert_int_equal(hold(f, test_id(2), -1), 0);
+    struct command first = {.type = COMMAND_CHECKOUT_HOLD,
+                            .complete = {.id = test_id(1), .expected_total = -1}};
+    with_key(&first, 1, 1);
+    first.idempotency = IDEMPOTENCY_CHECK;
+    assert_int_equal(apply_command(f, &first), ERR_SHORT);
+    assert_int_equal(release(f, test_id(2), 1), 0);
+    assert_int_equal(apply_command(f, &first), ERR_SHORT);
+    assert_true(f->result.replayed);
+    expect_stock(f, "roses", 10, 0, 0);
+    with_key(&first, 2, 1); /* pressed again */
+    first.idempotency = IDEMPOTENCY_CHECK;
+    assert_int_equal(apply_command(f, &first), 0);
+    expect_stock(f, "roses", 7, 3, 0);
+}
+
 static void an_operation_happens_once(void **state)
 {
     struct fixture *f = *state;
@@ -157,6 +179,7 @@ int main(void)
         TEST(the_same_key_with_another_body_is_a_conflict),
         TEST(a_key_is_forgotten_after_a_day),
         TEST(completing_checks_in_its_first_half_and_keeps_in_its_second),
+        TEST(a_completion_that_was_refused_does_not_happen_later),
         TEST(an_operation_happens_once),
         TEST(an_operation_is_remembered_for_an_hour_at_least),
     };
