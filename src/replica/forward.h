@@ -32,7 +32,7 @@
 
 enum {
     FORWARD_FRAME_MAX = 256 * 1024,      /* bytes of commands in one frame */
-    FORWARD_FRAMES = 2,                  /* on their way at once */
+    FORWARD_FRAMES = 4,                  /* on their way at once, as many as there are entries */
     FORWARD_IN_FLIGHT = 4 * 1024 * 1024, /* bytes sent and not answered */
     FORWARD_DEADLINE_MS = 10000,         /* of a command, from its submission */
     FORWARD_HOLD_MS = 20, /* before it is asked again who said that it is not the primary */
