@@ -1,13 +1,17 @@
 """A server whose log cannot be caught up gets a copy of the database, while the others sell."""
 
+import contextlib
 import os
 import random
 import re
+import sqlite3
+import time
 import uuid
 
 import pytest
 
-from shop_server import Client, wait_until
+from cluster_server import Cluster
+from shop_server import Client, Shop, wait_until
 from shoppers import Shopper, check_promises
 from test_kill import stock_of
 from three_servers import COUNT, Three
@@ -23,6 +27,15 @@ class Sale:
                          for i in range(count)]
         for shopper in self.shoppers:
             shopper.start()
+
+    @classmethod
+    def of(cls, shoppers):
+        """Of shoppers that were made elsewhere."""
+        sale = cls.__new__(cls)
+        sale.shoppers = shoppers
+        for shopper in shoppers:
+            shopper.start()
+        return sale
 
     def orders(self):
         return sum(len(shopper.orders) for shopper in self.shoppers)
@@ -171,6 +184,90 @@ def test_a_copy_whose_sender_is_killed_is_begun_anew(tmp_path):
         sale.go_on(10)
         sale.end()
         check_all(three, sale)
+
+
+def heavy_shop(folder, size):
+    """The data directory of a shop whose database has SIZE bytes; what it sells."""
+    file, items = stock_of(folder, 1000000)
+    shop = Shop(folder, catalogue=file).start()
+    assert shop.stop() == 0
+    with contextlib.closing(sqlite3.connect(shop.dir / "shop.db", isolation_level=None)) as db:
+        db.execute("PRAGMA synchronous = OFF")
+        db.execute("CREATE TABLE ballast (id INTEGER PRIMARY KEY, bytes BLOB)")
+        for _ in range(size // (100 << 20) or 1):
+            db.execute("INSERT INTO ballast (bytes) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL"
+                       " SELECT i + 1 FROM n WHERE i < ?) SELECT randomblob(1048576) FROM n",
+                       (min(100, size >> 20),))
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return items
+
+
+def rate(sale, seconds):
+    """Orders a second, over SECONDS."""
+    before, begun = sale.orders(), time.monotonic()
+    time.sleep(seconds)  # no wait: the length of the measurement
+    return (sale.orders() - before) / (time.monotonic() - begun)
+
+
+def heavy_copy(tmp_path, size, report):
+    """A server gets a copy of a database of SIZE bytes; the others sell meanwhile."""
+    items = heavy_shop(tmp_path, size)
+    cluster = Cluster(tmp_path, catalogue=None)
+    try:
+        begun = time.monotonic()
+        cluster.start(3600)  # the two new ones get a copy, one after the other
+        report("founded in", time.monotonic() - begun)
+        down = cluster.secondary()
+        selling = [i for i in (1, 2, 3) if i != down]
+        shoppers = [Shopper(cluster.server_address(i), items, i * 10 + n)
+                    for i in selling for n in range(3)]
+        sale = Sale.of(shoppers)
+        sale.go_on(20)
+        before = rate(sale, 10)
+        (cluster.server_dir(down) / "shop.db").unlink()
+        cluster.kill_server(down)
+        begun = time.monotonic()
+        wait_until(lambda: cluster.view()[down]["state"] == "copying", 60, "a copy")
+        during = []
+        while cluster.view()[down]["state"] != "up":
+            during.append(rate(sale, 2))
+            assert time.monotonic() - begun < 3600
+        report("copied in", time.monotonic() - begun)
+        after = rate(sale, 10)
+        sale.end()
+        report("orders/s before", before, "during", sum(during) / len(during), "worst 2 s",
+               min(during), "after", after)
+        assert min(during) > 0, "selling stopped"
+        assert sum(during) / len(during) > before / 3
+        cluster.wait_all_up(60)
+        client = Client(cluster.server_address(down))
+        for shopper in sale.shoppers:
+            check_promises(client, shopper)
+        client.close()
+        assert cluster.stop(60) == 0
+    finally:
+        if cluster.process.poll() is None:
+            cluster.kill()
+    with contextlib.closing(sqlite3.connect(cluster.server_dir(down) / "shop.db")) as db:
+        assert db.execute("SELECT count(*), sum(length(bytes)) FROM ballast").fetchone()[1] \
+            >= size * 0.9
+    wals = [cluster.server_dir(i) / "shop.db-wal" for i in (1, 2, 3)]
+    assert all(not wal.exists() or wal.stat().st_size < 64 << 20 for wal in wals)
+
+
+def say(*words):
+    print(*(f"{w:.1f}" if isinstance(w, float) else w for w in words), flush=True)
+
+
+@pytest.mark.timeout(900)
+def test_a_copy_of_half_a_gigabyte_comes_while_the_others_sell(tmp_path):
+    heavy_copy(tmp_path, 500 << 20, say)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+def test_a_copy_of_five_gigabytes_comes_while_the_others_sell(tmp_path):
+    heavy_copy(tmp_path, 5 << 30, say)
 
 
 @pytest.mark.long
