@@ -149,7 +149,7 @@ struct scene {
     struct tls_context *tls;
     struct proxy proxy;
     bool primary;
-    uint64_t fed;
+    atomic_uint_fast64_t fed;
     pthread_t feeder;
     atomic_bool feeding;
 
