@@ -17,7 +17,7 @@ struct visitor { /* a link on which commands came */
     bool cut;             /* it is to be */
     uint64_t outstanding; /* frames of commands with unanswered ones */
     size_t bytes;         /* of answers */
-    struct chunk *first, **last;
+    struct chunk *first, *newest;
 };
 
 struct guest {
@@ -67,24 +67,25 @@ static void free_chunks(struct chunk *chunk)
 static void drop_answers(struct visitor *visitor)
 {
     free_chunks(visitor->first);
-    visitor->first = NULL;
-    visitor->last = &visitor->first;
+    visitor->first = visitor->newest = NULL;
     visitor->bytes = 0;
 }
 
 static struct chunk *room_for_answers(struct visitor *visitor)
 {
-    struct chunk *newest =
-        visitor->first == NULL ? NULL : CONTAINER_OF(visitor->last, struct chunk, next);
+    struct chunk *newest = visitor->newest;
     if (newest != NULL && newest->bytes.len < GUEST_ANSWERS_FRAME)
         return newest;
-    newest = calloc(1, sizeof *newest);
-    if (newest == NULL)
+    struct chunk *chunk = calloc(1, sizeof *chunk);
+    if (chunk == NULL)
         return NULL;
-    buf_init(&newest->bytes, GUEST_ANSWERS_FRAME + FORWARD_RESULT_MAX + 64);
-    *visitor->last = newest;
-    visitor->last = &newest->next;
-    return newest;
+    buf_init(&chunk->bytes, GUEST_ANSWERS_FRAME + FORWARD_RESULT_MAX + 64);
+    if (newest == NULL)
+        visitor->first = chunk;
+    else
+        newest->next = chunk;
+    visitor->newest = chunk;
+    return chunk;
 }
 
 /* The lock is held. A link that cannot get an answer is of no use any more: cut, its server
@@ -126,6 +127,8 @@ static void guest_done(struct submission *submission, int err, uint64_t index, s
     struct guests *guests = party->guests;
     struct forward_answer answer = {
         .number = guest->number, .verdict = verdict_of(err), .index = index, .result = result};
+    if (result.len > FORWARD_RESULT_MAX) /* no machine gives one: unreadable, but not for ever */
+        answer.result = STR_NONE;
     pthread_mutex_lock(&guests->mutex);
     put_answer(party->visitor, &answer);
     bool last = --party->left == 0;
@@ -165,7 +168,6 @@ static struct visitor *find_visitor(struct guests *guests, uint64_t server, uint
         return NULL;
     visitor->server = server;
     visitor->link = link;
-    visitor->last = &visitor->first;
     visitor->next = guests->visitors;
     guests->visitors = visitor;
     return visitor;
@@ -258,8 +260,7 @@ static bool send_answers(struct guests *guests, struct visitor *visitor)
     const struct guests_config *config = &guests->config;
     pthread_mutex_lock(&guests->mutex);
     struct chunk *chunk = visitor->first;
-    visitor->first = NULL;
-    visitor->last = &visitor->first;
+    visitor->first = visitor->newest = NULL;
     pthread_mutex_unlock(&guests->mutex);
     int err = 0;
     size_t sent = 0;
@@ -281,8 +282,8 @@ static bool send_answers(struct guests *guests, struct visitor *visitor)
         while (newest->next != NULL)
             newest = newest->next;
         newest->next = visitor->first;
-        if (visitor->first == NULL)
-            visitor->last = &newest->next;
+        if (visitor->newest == NULL)
+            visitor->newest = newest;
         visitor->first = chunk;
     }
     if (err == ERR_CLOSED)
