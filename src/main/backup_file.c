@@ -202,7 +202,7 @@ static int copy_bytes(int in, int out, uint64_t size)
 int backup_file_copy(const char *from, const char *to, struct failure *failure)
 {
     struct backup_end end;
-    struct stat about;
+    struct stat about = {0};
     int in = open(from, O_RDONLY | O_CLOEXEC), err = 0;
     if (in < 0 || fstat(in, &about))
         err = file_failed(failure, "read", from);

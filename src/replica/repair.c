@@ -163,7 +163,7 @@ static int alone(struct raft_configuration *configuration, uint64_t id)
 int repair_make_alone(const char *dir, uint64_t id, struct failure *failure)
 {
     struct raft_configuration configuration;
-    struct repair_found found;
+    struct repair_found found = {0};
     struct bench *bench = calloc(1, sizeof *bench);
     if (bench == NULL)
         return fail(failure, ERR_NOMEM, "out of memory");
