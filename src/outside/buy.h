@@ -63,7 +63,8 @@ struct buy_request {
      *                         made the order. Else the bank refused: payment.error and the
      *                         message payment_failed say why, and the shopper may try again
      *   ERR_TIMEOUT           not known yet, and will be decided; ask again later
-     *   ERR_BUSY, ERR_CLOSED  nothing happened
+     *   ERR_BUSY, ERR_CLOSED, ERR_NOPRIMARY
+     *                         nothing was paid; goods that may be held are let go by themselves
      *   others                the shop refused (ERR_SHORT, ERR_STATE, ERR_CONFLICT, …), with
      *                         the checkout where there is one
      * A result that the shop remembered under the Idempotency-Key comes as it was, with
