@@ -139,8 +139,8 @@ def survive(tmp_path, network, faults, seconds):
     assert crowd.counts["refused"] > 0 and crowd.counts["declined"] > 0, crowd.counts
 
 
-needs_root = pytest.mark.skipif(not may_cut(), reason="cutting servers off needs root: network "
-                                "namespaces are made")
+needs_root = pytest.mark.skipif(not may_cut(), reason="cutting servers off needs iproute2, and "
+                                "root who may make network namespaces")
 
 
 def test_nothing_is_lost_when_each_server_is_killed_and_stopped(tmp_path):

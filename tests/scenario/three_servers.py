@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import pathlib
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -101,7 +102,13 @@ class Namespaces:
 
 
 def may_cut():
-    return os.geteuid() == 0
+    """Whether this process may make network namespaces: root may, but not in every container."""
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        return False
+    probe = f"stoa-probe-{os.getpid()}"
+    done = subprocess.run(["ip", "netns", "add", probe], capture_output=True, check=False)
+    subprocess.run(["ip", "netns", "del", probe], capture_output=True, check=False)
+    return done.returncode == 0
 
 
 class Three:
