@@ -104,6 +104,43 @@ void links_arrange(struct replica *replica)
 
 /* ---- Frames ---- */
 
+static struct raft_server *own_entry(struct replica *replica)
+{
+    struct raft_configuration *configuration = &replica->raft.configuration;
+    for (unsigned i = 0; i < configuration->n; i++)
+        if (configuration->servers[i].id == replica->config.id)
+            return &configuration->servers[i];
+    return NULL;
+}
+
+/* A server without a vote, as far as it knows, is asked for it: it may have been given one by an
+ * entry that has not reached it, and without its vote nobody may become the primary that sends the
+ * entry. Raft has servers vote whatever their own configuration says (Ongaro's thesis, 2014,
+ * section 4.1); libraft 0.22.1 refuses, and a standby never forgets a primary that is gone. */
+static void receive_as_voter(struct replica *replica, struct raft_server *own,
+                             struct raft_message *message)
+{
+    struct raft *raft = &replica->raft;
+    int role = own->role;
+    uint64_t now = raft->io->time(raft->io);
+    if (raft->state == RAFT_FOLLOWER && now - raft->election_timer_start >= raft->election_timeout)
+        raft->follower_state.current_leader.id = 0;
+    own->role = RAFT_VOTER;
+    io_receive(&replica->io, message);
+    own = own_entry(replica);
+    if (own != NULL)
+        own->role = role;
+}
+
+static void receive(struct replica *replica, struct raft_message *message)
+{
+    struct raft_server *own = own_entry(replica);
+    if (message->type == RAFT_REQUEST_VOTE && own != NULL && own->role != RAFT_VOTER)
+        receive_as_voter(replica, own, message);
+    else
+        io_receive(&replica->io, message);
+}
+
 static int received_raft(struct replica *replica, uint64_t server, struct str payload)
 {
     struct raft_message message;
@@ -117,7 +154,7 @@ static int received_raft(struct replica *replica, uint64_t server, struct str pa
         return 0;
     switch (guard_message(&replica->raft, server, &message, &why)) {
     case GUARD_PASS:
-        io_receive(&replica->io, &message);
+        receive(replica, &message);
         return 0;
     case GUARD_DROP:
         message_free(&message);

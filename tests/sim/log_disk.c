@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SHOWN = 5 };
+
 struct kept_entry {
     raft_term term;
     enum raft_entry_type type;
@@ -94,11 +96,6 @@ void log_disk_fail(struct log_disk *disk)
 void log_disk_slow(struct log_disk *disk, unsigned factor)
 {
     disk->slow = factor;
-}
-
-uint64_t log_disk_last_index(const struct log_disk *disk)
-{
-    return disk->start + disk->count - 1;
 }
 
 /* ---- What is on the disk ---- */
@@ -203,6 +200,35 @@ void log_disk_erase(struct log_disk *disk)
     disk->term = 0;
     disk->voted_for = 0;
     disk->fails = false;
+}
+
+static void describe_change(const struct kept_entry *entry, char *out, size_t size)
+{
+    static const char *const roles[] = {"standby", "voter", "spare"};
+    struct raft_configuration configuration;
+    struct raft_buffer bytes = {.base = entry->bytes, .len = entry->len};
+    if (entry->type != RAFT_CHANGE)
+        return;
+    raft_configuration_init(&configuration);
+    CHECK(raft_configuration_decode(&bytes, &configuration) == 0);
+    for (unsigned i = 0; i < configuration.n; i++) {
+        size_t len = strlen(out);
+        snprintf(out + len, size - len, " %llu %s", configuration.servers[i].id,
+                 roles[configuration.servers[i].role]);
+    }
+    raft_configuration_close(&configuration);
+}
+
+void log_disk_describe(const struct log_disk *disk)
+{
+    world_note("  term %llu, voted for %llu, snapshot %llu", disk->term, disk->voted_for,
+               disk->snapshot != NULL ? disk->snapshot->index : 0);
+    for (size_t i = disk->count < SHOWN ? 0 : disk->count - SHOWN; i < disk->count; i++) {
+        char members[200] = "";
+        describe_change(&disk->entries[i], members, sizeof members);
+        world_note("  entry %llu of term %llu, type %d%s", disk->start + i, disk->entries[i].term,
+                   (int)disk->entries[i].type, members);
+    }
 }
 
 /* ---- One write after another ---- */
@@ -350,7 +376,7 @@ static void close_now(void *argument)
         struct op *op = take_op(session);
         if (op->kind == OP_APPEND || op->kind == OP_TRUNCATE)
             write_op(session->disk, op, op->count);
-        tell(session, op, RAFT_CANCELED);
+        tell(session, op, op->kind == OP_GET ? 0 : RAFT_CANCELED); /* raft_uv waits for reads */
         free(op);
     }
     session->disk->session = NULL;

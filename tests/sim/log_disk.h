@@ -24,6 +24,7 @@ void log_disk_slow(struct log_disk *disk, unsigned factor);
 /* Empties it, as if DIR had been removed. */
 void log_disk_erase(struct log_disk *disk);
 
-uint64_t log_disk_last_index(const struct log_disk *disk);
+/* Notes its last entries, for a message. */
+void log_disk_describe(const struct log_disk *disk);
 
 #endif

@@ -208,7 +208,7 @@ void server_describe(const struct server *server)
 {
     static const char *const states[] = {"unavailable", "follower", "candidate", "leader"};
     static const char *const roles[] = {"standby", "voter", "spare"};
-    char members[200] = "";
+    char members[200] = "", log_dir[256];
     const struct replica *replica = server->replica;
     if (!server->up) {
         world_note("server %u%s: %s", server->number + 1, server->member ? "" : " (no member)",
@@ -225,6 +225,8 @@ void server_describe(const struct server *server)
                server->number + 1, server->member ? "" : " (no member)", states[raft_state(raft)],
                raft_current_term(raft), raft_last_index(raft), raft_commit_index(raft),
                (unsigned long long)server->machine.applied, members);
+    log_dir_of(server, log_dir);
+    log_disk_describe(log_disk_at(log_dir));
 }
 
 /* So that logs are cut off sooner than the product cuts them, and copies are needed. */
