@@ -291,6 +291,21 @@ static void begin_handover(struct change *change)
     }
 }
 
+/* Whether those who have a vote without SERVER can go on: most of them are up. */
+static bool can_be_spared(const struct replica *replica, const struct raft_server *server)
+{
+    const struct raft_configuration *members = &replica->raft.configuration;
+    unsigned voters = 0, up = 0;
+    for (unsigned i = 0; i < members->n; i++) {
+        uint64_t id = members->servers[i].id;
+        if (members->servers[i].role != RAFT_VOTER || id == server->id)
+            continue;
+        voters++;
+        up += id == replica->config.id || reaches(replica, id);
+    }
+    return server->role != RAFT_VOTER || up * 2 > voters;
+}
+
 static int begin_add(struct change *change)
 {
     char address[MEMBER_ADDRESS]; /* must differ from the others'; the book has the real one */
@@ -323,6 +338,12 @@ static void begin(struct change *change, const struct change_wish *wish)
     case CHANGE_REMOVE:
         if (server == NULL)
             break;
+        if (!can_be_spared(replica, server)) {
+            give_up(change, ERR_STATE,
+                    "too few of the others that have a vote are up; start them, or wait until one "
+                    "more has it");
+            return;
+        }
         status = raft_remove(raft, &change->request, wish->id, changed);
         goto begun;
     case CHANGE_ROLE:
