@@ -26,6 +26,7 @@ struct sending {
     struct tail *tail;
     EVP_MD_CTX *sha;
     uint64_t hashed; /* bytes of the file, from its begin */
+    bool taken;      /* R has all of the file, which is held still no longer */
     uint64_t said_ns;
 };
 
@@ -283,6 +284,7 @@ static enum outcome answer(struct copy_sender *sender, struct sending *sending,
 {
     switch (frame->kind) {
     case COPY_TAKEN:
+        sending->taken = true;
         copies_thaw(sender->config.copies);
         log_line(sender->config.log, LOG_INFO, "copy",
                  "server %llu has the whole copy, as of entry %llu",
@@ -387,6 +389,14 @@ static bool may_begin(struct copy_sender *sender, struct channel *channel,
     return false;
 }
 
+/* Whether R, which has what it asks for, can go on with this copy. It may have lost what it had
+ * said to have (a power cut), or have put it in its place and been killed before it noted that. */
+static bool can_go_on(const struct sending *sending, const struct copy_ask *ask)
+{
+    uint64_t least = sending->taken ? sending->frozen.size : 0;
+    return ask->copy == sending->id && ask->offset >= least && ask->offset <= sending->hashed;
+}
+
 /* The copy that is to be served, this thread's now; NULL: refused. */
 static struct sending *find(struct copy_sender *sender, const struct server_place *other,
                             struct channel *channel, const struct copy_ask *ask)
@@ -397,8 +407,8 @@ static struct sending *find(struct copy_sender *sender, const struct server_plac
         refuse(channel, COPY_BUSY, "another server is being sent a copy");
         return NULL;
     }
-    if (sending != NULL && (ask->copy != sending->id || ask->offset > sending->hashed)) {
-        drop(sender); /* R does not have the begin of it any more */
+    if (sending != NULL && !can_go_on(sending, ask)) {
+        drop(sender);
         sending = NULL;
     }
     if (sending != NULL || !may_begin(sender, channel, ask))

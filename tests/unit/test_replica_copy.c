@@ -408,6 +408,13 @@ static void a_copy_arrives_with_all_that_came_since(void **state)
     assert_true(copy_tail_running(scene.tail));
     copy_caught_up(scene.needy_dir);
     assert_false(copy_is_ahead(scene.needy_dir));
+    copy_tail_stop(scene.tail); /* then the next one may have its copy at once */
+    struct copy_progress progress;
+    deadline = within_ms(5000);
+    do {
+        CHECK(clock_mono_ns() < deadline);
+        copy_sender_look(scene.sender, &progress);
+    } while (progress.to != 0);
     close_scene(&scene);
 }
 
@@ -470,6 +477,31 @@ static void a_tail_is_gone_on_with_after_a_restart(void **state)
     wait_until_same(&scene);
     assert_true(atomic_load(&scene.proxy.bytes) - bytes < FILE_BYTES / 2);
     (void)failure;
+    close_scene(&scene);
+}
+
+/* Killed when the file was in its place, and before it was noted that no copy is wanted. */
+static void a_copy_that_was_put_in_place_and_not_noted_is_begun_anew(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct failure failure = {0};
+    struct copy_record record;
+    open_with(&scene, 0, 0);
+    pid_t child = fork();
+    if (child == 0) {
+        fetch(&scene);
+        kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_true(copy_record_read(scene.needy_dir, "copied", &record));
+    assert_int_equal(copy_record_write(scene.needy_dir, "state", &record, &failure), 0);
+    assert_int_equal(copy_want(scene.needy_dir, 0, &failure), 0);
+    start_feeding(&scene);
+    fetch(&scene);
+    follow(&scene);
+    stop_feeding(&scene);
+    wait_until_same(&scene);
     close_scene(&scene);
 }
 
@@ -658,6 +690,7 @@ int main(void)
         cmocka_unit_test(a_broken_connection_goes_on_where_it_was),
         cmocka_unit_test(a_killed_receiver_goes_on_where_it_was),
         cmocka_unit_test(a_tail_is_gone_on_with_after_a_restart),
+        cmocka_unit_test(a_copy_that_was_put_in_place_and_not_noted_is_begun_anew),
         cmocka_unit_test(a_damaged_byte_is_found_and_the_copy_begun_anew),
         cmocka_unit_test(a_copy_that_is_no_longer_kept_is_begun_anew),
         cmocka_unit_test(one_copy_is_sent_at_a_time),
