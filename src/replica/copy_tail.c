@@ -169,7 +169,8 @@ static void *run(void *context)
     /* What the applier had before the log's own entries, which may come at the same time. */
     tail->received = applier_applied(tail->applier);
     while (!tail->refused && stay_connected(tail)) {
-        if (ask_more(tail) != 0)
+        /* Stopped in the middle of an answer: the other side is still to be told. */
+        if (ask_more(tail) != 0 && !atomic_load(&tail->stopping))
             disconnect(tail);
     }
     if (tail->connected) {
