@@ -10,6 +10,9 @@ from shop_server import STOA
 LIBRARY = pathlib.Path(os.environ.get("STOA_DISK_FAULT_LIBRARY") or
                        pathlib.Path(STOA).resolve().parent / "tests" / "lib" / "disk_fault.so")
 
+# A sanitizer's own runtime wants to be loaded before any other library.
+SANITIZED = "asan" in STOA or "tsan" in STOA
+
 
 class Faults:
     """The rules for one process: give environment() to it, and set() what is to fail."""

@@ -9,10 +9,13 @@ import subprocess
 import pytest
 
 from crowd import Crowd
-from disk import Faults, may_mount, small_disk
+from disk import SANITIZED, Faults, may_mount, small_disk
 from shop_server import wait_until
 from test_cluster_faults import HOT, SPREAD, judge, stock_of
 from three_servers import COUNT, Three
+
+pytestmark = pytest.mark.skipif(SANITIZED,
+                                reason="a library is preloaded; sanitizers refuse that")
 
 DISK = 96  # MiB: the log's segments, the database and some room
 ROLES = ["primary", "secondary"]
