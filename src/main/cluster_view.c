@@ -51,6 +51,7 @@ static void take_answer(struct str text, struct cluster_view *view)
     take_text(root, "cluster", view->cluster, sizeof view->cluster);
     take_text(root, "name", view->name, sizeof view->name);
     view->primary = take_number(root, "primary");
+    view->own = take_number(root, "own");
     view->count = 0;
     yyjson_arr_foreach(list, at, count, each)
     {
@@ -146,17 +147,25 @@ static void take_running(struct cluster_view *view, const struct server_dir *dir
 
 /* ---- Looking ---- */
 
-/* Asks those that run, one after the other, until one knows a primary. */
+/* How much a view is worth: the primary's own, that of one who knows a primary, any, none. */
+static int worth(const struct cluster_view *view)
+{
+    if (!view->answered)
+        return 0;
+    return view->primary == 0 ? 1 : view->primary != view->own ? 2 : 3;
+}
+
+/* Asks those that run, one after the other, until the primary has answered. */
 static void ask_all(const struct server_dirs *dirs, unsigned timeout_ms, struct cluster_view *view,
                     struct cluster_view *scratch, bool *lone)
 {
-    for (unsigned i = 0; i < dirs->count && !view->primary; i++) {
+    for (unsigned i = 0; i < dirs->count && worth(view) < 3; i++) {
         struct remote remote;
         if (remote_find(dirs->at[i].path, &remote, NULL))
             continue;
         *scratch = (struct cluster_view){.remote = remote};
         int err = ask(&remote, timeout_ms, scratch);
-        if (err == 0 && (!view->answered || scratch->primary))
+        if (err == 0 && worth(scratch) > worth(view))
             *view = *scratch;
         if (err == ERR_NOTFOUND) {
             *lone = true;

@@ -26,6 +26,7 @@ struct cluster_view {
     char cluster[ID_TEXT]; /* its id; empty: a server that runs alone */
     char name[CLUSTER_NAME];
     uint64_t primary;     /* 0: none, or not known */
+    uint64_t own;         /* who told all this; 0: nobody */
     bool answered;        /* one of the servers told all this */
     struct remote remote; /* which one */
     unsigned count;

@@ -15,12 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 #include <yyjson.h>
 
 enum {
     LOOK_MS = 250,
-    ASK_MS = 1000,
+    ASK_MS = 400,
     CHANGE_MS = 15000,
     TRY_AGAIN_MS = 2000,
     GONE_MS = 3000, /* so long a server is no member before it is dropped */
@@ -33,7 +34,7 @@ struct steward {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    bool stopping, shop_ready, errand_taken; /* these and errand: under mutex */
+    bool shop_ready, errand_taken; /* these and errand: under mutex */
     struct errand errand;
 
     /* The thread's own: */
@@ -73,14 +74,14 @@ void steward_done(struct steward *steward)
 
 /* ---- Asking main ---- */
 
-/* Has main do it, and waits until it did or everything ends. */
+/* Has main do it, and waits until it did. */
 static void send_errand(struct steward *steward, enum errand_kind kind, uint64_t id,
                         bool remove_data)
 {
     pthread_mutex_lock(&steward->mutex);
     steward->errand = (struct errand){kind, id, remove_data};
     eventfd_write(steward->wake, 1);
-    while (steward->errand.kind != ERRAND_NONE && !steward->stopping)
+    while (steward->errand.kind != ERRAND_NONE)
         pthread_cond_wait(&steward->changed, &steward->mutex);
     pthread_mutex_unlock(&steward->mutex);
 }
@@ -274,28 +275,17 @@ static void drop_strangers(struct steward *steward)
 
 /* ---- The thread ---- */
 
-static void pause_until(struct steward *steward, uint64_t until)
-{
-    struct timespec at = {.tv_sec = (time_t)(until / SEC_NS), .tv_nsec = (long)(until % SEC_NS)};
-    if (!steward->stopping)
-        pthread_cond_timedwait(&steward->changed, &steward->mutex, &at);
-}
-
 static void *run(void *argument)
 {
     struct steward *steward = argument;
-    pthread_mutex_lock(&steward->mutex);
-    while (!steward->stopping) {
-        pthread_mutex_unlock(&steward->mutex);
+    for (;;) {
         if (cluster_view_look(steward->dir, ASK_MS, &steward->now, NULL) == 0) {
             say_changes(steward);
             adjust(steward);
             drop_strangers(steward);
         }
-        pthread_mutex_lock(&steward->mutex);
-        pause_until(steward, clock_mono_ns() + LOOK_MS * MS_NS);
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * (long)MS_NS}, NULL);
     }
-    pthread_mutex_unlock(&steward->mutex);
     return NULL;
 }
 
@@ -309,12 +299,8 @@ int steward_start(const char *dir, unsigned wanted, int wake, struct steward **o
     steward->dir = dir;
     steward->wanted = wanted;
     steward->wake = wake;
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&steward->mutex, NULL);
-    pthread_cond_init(&steward->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&steward->changed, NULL);
     if (pthread_create(&steward->thread, NULL, run, steward)) {
         pthread_cond_destroy(&steward->changed);
         pthread_mutex_destroy(&steward->mutex);
@@ -323,18 +309,4 @@ int steward_start(const char *dir, unsigned wanted, int wake, struct steward **o
     }
     *out = steward;
     return 0;
-}
-
-void steward_stop(struct steward *steward)
-{
-    if (!steward)
-        return;
-    pthread_mutex_lock(&steward->mutex);
-    steward->stopping = true;
-    pthread_cond_broadcast(&steward->changed);
-    pthread_mutex_unlock(&steward->mutex);
-    pthread_join(steward->thread, NULL);
-    pthread_cond_destroy(&steward->changed);
-    pthread_mutex_destroy(&steward->mutex);
-    free(steward);
 }

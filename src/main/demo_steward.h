@@ -25,11 +25,10 @@ struct errand {
     bool remove_data; /* DROP: we had it removed */
 };
 
-/* WAKE: an eventfd, written to when there is an errand. DIR is lent. */
+/* Runs until the process ends. WAKE: an eventfd, written to when there is an errand. DIR is lent.
+ */
 int steward_start(const char *dir, unsigned wanted, int wake, struct steward **steward,
                   struct failure *failure);
-/* NULL is fine. */
-void steward_stop(struct steward *steward);
 
 /* The shop sells: from here on servers may be added and removed. */
 void steward_shop_ready(struct steward *steward);

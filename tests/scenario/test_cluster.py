@@ -466,3 +466,15 @@ def test_a_server_without_the_others_says_what_it_waits_for(tmp_path):
         process.wait()
         process.stdout.close()
     assert os.path.exists(cluster.server_dir(2))
+
+
+def test_a_demo_ends_in_time_although_a_server_hangs(tmp_path):
+    cluster = Cluster(tmp_path).start()
+    pids = [s["pid"] for s in cluster.view().values()]
+    cluster.signal_server(1, signal.SIGSTOP)
+    began = time.monotonic()
+    cluster.process.send_signal(signal.SIGTERM)
+    assert cluster.process.wait(5) == 0
+    assert time.monotonic() - began < 2.5
+    assert not any(is_alive(p) for p in pids)
+    cluster.process.stdout.close()
