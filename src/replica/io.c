@@ -150,6 +150,17 @@ void io_log_reaches(struct io *io, uint64_t last)
         io->floor = 0;
 }
 
+/* The process was killed when a snapshot was in the place of a log that ends before it, and the
+ * log's files were still there. libraft hopes that segments which it had prepared hold what is
+ * missing; it has found them empty and removed them by now, and passes over the rest next time. */
+static bool was_being_replaced(struct raft_io *raft, int status)
+{
+    if (status != RAFT_CORRUPT || strstr(raft->errmsg, "which is behind last snapshot") == NULL)
+        return false;
+    raft->errmsg[0] = 0;
+    return true;
+}
+
 static int guarded_load(struct raft_io *raft, raft_term *term, raft_id *voted_for,
                         struct raft_snapshot **snapshot, raft_index *start_index,
                         struct raft_entry *entries[], size_t *count)
@@ -157,6 +168,8 @@ static int guarded_load(struct raft_io *raft, raft_term *term, raft_id *voted_fo
     struct io *io = io_of(raft);
     lengthen_open_segments(io->config.dir);
     int status = io->inner.load(raft, term, voted_for, snapshot, start_index, entries, count);
+    if (was_being_replaced(raft, status))
+        status = io->inner.load(raft, term, voted_for, snapshot, start_index, entries, count);
     if (status != 0)
         return status;
     uint64_t last = *start_index + *count - 1;

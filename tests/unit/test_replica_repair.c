@@ -82,11 +82,39 @@ static void a_server_made_alone_has_all_that_it_had(void **state)
     server_remove(&server);
 }
 
+/* The snapshot is there, and neither the log that it stands for is gone, nor the empty segments that
+ * libraft prepares. */
+static void a_log_that_was_being_replaced_by_a_snapshot_is_read(void **state)
+{
+    (void)state;
+    struct one_server before, server;
+    struct failure failure = {0};
+    char command[700];
+    server_dir(&before);
+    server_start(&before);
+    server_stop(&before);
+    server_dir(&server);
+    write_list(&server, 5000, 3);
+    assert_int_equal(repair_begin_log(server.dir, 1, 5000, 77, &failure), 0);
+    snprintf(command, sizeof command,
+             "cp %s/raft/0000000000000001-0000000000000001 %s/raft/ && "
+             "truncate -s 8M %s/raft/open-1 %s/raft/open-2",
+             before.dir, server.dir, server.dir, server.dir);
+    assert_int_equal(system(command), 0);
+    server_start(&server);
+    assert_int_equal(server_add(&server, 1), 3);
+    assert_true(server.machine.applied > 5000);
+    server_stop(&server);
+    server_remove(&server);
+    server_remove(&before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_log_begins_after_a_database_from_elsewhere),
         cmocka_unit_test(a_server_made_alone_has_all_that_it_had),
+        cmocka_unit_test(a_log_that_was_being_replaced_by_a_snapshot_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
