@@ -73,7 +73,7 @@ static void a_server_made_alone_has_all_that_it_had(void **state)
     assert_int_equal(repair_make_alone(server.dir, 1, &failure), 0);
     assert_int_equal(repair_look(server.dir, &after, &failure), 0);
     assert_int_equal(after.last_index, before.last_index + 1);
-    assert_int_equal(after.term, before.term + 1);
+    assert_true(after.term > before.term); /* never the one in which others may have been primary */
     for (uint64_t round = 0; round < 3; round++) {
         server_start(&server);
         assert_int_equal(server_add(&server, 1), 25 + round);
@@ -82,8 +82,8 @@ static void a_server_made_alone_has_all_that_it_had(void **state)
     server_remove(&server);
 }
 
-/* The snapshot is there, and neither the log that it stands for is gone, nor the empty segments that
- * libraft prepares. */
+/* The snapshot is there, and neither the log that it stands for is gone, nor the empty segments
+ * that libraft prepares. */
 static void a_log_that_was_being_replaced_by_a_snapshot_is_read(void **state)
 {
     (void)state;
