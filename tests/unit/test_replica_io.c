@@ -16,6 +16,7 @@
 /* fatal does not return in the program; here it jumps back into the test. */
 struct scene {
     struct io io;
+    struct raft own; /* whose I/O it is */
     struct vote vote;
     struct latency append;
     char dir[64], file[96];
@@ -117,6 +118,8 @@ static int set_up(void **state)
     snprintf(scene->file, sizeof scene->file, "%s/vote", scene->dir);
     assert_int_equal(vote_open(&scene->vote, scene->file, &failure), 0);
     struct raft_io *raft = &scene->io.raft;
+    scene->own.id = 1;
+    raft->data = &scene->own;
     raft->set_term = below_set_term;
     raft->set_vote = below_set_vote;
     raft->append = below_append;
