@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "replica/lone.h"
 #include "replica/message.h"
 
 #include <dirent.h>
@@ -87,6 +88,21 @@ static int agree_on_vote(struct io *io, raft_term *term, raft_id *voted_for)
     else if (vote_set_candidate(vote, *voted_for, failure) != 0)
         return RAFT_CORRUPT;
     return 0;
+}
+
+/* A term after *TERM, for the server ID, which has its own vote. */
+static int begin_term(struct io *io, raft_id id, raft_term *term, raft_id *voted_for)
+{
+    struct failure *failure = &io->load_failure;
+    if (vote_set_term(io->vote, *term + 1, failure) != 0 ||
+        vote_set_candidate(io->vote, id, failure) != 0)
+        return RAFT_IOERR;
+    int status = io->inner.set_term(&io->raft, *term + 1);
+    if (status == 0)
+        status = io->inner.set_vote(&io->raft, id);
+    *term += 1;
+    *voted_for = id;
+    return status;
 }
 
 void io_free_loaded(struct raft_snapshot **snapshot, struct raft_entry **entries, size_t *count)
@@ -184,6 +200,9 @@ static int guarded_load(struct raft_io *raft, raft_term *term, raft_id *voted_fo
         io->log_bytes += (*entries)[i].buf.len;
     io->log_entries += *count;
     status = agree_on_vote(io, term, voted_for);
+    uint64_t id = io->config.id;
+    if (status == 0 && id != 0 && lone_was(*snapshot, *entries, *count, id))
+        status = begin_term(io, id, term, voted_for);
     if (status != 0)
         io_free_loaded(snapshot, entries, count);
     return status;
@@ -359,12 +378,20 @@ static void guarded_receive(struct raft_io *raft, struct raft_message *message)
     io->receive(raft, message);
 }
 
+static void guarded_tick(struct raft_io *raft)
+{
+    lone_before_tick(raft->data);
+    io_of(raft)->tick(raft);
+}
+
 void io_receive(struct io *io, struct raft_message *message)
 {
-    if (io->receive != NULL)
+    if (io->receive != NULL) {
+        lone_before_message(io->raft.data, message);
         guarded_receive(&io->raft, message);
-    else
+    } else {
         message_free(message); /* not started */
+    }
 }
 
 static int guarded_start(struct raft_io *raft, unsigned ms, raft_io_tick_cb tick,
@@ -372,7 +399,8 @@ static int guarded_start(struct raft_io *raft, unsigned ms, raft_io_tick_cb tick
 {
     struct io *io = io_of(raft);
     io->receive = receive;
-    return io->inner.start(raft, ms, tick, guarded_receive);
+    io->tick = tick;
+    return io->inner.start(raft, ms, guarded_tick, guarded_receive);
 }
 
 static void guarded_close(struct raft_io *raft, raft_io_close_cb closed)

@@ -12,6 +12,7 @@
  *                        behind
  *   load                 the log must reach as far as the machine has applied; the end of a
  *                        log that was cut short crashes libraft, so it is lengthened first
+ *   load, tick, receive  the only voter takes a new term before it leads (replica/lone.h)
  *
  * The guards are put into the raft_io itself, so that what libraft's I/O keeps in it
  * stays where it looks for it. Loop thread only.
@@ -26,6 +27,7 @@
 #include <stdbool.h>
 
 struct io_config {
+    uint64_t id;      /* this server, which is to run; 0: its log is only looked at */
     const char *dir;  /* of the log, for messages */
     uint64_t applied; /* by the machine, at the start */
     bool several;     /* there are other servers; see io_log_reaches */
@@ -49,6 +51,7 @@ struct io {
     struct failure load_failure; /* why load refused, when it did */
     uint64_t floor;              /* see io_log_reaches; 0: the log has reached it */
     raft_io_recv_cb receive;
+    raft_io_tick_cb tick;
     uint64_t log_bytes; /* in memory since the last snapshot, about */
     uint64_t log_entries;
     struct io_append *appends, **appends_last;

@@ -108,7 +108,8 @@ static int open_raft(struct replica *replica)
         return raft_failed(replica, "the log cannot be opened", status);
     replica->raft.tracer = NULL; /* into memory that all threads share */
     io_guard(&replica->io,
-             &(struct io_config){.dir = replica->log_dir,
+             &(struct io_config){.id = replica->config.id,
+                                 .dir = replica->log_dir,
                                  .applied = applier_applied(replica->applier),
                                  .several = replica->links != NULL,
                                  .append = &replica->order.append,

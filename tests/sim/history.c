@@ -38,6 +38,7 @@ struct purchase {
 struct history {
     struct entry *entries;
     uint64_t cap, last;
+    unsigned last_server; /* who applied it first */
     int64_t arrived[ITEMS];
     struct cart_model carts[NUMBERS];
     struct purchase purchases[NUMBERS];
@@ -215,13 +216,15 @@ static void model_apply(uint64_t index, struct str record, struct str answer)
 
 /* ---- What servers tell ---- */
 
-static void first_time(struct entry *entry, uint64_t index, unsigned at, struct done done,
-                       struct str command, struct str result)
+static void first_time(unsigned server, struct entry *entry, uint64_t index, unsigned at,
+                       struct done done, struct str command, struct str result)
 {
     if (at == 0) {
         if (index < history.last)
-            world_fail("entry %llu comes after entry %llu", (unsigned long long)index,
+            world_fail("server %u: entry %llu is new; server %u has gone on with entry %llu",
+                       server + 1, (unsigned long long)index, history.last_server + 1,
                        (unsigned long long)history.last);
+        history.last_server = server;
         entry->known = true;
         history.last = index;
     }
@@ -245,7 +248,7 @@ void history_applied(unsigned server, uint64_t index, unsigned at, int64_t time_
     if (at == entry->count && !entry->ended) {
         if (at == 0)
             entry->time_ms = time_ms;
-        first_time(entry, index, at, done, command, result);
+        first_time(server, entry, index, at, done, command, result);
         return;
     }
     if (at >= entry->count)

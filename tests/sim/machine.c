@@ -5,6 +5,8 @@
 #include "shop/audit.h"
 #include "world.h"
 
+#include <stdio.h>
+
 const char *const broken_names[BROKEN_COUNT] = {
 #define X(name, about) #name,
     BROKEN_LIST(X)
@@ -85,6 +87,9 @@ static int guard_apply(void *context, uint64_t index, int64_t time_ms, struct st
         guard->entry = index;
         guard->at = 0;
     }
+    if (world.trace)
+        printf("%.3f server %u applies %lu len %zu\n", (double)world.now_ns / 1e6,
+               guard->server + 1, index, command.len);
     size_t from = result->len;
     int err = shop_apply(guard->shop, index, time_ms, spoil(guard, command), result, failure);
     if (err == 0)

@@ -59,10 +59,14 @@ static void check_copy(struct server *server)
                    (unsigned long long)report.orders, (unsigned long long)history_orders());
 }
 
-static void say_who_waits(void)
+static void describe_all(void)
 {
     for (unsigned i = 0; i < cluster.count; i++)
         server_describe(&cluster.servers[i]);
+}
+
+static void say_who_waits(void)
+{
     world_fail("not all is well %d s after everything was repaired: %s", PATIENCE_S,
                shoppers_done() ? "the copies differ" : shoppers_waiting());
 }
@@ -98,6 +102,7 @@ void run_seed(uint64_t seed, bool trace, enum broken_rule broken)
     char root[64];
     run_root(root, getpid());
     world_open(seed, trace);
+    world.describe = describe_all;
     database_disk_open();
     cluster_open(root, world_one_in(6) ? 5 : 3, broken);
     for (unsigned i = 0; i < cluster.count; i++)

@@ -13,7 +13,7 @@
 
 enum {
     STACK_BYTES = 1 << 20,
-    LAST_LINES = 60, /* of the history, shown with a failure */
+    LAST_LINES = 100, /* of the history, shown with a failure */
     LINE_BYTES = 200,
 };
 
@@ -95,6 +95,8 @@ void world_note(const char *format, ...)
 
 void world_fail(const char *format, ...)
 {
+    if (world.describe != NULL)
+        world.describe();
     if (!world.trace) {
         unsigned first = line_count > LAST_LINES ? line_count - LAST_LINES : 0;
         for (unsigned i = first; i < line_count; i++)

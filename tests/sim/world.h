@@ -40,9 +40,10 @@ struct fiber;
 struct world {
     uint64_t now_ns;
     struct random random;
-    uint64_t hash;   /* of the history so far */
-    uint64_t events; /* that have happened */
-    bool trace;      /* say what happens */
+    uint64_t hash;          /* of the history so far */
+    uint64_t events;        /* that have happened */
+    bool trace;             /* say what happens */
+    void (*describe)(void); /* notes how everybody is, when a promise is broken */
     struct event_heap {
         struct event *events;
         size_t count, cap;
