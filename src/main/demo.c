@@ -20,6 +20,7 @@ enum {
     WORDS_MAX = 256,
     OTHERS_MS = 1500, /* so long the ready line waits for the others, once the first sells */
     KILL_MS = 900,    /* beyond --stop-grace, or it is killed */
+    ONE_WISH_MS = 500,
 };
 
 struct demo_options {
@@ -46,7 +47,7 @@ struct demo {
     struct steward *steward;
     int signals, wake;
     bool said_ready, stopping;
-    uint64_t first_ready_ns, kill_ns;
+    uint64_t first_ready_ns, stopping_ns, kill_ns;
 };
 
 /* ---- Words ---- */
@@ -257,13 +258,16 @@ static void look_ready(struct demo *demo, uint64_t now)
 
 static void begin_to_stop(struct demo *demo)
 {
-    if (demo->stopping) {
-        signal_all(demo, SIGKILL); /* asked twice */
+    uint64_t now = clock_mono_ns();
+    if (demo->stopping) { /* asked twice; timeout(1) sends one wish as two signals */
+        if (now - demo->stopping_ns > ONE_WISH_MS * MS_NS)
+            signal_all(demo, SIGKILL);
         return;
     }
     demo->stopping = true;
+    demo->stopping_ns = now;
     uint64_t grace = was_given(demo, "--stop-grace") ? demo->settings.stop_grace_ms : 800;
-    demo->kill_ns = clock_mono_ns() + (grace + KILL_MS) * MS_NS;
+    demo->kill_ns = now + (grace + KILL_MS) * MS_NS;
     demo_say("stopping");
     signal_all(demo, SIGTERM);
 }
