@@ -82,3 +82,12 @@ enum guard_verdict guard_message(const struct raft *raft, raft_id from,
     }
     return GUARD_PASS;
 }
+
+bool guard_may_send(const struct raft *raft, const struct raft_message *message)
+{
+    const struct raft_install_snapshot *install = &message->install_snapshot;
+    if (message->type != RAFT_INSTALL_SNAPSHOT)
+        return true;
+    raft_term ours = guard_term_of(raft, install->last_index);
+    return ours == 0 || ours == install->last_term; /* 0: the log begins after it by now */
+}

@@ -7,6 +7,7 @@
 #define STOA_REPLICA_GUARD_H
 
 #include <raft.h>
+#include <stdbool.h>
 
 enum guard_verdict {
     GUARD_PASS,
@@ -18,6 +19,11 @@ enum guard_verdict {
 /* FROM has sent MESSAGE; *WHY is a sentence when it does not pass. */
 enum guard_verdict guard_message(const struct raft *raft, raft_id from,
                                  const struct raft_message *message, const char **why);
+
+/* Whether MESSAGE of libraft's may go out. It reads the snapshot that it sends from the disk, later
+ * than it decided to; when there is a newer one by then, it sends that one's index with the term of
+ * the older one. Whoever gets that has a log that contradicts all others, for good. */
+bool guard_may_send(const struct raft *raft, const struct raft_message *message);
 
 /* The term of the entry at INDEX, as libraft remembers it; 0: it is not in the log. */
 raft_term guard_term_of(const struct raft *raft, raft_index index);

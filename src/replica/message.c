@@ -105,7 +105,8 @@ static void put_append_result(struct buf *out, const struct raft_append_entries_
 {
     wire_put_u64(out, result->term);
     wire_put_u64(out, result->rejected);
-    wire_put_u64(out, result->last_log_index);
+    /* To a primary of a former term libraft says no index: what is in its place may be no count. */
+    wire_put_u64(out, result->last_log_index > COUNT_MAX ? 0 : result->last_log_index);
     wire_put_u64(out, result->features);
     wire_put_u64(out, result->capacity);
 }

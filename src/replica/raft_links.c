@@ -219,6 +219,8 @@ int links_send(void *context, const struct raft_message *message)
     unsigned next = 0;
     bool more = true;
     size_t sum = 0;
+    if (!guard_may_send(&replica->raft, message))
+        return RAFT_NOCONNECTION; /* sent again, as it should be */
     /* To a follower of which nothing is known yet, libraft sends all it may in each heartbeat.
      * What is left out counts as lost. */
     while (more && sum < SEND_MAX) {

@@ -309,6 +309,46 @@ static void committed_entries_are_not_replaced(void **state)
     assert_int_equal(judge(&raft, &append), GUARD_PASS);
 }
 
+static void a_snapshot_goes_out_with_its_own_term(void **state)
+{
+    /* The same log. libraft decided to send the snapshot at 3, and found one at 8 on the disk. */
+    __typeof__(*((struct raft *)0)->trail.records) records[4] = {{0, 0}, {6, 2}, {9, 5}, {0, 0}};
+    struct raft raft = {.state = RAFT_LEADER, .current_term = 5};
+    raft.trail = (struct raft_trail){.records = (void *)records,
+                                     .size = 4,
+                                     .front = 1,
+                                     .back = 3,
+                                     .offset = 3,
+                                     .snapshot = {3, 1}};
+    struct raft_message install = {.type = RAFT_INSTALL_SNAPSHOT,
+                                   .install_snapshot = {.last_index = 3, .last_term = 1}};
+    struct raft_message append = {.type = RAFT_APPEND_ENTRIES};
+    (void)state;
+    assert_true(guard_may_send(&raft, &append));
+    assert_true(guard_may_send(&raft, &install));
+    install.install_snapshot.last_index = 8;
+    assert_false(guard_may_send(&raft, &install));
+    install.install_snapshot.last_term = 5;
+    assert_true(guard_may_send(&raft, &install));
+    install.install_snapshot.last_index = 2; /* older than what the log begins with */
+    assert_true(guard_may_send(&raft, &install));
+}
+
+static void a_refusal_without_an_index_is_read(void **state)
+{
+    struct raft_message sent = {
+        .type = RAFT_APPEND_ENTRIES_RESULT,
+        .append_entries_result = {.term = 9, .rejected = 4, .last_log_index = UINT64_MAX}};
+    struct raft_message read;
+    struct buf bytes;
+    (void)state;
+    encode(&bytes, &sent);
+    assert_int_equal(message_decode(&read, buf_text(&bytes)), 0);
+    assert_int_equal(read.append_entries_result.term, 9);
+    assert_int_equal(read.append_entries_result.last_log_index, 0);
+    buf_close(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +359,8 @@ int main(void)
         cmocka_unit_test(every_cut_and_every_flipped_byte_is_survived),
         cmocka_unit_test(messages_that_would_harm_libraft_do_not_reach_it),
         cmocka_unit_test(committed_entries_are_not_replaced),
+        cmocka_unit_test(a_snapshot_goes_out_with_its_own_term),
+        cmocka_unit_test(a_refusal_without_an_index_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
