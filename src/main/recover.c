@@ -7,6 +7,7 @@
 #include "replica/book.h"
 #include "replica/repair.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -36,6 +37,9 @@ static int look(struct remains *r, struct failure *failure)
 {
     struct server_place known;
     int err = repair_look(r->datadir.raft, &r->log, failure);
+    /* A recovery before this one was cut short when the old log was out of its way. */
+    if (err == ERR_NOTFOUND && r->cluster.generation > 1)
+        err = 0;
     if (err)
         return err;
     book_open(&r->book, r->cluster.book);
@@ -49,6 +53,7 @@ static void show(struct remains *r)
 {
     struct server_place places[BOOK_PLACES];
     unsigned count = book_places(&r->book, places);
+    uint64_t last = r->log.last_index > r->database.index ? r->log.last_index : r->database.index;
     printf("cluster \"%s\", generation %llu\n", r->cluster.name,
            (unsigned long long)r->cluster.generation);
     printf("this server: %llu, in %s\n", (unsigned long long)r->cluster.own, r->datadir.path);
@@ -67,7 +72,7 @@ static void show(struct remains *r)
            "is left too, look there first, and take the one whose log ends later.\n"
            "  - the other servers must never run again as they are: wipe their directories, and "
            "have them join again (stoa token, stoa join).\n",
-           (unsigned long long)r->cluster.own, (unsigned long long)r->log.last_index);
+           (unsigned long long)r->cluster.own, (unsigned long long)last);
 }
 
 /* The others are refused at the door from now on, and not looked for. */
@@ -96,7 +101,7 @@ static int begin_log_anew(struct remains *r, struct failure *failure)
     snprintf(vote, sizeof vote, "%s/vote", r->datadir.raft);
     snprintf(old_log, sizeof old_log, "%s.before-%llu", log, generation);
     snprintf(old_vote, sizeof old_vote, "%s.before-%llu", vote, generation);
-    if (rename(log, old_log) || rename(vote, old_vote))
+    if ((rename(log, old_log) && errno != ENOENT) || (rename(vote, old_vote) && errno != ENOENT))
         return file_failed(failure, "rename", log);
     return repair_begin_log(r->datadir.raft, r->cluster.own, r->database.index, r->database.time_ms,
                             failure);

@@ -92,7 +92,7 @@ int book_write(const char *file, struct str text)
     int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return ERR_IO;
-    bool written = write(fd, text.at, text.len) == (ssize_t)text.len;
+    bool written = write(fd, text.at, text.len) == (ssize_t)text.len && fsync(fd) == 0;
     close(fd);
     if (written && rename(aside, file) == 0)
         return 0;

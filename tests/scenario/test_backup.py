@@ -208,6 +208,25 @@ def test_one_server_goes_on_when_the_others_are_lost_for_good(tmp_path):
         assert three.audit(0)[0] == three.audit(2)[0] == 0
 
 
+def test_a_recovery_that_was_cut_short_is_done_again(tmp_path):
+    shop = Shop(tmp_path)
+    stoa("init", "--dir", shop.dir, "--peer-listen", "127.0.0.1:7921")
+    with shop:
+        assert shop.url
+    cluster = shop.dir / "cluster" / "cluster.json"
+    # Killed when the generation was written and the old log out of the way, and no new one begun.
+    text = cluster.read_text()
+    assert '"generation": 1' in text
+    cluster.write_text(text.replace('"generation": 1', '"generation": 2'))
+    (shop.dir / "raft" / "raft").rename(shop.dir / "raft" / "raft.before-2")
+    (shop.dir / "raft" / "vote").rename(shop.dir / "raft" / "vote.before-2")
+    said = stoa("recover", "--dir", shop.dir, "--yes")
+    assert "generation 3" in said, said
+    with shop:
+        assert shop.url
+    assert shop.audit()[0] == 0
+
+
 def test_a_backup_that_nobody_takes_any_more_is_ended(tmp_path):
     """A client that goes away leaves nothing held still: the next backup is made at once."""
     with Shop(tmp_path) as shop:
