@@ -5,6 +5,7 @@
 #include "main/file.h"
 #include "main/program.h"
 #include "replica/book.h"
+#include "replica/copy.h"
 #include "replica/repair.h"
 
 #include <errno.h>
@@ -46,7 +47,10 @@ static int look(struct remains *r, struct failure *failure)
     for (unsigned i = 0; i < r->cluster.founder_count; i++)
         if (!book_find(&r->book, r->cluster.founders[i].id, &known))
             book_note(&r->book, &r->cluster.founders[i]);
-    return backup_file_check(r->datadir.database, false, &r->database, failure);
+    /* One that was about to be replaced by a copy is whole, or was when that began. */
+    uint64_t least;
+    bool wanted = copy_wanted(r->datadir.raft, &least);
+    return backup_file_check(r->datadir.database, wanted, &r->database, failure);
 }
 
 static void show(struct remains *r)
@@ -120,6 +124,7 @@ static int recover(struct remains *r, struct failure *failure)
     err = err ? err : forget_others(r, failure);
     if (err)
         return err;
+    copy_give_up(r->datadir.raft);
     return r->database.index > r->log.last_index
                ? begin_log_anew(r, failure)
                : repair_make_alone(r->datadir.raft, cluster->own, failure);

@@ -74,6 +74,8 @@ struct copy_need {
 /* Notes that a copy is needed which contains entry LEAST; *WANTED: whether that was noted. */
 int copy_want(const char *dir, uint64_t least, struct failure *failure);
 bool copy_wanted(const char *dir, uint64_t *least);
+/* There is nobody any more who could give one. */
+void copy_give_up(const char *dir);
 /* Whether the database may be ahead of its log, being a copy; and that it no longer is. */
 bool copy_is_ahead(const char *dir);
 void copy_caught_up(const char *dir);

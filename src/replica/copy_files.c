@@ -159,6 +159,13 @@ bool copy_wanted(const char *dir, uint64_t *least)
     return true;
 }
 
+void copy_give_up(const char *dir)
+{
+    copy_remove(dir, "wanted");
+    copy_remove(dir, "state");
+    copy_remove(dir, "part");
+}
+
 bool copy_is_ahead(const char *dir)
 {
     struct copy_record record;

@@ -227,6 +227,20 @@ def test_a_recovery_that_was_cut_short_is_done_again(tmp_path):
     assert shop.audit()[0] == 0
 
 
+def test_a_server_that_was_to_get_a_copy_goes_on_when_nobody_can_give_it(tmp_path):
+    shop = Shop(tmp_path)
+    stoa("init", "--dir", shop.dir, "--peer-listen", "127.0.0.1:7921")
+    with shop:
+        assert shop.url
+    (shop.dir / "raft" / "copy").mkdir()
+    (shop.dir / "raft" / "copy" / "wanted").write_text("1000000\n")
+    said = stoa("recover", "--dir", shop.dir, "--yes")
+    assert "generation 2" in said, said
+    with shop:
+        assert shop.url
+    assert shop.audit()[0] == 0
+
+
 def test_a_backup_that_nobody_takes_any_more_is_ended(tmp_path):
     """A client that goes away leaves nothing held still: the next backup is made at once."""
     with Shop(tmp_path) as shop:
