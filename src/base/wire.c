@@ -35,6 +35,14 @@ void wire_put_bool(struct buf *out, bool value)
 
 void wire_put_str(struct buf *out, struct str value)
 {
+    if (value.len < 0x80 && !out->failed && out->cap - out->len > value.len) {
+        char *at = out->at + out->len;
+        *at = (char)value.len;
+        if (value.len)
+            memcpy(at + 1, value.at, value.len);
+        out->len += value.len + 1;
+        return;
+    }
     wire_put_u64(out, value.len);
     buf_str(out, value);
 }
@@ -52,6 +60,8 @@ struct wire wire_of(struct str record)
 
 uint64_t wire_u64(struct wire *in)
 {
+    if (!in->bad && in->at != in->end && *in->at < 0x80)
+        return *in->at++;
     uint64_t value = 0;
     for (unsigned shift = 0; !in->bad; shift += 7) {
         if (in->at == in->end || shift > 63 || (shift == 63 && *in->at > 1))

@@ -144,7 +144,7 @@ static void apply_command(struct applier *applier, const struct applier_entry *e
     if (command.len == 0)
         return; /* a barrier: only its place counts */
     int err = machine->apply(machine->context, entry->index, entry->time_ms, command,
-                             &applier->results, &failure);
+                             entry->first != NULL ? &applier->results : NULL, &failure);
     if (err == 0 && applier->results.failed)
         err = failure.err = ERR_NOMEM;
     if (err != 0)
@@ -173,12 +173,9 @@ static void apply_copy(struct applier *applier, struct applier_entry *entry)
                  err == ERR_UNSUPPORTED ? " (written by a newer version of this program?)" : "");
         applier->config.fatal(applier->config.context, reason);
     }
-    size_t from = applier->results.len;
     struct str command;
-    while (batch_next(&batch, &command)) {
+    while (batch_next(&batch, &command))
         apply_command(applier, entry, command);
-        applier->results.len = from;
-    }
 }
 
 /* ---- Whom everything is told to (replica/tail.h) ---- */

@@ -22,7 +22,8 @@ struct machine {
     /* The last entry the copy has recorded; entries at or below it are skipped. */
     uint64_t (*applied)(void *context);
     int64_t (*applied_time)(void *context);
-    /* One transaction: begin, apply for every command of one or more entries, commit. */
+    /* One transaction: begin, apply for every command of one or more entries, commit. RESULT
+     * NULL: nobody waits for it here; the copy must come out the same. */
     int (*begin)(void *context, struct failure *failure);
     int (*apply)(void *context, uint64_t index, int64_t time_ms, struct str command,
                  struct buf *result, struct failure *failure);

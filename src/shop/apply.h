@@ -28,6 +28,7 @@ struct apply {
     int64_t now;
     const struct command *command;
     struct result *result;
+    bool unwanted; /* nobody waits for the result, and none is kept unless it is a refusal */
     /* The result's object as record_put_… wrote it, when its row was written anyway;
      * empty: it is encoded from *result. Lent to the end of the command. */
     struct str object;

@@ -161,10 +161,30 @@ static struct item *find_item(struct items *items, const struct line *line)
     return item ? item : items_find(items, line->item_key);
 }
 
+/* Finds the item of LINE and notes which one it is: no item has id 0. */
+static int identify_line(const struct basket_view *view, struct line *line, struct item **found)
+{
+    struct item *item = find_item(view->items, line);
+    *found = item;
+    if (!item && db_failure(view->items->db)->err)
+        return db_failure(view->items->db)->err;
+    line->variant_id = item ? item->variant_id : 0;
+    if (item)
+        line->item_key = item->key;
+    return ERR_OK;
+}
+
+int basket_identify(const struct basket_view *view, struct basket *basket)
+{
+    struct item *item;
+    int err = ERR_OK;
+    for (unsigned i = 0; i < basket->line_count && !err; i++)
+        err = identify_line(view, &basket->lines[i], &item);
+    return err;
+}
+
 static void fill_line(struct line *line, const struct item *item)
 {
-    line->variant_id = item->variant_id;
-    line->item_key = item->key;
     line->title = item->title;
     line->option_text = item->option_text;
     line->handle = item->handle;
@@ -178,11 +198,11 @@ static void fill_line(struct line *line, const struct item *item)
 static int resolve_line(const struct basket_view *view, struct basket *basket, unsigned at)
 {
     struct line *line = &basket->lines[at];
-    struct item *item = find_item(view->items, line);
-    if (!item && db_failure(view->items->db)->err)
-        return db_failure(view->items->db)->err;
+    struct item *item;
+    int err = identify_line(view, line, &item);
+    if (err)
+        return err;
     if (!item) {
-        line->variant_id = 0;
         line->unit_price = 0;
         message_error(
             basket, view->arena, STR("not_found"), message_line_path(view->arena, at, ".item.id"),

@@ -50,6 +50,9 @@ struct line *basket_add_line(struct arena *arena, struct basket *basket, const s
 /* Takes a line out; the ids of the others stay. */
 void basket_remove_line(struct basket *basket, struct line *line);
 
+/* Only what a row keeps of the items: each line's variant_id (0: there is no such item) and
+ * item_key, as basket_resolve gives them too. */
+int basket_identify(const struct basket_view *view, struct basket *basket);
 /* Looks up each line's item, empties `messages` and says there what cannot be had. CERTAIN:
  * too little stock is an error (a checkout); else a warning (a cart, which may hope). Returns
  * 0, ERR_NOMEM, or ERR_IO when the items cannot be read. */

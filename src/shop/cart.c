@@ -84,7 +84,7 @@ struct change {
 /* Finds the cart ID, or prepares a new one under that id. */
 static int open_cart(struct apply *apply, struct id id, struct change *change)
 {
-    *change = (struct change){.exists = false};
+    change->exists = change->live = false; /* the cart follows; it is long */
     int err = cart_view(apply, &change->view);
     if (err)
         return err;
@@ -111,13 +111,16 @@ static int close_cart(struct apply *apply, struct change *change)
     cart->expires_ms = (expires / EXPIRY_STEP_MS + 1) * EXPIRY_STEP_MS;
     cart->updated_ms = apply->now;
     cart->version++;
-    int err = cart_price(&change->view, cart);
+    /* Its row says which items, not what they cost. */
+    int err = apply->unwanted ? basket_identify(&change->view, &cart->basket)
+                              : cart_price(&change->view, cart);
     if (!err)
         err = cart_store(apply, cart, change->exists, old_expires_ms);
     if (err)
         return err;
     apply->result->kind = RESULT_CART;
-    apply->result->cart = *cart;
+    if (!apply->unwanted)
+        apply->result->cart = *cart;
     return ERR_OK;
 }
 

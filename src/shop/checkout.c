@@ -74,8 +74,9 @@ int checkout_store(struct apply *apply, struct checkout *checkout, int64_t old_e
         stmt_bind_i64(stmt, 6, checkout->expires_ms);
     if (stmt_run(stmt))
         return apply_failed(apply);
-    apply->object = buf_text(apply->scratch);
-    return checkout_show(apply, checkout);
+    apply->object = buf_text(apply->scratch); /* in place of a copy of *CHECKOUT */
+    apply->result->kind = RESULT_CHECKOUT;
+    return ERR_OK;
 }
 
 /* ---- What a face sent about shipping ---- */

@@ -29,6 +29,7 @@ struct shop {
     bool terms_known;
     struct arena arena;
     struct buf scratch;
+    struct buf unwanted; /* results nobody waits for */
     struct changes changes;
     struct shop_listener listener;
     const struct log *log;
@@ -132,6 +133,7 @@ int shop_open(const char *file, const struct shop_listener *listener, const stru
     arena_init(&shop->arena, COMMAND_MEMORY);
     arena_init(&shop->terms_memory, TERMS_MEMORY);
     buf_init(&shop->scratch, ROW_MAX);
+    buf_init(&shop->unwanted, ROW_MAX);
     int err = db_open(file, DB_WRITER, &shop->db, failure);
     if (!err)
         err = schema_open(shop->db, failure);
@@ -158,6 +160,7 @@ void shop_close(struct shop *shop)
     arena_close(&shop->arena);
     arena_close(&shop->terms_memory);
     buf_close(&shop->scratch);
+    buf_close(&shop->unwanted);
     free(shop);
 }
 
@@ -412,6 +415,8 @@ static bool ends_request(const struct command *command, const struct result *res
 /* Appends the result record, and KEEPs it for those who ask again. */
 static int give(struct apply *apply, bool keep, struct buf *out)
 {
+    if (apply->unwanted && can_be_shown_again(apply->result))
+        return 0;
     size_t start = out->len;
     if (apply->object.len)
         result_encode_with(out, apply->result, apply->object);
@@ -440,6 +445,8 @@ static int run(struct apply *apply, struct buf *out)
         case RECALL_DONE:
             return 0;
         case RECALL_SHOW:
+            if (apply->unwanted)
+                return 0;
             apply->result->err = show_again(apply);
             return give(apply, false, out);
         }
@@ -465,8 +472,17 @@ int shop_apply(struct shop *shop, uint64_t index, int64_t time_ms, struct str re
     /* Never back, however entries are grouped into transactions. */
     if (time_ms > shop->applied_time)
         shop->applied_time = time_ms;
+    bool unwanted = out == NULL;
+    if (unwanted) {
+        out = &shop->unwanted;
+        buf_clear(out);
+    }
     struct command command;
-    struct result result = {0};
+    struct result result; /* its object, of up to 8 KiB, is not cleared each time */
+    result.err = 0;
+    result.replayed = false;
+    result.text = STR("");
+    result.kind = RESULT_NONE;
     struct apply apply = {
         .shop = shop,
         .db = shop->db,
@@ -487,6 +503,8 @@ int shop_apply(struct shop *shop, uint64_t index, int64_t time_ms, struct str re
                      "the command cannot be read: it is damaged or of a newer version");
         result_encode(out, &result);
     } else {
+        apply.unwanted = unwanted && (command.idempotency == IDEMPOTENCY_NONE ||
+                                      command.idempotency == IDEMPOTENCY_CHECK);
         run(&apply, out);
     }
     return db_failure(shop->db)->err ? broken(shop, failure) : 0;

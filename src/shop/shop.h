@@ -44,7 +44,8 @@ int64_t shop_applied_time(const struct shop *shop);
 int shop_begin(struct shop *shop, struct failure *failure);
 /* Applies one command record of entry INDEX at TIME_MS and appends the result record to
  * RESULT. A command that is refused (even garbage) changes nothing and gives a result
- * that says so: that is success here. Returns an error only when the database cannot
+ * that says so: that is success here. RESULT NULL: nobody waits for it, so that it is made only
+ * where it is kept; the database comes out the same. Returns an error only when the database cannot
  * be used (disk full, damaged): the process must stop, nothing is committed. */
 int shop_apply(struct shop *shop, uint64_t index, int64_t time_ms, struct str command,
                struct buf *result, struct failure *failure);

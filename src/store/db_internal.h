@@ -6,11 +6,14 @@
 
 #include <sqlite3.h>
 
+enum { STMT_IDS = 4 };
+
 struct stmt {
     struct db *db;
     sqlite3_stmt *handle; /* NULL: it could not be prepared; the failure is the db's */
     const char *sql;
-    bool active; /* stepped, and not ended */
+    bool active;             /* stepped, and not ended */
+    struct id ids[STMT_IDS]; /* bound to the first parameters: SQLite need not copy them */
     struct stmt *next;
 };
 

@@ -101,11 +101,14 @@ void stmt_bind_id(struct stmt *stmt, int at, struct id id)
 {
     if (!stmt->handle)
         return;
+    bool ours = at >= 1 && at <= STMT_IDS;
+    if (ours)
+        stmt->ids[at - 1] = id;
     if (id_is_zero(id))
         bound(stmt, sqlite3_bind_null(stmt->handle, at));
     else
-        bound(stmt,
-              sqlite3_bind_blob(stmt->handle, at, id.bytes, sizeof id.bytes, SQLITE_TRANSIENT));
+        bound(stmt, sqlite3_bind_blob(stmt->handle, at, ours ? stmt->ids[at - 1].bytes : id.bytes,
+                                      sizeof id.bytes, ours ? SQLITE_STATIC : SQLITE_TRANSIENT));
 }
 
 void stmt_bind_null(struct stmt *stmt, int at)

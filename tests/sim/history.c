@@ -260,9 +260,14 @@ void history_applied(unsigned server, uint64_t index, unsigned at, int64_t time_
     if (entry->commands[at].command != done.command)
         world_fail("server %u: entry %llu is another one than on another server", server + 1,
                    (unsigned long long)index);
-    if (entry->commands[at].result != done.result)
+    if (result.at != NULL && entry->commands[at].result != done.result)
         world_fail("server %u: command %u of entry %llu gives another result than before",
                    server + 1, at, (unsigned long long)index);
+}
+
+bool history_knows(uint64_t index, unsigned at)
+{
+    return history.open && at < entry_at(index)->count;
 }
 
 void history_entry_ended(unsigned server, uint64_t index, unsigned count)

@@ -24,9 +24,12 @@ enum id_kind { ID_CART = 1, ID_CHECKOUT, ID_OPERATION };
 struct id history_id(enum id_kind kind, uint32_t number);
 uint32_t history_number(struct id id);
 
-/* Server SERVER applies command number AT of entry INDEX, and it gave RESULT. */
+/* Server SERVER applies command number AT of entry INDEX, and it gave RESULT; STR_NONE:
+ * it was not asked for, which only those may do that are not the first. */
 void history_applied(unsigned server, uint64_t index, unsigned at, int64_t time_ms,
                      struct str command, struct str result);
+/* Whether a server has applied command number AT of entry INDEX. */
+bool history_knows(uint64_t index, unsigned at);
 /* Entry INDEX has no more than COUNT commands. */
 void history_entry_ended(unsigned server, uint64_t index, unsigned count);
 

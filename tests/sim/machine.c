@@ -5,15 +5,13 @@
 #include "shop/audit.h"
 #include "world.h"
 
-#include <stdio.h>
-
 const char *const broken_names[BROKEN_COUNT] = {
 #define X(name, about) #name,
     BROKEN_LIST(X)
 #undef X
 };
 
-enum { DIGEST_EVERY = 16 };
+enum { DIGEST_EVERY = 64 };
 
 void machine_guard_open(struct machine_guard *guard, struct shop *shop, struct db *reader)
 {
@@ -23,6 +21,7 @@ void machine_guard_open(struct machine_guard *guard, struct shop *shop, struct d
     guard->entry = 0;
     guard->at = 0;
     buf_init(&guard->record, 1 << 20);
+    buf_init(&guard->unasked, 4 << 20);
     arena_init(&guard->arena, 16 << 20);
 }
 
@@ -87,14 +86,19 @@ static int guard_apply(void *context, uint64_t index, int64_t time_ms, struct st
         guard->entry = index;
         guard->at = 0;
     }
-    if (world.trace)
-        printf("%.3f server %u applies %lu len %zu\n", (double)world.now_ns / 1e6,
-               guard->server + 1, index, command.len);
-    size_t from = result->len;
-    int err = shop_apply(guard->shop, index, time_ms, spoil(guard, command), result, failure);
+    /* A result that nobody waits for is looked at all the same: the first one always, and, so that
+     * those of the copies are compared, every second one. */
+    struct buf *answer = result;
+    if (answer == NULL && (index % 2 == 0 || !history_knows(index, guard->at))) {
+        answer = &guard->unasked;
+        buf_clear(answer);
+    }
+    size_t from = answer != NULL ? answer->len : 0;
+    int err = shop_apply(guard->shop, index, time_ms, spoil(guard, command), answer, failure);
     if (err == 0)
         history_applied(guard->server, index, guard->at++, time_ms, command,
-                        str_make(result->at + from, result->len - from));
+                        answer != NULL ? str_make(answer->at + from, answer->len - from)
+                                       : STR_NONE);
     return err;
 }
 

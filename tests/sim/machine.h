@@ -37,6 +37,7 @@ struct machine_guard {
     uint64_t entry; /* that is being applied */
     unsigned at;    /* commands of it that were */
     struct buf record;
+    struct buf unasked; /* a result that the applier did not ask for */
     struct arena arena;
 };
 
