@@ -364,7 +364,8 @@ static void strip_entries(struct raft_append_entries *append)
 static void guarded_receive(struct raft_io *raft, struct raft_message *message)
 {
     struct io *io = io_of(raft);
-    if (message->type == RAFT_INSTALL_SNAPSHOT && io->snapshot_running) {
+    if ((message->type == RAFT_INSTALL_SNAPSHOT && io->snapshot_running) ||
+        (message->type == RAFT_TIMEOUT_NOW && io->floor != 0)) {
         message_free(message);
         return;
     }
@@ -378,8 +379,22 @@ static void guarded_receive(struct raft_io *raft, struct raft_message *message)
     io->receive(raft, message);
 }
 
+/* A server that must not stand for election does not become a candidate either: as one it would
+ * count terms up that nobody hears of, and refuse the others their votes for being of older ones.
+ * It forgets a silent primary all the same. */
+static void stay_follower(struct io *io, struct raft *raft)
+{
+    raft_time now = io->raft.time(&io->raft);
+    if (io->floor == 0 || raft->state != RAFT_FOLLOWER ||
+        now - raft->election_timer_start < raft->election_timeout)
+        return;
+    raft->follower_state.current_leader.id = 0;
+    raft->election_timer_start = now;
+}
+
 static void guarded_tick(struct raft_io *raft)
 {
+    stay_follower(io_of(raft), raft->data);
     lone_before_tick(raft->data);
     io_of(raft)->tick(raft);
 }

@@ -65,7 +65,7 @@ static struct trouble *troubles;
 static void put_bytes(struct image *image, size_t at, const void *bytes, size_t len)
 {
     if (at + len > image->cap) {
-        size_t cap = (at + len) * 2 + 4096;
+        size_t cap = (at + len) * 2 + 128 * 1024;
         image->bytes = realloc(image->bytes, cap);
         CHECK(image->bytes != NULL);
         image->cap = cap;

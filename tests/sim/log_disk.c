@@ -88,9 +88,9 @@ struct log_disk *log_disk_at(const char *dir)
     return disk;
 }
 
-void log_disk_fail(struct log_disk *disk)
+void log_disk_fail(struct log_disk *disk, bool fails)
 {
-    disk->fails = true;
+    disk->fails = fails;
 }
 
 void log_disk_slow(struct log_disk *disk, unsigned factor)

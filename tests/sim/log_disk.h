@@ -17,8 +17,8 @@ struct log_disk;
 struct log_disk *log_disk_at(const char *dir);
 /* The server that used it has crashed. */
 void log_disk_crash(struct log_disk *disk);
-/* The next write of entries fails with an I/O error, as raft_uv fails. */
-void log_disk_fail(struct log_disk *disk);
+/* The next write of entries FAILS (or no longer does) with an I/O error, as raft_uv fails. */
+void log_disk_fail(struct log_disk *disk, bool fails);
 /* Writes take FACTOR times as long from now on. */
 void log_disk_slow(struct log_disk *disk, unsigned factor);
 /* Empties it, as if DIR had been removed. */

@@ -9,14 +9,17 @@
 #include "shopper.h"
 #include "weather.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-    STORM_S = 12,   /* so long things break and shoppers begin something new */
-    PATIENCE_S = 90 /* after it, until all is well */
+    /* So long things break and shoppers begin something new, and then until all is well. */
+    STORM_LEAST_MS = 2000,
+    STORM_MOST_MS = 10000,
+    PATIENCE_S = 90,
 };
 
 void run_root(char out[64], pid_t pid)
@@ -100,6 +103,10 @@ static bool all_well(void)
 void run_seed(uint64_t seed, bool trace, enum broken_rule broken)
 {
     char root[64];
+    /* Much memory is taken and given back; the kernel need not hear of it each time. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    mallopt(M_TOP_PAD, 8 << 20);
     run_root(root, getpid());
     world_open(seed, trace);
     world.describe = describe_all;
@@ -107,11 +114,12 @@ void run_seed(uint64_t seed, bool trace, enum broken_rule broken)
     cluster_open(root, world_one_in(6) ? 5 : 3, broken);
     for (unsigned i = 0; i < cluster.count; i++)
         server_start(&cluster.servers[i]);
-    shoppers_start((unsigned)world_between(2, SHOPPERS_MAX), STORM_S * SEC_NS);
-    weather_start(STORM_S * SEC_NS);
-    step_until(STORM_S * SEC_NS, NULL);
+    uint64_t storm_ns = world_between(STORM_LEAST_MS, STORM_MOST_MS) * MS_NS;
+    shoppers_start((unsigned)world_between(2, SHOPPERS_MAX), storm_ns);
+    weather_start(storm_ns);
+    step_until(storm_ns, NULL);
     weather_clear();
-    step_until((STORM_S + PATIENCE_S) * SEC_NS, all_well);
+    step_until(storm_ns + PATIENCE_S * SEC_NS, all_well);
     if (!all_well())
         say_who_waits();
     for (unsigned i = 0; i < cluster.count; i++)

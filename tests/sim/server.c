@@ -165,6 +165,7 @@ static void *run_server(void *argument)
     must(server, "the shop", shop_open(server->database, NULL, NULL, &shop, &failure), &failure);
     must(server, "a reader", db_open(server->database, DB_READER, &server->reader, &failure),
          &failure);
+    must(server, "a reader", reader_open(server->database, &server->looks, &failure), &failure);
     machine_guard_open(&server->machine, shop, server->reader);
     struct machine machine = machine_guard_machine(&server->machine);
     must(server, "replication", replica_start(&config, &machine, &server->replica, &failure),
@@ -177,6 +178,7 @@ static void *run_server(void *argument)
         fiber_wait(server, UINT64_MAX);
     server->up = false;
     replica_stop(server->replica);
+    reader_close(server->looks);
     db_close(server->reader);
     shop_close(shop);
     world_note("server %u: stopped", server->number + 1);

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "machine.h"
 #include "replica/replica.h"
+#include "shop/read.h"
 #include "world.h"
 
 enum { SERVERS_MAX = 8 };
@@ -24,7 +25,8 @@ struct server {
     struct machine_guard machine;
     struct replica *replica;
     struct ordering *order;
-    struct db *reader;        /* of this life, for the checks and for shoppers who look */
+    struct db *reader;        /* of this life, for the checks */
+    struct reader *looks;     /* the same, for shoppers who look at their carts */
     struct request *requests; /* not answered */
     unsigned starts, crashes, copies;
     bool stopping;

@@ -172,12 +172,9 @@ static void look_at_cart(struct shopper *shopper)
     }
     if (server->life != life || !server->up)
         return;
-    struct reader *reader;
-    struct failure failure;
+    struct reader *reader = server->looks;
     struct cart cart;
     uint64_t index;
-    if (reader_open(server->database, &reader, &failure) != 0)
-        world_fail("server %u: %s", server->number + 1, failure.text);
     arena_reset(&shopper->arena);
     CHECK(reader_begin(reader, &index) == 0);
     int err = reader_cart(reader, &shopper->arena, history_id(ID_CART, shopper->cart), &cart);
@@ -188,7 +185,6 @@ static void look_at_cart(struct shopper *shopper)
         world_fail("server %u: the cart cannot be read", server->number + 1);
     check_own_cart(shopper, err == 0 && !cart.canceled ? &cart : NULL, "on another server");
     reader_end(reader);
-    reader_close(reader);
     shopper->session = index;
 }
 

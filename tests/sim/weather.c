@@ -96,7 +96,7 @@ static void disk_fails(struct server *server)
     world_note("server %u: its disk is about to fail", server->number + 1);
     log_dir_of(server, dir);
     if (world_one_in(2))
-        log_disk_fail(log_disk_at(dir));
+        log_disk_fail(log_disk_at(dir), true);
     else
         database_disk_fail(server->dir, 1 + (unsigned)world_pick(40));
     world_after(world_between(1000, 6000) * MS_NS, NULL, start_if_down, NULL);
@@ -314,6 +314,9 @@ void weather_clear(void)
         struct server *server = &cluster.servers[i];
         for (unsigned k = 0; k < SERVERS_MAX; k++)
             network_cut(i, k, false);
+        char dir[256];
+        log_dir_of(server, dir);
+        log_disk_fail(log_disk_at(dir), false);
         database_disk_fail(server->dir, 0);
         disk_is_fast(server, 0);
         network_slow(i, 1);
