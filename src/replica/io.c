@@ -339,6 +339,15 @@ void io_durable(struct io *io)
 /* libraft is told at once, from inside the call: it does nothing after it but free what it lent
  * (legacySendMessageCb in 0.22.1), and whether it went is all the same to it. It must not be told
  * by an error: one server that cannot be reached would keep messages from the others. */
+/* Whoever asks for a pre-vote in a term that is over is told the term that is. libraft 0.22.1 tells
+ * it its own back: two servers, one with the higher term and one with the longer log, refuse each
+ * other for ever then. */
+static void tell_term(const struct raft *raft, struct raft_request_vote_result *result)
+{
+    if (result->pre_vote && !result->vote_granted && result->term < raft->current_term)
+        result->term = raft->current_term;
+}
+
 static int guarded_send(struct raft_io *raft, struct raft_io_send *request,
                         const struct raft_message *message, raft_io_send_cb done)
 {
@@ -346,6 +355,12 @@ static int guarded_send(struct raft_io *raft, struct raft_io_send *request,
     int status = RAFT_NOCONNECTION;
     request->cb = done;
     bool stands = message->type == RAFT_REQUEST_VOTE && io->floor != 0;
+    struct raft_message told;
+    if (message->type == RAFT_REQUEST_VOTE_RESULT && raft->data != NULL) {
+        told = *message;
+        tell_term(raft->data, &told.request_vote_result);
+        message = &told;
+    }
     if (io->config.send != NULL && !stands)
         status = io->config.send(io->config.context, message);
     done(request, status);
