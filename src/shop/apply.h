@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "shop/command.h"
 #include "shop/item.h"
+#include "shop/row_cache.h"
 #include "shop/shop.h"
 #include "shop/terms.h"
 #include "store/db.h"
@@ -59,6 +60,10 @@ enum counter {
 };
 void shop_count(struct shop *shop, enum counter counter, int64_t difference);
 uint64_t apply_next_number(struct apply *apply, enum counter counter);
+
+/* What was written last to the two tables. */
+struct row_cache *shop_carts(struct shop *shop);
+struct row_cache *shop_checkouts(struct shop *shop);
 
 /* For shop/stock.c. */
 struct items *shop_items(struct shop *shop);

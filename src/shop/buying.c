@@ -12,8 +12,7 @@ static const int64_t COMPLETED_TTL_MS = 30ll * 24 * 3600 * 1000;
 
 static int load(struct apply *apply, struct checkout *checkout)
 {
-    return checkout_load(apply->db, apply->arena, apply->command->complete.id, apply->now,
-                         checkout);
+    return checkout_find(apply, apply->command->complete.id, checkout);
 }
 
 /* ---- CHECKOUT_HOLD ---- */

@@ -13,6 +13,15 @@ int cart_view(struct apply *apply, struct basket_view *view)
 
 /* ---- Rows ---- */
 
+/* RECORD: a copy in ARENA, as the cart lives as long as the command. */
+static int read_cart(struct str record, struct arena *arena, int64_t now_ms, struct cart *cart)
+{
+    int err = record.at ? record_read_cart(record, arena, cart) : ERR_NOMEM;
+    if (!err && cart->expires_ms <= now_ms)
+        return ERR_NOTFOUND;
+    return err;
+}
+
 int cart_load(struct db *db, struct arena *arena, struct id id, int64_t now_ms, struct cart *cart)
 {
     struct stmt *stmt = db_stmt(db, "SELECT record FROM cart WHERE id = ?");
@@ -20,13 +29,17 @@ int cart_load(struct db *db, struct arena *arena, struct id id, int64_t now_ms, 
     int err = stmt_next(stmt);
     if (err)
         return err;
-    /* The row's bytes go with the statement, the cart lives as long as the command. */
     struct str record = arena_str(arena, stmt_blob(stmt, 0));
     stmt_done(stmt);
-    err = record.at ? record_read_cart(record, arena, cart) : ERR_NOMEM;
-    if (!err && cart->expires_ms <= now_ms)
-        return ERR_NOTFOUND;
-    return err;
+    return read_cart(record, arena, now_ms, cart);
+}
+
+int cart_find(struct apply *apply, struct id id, struct cart *cart)
+{
+    struct str record = row_cache_find(shop_carts(apply->shop), id);
+    if (record.len == 0)
+        return cart_load(apply->db, apply->arena, id, apply->now, cart);
+    return read_cart(arena_str(apply->arena, record), apply->arena, apply->now, cart);
 }
 
 /* An update that names a column writes its index anew, even for the same value. */
@@ -52,7 +65,10 @@ int cart_store(struct apply *apply, const struct cart *cart, bool exists, int64_
     stmt_bind_blob(stmt, 2, buf_text(apply->scratch));
     if (!exists || expiry_moved)
         stmt_bind_i64(stmt, 3, cart->expires_ms);
-    return stmt_run(stmt) ? apply_failed(apply) : ERR_OK;
+    if (stmt_run(stmt))
+        return apply_failed(apply);
+    row_cache_put(shop_carts(apply->shop), cart->id, buf_text(apply->scratch));
+    return ERR_OK;
 }
 
 /* ---- Pricing ---- */
@@ -90,7 +106,7 @@ static int open_cart(struct apply *apply, struct id id, struct change *change)
         return err;
     if (id_is_zero(id))
         return apply_refuse(apply, ERR_INVALID, "A cart needs an id.");
-    err = cart_load(apply->db, apply->arena, id, apply->now, &change->cart);
+    err = cart_find(apply, id, &change->cart);
     if (err && err != ERR_NOTFOUND)
         return err;
     change->exists = !err;
@@ -265,7 +281,7 @@ int apply_cart_cancel(struct apply *apply)
 int cart_follow(struct apply *apply, struct checkout *checkout)
 {
     struct cart cart;
-    int err = cart_load(apply->db, apply->arena, checkout->cart_id, apply->now, &cart);
+    int err = cart_find(apply, checkout->cart_id, &cart);
     if (err == ERR_NOTFOUND)
         return ERR_OK;
     if (err || cart.canceled || !id_eq(cart.checkout_id, checkout->id))
@@ -291,7 +307,7 @@ int apply_show_cart(struct apply *apply, struct id id)
     struct cart cart;
     int err = cart_view(apply, &view);
     if (!err)
-        err = cart_load(apply->db, apply->arena, id, apply->now, &cart);
+        err = cart_find(apply, id, &cart);
     if (err == ERR_NOTFOUND)
         return refuse_missing_cart(apply);
     if (!err)
@@ -306,7 +322,7 @@ int apply_show_cart(struct apply *apply, struct id id)
 int cart_take_out_bought(struct apply *apply, struct id cart_id, const struct basket *bought)
 {
     struct cart cart;
-    int err = cart_load(apply->db, apply->arena, cart_id, apply->now, &cart);
+    int err = cart_find(apply, cart_id, &cart);
     if (err == ERR_NOTFOUND)
         return ERR_OK;
     if (err)

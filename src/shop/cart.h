@@ -11,6 +11,8 @@ int cart_view(struct apply *apply, struct basket_view *view);
 /* The stored cart, as it was written: neither priced nor looked up. ERR_NOTFOUND also for one
  * past its time. Canceled ones are found. */
 int cart_load(struct db *db, struct arena *arena, struct id id, int64_t now_ms, struct cart *cart);
+/* As cart_load, for commands: what was written last is not read again. */
+int cart_find(struct apply *apply, struct id id, struct cart *cart);
 /* Writes CART; EXISTS: its row is there, and has OLD_EXPIRES_MS. */
 int cart_store(struct apply *apply, const struct cart *cart, bool exists, int64_t old_expires_ms);
 

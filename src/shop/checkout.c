@@ -11,6 +11,16 @@ enum { EXPIRY_STEP_MS = 60 * 1000 };
 
 /* ---- Rows and results ---- */
 
+/* RECORD: a copy in ARENA. */
+static int read_checkout(struct str record, struct arena *arena, int64_t now_ms,
+                         struct checkout *checkout)
+{
+    int err = record.at ? record_read_checkout(record, arena, checkout) : ERR_NOMEM;
+    if (!err && checkout->status != CHECKOUT_PAYING && checkout->expires_ms <= now_ms)
+        return ERR_NOTFOUND;
+    return err;
+}
+
 int checkout_load(struct db *db, struct arena *arena, struct id id, int64_t now_ms,
                   struct checkout *checkout)
 {
@@ -21,10 +31,15 @@ int checkout_load(struct db *db, struct arena *arena, struct id id, int64_t now_
         return err;
     struct str record = arena_str(arena, stmt_blob(stmt, 0));
     stmt_done(stmt);
-    err = record.at ? record_read_checkout(record, arena, checkout) : ERR_NOMEM;
-    if (!err && checkout->status != CHECKOUT_PAYING && checkout->expires_ms <= now_ms)
-        return ERR_NOTFOUND;
-    return err;
+    return read_checkout(record, arena, now_ms, checkout);
+}
+
+int checkout_find(struct apply *apply, struct id id, struct checkout *checkout)
+{
+    struct str record = row_cache_find(shop_checkouts(apply->shop), id);
+    if (record.len == 0)
+        return checkout_load(apply->db, apply->arena, id, apply->now, checkout);
+    return read_checkout(arena_str(apply->arena, record), apply->arena, apply->now, checkout);
 }
 
 int checkout_show(struct apply *apply, const struct checkout *checkout)
@@ -74,6 +89,7 @@ int checkout_store(struct apply *apply, struct checkout *checkout, int64_t old_e
         stmt_bind_i64(stmt, 6, checkout->expires_ms);
     if (stmt_run(stmt))
         return apply_failed(apply);
+    row_cache_put(shop_checkouts(apply->shop), checkout->id, buf_text(apply->scratch));
     apply->object = buf_text(apply->scratch); /* in place of a copy of *CHECKOUT */
     apply->result->kind = RESULT_CHECKOUT;
     return ERR_OK;
@@ -270,7 +286,7 @@ static int convert(struct apply *apply, struct basket_view *view, struct cart *c
     struct checkout before;
     int err = ERR_NOTFOUND;
     if (!id_is_zero(cart->checkout_id))
-        err = checkout_load(apply->db, apply->arena, cart->checkout_id, apply->now, &before);
+        err = checkout_find(apply, cart->checkout_id, &before);
     if (err && err != ERR_NOTFOUND)
         return err;
     bool done = !err && before.status == CHECKOUT_COMPLETED;
@@ -296,7 +312,7 @@ int apply_checkout_create(struct apply *apply)
         return err;
     if (id_is_zero(input->id))
         return apply_refuse(apply, ERR_INVALID, "A checkout needs an id.");
-    err = checkout_load(apply->db, apply->arena, input->id, apply->now, &checkout);
+    err = checkout_find(apply, input->id, &checkout);
     if (err != ERR_NOTFOUND)
         return err ? err : checkout_show(apply, &checkout);
     /* An id of long ago, whose checkout is removed by now: its order is there still. */
@@ -314,7 +330,7 @@ int apply_checkout_create(struct apply *apply)
         return err ? err : settle(apply, &view, &checkout);
     }
     struct cart cart;
-    err = cart_load(apply->db, apply->arena, input->cart_id, apply->now, &cart);
+    err = cart_find(apply, input->cart_id, &cart);
     if (err == ERR_NOTFOUND)
         return apply_refuse(apply, err, "There is no such cart. It may have expired.");
     return err ? err : convert(apply, &view, &cart, &checkout);
@@ -330,7 +346,7 @@ static int refuse_missing_checkout(struct apply *apply)
 int apply_show_checkout(struct apply *apply, struct id id)
 {
     struct checkout checkout;
-    int err = checkout_load(apply->db, apply->arena, id, apply->now, &checkout);
+    int err = checkout_find(apply, id, &checkout);
     if (err == ERR_NOTFOUND)
         return refuse_missing_checkout(apply);
     return err ? err : checkout_show(apply, &checkout);
@@ -339,7 +355,7 @@ int apply_show_checkout(struct apply *apply, struct id id)
 /* Loads the checkout ID for a change that only an open one takes. */
 static int load_open(struct apply *apply, struct id id, struct checkout *checkout)
 {
-    int err = checkout_load(apply->db, apply->arena, id, apply->now, checkout);
+    int err = checkout_find(apply, id, checkout);
     if (err == ERR_NOTFOUND)
         return refuse_missing_checkout(apply);
     if (err)

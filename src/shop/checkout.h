@@ -32,6 +32,8 @@
 /* ERR_NOTFOUND also for one past its time. */
 int checkout_load(struct db *db, struct arena *arena, struct id id, int64_t now_ms,
                   struct checkout *checkout);
+/* The same for commands: what was written last is not read again. */
+int checkout_find(struct apply *apply, struct id id, struct checkout *checkout);
 /* Writes the row and makes CHECKOUT the command's result. OLD_EXPIRES_MS: what its
  * row has, 0: it has none yet. Counts the version up. */
 int checkout_store(struct apply *apply, struct checkout *checkout, int64_t old_expires_ms);

@@ -21,6 +21,8 @@ int apply_expire(struct apply *apply)
     enum { MOST = 10000 };
     uint64_t limit = apply->command->limit < MOST ? apply->command->limit : MOST;
     uint64_t removed = 0;
+    row_cache_clear(shop_carts(apply->shop));
+    row_cache_clear(shop_checkouts(apply->shop));
     int err = remove_past(apply,
                           "DELETE FROM cart WHERE id IN (SELECT id FROM cart"
                           " WHERE expires_ms <= ?1 ORDER BY expires_ms, id LIMIT ?2)",

@@ -18,11 +18,17 @@ enum {
     COMMAND_MEMORY = 64 << 20, /* one command's; a record of 240 KiB cannot need as much */
     TERMS_MEMORY = 64 << 20,
     ROW_MAX = 4 << 20,
+    /* Most carts and checkouts are this short; 1.1 MiB and 2 MiB when all are there. */
+    CARTS_KEPT = 4096,
+    CART_ROOM = 256,
+    CHECKOUTS_KEPT = 2048,
+    CHECKOUT_ROOM = 1024,
 };
 
 struct shop {
     struct db *db;
     struct items items;
+    struct row_cache carts, checkouts;
     bool items_stale; /* a command changed the catalogue */
     struct arena terms_memory;
     struct terms terms;
@@ -130,6 +136,8 @@ int shop_open(const char *file, const struct shop_listener *listener, const stru
     if (listener)
         shop->listener = *listener;
     changes_init(&shop->changes);
+    row_cache_init(&shop->carts, CARTS_KEPT, CART_ROOM);
+    row_cache_init(&shop->checkouts, CHECKOUTS_KEPT, CHECKOUT_ROOM);
     arena_init(&shop->arena, COMMAND_MEMORY);
     arena_init(&shop->terms_memory, TERMS_MEMORY);
     buf_init(&shop->scratch, ROW_MAX);
@@ -155,6 +163,8 @@ void shop_close(struct shop *shop)
     if (shop->in_transaction)
         db_rollback(shop->db);
     items_close(&shop->items);
+    row_cache_clear(&shop->carts);
+    row_cache_clear(&shop->checkouts);
     db_close(shop->db);
     changes_close(&shop->changes);
     arena_close(&shop->arena);
@@ -227,6 +237,16 @@ void shop_count(struct shop *shop, enum counter counter, int64_t difference)
 struct items *shop_items(struct shop *shop)
 {
     return &shop->items;
+}
+
+struct row_cache *shop_carts(struct shop *shop)
+{
+    return &shop->carts;
+}
+
+struct row_cache *shop_checkouts(struct shop *shop)
+{
+    return &shop->checkouts;
 }
 
 struct db *shop_db(struct shop *shop)
@@ -350,6 +370,8 @@ int shop_frozen_read(struct shop *shop, uint64_t offset, void *out, size_t len,
 
 void shop_rest(struct shop *shop)
 {
+    row_cache_clear(&shop->carts);
+    row_cache_clear(&shop->checkouts);
     db_rest(shop->db);
 }
 
