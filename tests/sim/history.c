@@ -35,7 +35,14 @@ struct purchase {
     uint32_t quantity[ITEMS];
 };
 
+struct leader {
+    unsigned server;
+    uint64_t start; /* 0: nobody led in this term */
+};
+
 struct history {
+    struct leader *leaders; /* by term */
+    uint64_t term_cap;
     struct entry *entries;
     uint64_t cap, last;
     unsigned last_server; /* who applied it first */
@@ -277,6 +284,24 @@ void history_entry_ended(unsigned server, uint64_t index, unsigned count)
         world_fail("server %u: entry %llu has %u commands, elsewhere %u", server + 1,
                    (unsigned long long)index, count, entry->count);
     entry->ended = true;
+}
+
+void history_leads(unsigned server, uint64_t start, uint64_t term)
+{
+    if (term >= history.term_cap) {
+        uint64_t cap = term * 2 + 64;
+        history.leaders = realloc(history.leaders, cap * sizeof *history.leaders);
+        CHECK(history.leaders != NULL);
+        memset(history.leaders + history.term_cap, 0,
+               (cap - history.term_cap) * sizeof *history.leaders);
+        history.term_cap = cap;
+    }
+    struct leader *leader = &history.leaders[term];
+    if (leader->start != 0 && (leader->server != server || leader->start != start))
+        world_fail("server %u leads in term %llu, in which server %u has led%s", server + 1,
+                   (unsigned long long)term, leader->server + 1,
+                   leader->server == server ? " before it died" : "");
+    *leader = (struct leader){server, start};
 }
 
 void history_acknowledged(uint64_t index, struct str command, struct str result)

@@ -33,6 +33,9 @@ bool history_knows(uint64_t index, unsigned at);
 /* Entry INDEX has no more than COUNT commands. */
 void history_entry_ended(unsigned server, uint64_t index, unsigned count);
 
+/* SERVER leads in TERM, in its START-th life: nobody else ever does. */
+void history_leads(unsigned server, uint64_t start, uint64_t term);
+
 /* COMMAND was acknowledged with INDEX and RESULT: it has to be there. */
 void history_acknowledged(uint64_t index, struct str command, struct str result);
 uint64_t history_last(void);

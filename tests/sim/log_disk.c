@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "history.h"
 #include "loop.h"
 
 #include <raft.h>
@@ -47,6 +48,7 @@ struct op {
 
 /* One use of a disk, by one life of a server. */
 struct session {
+    uint64_t number; /* counts the uses of all disks */
     struct log_disk *disk;
     struct raft_io *io;
     uv_loop_t *loop;
@@ -72,6 +74,7 @@ struct log_disk {
 };
 
 static struct log_disk *disks;
+static uint64_t sessions;
 
 struct log_disk *log_disk_at(const char *dir)
 {
@@ -559,8 +562,12 @@ void LegacyFireCompletedRequests(struct raft *raft);
 static void fire_completed(void *argument)
 {
     const struct session *session = argument;
-    if (session->io->impl == session && session->io->data != NULL)
-        LegacyFireCompletedRequests(session->io->data);
+    struct raft *raft = session->io->data;
+    if (session->io->impl != session || raft == NULL)
+        return;
+    LegacyFireCompletedRequests(raft);
+    if (raft_state(raft) == RAFT_LEADER)
+        history_leads((unsigned)raft->id - 1, session->number, raft_current_term(raft));
 }
 
 int __wrap_raft_uv_init(struct raft_io *io, struct uv_loop_s *loop, const char *dir,
@@ -578,6 +585,7 @@ int __wrap_raft_uv_init(struct raft_io *io, struct uv_loop_s *loop, const char *
     session->disk = log_disk_at(dir);
     CHECK(session->disk->session == NULL);
     session->disk->session = session;
+    session->number = ++sessions;
     session->io = io;
     session->loop = loop;
     session->last = &session->first;

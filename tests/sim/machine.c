@@ -17,7 +17,11 @@ void machine_guard_open(struct machine_guard *guard, struct shop *shop, struct d
 {
     guard->shop = shop;
     guard->reader = reader;
-    guard->applied = shop_applied_index(shop);
+    guard->applied = guard->durable = shop_applied_index(shop);
+    if (guard->applied < guard->least)
+        world_fail("server %u: its copy has entry %llu; it had entry %llu on disk when it died",
+                   guard->server + 1, (unsigned long long)guard->applied,
+                   (unsigned long long)guard->least);
     guard->entry = 0;
     guard->at = 0;
     buf_init(&guard->record, 1 << 20);
@@ -158,7 +162,10 @@ static int guard_commit(void *context, uint64_t index, int64_t time_ms, struct f
 static int guard_make_durable(void *context, uint64_t *index, struct failure *failure)
 {
     struct machine_guard *guard = context;
-    return shop_make_durable(guard->shop, index, failure);
+    int err = shop_make_durable(guard->shop, index, failure);
+    if (err == 0)
+        guard->durable = *index;
+    return err;
 }
 
 static int guard_freeze(void *context, struct machine_frozen *frozen, struct failure *failure)

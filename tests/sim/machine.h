@@ -31,6 +31,8 @@ struct machine_guard {
     enum broken_rule broken;
     struct shop *shop;
     struct db *reader;
+    uint64_t durable;    /* as told by make_durable */
+    uint64_t least;      /* what the copy must have when it is opened next */
     uint64_t applied;    /* as told by the last commit */
     uint64_t kept_index; /* BROKEN_index: what is kept beside the database, on disk at once */
     int64_t kept_time;

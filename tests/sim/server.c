@@ -77,6 +77,7 @@ void server_crash(struct server *server, bool power_cut)
     if (server->life == NULL)
         return;
     world_note("server %u: %s", server->number + 1, power_cut ? "power cut" : "killed");
+    server->machine.least = power_cut ? server->machine.durable : server->machine.applied;
     server->crashes++;
     end_life(server, power_cut);
     log_dir_of(server, log_dir);
@@ -316,4 +317,48 @@ struct request *server_ask(struct server *server, struct str command, uint32_t t
         if (!fiber_wait(request, deadline))
             return NULL; /* it may still be answered, to nobody */
     return request;
+}
+
+/* ---- Looking ---- */
+
+struct look {
+    struct server *server;
+    struct life *life;
+    uint64_t index;
+    void (*look)(void *context, const struct server *server, struct reader *reader);
+    void *context;
+    bool given_up, done, seen;
+};
+
+/* A thread of the server, as web/gate.c does it. */
+static void *show(void *argument)
+{
+    struct look *look = argument;
+    struct server *server = look->server;
+    if (server->up && order_await_wait(server->order, look->index, 1000) == 0 && server->up &&
+        !look->given_up) {
+        look->look(look->context, server, server->looks);
+        look->seen = true;
+    }
+    look->done = true;
+    fiber_wake(look, true);
+    return NULL;
+}
+
+bool server_look(struct server *server, uint64_t index, uint32_t timeout_ms,
+                 void (*look)(void *context, const struct server *server, struct reader *reader),
+                 void *context)
+{
+    if (server->life == NULL || !server->up)
+        return false;
+    struct look *wish = calloc(1, sizeof *wish);
+    CHECK(wish != NULL);
+    *wish = (struct look){
+        .server = server, .life = server->life, .index = index, .look = look, .context = context};
+    fiber_start(server->life, show, wish);
+    uint64_t deadline = world.now_ns + timeout_ms * MS_NS;
+    while (!wish->done && !wish->life->ended && fiber_wait(wish, deadline))
+        ;
+    wish->given_up = true;
+    return wish->seen;
 }

@@ -71,4 +71,10 @@ struct request {
  * shopper's fiber. NULL: there was none in time. The answer stays. */
 struct request *server_ask(struct server *server, struct str command, uint32_t timeout_ms);
 
+/* On a shopper's fiber: LOOK(CONTEXT, a reader of SERVER's copy) is called once that copy has
+ * INDEX. False: it had not in time, or SERVER died. */
+bool server_look(struct server *server, uint64_t index, uint32_t timeout_ms,
+                 void (*look)(void *context, const struct server *server, struct reader *reader),
+                 void *context);
+
 #endif

@@ -157,22 +157,9 @@ static void change_cart(struct shopper *shopper)
     check_own_cart(shopper, &shopper->result.cart, "in the answer to the repeated request");
 }
 
-/* Promise 4: on whichever server, once that one has what the shopper has seen. */
-static void look_at_cart(struct shopper *shopper)
+static void see_cart(void *context, const struct server *server, struct reader *reader)
 {
-    struct server *server = some_server();
-    if (server->life == NULL || !server->up)
-        return;
-    uint64_t deadline = world.now_ns + 1000 * MS_NS;
-    struct life *life = server->life;
-    while (server->life == life && server->up && server->machine.applied < shopper->session) {
-        if (world.now_ns > deadline)
-            return; /* it would send the shopper to the primary */
-        rest(1, 10);
-    }
-    if (server->life != life || !server->up)
-        return;
-    struct reader *reader = server->looks;
+    struct shopper *shopper = context;
     struct cart cart;
     uint64_t index;
     arena_reset(&shopper->arena);
@@ -186,6 +173,12 @@ static void look_at_cart(struct shopper *shopper)
     check_own_cart(shopper, err == 0 && !cart.canceled ? &cart : NULL, "on another server");
     reader_end(reader);
     shopper->session = index;
+}
+
+/* Promise 4: on whichever server, once that one has what the shopper has seen. */
+static void look_at_cart(struct shopper *shopper)
+{
+    server_look(some_server(), shopper->session, TIMEOUT_MS, see_cart, shopper);
 }
 
 /* ---- Buying ---- */
