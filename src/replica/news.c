@@ -23,6 +23,11 @@ void news_encode(struct buf *out, const struct news *news, const struct news_boo
     wire_put_bool(out, news->ready);
     wire_put_bool(out, news->leaving);
     wire_put_bool(out, news->standing);
+    wire_put_u64(out, news->match_count);
+    for (unsigned i = 0; i < news->match_count; i++) {
+        wire_put_u64(out, news->matches[i].server);
+        wire_put_u64(out, news->matches[i].index);
+    }
     unsigned places = book == NULL ? 0 : book->place_count;
     unsigned removed = book == NULL ? 0 : book->removed_count;
     wire_put_u64(out, places);
@@ -55,6 +60,11 @@ int news_decode(struct str payload, struct news *news, struct news_book *book)
     news->ready = wire_bool(&in);
     news->leaving = wire_bool(&in);
     news->standing = wire_bool(&in);
+    news->match_count = (unsigned)wire_u64_max(&in, BOOK_PLACES);
+    for (unsigned i = 0; i < news->match_count && !in.bad; i++) {
+        news->matches[i].server = wire_u64(&in);
+        news->matches[i].index = wire_u64(&in);
+    }
     book->place_count = (unsigned)wire_u64_max(&in, BOOK_PLACES);
     for (unsigned i = 0; i < book->place_count && !in.bad; i++)
         server_place_get(&in, &book->places[i]);

@@ -16,6 +16,11 @@
 
 enum { NEWS_MS = 200, NEWS_BOOK_MS = 2000 };
 
+/* Of a primary: how far one of the others has confirmed the log to it, in its term. */
+struct news_match {
+    uint64_t server, index;
+};
+
 struct news {
     uint64_t term, leader;          /* whom it follows; itself when it is primary; 0: nobody */
     uint64_t last_index, last_term; /* of its log */
@@ -27,6 +32,8 @@ struct news {
     uint64_t preferred;                     /* who shall be primary; 0: nobody */
     bool ready, leaving;
     bool standing; /* for primary, because leader is gone */
+    struct news_match matches[BOOK_PLACES];
+    unsigned match_count;
 };
 
 /* What came along; the arrays are the caller's. */

@@ -1,5 +1,6 @@
 /* The copy that comes before everything else: see replica_fetch_first. */
 #include "base/clock.h"
+#include "replica/begun.h"
 #include "replica/book.h"
 #include "replica/copy.h"
 #include "replica/replica.h"
@@ -8,14 +9,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static bool has_voted(const struct replica_config *config)
+{
+    char vote[512];
+    return snprintf(vote, sizeof vote, "%s/vote", config->dir) >= (int)sizeof vote ||
+           access(vote, F_OK) == 0;
+}
+
 /* The database is gone from a server that had one, or is to have one. */
 static bool is_missing(const struct replica_config *config, const char *file)
 {
-    char vote[512];
-    if (access(file, F_OK) == 0 ||
-        snprintf(vote, sizeof vote, "%s/vote", config->dir) >= (int)sizeof vote)
-        return false;
-    return config->cluster->founder_count == 0 || access(vote, F_OK) == 0;
+    return access(file, F_OK) != 0 && (config->cluster->founder_count == 0 || has_voted(config));
 }
 
 static unsigned other_places(const struct replica_config *config,
@@ -46,6 +50,8 @@ int replica_fetch_first(struct replica_config *config, const char *file, struct 
     config->tail = NULL;
     if (cluster == NULL)
         return 0;
+    if (!has_voted(config) && begun_refuse(config, failure) != 0)
+        return ERR_DAMAGED;
     bool wanted = copy_wanted(config->dir, &least);
     if (!wanted && is_missing(config, file)) {
         int err = copy_want(config->dir, 0, failure);

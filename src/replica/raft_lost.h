@@ -1,4 +1,6 @@
-/* Raft lost: a server among several whose log ends before what its database has (io_log_reaches).
+/* Raft lost: a server among several whose log ends before what its database has (io_log_reaches),
+ * or before what it has confirmed to the primary, which says so in its news: then its directory was
+ * put back from an older copy, and database and log agree.
  *
  * Mostly the others fill it up at once: it was killed between the two writes, or another server has
  * become primary since. But a primary to which this server had confirmed the entries does not send
@@ -13,7 +15,7 @@
 struct replica;
 
 /* Once, when libraft has read the log. */
-void raft_lost_say(const struct replica *replica);
+void raft_lost_say(struct replica *replica);
 /* Each turn. */
 void raft_lost_watch(struct replica *replica);
 

@@ -45,6 +45,20 @@ static uint64_t lag_ms(struct links *links, uint64_t commit, uint64_t applied, u
     return count == 0 ? 0 : (now_ns - links->samples[0].ns) / MS_NS;
 }
 
+static void tell_matches(struct replica *replica, struct news *news)
+{
+    const struct raft_configuration *members = &replica->raft.configuration;
+    for (unsigned i = 0; i < members->n && news->match_count < BOOK_PLACES; i++) {
+        struct news_match match = {.server = members->servers[i].id};
+        raft_index index;
+        if (match.server == replica->config.id ||
+            raft_match_index(&replica->raft, match.server, &index) != 0)
+            continue;
+        match.index = index;
+        news->matches[news->match_count++] = match;
+    }
+}
+
 static void own_news(struct replica *replica, struct news *news)
 {
     struct links *links = replica->links;
@@ -67,6 +81,8 @@ static void own_news(struct replica *replica, struct news *news)
     news->preferred = links->view.preferred;
     news->leaving = links->leaving;
     pthread_mutex_unlock(&links->mutex);
+    if (leader == replica->config.id)
+        tell_matches(replica, news);
     if (replica->copying != NULL && replica->copying->sender != NULL) {
         struct copy_progress progress;
         copy_sender_look(replica->copying->sender, &progress);

@@ -1,4 +1,5 @@
 #include "base/random.h"
+#include "replica/begun.h"
 #include "replica/raft_links.h"
 #include "replica/raft_lost.h"
 #include "replica/transport.h"
@@ -54,7 +55,8 @@ static int bootstrap(struct replica *replica)
         return raft_failed(replica, "the log cannot be begun", status);
     /* From here on the record of votes is there: its absence says that there was no
      * first start, or that it was cut short (see replica.c). */
-    return vote_open(&replica->vote, replica->vote_file, &replica->failure);
+    int err = vote_open(&replica->vote, replica->vote_file, &replica->failure);
+    return err != 0 ? err : begun_note(&replica->config, &replica->failure);
 }
 
 static void set_up_raft(struct replica *replica)

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "replica/begun.h"
 #include "replica/raft_change.h"
 #include "replica/raft_copy.h"
 #include "replica/raft_links.h"
@@ -66,10 +67,12 @@ static int clear_cut_short_start(struct replica *replica, struct failure *failur
 {
     if (access(replica->vote_file, F_OK) == 0)
         return 0;
+    int err = begun_refuse(&replica->config, failure);
+    if (err != 0)
+        return err;
     DIR *dir = opendir(replica->log_dir);
     if (dir == NULL)
         return fail_errno(failure, ERR_IO, "%s: cannot be read", replica->log_dir);
-    int err = 0;
     /* A server that joins gets a copy before it has a log. */
     if (applier_applied(replica->applier) != 0 && !copy_is_ahead(replica->config.dir))
         err = fail(failure, ERR_DAMAGED,

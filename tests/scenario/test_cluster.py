@@ -379,6 +379,43 @@ def test_a_killed_join_can_be_repeated(harbour):
     buy(Client(member.address))
 
 
+def ends_with(harbour, name, words):
+    """Starts a server that was killed, which says WORDS and ends."""
+    member = harbour.members[name]
+    member.spawn()
+    assert member.process.wait(30) == 1
+    assert words in member.log.read_text()
+
+
+def test_an_older_copy_of_a_servers_directory_is_refused(harbour):
+    harbour.init()
+    harbour.add("b")
+    harbour.add("c")
+    harbour.wait_voters(3)
+    harbour.run("handover", "--to", "1")
+    harbour.members["c"].kill()
+    shutil.copytree(harbour.dir("c"), harbour.folder / "older")
+    harbour.members["c"].start()
+    harbour.token()  # a change
+    wait_until(lambda: len({s["index"] for s in harbour.status()["servers"]}) == 1, 10, "copies")
+    harbour.members["c"].kill()
+    shutil.rmtree(harbour.dir("c"))
+    shutil.copytree(harbour.folder / "older", harbour.dir("c"))
+    ends_with(harbour, "c", "an older copy of this directory was put back")
+
+
+def test_a_server_that_lost_its_log_does_not_begin_anew(harbour):
+    harbour.init()
+    harbour.add("b")
+    for name in "ab":
+        harbour.members[name].kill()
+        shutil.rmtree(harbour.dir(name) / "raft")
+        for file in harbour.dir(name).glob("shop.db*"):
+            file.unlink()
+    ends_with(harbour, "a", "the log of server 1 is gone")
+    ends_with(harbour, "b", "the log of server 2 is gone")
+
+
 def test_secrets_are_their_users_alone(harbour):
     harbour.init()
     assert harbour.join("b", harbour.token()).returncode == 0

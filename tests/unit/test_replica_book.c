@@ -116,7 +116,9 @@ static void news_arrive_as_they_were_sent(void **state)
                       .preferred = 1,
                       .ready = true,
                       .standing = true,
-                      .leaving = false};
+                      .leaving = false,
+                      .matches = {{2, 890}, {3, 900}},
+                      .match_count = 2};
     struct news out;
     struct buf bytes;
     (void)state;
@@ -130,6 +132,9 @@ static void news_arrive_as_they_were_sent(void **state)
     assert_int_equal(out.applied_time_ms, -5);
     assert_int_equal(out.copy_size, 10);
     assert_int_equal(out.last_term, 3);
+    assert_int_equal(out.match_count, 2);
+    assert_int_equal(out.matches[1].server, 3);
+    assert_int_equal(out.matches[1].index, 900);
     assert_true(out.ready && !out.leaving);
     assert_string_equal(got.places[0].address, "c:3");
     assert_int_equal(got.removed[1], 77);
