@@ -201,9 +201,18 @@ static void give_up(struct change *change, int err, const char *why)
     finish(change, &failure);
 }
 
+/* Also one that was a member for so short a time that watch_configuration has not seen it. */
+static void forget(struct replica *replica, uint64_t id)
+{
+    if (id != replica->config.id && book_remove(&replica->links->book, id))
+        links_arrange(replica);
+}
+
 static void changed(struct raft_change *request, int status)
 {
     struct change *change = CONTAINER_OF(request, struct change, request);
+    if (status == 0 && change->wish.kind == CHANGE_REMOVE)
+        forget(change->replica, change->wish.id);
     if (status == 0)
         succeed(change);
     else if (status == RAFT_LEADERSHIPLOST)
