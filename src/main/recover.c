@@ -133,7 +133,16 @@ static int recover(struct remains *r, struct failure *failure)
 static int look_and_recover(const struct recover_flags *flags, struct remains *r,
                             struct failure *failure)
 {
-    int err = cluster_read(flags->dir, &r->cluster, failure);
+    char demo[FILE_PATH];
+    int err = access(flags->dir, F_OK) ? file_failed(failure, "read", flags->dir) : 0;
+    err = err ? err : file_join(demo, flags->dir, "demo.json", failure);
+    if (!err && access(demo, F_OK) == 0)
+        err = fail(failure, ERR_STATE,
+                   "%s is a demo of several servers: give the --dir of the one that is left",
+                   flags->dir);
+    if (err)
+        return err;
+    err = cluster_read(flags->dir, &r->cluster, failure);
     if (err == ERR_NOTFOUND)
         return fail(failure, err,
                     "%s belongs to no cluster; a server that is alone needs no recovery",

@@ -132,7 +132,7 @@ def test_a_damaged_backup_is_refused(tmp_path):
         bad.write_bytes(change(backup.read_bytes()))
         said = stoa("restore", bad, "--dir", tmp_path / f"of-{name}", status=1)
         assert "damaged" in said, said
-        assert not (tmp_path / f"of-{name}" / "shop.db").exists()
+        assert not list((tmp_path / f"of-{name}").iterdir()), "a good one may follow"
     changed = bytearray(raw.read_bytes())
     changed[9000] ^= 1
     raw.write_bytes(changed)
