@@ -35,6 +35,18 @@ static uint64_t step_deadline(const struct joining *joining)
 
 /* ---- The directory ---- */
 
+/* Whether the directory can be made and written to: a token is spent before it is. */
+static int try_dir(const struct joining *joining)
+{
+    bool made = false;
+    int err = file_make_dir(joining->dir, 0700, &made, joining->failure);
+    if (!err && access(joining->dir, W_OK | X_OK))
+        err = file_failed(joining->failure, "write to", joining->dir);
+    if (made)
+        rmdir(joining->dir);
+    return err;
+}
+
 /* A join makes a server from nothing, so that nothing is lost by it. */
 static int check_dir(const struct joining *joining)
 {
@@ -49,7 +61,7 @@ static int check_dir(const struct joining *joining)
                        "the cluster's; give another --dir",
                        joining->dir, taken[i]);
     }
-    return err;
+    return err ? err : try_dir(joining);
 }
 
 struct written {

@@ -360,6 +360,16 @@ def test_a_join_wants_an_empty_directory(harbour):
     assert harbour.join("b", token).returncode == 0
 
 
+def test_a_join_into_an_impossible_directory_spends_no_token(harbour):
+    harbour.init()
+    token = harbour.token()
+    (harbour.folder / "b").mkdir()
+    harbour.dir("b").write_text("no directory")
+    assert harbour.join("b", token).returncode == 1
+    harbour.dir("b").unlink()
+    assert harbour.join("b", token).returncode == 0
+
+
 def test_a_killed_join_can_be_repeated(harbour):
     harbour.init()
     for pause in (0.0, 0.01, 0.02, 0.03, 0.05):
