@@ -10,6 +10,13 @@ uint64_t clock_mono_ns(void)
     return (uint64_t)now.tv_sec * SEC_NS + (uint64_t)now.tv_nsec;
 }
 
+uint64_t clock_boot_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * SEC_NS + (uint64_t)now.tv_nsec;
+}
+
 int64_t clock_wall_ms(void)
 {
     struct timespec now;

@@ -10,6 +10,9 @@
 /* Nanoseconds on a clock that never goes back (CLOCK_MONOTONIC). */
 uint64_t clock_mono_ns(void);
 
+/* The same, but it goes on while the machine sleeps (CLOCK_BOOTTIME). */
+uint64_t clock_boot_ns(void);
+
 /* Milliseconds since 1970-01-01 UTC by the wall clock, which may jump. */
 int64_t clock_wall_ms(void);
 

@@ -25,7 +25,9 @@ void propose_init(struct proposer *proposer, struct raft *raft, struct ordering 
     proposer->order = order;
     proposer->applier = applier;
     proposer->origin = origin;
-    proposer->last_time_ms = proposer->committed_time_ms = applier_applied_time(applier);
+    proposer->committed_time_ms = applier_applied_time(applier);
+    log_clock_note(&proposer->clock, proposer->committed_time_ms);
+    proposer->history_index = UINT64_MAX;
     proposer->ready_last = &proposer->ready;
     proposer->lost_last = &proposer->lost;
     proposer->flying_last = &proposer->flying;
@@ -113,11 +115,8 @@ static void encode(struct proposer *proposer, struct proposal *proposal,
 {
     const struct applier_entry *entry = proposal->entry;
     struct batch_writer writer;
-    int64_t now = clock_wall_ms();
-    if (now > proposer->last_time_ms)
-        proposer->last_time_ms = now;
-    batch_begin(&writer, buffer->base, buffer->len, entry->count, proposer->last_time_ms,
-                proposer->origin);
+    int64_t stamp = log_clock_stamp(&proposer->clock, clock_wall_ms(), clock_boot_ns());
+    batch_begin(&writer, buffer->base, buffer->len, entry->count, stamp, proposer->origin);
     for (const struct submission *s = entry->first; s != NULL; s = s->next) {
         batch_put(&writer, s->command);
         if (s->submitted_ns > proposal->newest_ns)
@@ -201,8 +200,7 @@ bool propose_pump(struct proposer *proposer)
 
 void propose_note_time(struct proposer *proposer, int64_t time_ms)
 {
-    if (time_ms > proposer->last_time_ms)
-        proposer->last_time_ms = time_ms;
+    log_clock_note(&proposer->clock, time_ms);
     if (time_ms > proposer->committed_time_ms)
         proposer->committed_time_ms = time_ms;
 }
@@ -216,8 +214,11 @@ struct applier_entry *propose_match(struct proposer *proposer, uint64_t index, s
     struct proposal *proposal = proposer->flying;
     /* The origin too: an entry of another primary may stand at the index of ours that
      * was lost with the leadership. */
-    if (proposal == NULL || proposal->request.index != index || proposal->origin != batch.origin)
+    if (proposal == NULL || proposal->request.index != index || proposal->origin != batch.origin) {
+        if (index > proposer->history_index)
+            log_clock_saw(&proposer->clock, batch.time_ms, clock_boot_ns());
         return NULL;
+    }
     unlink_proposal(proposer, proposal);
     struct applier_entry *entry = proposal->entry;
     proposal->entry = NULL;

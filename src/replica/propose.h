@@ -19,6 +19,7 @@
 #define STOA_REPLICA_PROPOSE_H
 
 #include "replica/applier.h"
+#include "replica/log_clock.h"
 #include "replica/ordering.h"
 
 #include <raft.h>
@@ -36,7 +37,8 @@ struct proposer {
     struct ordering *order;
     struct applier *applier;
     size_t batch_bytes_max;
-    int64_t last_time_ms;      /* of any entry that we know of: our stamps never go back */
+    struct log_clock clock;    /* our stamps */
+    uint64_t history_index;    /* entries up to here were in the log when this server started */
     int64_t committed_time_ms; /* the latest stamp up to the last committed entry: a former
                                 * primary's clock may have been ahead of ours */
     uint64_t origin;           /* of the next proposal */

@@ -136,6 +136,7 @@ static int run_raft(struct replica *replica)
     int status = raft_start(&replica->raft);
     if (status != 0)
         return raft_failed(replica, "the log cannot be read", status);
+    replica->proposer.history_index = raft_last_index(&replica->raft);
     raft_lost_say(replica);
     if (raft_state(&replica->raft) == RAFT_LEADER && replica->io.floor != 0)
         return io_refuse(&replica->io, raft_last_index(&replica->raft), &replica->failure);

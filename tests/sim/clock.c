@@ -12,6 +12,7 @@ enum { EPOCH_MS = 1700000000 }; /* in seconds; any day */
 static int64_t offsets_ms[CLOCK_SERVERS_MAX];
 
 uint64_t __wrap_clock_mono_ns(void);
+uint64_t __wrap_clock_boot_ns(void);
 int64_t __wrap_clock_wall_ms(void);
 void __wrap_random_secret(void *out, size_t len);
 pid_t __wrap_getpid(void);
@@ -25,6 +26,11 @@ void clock_set_offset(unsigned server, int64_t offset_ms)
 uint64_t __wrap_clock_mono_ns(void)
 {
     return SEC_NS + world.now_ns; /* 0 means "never" to some */
+}
+
+uint64_t __wrap_clock_boot_ns(void)
+{
+    return __wrap_clock_mono_ns();
 }
 
 int64_t __wrap_clock_wall_ms(void)
