@@ -19,8 +19,6 @@ bool lone_was(const struct raft_snapshot *snapshot, const struct raft_entry *ent
     for (size_t i = count; i > 0; i--) {
         if (entries[i - 1].type != RAFT_CHANGE)
             continue;
-        if (snapshot == NULL && count == 1)
-            return false; /* as bootstrapped */
         raft_configuration_init(&configuration);
         if (raft_configuration_decode(&entries[i - 1].buf, &configuration) != 0)
             return false; /* libraft says what is wrong */

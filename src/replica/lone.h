@@ -14,8 +14,7 @@
 #include <stddef.h>
 
 bool lone_is(const struct raft_configuration *configuration, raft_id id);
-/* The same of what was read from the disk at the start: of the last configuration in it. False at
- * a first start, whose term nobody has seen. */
+/* The same of what was read from the disk at the start: of the last configuration in it. */
 bool lone_was(const struct raft_snapshot *snapshot, const struct raft_entry *entries, size_t count,
               raft_id id);
 

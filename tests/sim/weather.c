@@ -294,6 +294,8 @@ void weather_start(uint64_t until_ns)
     weather.life = (struct life){.server = SERVERS_MAX};
     for (unsigned i = 0; i < WEATHER_COUNT; i++) {
         weather.weights[i] = world_one_in(2) ? (unsigned)world_between(1, 8) : 0;
+        if (i == WEATHER_member && cluster.founders < 3)
+            weather.weights[i] = (unsigned)world_between(4, 16); /* it is to grow */
         weather.sum += weather.weights[i];
     }
     if (weather.sum > 0)
