@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static bool file_of(const struct replica_config *config, char path[static PATH_MAX])
@@ -26,6 +27,25 @@ int begun_refuse(const struct replica_config *config, struct failure *failure)
                 config->dir, id, id);
 }
 
+int begun_refuse_empty(const struct replica_config *config, uint64_t last_index,
+                       struct failure *failure)
+{
+    /* A joiner has nothing in its log until the primary has sent it something. */
+    bool founder = config->cluster != NULL && config->cluster->founder_count > 0;
+    return founder && last_index == 0 ? begun_refuse(config, failure) : 0;
+}
+
+/* The name of the file at PATH, too. */
+static bool sync_folder(char *path)
+{
+    *strrchr(path, '/') = 0;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool good = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
+
 int begun_note(const struct replica_config *config, struct failure *failure)
 {
     char path[PATH_MAX];
@@ -36,5 +56,7 @@ int begun_note(const struct replica_config *config, struct failure *failure)
         return fail_errno(failure, ERR_IO, "%s: cannot be written", path);
     bool good = fsync(fd) == 0;
     close(fd);
-    return good ? 0 : fail_errno(failure, ERR_IO, "%s: cannot be written", path);
+    return good && (strchr(path, '/') == NULL || sync_folder(path))
+               ? 0
+               : fail_errno(failure, ERR_IO, "%s: cannot be written", path);
 }

@@ -15,6 +15,10 @@
 /* Before the first start of CONFIG's server, when there is no record of votes: ERR_DAMAGED if it
  * is not the first. */
 int begun_refuse(const struct replica_config *config, struct failure *failure);
+/* The database is gone too, and the log ends at LAST_INDEX: the same if it is a founder's and
+ * empty, for a founder's begins with who they are. */
+int begun_refuse_empty(const struct replica_config *config, uint64_t last_index,
+                       struct failure *failure);
 /* Once log and record of votes are on disk; noted once. */
 int begun_note(const struct replica_config *config, struct failure *failure);
 

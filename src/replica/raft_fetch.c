@@ -3,6 +3,7 @@
 #include "replica/begun.h"
 #include "replica/book.h"
 #include "replica/copy.h"
+#include "replica/repair.h"
 #include "replica/replica.h"
 
 #include <stdio.h>
@@ -20,6 +21,17 @@ static bool has_voted(const struct replica_config *config)
 static bool is_missing(const struct replica_config *config, const char *file)
 {
     return access(file, F_OK) != 0 && (config->cluster->founder_count == 0 || has_voted(config));
+}
+
+/* A copy, then; one that the log can go on from. Without a primary any server may be asked, also
+ * one whose copy is older than the entry that our log begins with. */
+static int want_copy(const struct replica_config *config, struct failure *failure)
+{
+    struct repair_found log = {0};
+    int err = has_voted(config) ? repair_look(config->dir, &log, failure) : 0;
+    if (err == 0 && has_voted(config))
+        err = begun_refuse_empty(config, log.last_index, failure);
+    return err != 0 ? err : copy_want(config->dir, log.contained, failure);
 }
 
 static unsigned other_places(const struct replica_config *config,
@@ -54,7 +66,7 @@ int replica_fetch_first(struct replica_config *config, const char *file, struct 
         return ERR_DAMAGED;
     bool wanted = copy_wanted(config->dir, &least);
     if (!wanted && is_missing(config, file)) {
-        int err = copy_want(config->dir, 0, failure);
+        int err = want_copy(config, failure);
         if (err != 0)
             return err;
     } else if (!wanted && !copy_is_ahead(config->dir)) {

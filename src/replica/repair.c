@@ -112,6 +112,17 @@ static void close_bench(struct bench *bench)
 
 /* ---- What there is ---- */
 
+static int contained(struct bench *bench, const struct raft_snapshot *snapshot, uint64_t *index)
+{
+    struct snapshot content = {0};
+    const struct raft_buffer *bytes = &snapshot->bufs[0];
+    int err = snapshot_decode(&content, str_make(bytes->base, bytes->len));
+    *index = content.index;
+    return err == 0 ? 0
+                    : fail(bench->failure, ERR_DAMAGED, "%s: the snapshot cannot be read: %s",
+                           bench->log_dir, err_sentence(err));
+}
+
 static int load(struct bench *bench, struct repair_found *found)
 {
     struct raft_snapshot *snapshot = NULL;
@@ -127,9 +138,11 @@ static int load(struct bench *bench, struct repair_found *found)
                                      &entries, &count);
     if (status != 0)
         return bench_failed(bench, "the log cannot be read", status);
-    *found = (struct repair_found){term, start + count - 1};
+    *found = (struct repair_found){.term = term, .last_index = start + count - 1};
+    if (snapshot != NULL)
+        err = contained(bench, snapshot, &found->contained);
     io_free_loaded(&snapshot, &entries, &count);
-    return 0;
+    return err;
 }
 
 int repair_look(const char *dir, struct repair_found *found, struct failure *failure)

@@ -16,7 +16,8 @@ int repair_begin_log(const char *dir, uint64_t id, uint64_t index, int64_t time_
                      struct failure *failure);
 
 struct repair_found {
-    uint64_t term, last_index;
+    uint64_t term, last_index; /* 0: there is nothing in it */
+    uint64_t contained;        /* what its snapshot contains, and a database must have; 0: none */
 };
 /* What the log in DIR has. ERR_NOTFOUND: there is none. ERR_DAMAGED, … */
 int repair_look(const char *dir, struct repair_found *found, struct failure *failure);
