@@ -1,5 +1,6 @@
 #include "main/welcome.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "main/file.h"
@@ -280,10 +281,26 @@ static int send_welcome(struct visit *visit)
                : 0;
 }
 
+/* The Raft thread looks again; here, so that no token is spent in vain. */
+static int look_for_room(struct visit *visit)
+{
+    struct cluster_status *status = malloc(sizeof *status);
+    if (!status)
+        return fail(&visit->failure, ERR_NOMEM, "out of memory");
+    replica_status(visit->welcome->replica, status);
+    bool full = status->count >= COUNT_OF(status->servers);
+    free(status);
+    return full ? fail(&visit->failure, ERR_FULL,
+                       "the cluster has 16 servers, and more it cannot have; take one out first "
+                       "(stoa remove). The token was not used")
+                : 0;
+}
+
 /* The primary's part, with all that can go wrong. */
 static int take_in(struct visit *visit)
 {
-    int err = spend_token(visit);
+    int err = look_for_room(visit);
+    err = err ? err : spend_token(visit);
     err = err ? err : take_id(visit);
     err = err ? err : sign(visit);
     err = err ? err : add_server(visit);

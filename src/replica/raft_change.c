@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "replica/keeper.h"
+#include "replica/membership.h"
 #include "replica/raft_links.h"
 
 #include <errno.h>
@@ -34,7 +35,8 @@ struct request {
 struct change {
     struct replica *replica;
     enum phase phase;
-    struct change_wish wish; /* when not IDLE */
+    struct change_wish wish;   /* when not IDLE */
+    struct server_place place; /* CHANGE_ADD: where it is; id 0: the book has it already */
     uint64_t begun_ns;
     struct raft_change request;
     struct raft_transfer transfer;
@@ -315,11 +317,22 @@ static bool can_be_spared(const struct replica *replica, const struct raft_serve
     return server->role != RAFT_VOTER || up * 2 > voters;
 }
 
+static void note_place(struct change *change)
+{
+    if (change->place.id != 0 && book_note(&change->replica->links->book, &change->place))
+        links_arrange(change->replica);
+}
+
+/* Only one that will be a member, as far as can be told now, gets into the book. */
 static int begin_add(struct change *change)
 {
+    struct replica *replica = change->replica;
     char address[MEMBER_ADDRESS]; /* must differ from the others'; the book has the real one */
     snprintf(address, sizeof address, "%llu", (unsigned long long)change->wish.id);
-    return raft_add(&change->replica->raft, &change->request, change->wish.id, address, changed);
+    int status = raft_add(&replica->raft, &change->request, change->wish.id, address, changed);
+    if (status == 0)
+        note_place(change);
+    return status;
 }
 
 static void begin(struct change *change, const struct change_wish *wish)
@@ -340,8 +353,16 @@ static void begin(struct change *change, const struct change_wish *wish)
         begin_handover(change);
         return;
     case CHANGE_ADD:
-        if (server != NULL)
+        if (server != NULL) {
+            note_place(change);
             break;
+        }
+        if (raft->configuration.n >= MEMBERS_MAX) {
+            give_up(change, ERR_FULL,
+                    "the cluster has 16 servers, and more it cannot have; take one out first (stoa "
+                    "remove)");
+            return;
+        }
         status = begin_add(change);
         goto begun;
     case CHANGE_REMOVE:
@@ -373,6 +394,7 @@ bool change_begin(struct replica *replica, const struct change_wish *wish)
     struct change *change = replica->links->change;
     if (change->phase != IDLE)
         return false;
+    change->place.id = 0;
     begin(change, wish);
     return true;
 }
@@ -382,23 +404,17 @@ static void take_request(struct change *change)
     pthread_mutex_lock(&change->mutex);
     struct request *request = change->first;
     struct change_wish wish;
-    struct server_place place;
     if (request != NULL) {
         change->first = request->next;
         if (change->first == NULL)
             change->last = &change->first;
         change->current = request;
         wish = request->wish; /* the request itself may go when its thread's patience ends */
-        place = request->place;
+        change->place = request->place;
     }
     pthread_mutex_unlock(&change->mutex);
-    if (request == NULL)
-        return;
-    if (wish.kind == CHANGE_ADD) {
-        if (book_note(&change->replica->links->book, &place))
-            links_arrange(change->replica);
-    }
-    begin(change, &wish);
+    if (request != NULL)
+        begin(change, &wish);
 }
 
 /* A handover waits until its target has the whole log. */

@@ -1,0 +1,65 @@
+/* What a change of the cluster is refused for. */
+#include "cluster_fixture.h"
+#include "replica/membership.h"
+
+static int add(struct cluster *cluster, uint64_t id, struct failure *failure)
+{
+    struct server_place place = {.id = id, .since_ms = clock_wall_ms()};
+    snprintf(place.address, sizeof place.address, "127.0.0.1:1");
+    return replica_add(cluster->members[0].server.replica, &place, failure);
+}
+
+static void more_than_sixteen_are_refused(void **state)
+{
+    struct cluster cluster;
+    struct failure failure = {0};
+    (void)state;
+    open_cluster(&cluster, 1);
+    start(&cluster, 0);
+    primary_of(&cluster);
+    for (uint64_t id = 2; id <= MEMBERS_MAX; id++)
+        if (add(&cluster, id, &failure) != 0)
+            fail_msg("%s", failure.text);
+    assert_int_equal(add(&cluster, MEMBERS_MAX + 1, &failure), ERR_FULL);
+    assert_non_null(strstr(failure.text, "16 servers"));
+    close_cluster(&cluster);
+}
+
+static void one_that_was_not_added_is_not_in_the_book(void **state)
+{
+    struct cluster cluster;
+    struct failure failure = {0};
+    char line[512];
+    unsigned there = 0;
+    (void)state;
+    open_cluster(&cluster, 2);
+    start(&cluster, 0);
+    start(&cluster, 1);
+    unsigned primary = primary_of(&cluster), other = 1 - primary;
+    struct server_place place = {.id = 9, .since_ms = clock_wall_ms()};
+    snprintf(place.address, sizeof place.address, "127.0.0.1:1");
+    assert_int_equal(replica_add(cluster.members[other].server.replica, &place, &failure),
+                     ERR_STATE);
+    stop(&cluster, other);
+    stop(&cluster, primary);
+    for (unsigned i = 0; i < 2; i++) {
+        FILE *book = fopen(cluster.members[i].book, "r");
+        assert_non_null(book);
+        while (fgets(line, sizeof line, book) != NULL) {
+            there++;
+            assert_int_not_equal(strncmp(line, "server 9 ", 9), 0);
+        }
+        fclose(book);
+    }
+    assert_true(there > 0);
+    close_cluster(&cluster);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(more_than_sixteen_are_refused),
+        cmocka_unit_test(one_that_was_not_added_is_not_in_the_book),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
