@@ -375,7 +375,10 @@ static int run_demo_of(const struct program_command *self, struct demo *demo, in
     if (err)
         return command_failed(self, failure.text);
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    err = steward_start(demo->plan.dir, demo->plan.wanted, demo->wake, &demo->steward, &failure);
+    /* With as many as wanted the steward changes nothing: whom the operator takes in or out of the
+     * cluster from now on stays there. */
+    unsigned wanted = demo->plan.wanted == demo->plan.count ? 0 : demo->plan.wanted;
+    err = steward_start(demo->plan.dir, wanted, demo->wake, &demo->steward, &failure);
     int status = err ? command_failed(self, failure.text) : run_servers(demo);
     /* The steward may be asking a server that hangs. Nothing of it is needed any more, and people
      * who press Ctrl-C do not wait for it. */
