@@ -300,3 +300,10 @@ void membership_decide(struct membership *membership, const struct membership_vi
     for (unsigned i = 0; i < COUNT_OF(rules) && change->action == MEMBERSHIP_NOTHING; i++)
         rules[i](&council, change);
 }
+
+bool membership_believes_removal(unsigned said, unsigned members, unsigned known)
+{
+    unsigned all = members > 0 ? members : known;
+    unsigned others = all > 1 ? all - 1 : 1;
+    return said * 2 > others;
+}

@@ -79,4 +79,9 @@ void membership_observe(struct membership *membership, const struct membership_v
 void membership_decide(struct membership *membership, const struct membership_view *view,
                        struct membership_change *change);
 
+/* Whether a server is to believe that it was removed, when SAID others say so: more than half of
+ * them must, for one alone may be wrong. MEMBERS: how many its log knows of, itself included; one
+ * that has just joined has no log yet (0) and counts those that its book has, KNOWN, likewise. */
+bool membership_believes_removal(unsigned said, unsigned members, unsigned known);
+
 #endif

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "replica/guard.h"
+#include "replica/membership.h"
 #include "replica/message.h"
 #include "replica/raft_copy.h"
 
@@ -274,7 +275,6 @@ static void gone(void *context, uint64_t server)
     links_gone(context, server);
 }
 
-/* Believed when more than half of the other members say so: one alone may be wrong. */
 static void removed(void *context, uint64_t server)
 {
     struct replica *replica = context;
@@ -290,11 +290,13 @@ static void removed(void *context, uint64_t server)
         links->removed_by[free_place] = server;
     for (unsigned i = 0; i < PEERS_MAX; i++)
         said += links->removed_by[i] != 0;
-    unsigned others = links->member_count > 1 ? links->member_count - 1 : 1;
+    struct server_place places[BOOK_PLACES];
+    unsigned known_places = book_places(&links->book, places);
     uint64_t now = clock_mono_ns();
     if (said == 1 && !known)
         links->removed_ns = now;
-    if (said * 2 <= others || now - links->removed_ns < REMOVED_MS * MS_NS)
+    if (!membership_believes_removal(said, links->member_count, known_places) ||
+        now - links->removed_ns < REMOVED_MS * MS_NS)
         return;
     char reason[300];
     snprintf(reason, sizeof reason,

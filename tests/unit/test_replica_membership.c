@@ -436,6 +436,21 @@ static void any_history_ends_in_rest(void **state)
     }
 }
 
+static void a_removal_is_believed_when_more_than_half_say_so(void **state)
+{
+    (void)state;
+    assert_false(membership_believes_removal(1, 3, 3));
+    assert_true(membership_believes_removal(2, 3, 3));
+    assert_false(membership_believes_removal(2, 5, 5));
+    assert_true(membership_believes_removal(1, 2, 2));
+    assert_false(membership_believes_removal(0, 1, 1));
+    /* Without a log: those in the book. */
+    assert_false(membership_believes_removal(1, 0, 4));
+    assert_true(membership_believes_removal(2, 0, 4));
+    assert_true(membership_believes_removal(1, 0, 2)); /* it joined the only one there was */
+    assert_false(membership_believes_removal(0, 0, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,6 +477,7 @@ int main(void)
         cmocka_unit_test(a_preferred_standby_gets_a_vote_first),
         cmocka_unit_test(a_preferred_one_that_is_no_member_changes_nothing),
         cmocka_unit_test(what_failed_is_tried_again_later),
+        cmocka_unit_test(a_removal_is_believed_when_more_than_half_say_so),
         cmocka_unit_test(any_history_ends_in_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
