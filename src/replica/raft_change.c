@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum { ASK_MS = 10000, LEAVE_MS = 700, HOLD_MS = 500, LOOK_MS = 1000, MEMBER_ADDRESS = 24 };
@@ -468,10 +469,22 @@ static void watch_configuration(struct replica *replica)
         links_arrange(replica);
 }
 
-/* A shop that was alone and has become a cluster: its log knows of one server only. */
+bool change_was_alone(const struct raft_configuration *members)
+{
+    for (unsigned i = 0; i < members->n; i++)
+        if (strcmp(members->servers[i].address, MEMBER_ALONE) == 0)
+            return true;
+    return false;
+}
+
+/* A shop that was alone and has become a cluster: its log knows of one server only. In the log of
+ * any other all founders are members from its first entry on; one that is not was removed, whether
+ * or not the book (which is written a little later) knows it. */
 static void take_in_founders(struct replica *replica)
 {
     const struct links *links = replica->links;
+    if (!change_was_alone(&replica->raft.configuration))
+        return;
     for (unsigned i = 0; i < links->config.founder_count; i++) {
         uint64_t id = links->config.founders[i].id;
         if (member(replica, id) == NULL && !book_removed(&replica->links->book, id) &&

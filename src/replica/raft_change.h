@@ -14,6 +14,11 @@ struct change_wish {
     int role; /* CHANGE_ROLE: RAFT_VOTER, RAFT_STANDBY, RAFT_SPARE */
 };
 
+/* A member's address in a log that one server began alone; else it is its id in digits. */
+#define MEMBER_ALONE "alone"
+/* Whether the log whose MEMBERS these are began with one server that was no cluster's. */
+bool change_was_alone(const struct raft_configuration *members);
+
 /* Begins it; how it ends is logged when it fails. False: another one is under way. Raft thread. */
 bool change_begin(struct replica *replica, const struct change_wish *wish);
 

@@ -1,5 +1,6 @@
 #include "base/random.h"
 #include "replica/begun.h"
+#include "replica/raft_change.h"
 #include "replica/raft_links.h"
 #include "replica/raft_lost.h"
 #include "replica/transport.h"
@@ -33,7 +34,7 @@ static int first_configuration(const struct replica *replica,
     const struct replica_cluster *cluster = replica->config.cluster;
     raft_configuration_init(configuration);
     if (cluster == NULL)
-        return raft_configuration_add(configuration, replica->config.id, "alone", RAFT_VOTER);
+        return raft_configuration_add(configuration, replica->config.id, MEMBER_ALONE, RAFT_VOTER);
     int status = 0;
     for (unsigned i = 0; status == 0 && i < cluster->founder_count; i++) {
         char address[24];

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "replica/io.h"
+#include "replica/raft_change.h"
 #include "replica/snapshot.h"
 #include "replica/transport.h"
 
@@ -170,7 +171,7 @@ int repair_look(const char *dir, struct repair_found *found, struct failure *fai
 static int alone(struct raft_configuration *configuration, uint64_t id)
 {
     raft_configuration_init(configuration);
-    return raft_configuration_add(configuration, id, "alone", RAFT_VOTER);
+    return raft_configuration_add(configuration, id, MEMBER_ALONE, RAFT_VOTER);
 }
 
 int repair_make_alone(const char *dir, uint64_t id, struct failure *failure)

@@ -1,6 +1,7 @@
 /* What a change of the cluster is refused for. */
 #include "cluster_fixture.h"
 #include "replica/membership.h"
+#include "replica/raft_change.h"
 
 static int add(struct cluster *cluster, uint64_t id, struct failure *failure)
 {
@@ -55,10 +56,26 @@ static void one_that_was_not_added_is_not_in_the_book(void **state)
     close_cluster(&cluster);
 }
 
+/* Who of them is missing from a cluster's own log was removed, and is not to come back. */
+static void founders_are_taken_in_by_who_was_alone_only(void **state)
+{
+    struct raft_configuration members;
+    (void)state;
+    raft_configuration_init(&members);
+    assert_false(change_was_alone(&members));
+    assert_int_equal(raft_configuration_add(&members, 1, "1", RAFT_VOTER), 0);
+    assert_int_equal(raft_configuration_add(&members, 2, "2", RAFT_VOTER), 0);
+    assert_false(change_was_alone(&members));
+    assert_int_equal(raft_configuration_add(&members, 3, MEMBER_ALONE, RAFT_VOTER), 0);
+    assert_true(change_was_alone(&members));
+    raft_configuration_close(&members);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_than_sixteen_are_refused),
+        cmocka_unit_test(founders_are_taken_in_by_who_was_alone_only),
         cmocka_unit_test(one_that_was_not_added_is_not_in_the_book),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
