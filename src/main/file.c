@@ -67,6 +67,11 @@ static int sync_dir(const char *path)
     return result;
 }
 
+int file_rename(const char *from, const char *to, struct failure *failure)
+{
+    return rename(from, to) == 0 && sync_dir(to) == 0 ? 0 : file_failed(failure, "write", to);
+}
+
 /* Writes all of BYTES and makes them durable. */
 static int write_all(int fd, struct str bytes)
 {

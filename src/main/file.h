@@ -25,6 +25,9 @@ int file_make_dir(const char *path, mode_t mode, bool *made, struct failure *fai
 /* Writes BYTES to PATH, mode 0600. */
 int file_write(const char *path, struct str bytes, struct failure *failure);
 
+/* Gives FROM, which is durable, the name TO in the same directory; durable too. */
+int file_rename(const char *from, const char *to, struct failure *failure);
+
 /* Reads up to SIZE bytes of PATH; *LEN tells how many. ERR_NOTFOUND (without a text): there is
  * none. */
 int file_read(const char *path, void *bytes, size_t size, size_t *len, struct failure *failure);

@@ -66,8 +66,7 @@ static int restore_into(const struct datadir *datadir, const char *backup,
     err = err ? err : forget_cluster(aside, failure);
     /* The database gets its name last: a directory without it is no shop. */
     err = err ? err : repair_begin_log(datadir->raft, 1, facts->index, facts->time_ms, failure);
-    if (!err && rename(aside, datadir->database))
-        err = file_failed(failure, "write", datadir->database);
+    err = err ? err : file_rename(aside, datadir->database, failure);
     if (err)
         unlink(aside);
     return err;
