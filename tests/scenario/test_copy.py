@@ -259,6 +259,7 @@ def say(*words):
     print(*(f"{w:.1f}" if isinstance(w, float) else w for w in words), flush=True)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_copy_of_half_a_gigabyte_comes_while_the_others_sell(tmp_path):
     heavy_copy(tmp_path, 500 << 20, say)
