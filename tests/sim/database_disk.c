@@ -132,7 +132,8 @@ static struct content *content_new(const struct image *image)
 static struct content *after_power_cut(const struct content *content)
 {
     struct content *left = content_new(&content->synced);
-    enum { NONE, OLDEST, ANY } which = (int)world_pick(3);
+    enum { NONE, OLDEST, ANY };
+    uint64_t which = world_pick(3);
     for (const struct write *write = content->writes; write != NULL; write = write->next) {
         bool last = which == OLDEST && world_one_in(20);
         if (which == NONE || (which == ANY && world_one_in(2)))
