@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "main/register.h"
 #include "main/welcome.h"
+#include "replica/door.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { LOOK_MS = 500 }; /* how often the registry is looked at for the preferred primary */
@@ -24,8 +26,9 @@ struct member {
     struct replica *replica;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    bool begun, stopping; /* under mutex */
-    unsigned asking;      /* questions that are being answered; under mutex */
+    bool begun, stopping;      /* under mutex */
+    unsigned asking;           /* questions that are being answered; under mutex */
+    int visitors[DOOR_VISITS]; /* sockets of those that want to join; -1: none; under mutex */
     pthread_t watcher;
     bool watching;
 };
@@ -141,6 +144,28 @@ static int do_token(void *context, uint64_t lifetime_s, struct buf *text, struct
     return err;
 }
 
+/* The place in which WAS is kept is IS's from now on. */
+static void replace_visitor(struct member *member, int was, int is)
+{
+    pthread_mutex_lock(&member->mutex);
+    for (unsigned i = 0; i < COUNT_OF(member->visitors); i++)
+        if (member->visitors[i] == was) {
+            member->visitors[i] = is;
+            break;
+        }
+    if (is >= 0 && member->stopping) /* hang_up came before it */
+        shutdown(is, SHUT_RDWR);
+    pthread_mutex_unlock(&member->mutex);
+}
+
+/* Whoever waits for a word of a visitor waits no longer. The lock is held. */
+static void hang_up(struct member *member)
+{
+    for (unsigned i = 0; i < COUNT_OF(member->visitors); i++)
+        if (member->visitors[i] >= 0)
+            shutdown(member->visitors[i], SHUT_RDWR);
+}
+
 /* Replica's: one that wants to join. */
 static void take_newcomer(void *context, struct channel *channel)
 {
@@ -148,7 +173,9 @@ static void take_newcomer(void *context, struct channel *channel)
     if (!enter(member))
         return;
     struct welcome welcome = welcome_of(member);
+    replace_visitor(member, -1, channel->fd);
     welcome_newcomer(&welcome, channel);
+    replace_visitor(member, channel->fd, -1);
     leave(member);
 }
 
@@ -224,6 +251,7 @@ int member_new(const struct cluster *cluster, const struct datadir *dir,
     member->dir = dir;
     member->settings = settings;
     member->log = log;
+    memset(member->visitors, -1, sizeof member->visitors);
     int err = choose_addresses(member, failure);
     if (err) {
         free(member);
@@ -283,6 +311,7 @@ void member_stop(struct member *member)
     pthread_mutex_lock(&member->mutex);
     member->stopping = true;
     pthread_cond_broadcast(&member->changed);
+    hang_up(member);
     while (member->asking)
         pthread_cond_wait(&member->changed, &member->mutex);
     pthread_mutex_unlock(&member->mutex);
