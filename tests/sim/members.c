@@ -118,9 +118,11 @@ static void *take_out(void *argument)
 void members_change(void)
 {
     struct server *primary = find_primary();
-    unsigned members = 0;
-    for (unsigned i = 0; i < cluster.count; i++)
+    unsigned members = 0, joining = 0;
+    for (unsigned i = 0; i < cluster.count; i++) {
         members += cluster.servers[i].member;
+        joining += cluster.servers[i].member && !cluster.servers[i].joined;
+    }
     if (primary == NULL)
         return;
     if (members <= LEAST_MEMBERS || world_one_in(2)) {
@@ -128,7 +130,8 @@ void members_change(void)
             send_out(primary, cluster.count++, add);
         return;
     }
+    /* Not while one is on its way in, which may know no other server than the one that goes. */
     unsigned number = (unsigned)world_pick(cluster.count);
-    if (cluster.servers[number].member)
+    if (cluster.servers[number].member && joining == 0)
         send_out(primary, number, take_out);
 }

@@ -172,7 +172,7 @@ static void *run_server(void *argument)
     must(server, "replication", replica_start(&config, &machine, &server->replica, &failure),
          &failure);
     server->order = replica_order(server->replica);
-    server->up = true;
+    server->up = server->joined = true;
     world_note("server %u: up at entry %llu", server->number + 1,
                (unsigned long long)server->machine.applied);
     while (!server->stopping)

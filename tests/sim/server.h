@@ -22,6 +22,7 @@ struct server {
     struct life *life; /* NULL: down */
     bool up;
     bool member; /* it is to run */
+    bool joined; /* it has been up: it has its copy, and knows all others */
     struct machine_guard machine;
     struct replica *replica;
     struct ordering *order;
