@@ -29,7 +29,7 @@ struct come {
 struct inbox {
     struct come *first, **last;
     struct come *lent; /* the frame that was given out */
-    bool ended;
+    bool ended, sent_in_vain;
 };
 
 int __wrap_poll(struct pollfd *polled, nfds_t count, int timeout_ms);
@@ -171,9 +171,12 @@ int channel_send(struct channel *channel, uint8_t kind, struct str payload, uint
         if (err != 0)
             return err;
     }
-    if (inbox->ended)
+    /* The kernel takes what is sent to one who has closed; that it was in vain shows later. */
+    if (inbox->ended && inbox->sent_in_vain)
         return ERR_IO;
-    wire_send(end, kind, payload);
+    inbox->sent_in_vain = inbox->ended;
+    if (!inbox->ended)
+        wire_send(end, kind, payload);
     return interrupted(channel) ? ERR_CLOSED : 0;
 }
 
