@@ -414,6 +414,41 @@ static void guarded_tick(struct raft_io *raft)
     io_of(raft)->tick(raft);
 }
 
+struct io_get {
+    struct raft_io_snapshot_get request; /* first: raft_uv's */
+    struct io *io;
+    struct raft_io_snapshot_get *outer; /* raft's */
+    raft_io_snapshot_get_cb done;
+};
+
+/* libraft would free what a failed read has left unset. */
+static void get_done(struct raft_io_snapshot_get *request, struct raft_snapshot *snapshot,
+                     int status)
+{
+    struct io_get *get = (struct io_get *)request;
+    struct raft_io_snapshot_get *outer = get->outer;
+    raft_io_snapshot_get_cb done = get->done;
+    if (status != 0 && status != RAFT_CANCELED)
+        stop(get->io, "a snapshot cannot be read", get->io->raft.errmsg);
+    free(get);
+    done(outer, snapshot, status);
+}
+
+static int guarded_snapshot_get(struct raft_io *raft, struct raft_io_snapshot_get *request,
+                                raft_io_snapshot_get_cb done)
+{
+    struct io *io = io_of(raft);
+    struct io_get *get = calloc(1, sizeof *get);
+    if (get == NULL)
+        return RAFT_NOMEM;
+    *get = (struct io_get){.io = io, .outer = request, .done = done};
+    request->cb = done;
+    int status = io->inner.snapshot_get(raft, &get->request, get_done);
+    if (status != 0)
+        free(get);
+    return status;
+}
+
 void io_receive(struct io *io, struct raft_message *message)
 {
     if (io->receive != NULL) {
@@ -458,4 +493,5 @@ void io_guard(struct io *io, const struct io_config *config, struct vote *vote)
     io->raft.append = guarded_append;
     io->raft.truncate = guarded_truncate;
     io->raft.snapshot_put = guarded_snapshot_put;
+    io->raft.snapshot_get = guarded_snapshot_get;
 }

@@ -6,6 +6,7 @@
  *                        retry crashes instead
  *   snapshot_put         waits until the machine has made durable what the snapshot stands
  *                        for: the log is cut off only below that
+ *   snapshot_get         a failed read ends the process; libraft would free what it never set
  *   send, receive        our own links (replica/peers.h) instead of libraft's connections;
  *                        InstallSnapshot is dropped while a snapshot of our own runs (the leader
  *                        sends again), and entries, not their heartbeat, while the applier is far

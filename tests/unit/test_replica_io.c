@@ -27,6 +27,7 @@ struct scene {
     int status; /* what the I/O below answers */
     struct raft_io_append *append_request;
     struct raft_io_snapshot_put *put_request;
+    struct raft_io_snapshot_get *get_request;
     unsigned put_trailing;
     raft_io_recv_cb receive;
 };
@@ -64,6 +65,14 @@ static int below_truncate(struct raft_io *raft, raft_index index)
 {
     (void)index;
     scene_of(raft)->truncates++;
+    return scene_of(raft)->status;
+}
+
+static int below_snapshot_get(struct raft_io *raft, struct raft_io_snapshot_get *request,
+                              raft_io_snapshot_get_cb done)
+{
+    request->cb = done;
+    scene_of(raft)->get_request = request;
     return scene_of(raft)->status;
 }
 
@@ -125,6 +134,7 @@ static int set_up(void **state)
     raft->append = below_append;
     raft->truncate = below_truncate;
     raft->snapshot_put = below_snapshot_put;
+    raft->snapshot_get = below_snapshot_get;
     raft->start = below_start;
     raft->close = below_close;
     io_guard(&scene->io,
@@ -238,6 +248,26 @@ static void a_snapshot_waits_until_the_database_is_on_disk(void **state)
     scene->put_request->cb(scene->put_request, 0);
     assert_int_equal(done, 0);
     assert_false(scene->io.snapshot_running);
+}
+
+static void got(struct raft_io_snapshot_get *request, struct raft_snapshot *snapshot, int status)
+{
+    (void)snapshot;
+    *(int *)request->data = status;
+}
+
+static void a_snapshot_that_cannot_be_read_ends_the_server(void **state)
+{
+    struct scene *scene = *state;
+    struct raft_io *raft = &scene->io.raft;
+    int status = -1;
+    struct raft_io_snapshot_get request = {.data = &status};
+    assert_int_equal(raft->snapshot_get(raft, &request, got), 0);
+    assert_true(DIES(scene, scene->get_request->cb(scene->get_request, NULL, RAFT_IOERR)));
+    assert_non_null(strstr(scene->reason, "a snapshot cannot be read"));
+    assert_int_equal(status, -1);
+    scene->get_request->cb(scene->get_request, NULL, RAFT_CANCELED); /* closing is no failure */
+    assert_int_equal(status, RAFT_CANCELED);
 }
 
 static void snapshot_closed(struct raft_io *raft)
@@ -435,6 +465,7 @@ int main(void)
         IN_SCENE(a_term_that_cannot_be_written_is_fatal),
         IN_SCENE(a_failed_append_is_fatal_whichever_way_it_shows),
         IN_SCENE(a_snapshot_waits_until_the_database_is_on_disk),
+        IN_SCENE(a_snapshot_that_cannot_be_read_ends_the_server),
         IN_SCENE(closing_cancels_a_snapshot_that_waits),
         IN_SCENE(a_snapshot_that_cannot_be_written_is_fatal),
         IN_SCENE(messages_that_would_do_harm_now_are_dropped),
