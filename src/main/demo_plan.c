@@ -1,5 +1,6 @@
 #include "main/demo_plan.h"
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "main/file.h"
 #include "main/server_dirs.h"
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <yyjson.h>
 
@@ -66,12 +68,31 @@ static const char *peer_host(const char *listen_host)
     return strchr(listen_host, '[') ? "[::1]" : "127.0.0.1";
 }
 
-/* What the user asked for must be free, or there is no demo. */
-static int check_given(const struct demo_server *server, struct failure *failure)
+enum { LEAVING_MS = 2000 };
+
+/* What the user asked for must be free, or there is no demo. FRESH: there was none before. Else the
+ * servers of one that was killed may take a moment to end. */
+static int check_given(const struct demo_server *server, bool fresh, struct failure *failure)
 {
     struct endpoint at;
     int err = endpoint_resolve(str_of(server->listen), true, &at, failure);
-    return err ? err : socket_listen_check(&at, server->listen, failure);
+    if (err)
+        return err;
+    uint64_t until = clock_mono_ns() + (fresh ? 0 : LEAVING_MS * MS_NS);
+    while ((err = socket_listen_check(&at, server->listen, failure)) != 0 &&
+           clock_mono_ns() < until)
+        nanosleep(&(struct timespec){.tv_nsec = 20 * (long)MS_NS}, NULL);
+    return err;
+}
+
+/* As is_free, but the servers of a demo that was killed may take a moment to end. If all of them
+ * got other ports because of that, none would know where the others are. */
+static bool becomes_free(const char *address)
+{
+    uint64_t until = clock_mono_ns() + LEAVING_MS * MS_NS;
+    while (!is_free(address) && clock_mono_ns() < until)
+        nanosleep(&(struct timespec){.tv_nsec = 20 * (long)MS_NS}, NULL);
+    return is_free(address);
 }
 
 /* Keeps what the server had if it is free still. */
@@ -80,9 +101,9 @@ static int plan_addresses(struct demo_plan *plan, struct demo_server *server, co
 {
     int err = 0;
     struct demo_server had = *server;
-    if (!server->given && (!had.listen[0] || !is_free(had.listen)))
+    if (!server->given && (!had.listen[0] || !becomes_free(had.listen)))
         err = demo_plan_address(plan, host, server->listen, sizeof server->listen, failure);
-    if (!err && (!had.peer_listen[0] || !is_free(had.peer_listen)))
+    if (!err && (!had.peer_listen[0] || !becomes_free(had.peer_listen)))
         err = demo_plan_address(plan, peer_host(host), server->peer_listen,
                                 sizeof server->peer_listen, failure);
     return err;
@@ -358,7 +379,7 @@ static int plan_servers(struct demo_plan *plan, const char *listen, struct failu
         str_copy(first->listen, sizeof first->listen, str_of(listen));
     host_of(listen, host, sizeof host);
     if (first->given)
-        err = check_given(first, failure);
+        err = check_given(first, fresh, failure);
     for (unsigned i = 0; !err && i < plan->count; i++)
         err = plan_addresses(plan, &plan->servers[i], host, failure);
     return err;

@@ -179,6 +179,7 @@ static void finish(struct change *change, const struct failure *failure)
     struct replica *replica = change->replica;
     change->phase = IDLE;
     replica->proposer.held = false;
+    links_publish(replica); /* whoever asked may look at once */
     pthread_mutex_lock(&change->mutex);
     bool asked = change->current != NULL;
     if (asked)

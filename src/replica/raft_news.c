@@ -223,7 +223,7 @@ static void forget_removed(struct links *links)
 
 /* ---- Status ---- */
 
-static void publish(struct replica *replica)
+void links_publish(struct replica *replica)
 {
     struct links *links = replica->links;
     const struct raft_configuration *members = &replica->raft.configuration;
@@ -265,7 +265,7 @@ void links_pulse_news(struct replica *replica, uint64_t now_ns)
         links->news_term = term;
         links->news_leader = leader;
     }
-    publish(replica);
+    links_publish(replica);
 }
 
 static const struct acquaintance *seen(const struct links_view *view, uint64_t id)
