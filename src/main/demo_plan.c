@@ -5,6 +5,7 @@
 #include "main/file.h"
 #include "main/server_dirs.h"
 #include "net/socket.h"
+#include "replica/book.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -85,8 +86,7 @@ static int check_given(const struct demo_server *server, bool fresh, struct fail
     return err;
 }
 
-/* As is_free, but the servers of a demo that was killed may take a moment to end. If all of them
- * got other ports because of that, none would know where the others are. */
+/* As is_free, but the servers of a demo that was killed may take a moment to end. */
 static bool becomes_free(const char *address)
 {
     uint64_t until = clock_mono_ns() + LEAVING_MS * MS_NS;
@@ -385,6 +385,46 @@ static int plan_servers(struct demo_plan *plan, const char *listen, struct failu
     return err;
 }
 
+/* ---- Where the others are ---- */
+
+static void note_address(struct book *book, const struct demo_server *server)
+{
+    struct server_place place = {.id = server->id};
+    bool known = book_find(book, server->id, &place);
+    if (known && strcmp(place.address, server->peer_listen) == 0)
+        return;
+    place.since_ms = clock_wall_ms() > place.since_ms ? clock_wall_ms() : place.since_ms + 1;
+    str_copy(place.address, sizeof place.address, str_of(server->peer_listen));
+    book_note(book, &place);
+}
+
+/* Servers tell each other of new addresses, but if all of them got one, nobody could be told. So
+ * each finds them in its book when it starts. */
+static int tell_books(const struct demo_plan *plan, struct failure *failure)
+{
+    struct buf text;
+    int err = 0;
+    buf_init(&text, BOOK_TEXT_MAX);
+    for (unsigned i = 0; !err && i < plan->count; i++) {
+        struct book book;
+        char file[FILE_PATH];
+        err = file_join(file, plan->servers[i].dir, "cluster/book", failure);
+        if (err)
+            break;
+        book_open(&book, file);
+        for (unsigned other = 0; other < plan->count; other++)
+            if (other != i)
+                note_address(&book, &plan->servers[other]);
+        buf_clear(&text);
+        book_text(&book, &text);
+        book_close(&book);
+        if (book_write(file, buf_text(&text)))
+            err = fail_errno(failure, ERR_IO, "%s: cannot be written", file);
+    }
+    buf_close(&text);
+    return err;
+}
+
 int demo_plan_open(const char *dir, unsigned wanted, const char *listen, struct demo_plan *plan,
                    struct failure *failure)
 {
@@ -398,6 +438,7 @@ int demo_plan_open(const char *dir, unsigned wanted, const char *listen, struct 
     err = err ? err : move_lone_server(plan, failure);
     err = err ? err : plan_servers(plan, listen, failure);
     err = err ? err : demo_plan_write(plan, failure);
+    err = err ? err : tell_books(plan, failure);
     err = err ? err : link_token(plan, failure);
     if (err)
         demo_plan_close(plan);

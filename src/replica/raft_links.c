@@ -16,7 +16,6 @@ enum {
     CHECK_MS = 100,
     SEND_MAX = 4 * 1024 * 1024, /* of one message */
     DEAD_LOOK_MS = 50,
-    BOOK_TEXT_MAX = 64 * 1024,
     REMOVED_MS = 3000, /* whoever leaves on purpose stops before that */
 };
 

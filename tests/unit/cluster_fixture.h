@@ -42,7 +42,7 @@ static inline uint16_t free_port(void)
     return endpoint_port(&at);
 }
 
-static inline void start_as(struct cluster *cluster, unsigned i, bool founder)
+static inline void start_as(struct cluster *cluster, unsigned i, bool founder, bool alone)
 {
     struct member *member = &cluster->members[i];
     struct failure failure = {0};
@@ -62,7 +62,8 @@ static inline void start_as(struct cluster *cluster, unsigned i, bool founder)
     member->config.book = member->book;
     member->config.founders = founder ? cluster->founders : NULL;
     member->config.founder_count = founder ? cluster->founder_count : 0;
-    config.cluster = &member->config;
+    if (!alone)
+        config.cluster = &member->config;
     if (server_start_with(&member->server, &config, &failure) != 0)
         fail_msg("server %u: %s", i + 1, failure.text);
     member->up = true;
@@ -70,7 +71,7 @@ static inline void start_as(struct cluster *cluster, unsigned i, bool founder)
 
 static inline void start(struct cluster *cluster, unsigned i)
 {
-    start_as(cluster, i, i < cluster->founder_count);
+    start_as(cluster, i, i < cluster->founder_count, false);
 }
 
 static inline void stop(struct cluster *cluster, unsigned i)

@@ -2,6 +2,7 @@
 #include "main/file.h"
 #include "main/server_dirs.h"
 #include "net/socket.h"
+#include "replica/book.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -161,6 +162,45 @@ static void a_lone_servers_data_become_the_first_ones(void **state)
     assert_memory_equal(text, token, strlen(token));
 }
 
+/* What the book of server AT says about where server OF is. */
+static void find_in_book(const struct bed *bed, unsigned at, unsigned of,
+                         struct server_place *place)
+{
+    struct book book;
+    char file[FILE_PATH];
+    assert_int_equal(file_join(file, bed->plan.servers[at].dir, "cluster/book", NULL), 0);
+    book_open(&book, file);
+    assert_true(book_find(&book, of + 1, place));
+    book_close(&book);
+}
+
+static void servers_that_all_get_other_ports_know_where_the_others_are(void **state)
+{
+    struct bed *bed = *state;
+    int taken[3];
+    open_plan(bed, 3);
+    struct demo_plan before = bed->plan;
+    demo_plan_close(&bed->plan);
+    for (unsigned i = 0; i < 3; i++) {
+        struct endpoint at;
+        const char *address = before.servers[i].peer_listen;
+        assert_int_equal(endpoint_resolve(str_of(address), true, &at, &bed->failure), 0);
+        assert_int_equal(socket_listen(&at, address, false, &taken[i], &bed->failure), 0);
+    }
+    open_plan(bed, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        struct server_place place;
+        close(taken[i]);
+        assert_string_not_equal(bed->plan.servers[i].peer_listen, before.servers[i].peer_listen);
+        for (unsigned other = 0; other < 3; other++) {
+            if (other == i)
+                continue;
+            find_in_book(bed, i, other, &place);
+            assert_string_equal(place.address, bed->plan.servers[other].peer_listen);
+        }
+    }
+}
+
 static void an_interrupted_move_goes_on(void **state)
 {
     struct bed *bed = *state;
@@ -235,6 +275,7 @@ int main(void)
         PLANNING(the_address_that_was_asked_for_must_be_free),
         PLANNING(a_second_demo_on_the_same_data_is_refused),
         PLANNING(a_lone_servers_data_become_the_first_ones),
+        PLANNING(servers_that_all_get_other_ports_know_where_the_others_are),
         PLANNING(an_interrupted_move_goes_on),
         PLANNING(interrupted_founding_is_done_again),
         PLANNING(a_clusters_server_is_no_demo),

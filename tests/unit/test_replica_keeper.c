@@ -24,7 +24,7 @@ static void join(struct cluster *cluster, unsigned i)
     place.since_ms = clock_wall_ms();
     if (replica_add(cluster->members[primary].server.replica, &place, &failure) != 0)
         fail_msg("%s", failure.text);
-    start_as(cluster, i, false);
+    start_as(cluster, i, false, false);
 }
 
 static unsigned count_of(struct cluster *cluster, enum server_role role, enum server_state state)
