@@ -363,7 +363,8 @@ void replica_status(struct replica *replica, struct cluster_status *status)
     pthread_mutex_lock(&links->mutex);
     *view = links->view;
     pthread_mutex_unlock(&links->mutex);
-    status->primary = view->primary;
+    /* Whoever is told of a new primary asks it at once: it must know by then that it is it. */
+    status->primary = view->primary = atomic_load(&replica->order.primary_id);
     uint64_t now = clock_mono_ns();
     for (unsigned i = 0; i < view->member_count; i++) {
         uint64_t id = view->members[i].id;

@@ -10,7 +10,8 @@
 
 enum {
     CHANGE_MS = 12000, /* replica's own bound on a change is 10 s */
-    LEAVE_LOOK_MS = 20,
+    LOOK_MS = 20,
+    CHOICE_WAIT_MS = 3000, /* as long as the servers may take to choose a primary */
     LEAVE_WAIT_MS = 10000, /* until another one is primary */
     ANSWER_MAX = 64 << 10,
     TOKEN_BYTES_MAX = 16 << 10,
@@ -120,21 +121,63 @@ static bool number_in_body(struct exchange *x, const char *key, int64_t least, u
     return !api_malformed(x, &in);
 }
 
-/* The primary does it: CHANGE here, or X goes there. */
+/* Who may be waited for as primary. */
+enum { OWN = 1, OTHERS = 2 };
+
+/* After a while, unless UNTIL has passed. */
+static bool look_again(uint64_t until)
+{
+    if (clock_mono_ns() >= until)
+        return false;
+    nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * (long)MS_NS}, NULL);
+    return true;
+}
+
+/* Waits until this server is primary, or another one whose URL it knows, whichever of them WHO
+ * names. OWN or OTHERS; 0: neither by UNTIL. */
+static unsigned await_primary(const struct web_cluster *cluster, unsigned who, uint64_t until,
+                              char url[static SERVER_URL])
+{
+    struct cluster_status status;
+    do {
+        cluster->status(cluster->context, &status);
+        if (status.primary && status.primary == status.own && who & OWN)
+            return OWN;
+        for (unsigned i = 0; i < status.count && who & OTHERS; i++) {
+            const struct server_place *place = &status.servers[i].place;
+            if (place->id == status.primary && place->id != status.own && place->url[0]) {
+                str_copy(url, SERVER_URL, str_of(place->url));
+                return OTHERS;
+            }
+        }
+    } while (look_again(until));
+    return 0;
+}
+
+/* The primary does it: ACT here, or X goes there. While the servers choose one, X waits: who sent
+ * it here may know of the choice before this server does. All these changes may be asked twice. */
 static enum app_verdict change(struct exchange *x,
                                int (*act)(void *context, uint64_t id, struct failure *failure),
                                uint64_t id)
 {
     const struct web_cluster *cluster = cluster_of(x);
-    struct cluster_status status;
     struct failure failure = {.err = ERR_NOPRIMARY};
-    cluster->status(cluster->context, &status);
-    if (status.primary == status.own && status.own) {
-        int err = act(cluster->context, id, &failure);
-        failure.err = err;
-        return err ? refuse(x, &failure) : done(x);
-    }
-    int err = relay_is_refused(x) ? ERR_NOPRIMARY : relay_to_primary(x, CHANGE_MS);
+    char url[SERVER_URL];
+    uint64_t until = clock_mono_ns() + CHOICE_WAIT_MS * MS_NS;
+    int err;
+    do {
+        switch (await_primary(cluster, relay_has_come(x) ? OWN : OWN | OTHERS, until, url)) {
+        case OWN:
+            failure.err = act(cluster->context, id, &failure);
+            return failure.err ? refuse(x, &failure) : done(x);
+        case OTHERS:
+            err = relay_to_primary(x, CHANGE_MS);
+            break;
+        default:
+            err = ERR_NOPRIMARY;
+        }
+        /* It may just have died. */
+    } while (err && err != ERR_TIMEOUT && look_again(until));
     if (!err)
         return APP_DONE;
     fail(&failure, err == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_NOPRIMARY,
@@ -215,23 +258,6 @@ enum app_verdict api_cluster_token(struct exchange *x)
 
 /* ---- Leaving ---- */
 
-/* The URL of the primary, once it is another server; false: in vain. */
-static bool find_other_primary(const struct web_cluster *cluster, char url[static SERVER_URL])
-{
-    uint64_t until = clock_mono_ns() + LEAVE_WAIT_MS * MS_NS;
-    struct cluster_status status;
-    do {
-        cluster->status(cluster->context, &status);
-        for (unsigned i = 0; i < status.count && status.primary != status.own; i++)
-            if (status.servers[i].place.id == status.primary && status.servers[i].place.url[0]) {
-                str_copy(url, SERVER_URL, str_of(status.servers[i].place.url));
-                return true;
-            }
-        nanosleep(&(struct timespec){.tv_nsec = LEAVE_LOOK_MS * (long)MS_NS}, NULL);
-    } while (clock_mono_ns() < until);
-    return false;
-}
-
 /* Has the server at URL take OWN out of the cluster. */
 static int ask_to_remove(struct exchange *x, const char *url, uint64_t own, struct failure *failure)
 {
@@ -288,7 +314,8 @@ enum app_verdict api_cluster_leave(struct exchange *x)
                           STR(""));
     if (status.primary == status.own)
         failure.err = cluster->handover(cluster->context, 0, &failure);
-    if (!failure.err && !find_other_primary(cluster, url))
+    if (!failure.err &&
+        !await_primary(cluster, OTHERS, clock_mono_ns() + LEAVE_WAIT_MS * MS_NS, url))
         fail(&failure, ERR_NOPRIMARY,
              "no other server has become primary; this one stays a member. Try again when most of "
              "the servers are up");

@@ -25,3 +25,17 @@ def test_a_server_leaves_and_the_others_go_on(tmp_path, is_primary):
             path = "/carts/" + made.json["id"]
             assert quantity_in(ucp(own, i, "GET", path, token=made.token)) == 2
             assert quantity_in(ucp(own, i, "PUT", path, cart_of(2), made.token)) == 2
+
+
+def test_a_change_asked_while_the_servers_choose_a_primary_is_done(tmp_path):
+    goods = tmp_path / "goods.csv"
+    goods.write_text("Title,URL handle,Price,Inventory quantity\nMug,mug,9.00,1000\n")
+    with Three(tmp_path, goods) as own:
+        own.wait_healthy()
+        dead = own.primary()
+        rest = [i for i in range(COUNT) if i != dead]
+        own.kill(dead)
+        removed = operate(own, rest[0], "/remove", {"id": dead + 1})
+        assert removed.status == 200 and removed.json == {"done": True}, removed.text
+        wait_until(lambda: [s["id"] - 1 for s in own.view(rest[1])["servers"]] == rest, 10,
+                   "the dead server being gone from the cluster")
