@@ -352,7 +352,7 @@ int product_write(struct apply *apply, struct product *product)
 /* ---- What lists show ---- */
 
 struct summary {
-    int64_t price_min, price_max, compare_at, sold, variants;
+    int64_t price_min, price_max, compare_at, popularity, variants;
     bool available;
     char key[SHOP_KEY_MAX + 1];
 };
@@ -373,40 +373,80 @@ static void add_variant(struct summary *sum, struct stmt *row)
     sum->variants++;
 }
 
-static int64_t variants_before(struct db *db, uint64_t product_id)
-{
-    struct stmt *row = db_stmt(db, "SELECT variant_count FROM product WHERE id = ?");
-    stmt_bind_u64(row, 1, product_id);
-    int64_t count = stmt_next(row) ? 0 : stmt_i64(row, 0);
-    stmt_done(row);
-    return count;
-}
-
-int64_t product_refresh(struct db *db, uint64_t product_id)
+/* What the row of a product has of it; nothing if there is none. */
+static struct summary summary_before(struct db *db, uint64_t product_id)
 {
     struct summary sum = {0};
-    int64_t before = variants_before(db, product_id);
+    struct stmt *row = db_stmt(db, "SELECT price_min, price_max, compare_at, available, popularity,"
+                                   " variant_count, variant_key FROM product WHERE id = ?");
+    stmt_bind_u64(row, 1, product_id);
+    if (stmt_next(row))
+        return sum;
+    sum.price_min = stmt_i64(row, 0);
+    sum.price_max = stmt_i64(row, 1);
+    sum.compare_at = stmt_i64(row, 2);
+    sum.available = stmt_bool(row, 3);
+    sum.popularity = stmt_i64(row, 4);
+    sum.variants = stmt_i64(row, 5);
+    str_copy(sum.key, sizeof sum.key, stmt_str(row, 6));
+    stmt_done(row);
+    return sum;
+}
+
+static struct summary summary_now(struct db *db, uint64_t product_id)
+{
+    struct summary sum = {0};
+    int64_t sold = 0;
     struct stmt *row = db_stmt(db, "SELECT v.key, v.price, v.compare_at, v.tracked,"
                                    " v.sell_when_out, s.available, s.sold, v.retired"
                                    " FROM variant v JOIN stock s ON s.variant_id = v.id"
                                    " WHERE v.product_id = ? ORDER BY v.position, v.id");
     stmt_bind_u64(row, 1, product_id);
     while (stmt_next(row) == 0) {
-        sum.sold += stmt_i64(row, 6);
+        sold += stmt_i64(row, 6);
         if (!stmt_bool(row, 7))
             add_variant(&sum, row);
     }
-    row = db_stmt(db, "UPDATE product SET price_min = ?2, price_max = ?3, compare_at = ?4,"
-                      " available = ?5, popularity = ?6, variant_count = ?7, variant_key = ?8"
-                      " WHERE id = ?1");
+    sum.popularity = stock_popularity(sold);
+    return sum;
+}
+
+static void write_offers(struct db *db, uint64_t product_id, const struct summary *sum)
+{
+    struct stmt *row = db_stmt(db, "UPDATE product SET price_min = ?2, price_max = ?3,"
+                                   " compare_at = ?4, variant_count = ?5, variant_key = ?6"
+                                   " WHERE id = ?1");
     stmt_bind_u64(row, 1, product_id);
-    stmt_bind_i64(row, 2, sum.price_min);
-    stmt_bind_i64(row, 3, sum.price_max);
-    stmt_bind_i64(row, 4, sum.compare_at);
-    stmt_bind_i64(row, 5, sum.available);
-    stmt_bind_i64(row, 6, stock_popularity(sum.sold));
-    stmt_bind_i64(row, 7, sum.variants);
-    stmt_bind_str(row, 8, str_of(sum.key));
+    stmt_bind_i64(row, 2, sum->price_min);
+    stmt_bind_i64(row, 3, sum->price_max);
+    stmt_bind_i64(row, 4, sum->compare_at);
+    stmt_bind_i64(row, 5, sum->variants);
+    stmt_bind_str(row, 6, str_of(sum->key));
     stmt_run(row);
-    return sum.variants - before;
+}
+
+static void write_number(struct db *db, const char *sql, uint64_t product_id, int64_t value)
+{
+    struct stmt *row = db_stmt(db, sql);
+    stmt_bind_u64(row, 1, product_id);
+    stmt_bind_i64(row, 2, value);
+    stmt_run(row);
+}
+
+/* An update that names a column writes its indexes anew, even for the same value: sales change
+ * only how popular a product is, and whether it can be had. */
+int64_t product_refresh(struct db *db, uint64_t product_id)
+{
+    struct summary before = summary_before(db, product_id), now = summary_now(db, product_id);
+    if (before.price_min != now.price_min || before.price_max != now.price_max ||
+        before.compare_at != now.compare_at || before.variants != now.variants ||
+        !str_eq(str_of(before.key), str_of(now.key)))
+        write_offers(db, product_id, &now);
+    if (before.available != now.available)
+        write_number(db, "UPDATE product SET available = ?2 WHERE id = ?1", product_id,
+                     now.available);
+    if (before.popularity != now.popularity)
+        write_number(db, "UPDATE product SET popularity = ?2 WHERE id = ?1", product_id,
+                     now.popularity);
+    return now.variants - before.variants;
 }
