@@ -1,5 +1,6 @@
 #include "store/db.h"
 
+#include "base/clock.h"
 #include "store/checkpointer.h"
 #include "store/db_internal.h"
 #include "store/freeze.h"
@@ -19,11 +20,15 @@
 #define WRITER_CACHE "8192"
 #define READER_CACHE "512"
 enum {
+    /* Under load a page is written again and again: the longer the WAL, the fewer are moved. So
+     * for a while after the last one was moved wholly it may grow to this. */
+    WAL_PAGES_PAUSE = 2000,
+    WAL_PAUSE_MS = 250,
     /* How many of them the writer moves itself at the end. */
     WAL_PAGES_REST = 64,
     /* From which on the writer no longer runs ahead: it waits for the other thread and moves
      * the rest, however much that is. */
-    WAL_PAGES_HIGH = 3000,
+    WAL_PAGES_HIGH = 4000,
     /* From which on it also waits (briefly) until readers have let go of old pages. */
     WAL_PAGES_MANY = 32000,
     WAIT_FOR_READERS_MS = 200,
@@ -237,8 +242,10 @@ static int move_rest(struct db *db, int mode)
     if (code && code != SQLITE_BUSY)
         return db_fail(db, code, "checkpoint");
     bool whole = code == 0 && pages == moved;
-    if (whole)
+    if (whole) {
         db->wal_pages = 0;
+        db->wal_moved_ns = clock_mono_ns();
+    }
     /* While a reader still needs the old pages, not with every commit. */
     db->wal_due = whole ? WAL_PAGES : db->wal_pages + WAL_PAGES_AGAIN;
     return 0;
@@ -262,10 +269,16 @@ bool db_drain(struct db *db)
     return true;
 }
 
+static bool is_pause(const struct db *db)
+{
+    return db->wal_pages < WAL_PAGES_PAUSE &&
+           clock_mono_ns() - db->wal_moved_ns < WAL_PAUSE_MS * MS_NS;
+}
+
 int db_checkpoint(struct db *db)
 {
     int moved, code;
-    if (db->failure.err || db->wal_pages < db->wal_due || db->freezer)
+    if (db->failure.err || db->wal_pages < db->wal_due || db->freezer || is_pause(db))
         return db->failure.err;
     if (db->draining && db_drain(db))
         return 0;

@@ -36,6 +36,7 @@ struct db {
     struct checkpointer *checkpointer; /* the writer's */
     int wal_pages;                     /* after the last commit */
     int wal_due;                       /* so many: time to move them */
+    uint64_t wal_moved_ns;             /* when all of it was */
     sqlite3 *freezer;                  /* store/freeze.h: holds the file; NULL: it is not held */
     sqlite3_file *freezer_file;
     bool draining;  /* after that: the checkpointer alone moves what has gathered */
