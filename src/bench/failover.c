@@ -15,8 +15,9 @@
 enum {
     HEALTHY_MS = 30000, /* at most, between two rounds */
     LOOK_MS = 5,
-    QUIET_MS = 100,      /* before and after each handover */
-    MET_MS = 300,        /* a change that began so long after it did not meet it */
+    LAG_FEW = 32,        /* entries, which a server may lack while changes come all the time */
+    QUIET_MS = 100,      /* before a window without a handover */
+    WINDOW_MS = 300,     /* what a window has after the answer of the request that it is about */
     DEADLINE_MS = 30000, /* for the first success */
     RECORDS_MAX = 2 << 20,
 };
@@ -63,8 +64,10 @@ static bool look(struct ask *operator, struct view * view)
     return true;
 }
 
-/* Waits until every server sees all of them up, caught up, and the same primary. */
-static int wait_healthy(struct bench *bench, unsigned *primary, struct failure *failure)
+/* Waits until every server sees all of them up, caught up (but for LAG entries), and the same
+ * primary. */
+static int wait_healthy(struct bench *bench, uint64_t lag, unsigned *primary,
+                        struct failure *failure)
 {
     uint64_t end = clock_mono_ns() + HEALTHY_MS * MS_NS;
     while (clock_mono_ns() < end) {
@@ -72,7 +75,7 @@ static int wait_healthy(struct bench *bench, unsigned *primary, struct failure *
         struct view first = {.primary = FAILOVER_SERVERS}, view;
         for (unsigned i = 0; i < FAILOVER_SERVERS; i++) {
             if (!look(bench->operators[i], &view) || view.up != FAILOVER_SERVERS ||
-                view.worst_lag > 0 || view.primary == FAILOVER_SERVERS)
+                view.worst_lag > lag || view.primary == FAILOVER_SERVERS)
                 break;
             if (i == 0)
                 first = view;
@@ -135,7 +138,7 @@ static int one_round(struct bench *bench, unsigned number, bool kill, double *ms
 {
     const struct failover_cluster *cluster = bench->cluster;
     unsigned primary = 0;
-    int err = wait_healthy(bench, &primary, failure);
+    int err = wait_healthy(bench, 0, &primary, failure);
     if (err)
         return err;
     struct ask *shopper = bench->shoppers[(primary + 1 + number % 2) % FAILOVER_SERVERS];
@@ -195,73 +198,107 @@ static void *write_on(void *argument)
     return NULL;
 }
 
+/* From the begin of a request to WINDOW_MS after its end. Each with a handover comes right after
+ * one of the same length without: what the machine does by itself is then in both. */
 struct window {
-    uint64_t begin_ns, end_ns; /* of the handover's own request */
+    uint64_t begin_ns, end_ns; /* of the request: a handover, or how the cluster is */
+    double worst_ms;           /* of the changes that were on their way in it */
 };
 
-static int hand_over(struct bench *bench, struct window *windows, unsigned rounds,
-                     struct failure *failure)
+struct round {
+    struct window without, with;
+};
+
+static int hand_over_once(struct bench *bench, unsigned number, struct round *round,
+                          struct failure *failure)
 {
-    for (unsigned i = 0; i < rounds; i++) {
-        unsigned primary = 0;
-        int err = wait_healthy(bench, &primary, failure);
-        if (err)
-            return err;
-        pause_ms(QUIET_MS);
-        struct ask *operator= bench->operators[(primary + i) % FAILOVER_SERVERS];
-        windows[i].begin_ns = clock_mono_ns();
-        int status = ask_for(operator, "/api/v1/cluster/handover", "{}");
-        windows[i].end_ns = clock_mono_ns();
-        if (status != 200)
-            return fail(failure, ERR_STATE, "a handover was answered %d: %.*s", status,
-                        STR_FMT(str_sub(ask_text(operator), 0, 200)));
-        pause_ms(QUIET_MS);
-    }
+    unsigned primary = 0;
+    struct view view;
+    int err = wait_healthy(bench, LAG_FEW, &primary, failure);
+    if (err)
+        return err;
+    pause_ms(QUIET_MS);
+    struct ask *operator= bench->operators[(primary + number) % FAILOVER_SERVERS];
+    round->without.begin_ns = clock_mono_ns();
+    look(operator, & view);
+    round->without.end_ns = clock_mono_ns();
+    pause_ms(WINDOW_MS);
+    round->with.begin_ns = clock_mono_ns();
+    int status = ask_for(operator, "/api/v1/cluster/handover", "{}");
+    round->with.end_ns = clock_mono_ns();
+    if (status != 200)
+        return fail(failure, ERR_STATE, "a handover was answered %d: %.*s", status,
+                    STR_FMT(str_sub(ask_text(operator), 0, 200)));
+    pause_ms(WINDOW_MS);
     return 0;
 }
 
-static bool met(const struct change *change, const struct window *windows, unsigned rounds)
+static int hand_over(struct bench *bench, struct round *rounds, unsigned count,
+                     struct failure *failure)
 {
-    for (unsigned i = 0; i < rounds; i++)
-        if (change->begin_ns < windows[i].end_ns + MET_MS * MS_NS &&
-            change->end_ns > windows[i].begin_ns)
-            return true;
-    return false;
+    int err = 0;
+    for (unsigned i = 0; !err && i < count; i++)
+        err = hand_over_once(bench, i, &rounds[i], failure);
+    return err;
 }
 
-static void judge(const struct writer *writers, const struct window *windows, unsigned rounds,
-                  double *quiet, struct failover_report *report)
+static bool is_in(const struct change *change, const struct window *window)
 {
-    unsigned quiet_count = 0;
+    return change->begin_ns < window->end_ns + WINDOW_MS * MS_NS &&
+           change->end_ns > window->begin_ns;
+}
+
+static double wait_of(const struct change *change)
+{
+    return (double)(change->end_ns - change->begin_ns) / 1e6;
+}
+
+/* A change that was on its way when the handover began is the handover's, whenever it began. */
+static void put_into_window(const struct change *change, struct round *round)
+{
+    double ms = wait_of(change);
+    struct window *window = is_in(change, &round->with)      ? &round->with
+                            : is_in(change, &round->without) ? &round->without
+                                                             : NULL;
+    if (window && ms > window->worst_ms)
+        window->worst_ms = ms;
+}
+
+static void sum_up_windows(const struct round *rounds, unsigned count, double *times,
+                           struct failover_report *report)
+{
+    for (unsigned i = 0; i < count; i++)
+        times[i] = rounds[i].with.worst_ms;
+    sum_up(times, count, &report->planned.with);
+    for (unsigned i = 0; i < count; i++)
+        times[i] = rounds[i].without.worst_ms;
+    sum_up(times, count, &report->planned.without);
+    for (unsigned i = 0; i < count; i++)
+        times[i] = (double)(rounds[i].with.end_ns - rounds[i].with.begin_ns) / 1e6;
+    sum_up(times, count, &report->planned.command);
+}
+
+/* TIMES: room for as many as there are changes, or rounds. */
+static void judge(const struct writer *writers, struct round *rounds, unsigned count, double *times,
+                  struct failover_report *report)
+{
+    unsigned total = 0;
     for (unsigned w = 0; w < FAILOVER_SERVERS; w++)
         for (unsigned i = 0; i < writers[w].count; i++) {
             const struct change *change = &writers[w].changes[i];
-            double ms = (double)(change->end_ns - change->begin_ns) / 1e6;
-            report->planned.changes++;
             report->planned.failed += change->failed;
-            if (!met(change, windows, rounds))
-                quiet[quiet_count++] = ms;
-            else if (ms > report->planned.worst_met_ms)
-                report->planned.worst_met_ms = ms;
+            times[total++] = wait_of(change);
+            for (unsigned r = 0; r < count; r++)
+                put_into_window(change, &rounds[r]);
         }
-    if (quiet_count == 0)
-        return;
-    qsort(quiet, quiet_count, sizeof *quiet, compare);
-    report->planned.median_ms = quiet[quiet_count / 2];
-    report->planned.worst_ms = quiet[quiet_count - 1];
-    report->planned.worst_added_ms = report->planned.worst_met_ms - report->planned.median_ms;
+    report->planned.changes = total;
+    qsort(times, total, sizeof *times, compare);
+    report->planned.median_ms = total ? times[total / 2] : 0;
+    sum_up_windows(rounds, count, times, report);
 }
 
-static double command_median(const struct window *windows, double *times, unsigned rounds)
-{
-    for (unsigned i = 0; i < rounds; i++)
-        times[i] = (double)(windows[i].end_ns - windows[i].begin_ns) / 1e6;
-    qsort(times, rounds, sizeof *times, compare);
-    return times[rounds / 2];
-}
-
-static int drive(struct bench *bench, struct writer *writers, struct window *windows,
-                 unsigned rounds, struct failure *failure)
+static int drive(struct bench *bench, struct writer *writers, struct round *rounds, unsigned count,
+                 struct failure *failure)
 {
     atomic_bool over = false;
     unsigned started = 0;
@@ -273,20 +310,20 @@ static int drive(struct bench *bench, struct writer *writers, struct window *win
             break;
         }
     }
-    err = err ? err : hand_over(bench, windows, rounds, failure);
+    err = err ? err : hand_over(bench, rounds, count, failure);
     atomic_store(&over, true);
     for (unsigned i = 0; i < started; i++)
         pthread_join(writers[i].thread, NULL);
     return err;
 }
 
-static int planned(struct bench *bench, unsigned rounds, struct failover_report *report,
+static int planned(struct bench *bench, unsigned count, struct failover_report *report,
                    struct failure *failure)
 {
     struct writer writers[FAILOVER_SERVERS] = {{0}};
-    struct window *windows = calloc(rounds, sizeof *windows);
-    double *times = calloc((size_t)FAILOVER_SERVERS * RECORDS_MAX, sizeof *times);
-    int err = windows && times ? 0 : fail(failure, ERR_NOMEM, "out of memory");
+    struct round *rounds = calloc(count, sizeof *rounds);
+    double *times = calloc((size_t)FAILOVER_SERVERS * RECORDS_MAX + count, sizeof *times);
+    int err = rounds && times ? 0 : fail(failure, ERR_NOMEM, "out of memory");
     for (unsigned i = 0; i < FAILOVER_SERVERS; i++) {
         writers[i].bench = bench;
         writers[i].shopper = bench->shoppers[i];
@@ -294,16 +331,13 @@ static int planned(struct bench *bench, unsigned rounds, struct failover_report 
         if (!err && !writers[i].changes)
             err = fail(failure, ERR_NOMEM, "out of memory");
     }
-    err = err ? err : drive(bench, writers, windows, rounds, failure);
-    if (!err) {
-        report->planned.rounds = rounds;
-        judge(writers, windows, rounds, times, report);
-        report->planned.command_median_ms = command_median(windows, times, rounds);
-    }
+    err = err ? err : drive(bench, writers, rounds, count, failure);
+    if (!err)
+        judge(writers, rounds, count, times, report);
     for (unsigned i = 0; i < FAILOVER_SERVERS; i++)
         free(writers[i].changes);
     free(times);
-    free(windows);
+    free(rounds);
     return err;
 }
 

@@ -42,33 +42,45 @@ static void print_text(const struct failover_report *r)
 {
     print_times("primary killed (-9)", &r->killed);
     print_times("primary stopped (hangs)", &r->hanging);
-    printf("planned handover %u times: %llu of %llu changes failed; worst added wait %.1f ms "
-           "(%.1f ms, others: median %.1f, worst %.1f); the handover itself took %.1f ms\n",
-           r->planned.rounds, (unsigned long long)r->planned.failed,
-           (unsigned long long)r->planned.changes, r->planned.worst_added_ms,
-           r->planned.worst_met_ms, r->planned.median_ms, r->planned.worst_ms,
-           r->planned.command_median_ms);
+    const struct failover_times *with = &r->planned.with, *without = &r->planned.without;
+    printf("planned handover %u times: %llu of %llu changes failed; it takes median %.1f ms, worst "
+           "%.1f\n",
+           with->rounds, (unsigned long long)r->planned.failed,
+           (unsigned long long)r->planned.changes, r->planned.command.median_ms,
+           r->planned.command.worst_ms);
+    printf("longest wait around one: median %.1f ms, p90 %.1f, worst %.1f; right before it: median "
+           "%.1f, p90 %.1f, worst %.1f; added: median %.1f, p90 %.1f, worst %.1f (all changes: "
+           "median %.1f)\n",
+           with->median_ms, with->p90_ms, with->worst_ms, without->median_ms, without->p90_ms,
+           without->worst_ms, with->median_ms - without->median_ms, with->p90_ms - without->p90_ms,
+           with->worst_ms - without->worst_ms, r->planned.median_ms);
 }
 
 static void json_times(const char *name, const struct failover_times *times)
 {
     printf("\"%s\":{\"rounds\":%u,\"median_ms\":%.2f,\"p90_ms\":%.2f,\"worst_ms\":%.2f,"
-           "\"refused\":%llu},",
+           "\"refused\":%llu}",
            name, times->rounds, times->median_ms, times->p90_ms, times->worst_ms,
            (unsigned long long)times->refused);
 }
 
 static void print_json(const struct failover_report *r)
 {
+    const struct failover_times *with = &r->planned.with, *without = &r->planned.without;
     printf("{\"bench\":\"failover\",");
     json_times("killed", &r->killed);
+    printf(",");
     json_times("hanging", &r->hanging);
-    printf("\"planned\":{\"rounds\":%u,\"changes\":%llu,\"failed\":%llu,\"median_ms\":%.2f,"
-           "\"worst_ms\":%.2f,\"worst_met_ms\":%.2f,\"worst_added_ms\":%.2f,"
-           "\"handover_median_ms\":%.2f}}\n",
-           r->planned.rounds, (unsigned long long)r->planned.changes,
-           (unsigned long long)r->planned.failed, r->planned.median_ms, r->planned.worst_ms,
-           r->planned.worst_met_ms, r->planned.worst_added_ms, r->planned.command_median_ms);
+    printf(",\"planned\":{\"changes\":%llu,\"failed\":%llu,\"median_ms\":%.2f,"
+           "\"worst_added_ms\":%.2f,",
+           (unsigned long long)r->planned.changes, (unsigned long long)r->planned.failed,
+           r->planned.median_ms, with->worst_ms - without->worst_ms);
+    json_times("longest_wait", with);
+    printf(",");
+    json_times("longest_wait_before", without);
+    printf(",");
+    json_times("handover", &r->planned.command);
+    printf("}}\n");
 }
 
 /* All three are started before any can be ready. */
