@@ -13,6 +13,7 @@
 
 enum {
     PATIENCE_MS = 10000,
+    ANSWER_MS = 1000,      /* for one frame to be sent */
     AGAIN_MS = 300,        /* between two rounds through the servers */
     SAME_MS = 30000,       /* so long the one whose copy we have begun is asked alone */
     SYNC_BYTES = 64 << 20, /* so that there is little left for the end */
@@ -234,7 +235,8 @@ static int receive(struct fetching *f, struct channel *channel, struct failure *
     }
 }
 
-/* 0: the file is whole, and the channel open for its tail. */
+/* 0: the file is whole, and the channel open for its tail; or closed, and the tail connects again.
+ */
 static int fetch_from(struct fetching *f, const struct server_place *place, bool primary_too,
                       struct channel *channel, struct failure *failure)
 {
@@ -252,8 +254,8 @@ static int fetch_from(struct fetching *f, const struct server_place *place, bool
         return err;
     err = note_begin(f, place->id, &begin, failure);
     err = err != 0 ? err : receive(f, channel, failure);
-    err = err != 0 ? err : channel_send(channel, COPY_TAKEN, STR_NONE, clock_mono_ns() + SEC_NS);
-    if (err != 0)
+    if (err != 0 ||
+        channel_send(channel, COPY_TAKEN, STR_NONE, clock_mono_ns() + ANSWER_MS * MS_NS) != 0)
         channel_close(channel);
     return err;
 }
@@ -343,7 +345,7 @@ int copy_fetch_first(const struct copy_need *need, struct copy_tail **tail, stru
     if (err == 0) {
         log_line(need->log, LOG_INFO, "copy", "the copy is here, as of entry %llu",
                  (unsigned long long)f.record.index);
-        *tail = copy_tail_new(need, &f.record, &channel);
+        *tail = copy_tail_new(need, &f.record, channel.fd >= 0 ? &channel : NULL);
     } else {
         tls_context_free(need->tls);
     }

@@ -88,10 +88,11 @@ void copy_sender_look(struct copy_sender *sender, struct copy_progress *progress
     pthread_mutex_unlock(&sender->mutex);
 }
 
-/* Waits on the lock, which is held, at most until LOOK_MS from now. */
-static void wait_a_little(struct copy_sender *sender)
+/* Waits on the lock, which is held, at most until UNTIL_NS or LOOK_MS from now. */
+static void wait_a_little(struct copy_sender *sender, uint64_t until_ns)
 {
     uint64_t at = clock_mono_ns() + LOOK_MS * MS_NS;
+    at = at < until_ns ? at : until_ns;
     struct timespec until = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
     pthread_cond_timedwait(&sender->changed, &sender->mutex, &until);
 }
@@ -104,7 +105,7 @@ static bool has_returned(struct copy_sender *sender)
     return newcomer;
 }
 
-/* The current copy is left to the newcomer, if there is one; else it ends. */
+/* The current copy ends. */
 static void drop(struct copy_sender *sender)
 {
     struct sending *sending = sender->current;
@@ -119,14 +120,6 @@ static void drop(struct copy_sender *sender)
     free(sending);
 }
 
-static void leave(struct copy_sender *sender)
-{
-    pthread_mutex_lock(&sender->mutex);
-    sender->served = false;
-    pthread_cond_broadcast(&sender->changed);
-    pthread_mutex_unlock(&sender->mutex);
-}
-
 /* Makes OTHER's copy this thread's; waits for the one that still serves its broken connection. 0
  * and *SENDING (NULL: there is none), or ERR_BUSY: the copy is another server's. */
 static int claim(struct copy_sender *sender, uint64_t other, struct sending **sending)
@@ -138,7 +131,7 @@ static int claim(struct copy_sender *sender, uint64_t other, struct sending **se
         sender->newcomer = true;
         pthread_cond_broadcast(&sender->changed);
         while (sender->served && clock_mono_ns() < patient_ns)
-            wait_a_little(sender);
+            wait_a_little(sender, patient_ns);
         sender->newcomer = false;
         mine = !sender->served;
         sender->served = sender->served || sender->current != NULL;
@@ -350,17 +343,21 @@ static enum outcome serve(struct copy_sender *sender, struct sending *sending,
     return outcome == DONE ? serve_tail(sender, sending, channel) : outcome;
 }
 
-/* The connection broke: whether R comes again before the copy is dropped. */
-static enum outcome wait_for_return(struct copy_sender *sender)
+/* The connection broke: the copy is left to the newcomer as soon as R comes again; else GIVEN_UP.
+ * Also when R was seen to have come: its patience may have ended since, and a copy that is nobody's
+ * would hold the file still for ever. */
+static enum outcome leave_to_newcomer(struct copy_sender *sender)
 {
     uint64_t until_ns = clock_mono_ns() + sender->config.kept_ms * MS_NS;
     pthread_mutex_lock(&sender->mutex);
     while (!sender->newcomer && clock_mono_ns() < until_ns &&
            !copies_stopping(sender->config.copies))
-        wait_a_little(sender);
-    enum outcome outcome = sender->newcomer ? RETURNED : GIVEN_UP;
+        wait_a_little(sender, until_ns);
+    bool left = sender->newcomer;
+    sender->served = !left;
+    pthread_cond_broadcast(&sender->changed);
     pthread_mutex_unlock(&sender->mutex);
-    return outcome;
+    return left ? RETURNED : GIVEN_UP;
 }
 
 static void refuse(struct channel *channel, enum copy_refusal code, const char *sentence)
@@ -439,11 +436,9 @@ void copy_send(struct copy_sender *sender, const struct server_place *other,
     if (sending == NULL)
         return;
     enum outcome outcome = serve(sender, sending, channel, ask.copy == 0 ? 0 : ask.offset);
-    if (outcome == BROKEN)
-        outcome = wait_for_return(sender);
-    if (outcome == RETURNED)
-        leave(sender);
-    else
+    if (outcome == BROKEN || outcome == RETURNED)
+        outcome = leave_to_newcomer(sender);
+    if (outcome != RETURNED)
         drop(sender);
     if (outcome == GIVEN_UP)
         log_line(sender->config.log, LOG_INFO, "copy", "server %llu's copy is no longer kept",

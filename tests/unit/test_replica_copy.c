@@ -32,6 +32,9 @@ struct proxy {
     atomic_bool stopping;
     atomic_uint_fast64_t bytes, connections; /* towards R */
     atomic_uint_fast64_t break_at;           /* the connection that carries this byte; 0: none */
+    atomic_uint_fast64_t reset_at; /* the one that carries this byte: what comes after it is kept
+                                      back until nothing more comes, and then goes with a reset,
+                                      which whoever sends back finds; 0: none */
 };
 
 static int dial(const char *address)
@@ -70,6 +73,23 @@ static bool move(struct proxy *proxy, int from, int to, bool counted)
     return false;
 }
 
+/* Passes on what is still to come, and resets the connection to R behind it. */
+static void end_with_reset(struct proxy *proxy, int from, int to)
+{
+    static char bytes[1 << 20];
+    struct linger at_once = {.l_onoff = 1};
+    struct pollfd more = {.fd = from, .events = POLLIN};
+    size_t len = 0;
+    while (poll(&more, 1, 100) > 0) {
+        ssize_t got = read(from, bytes + len, sizeof bytes - len);
+        CHECK(got > 0);
+        len += (size_t)got;
+    }
+    atomic_store(&proxy->reset_at, 0);
+    CHECK(send(to, bytes, len, MSG_NOSIGNAL) == (ssize_t)len);
+    setsockopt(to, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 struct pair {
     struct proxy *proxy;
     int near, far;
@@ -88,6 +108,11 @@ static void *carry(void *context)
             good = move(pair.proxy, pair.near, pair.far, false);
         if (good && polled[1].revents)
             good = move(pair.proxy, pair.far, pair.near, true);
+        uint64_t reset_at = atomic_load(&pair.proxy->reset_at);
+        if (good && reset_at != 0 && atomic_load(&pair.proxy->bytes) >= reset_at) {
+            end_with_reset(pair.proxy, pair.far, pair.near);
+            good = false;
+        }
     }
     close(pair.near);
     if (pair.far >= 0)
@@ -370,6 +395,16 @@ static void wait_until_same(struct scene *scene)
     assert_memory_equal(scene->needy_list.numbers, scene->list.numbers, scene->list.count * 8);
 }
 
+static void wait_until_let_go(struct scene *scene)
+{
+    struct copy_progress progress;
+    uint64_t deadline = within_ms(20000);
+    do {
+        CHECK(clock_mono_ns() < deadline);
+        copy_sender_look(scene->sender, &progress);
+    } while (progress.to != 0);
+}
+
 /* A process of its own fetches; it is killed when so much has come. */
 static void fetch_and_be_killed(struct scene *scene, uint64_t bytes)
 {
@@ -409,12 +444,7 @@ static void a_copy_arrives_with_all_that_came_since(void **state)
     copy_caught_up(scene.needy_dir);
     assert_false(copy_is_ahead(scene.needy_dir));
     copy_tail_stop(scene.tail); /* then the next one may have its copy at once */
-    struct copy_progress progress;
-    deadline = within_ms(5000);
-    do {
-        CHECK(clock_mono_ns() < deadline);
-        copy_sender_look(scene.sender, &progress);
-    } while (progress.to != 0);
+    wait_until_let_go(&scene);
     close_scene(&scene);
 }
 
@@ -436,6 +466,27 @@ static void a_broken_connection_goes_on_where_it_was(void **state)
         CHECK(clock_mono_ns() < deadline);
     stop_feeding(&scene);
     wait_until_same(&scene);
+    close_scene(&scene);
+}
+
+static void a_file_that_is_whole_is_not_fetched_again(void **state)
+{
+    (void)state;
+    struct scene scene;
+    open_with(&scene, 0, 0);
+    start_feeding(&scene);
+    atomic_store(&scene.proxy.reset_at, FILE_BYTES - 20000);
+    fetch(&scene);
+    assert_int_equal(atomic_load(&scene.proxy.reset_at), 0);
+    assert_int_equal(atomic_load(&scene.proxy.connections), 1);
+    follow(&scene);
+    uint64_t begun = scene.fed, deadline = within_ms(10000);
+    while (scene.fed < begun + 20)
+        CHECK(clock_mono_ns() < deadline);
+    stop_feeding(&scene);
+    wait_until_same(&scene);
+    assert_int_equal(atomic_load(&scene.proxy.connections), 2);
+    assert_true(atomic_load(&scene.proxy.bytes) < FILE_BYTES * 3 / 2);
     close_scene(&scene);
 }
 
@@ -532,12 +583,7 @@ static void a_copy_that_is_no_longer_kept_is_begun_anew(void **state)
     struct scene scene;
     open_with(&scene, 16 << 20, 100);
     fetch_and_be_killed(&scene, FILE_BYTES / 2);
-    struct copy_progress progress;
-    uint64_t deadline = within_ms(20000);
-    do {
-        CHECK(clock_mono_ns() < deadline);
-        copy_sender_look(scene.sender, &progress);
-    } while (progress.to != 0);
+    wait_until_let_go(&scene);
     feed_one(&scene, 1);
     fetch(&scene);
     assert_true(atomic_load(&scene.proxy.bytes) > FILE_BYTES * 5 / 4);
@@ -568,9 +614,9 @@ static void one_copy_is_sent_at_a_time(void **state)
     /* A backup takes the same place. */
     assert_int_equal(copies_begin(scene.copies, &frozen, NULL, &failure), ERR_BUSY);
     channel_close(&first);
-    uint64_t deadline = within_ms(20000);
-    while (copy_connect(&other, &scene.source, &ask, -1, &second, &begin, &refusal, &failure) != 0)
-        CHECK(clock_mono_ns() < deadline);
+    wait_until_let_go(&scene);
+    assert_int_equal(
+        copy_connect(&other, &scene.source, &ask, -1, &second, &begin, &refusal, &failure), 0);
     channel_close(&second);
     tls_context_free(need.tls);
     tls_context_free(other.tls);
@@ -688,6 +734,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_arrives_with_all_that_came_since),
         cmocka_unit_test(a_broken_connection_goes_on_where_it_was),
+        cmocka_unit_test(a_file_that_is_whole_is_not_fetched_again),
         cmocka_unit_test(a_killed_receiver_goes_on_where_it_was),
         cmocka_unit_test(a_tail_is_gone_on_with_after_a_restart),
         cmocka_unit_test(a_copy_that_was_put_in_place_and_not_noted_is_begun_anew),
