@@ -1,5 +1,6 @@
 #include "main/backup_file.h"
 
+#include "base/folder.h"
 #include "main/file.h"
 #include "net/openssl.h" /* first, see there */
 #include "store/db.h"
@@ -88,24 +89,10 @@ int backup_file_verify(struct backup_file *file, struct failure *failure)
 
 /* ---- Keeping it ---- */
 
-static int sync_folder_of(const char *path)
-{
-    char folder[BACKUP_PATH + 8];
-    snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        *slash = 0;
-    int fd = open(!slash ? "." : folder[0] ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = fd < 0 ? -1 : fsync(fd);
-    if (fd >= 0)
-        close(fd);
-    return result;
-}
-
 int backup_file_keep(struct backup_file *file, struct failure *failure)
 {
     if (fflush(file->out) || fsync(fileno(file->out)) || rename(file->aside, file->path) ||
-        sync_folder_of(file->path))
+        folder_sync_of(file->path))
         return file_failed(failure, "write", file->path);
     file->aside[0] = 0;
     return 0;

@@ -1,5 +1,7 @@
 #include "main/file.h"
 
+#include "base/folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,6 +36,7 @@ int file_failed(struct failure *failure, const char *what, const char *path)
 int file_make_dir(const char *path, mode_t mode, bool *made, struct failure *failure)
 {
     if (mkdir(path, mode) == 0) {
+        (void)folder_sync_of(path); /* the one above may not be ours to open */
         if (made)
             *made = true;
         return 0;
@@ -53,23 +56,9 @@ int file_make_dir(const char *path, mode_t mode, bool *made, struct failure *fai
                 advice(reason));
 }
 
-/* So that a rename in it survives a power cut. */
-static int sync_dir(const char *path)
-{
-    char dir[FILE_PATH];
-    const char *slash = strrchr(path, '/');
-    str_copy(dir, sizeof dir, slash ? str_make(path, (size_t)(slash - path)) : STR("."));
-    int fd = open(dir[0] ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int result = fsync(fd);
-    close(fd);
-    return result;
-}
-
 int file_rename(const char *from, const char *to, struct failure *failure)
 {
-    return rename(from, to) == 0 && sync_dir(to) == 0 ? 0 : file_failed(failure, "write", to);
+    return rename(from, to) == 0 && folder_sync_of(to) == 0 ? 0 : file_failed(failure, "write", to);
 }
 
 /* Writes all of BYTES and makes them durable. */
@@ -96,7 +85,7 @@ int file_write(const char *path, struct str bytes, struct failure *failure)
     int reason = errno;
     close(fd);
     errno = reason;
-    if (good && rename(fresh, path) == 0 && sync_dir(path) == 0)
+    if (good && rename(fresh, path) == 0 && folder_sync_of(path) == 0)
         return 0;
     int err = file_failed(failure, "write", path);
     unlink(fresh);

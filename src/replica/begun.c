@@ -1,10 +1,11 @@
 #include "replica/begun.h"
 
+#include "base/folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 static bool file_of(const struct replica_config *config, char path[static PATH_MAX])
@@ -35,17 +36,6 @@ int begun_refuse_empty(const struct replica_config *config, uint64_t last_index,
     return founder && last_index == 0 ? begun_refuse(config, failure) : 0;
 }
 
-/* The name of the file at PATH, too. */
-static bool sync_folder(char *path)
-{
-    *strrchr(path, '/') = 0;
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return good;
-}
-
 int begun_note(const struct replica_config *config, struct failure *failure)
 {
     char path[PATH_MAX];
@@ -56,7 +46,7 @@ int begun_note(const struct replica_config *config, struct failure *failure)
         return fail_errno(failure, ERR_IO, "%s: cannot be written", path);
     bool good = fsync(fd) == 0;
     close(fd);
-    return good && (strchr(path, '/') == NULL || sync_folder(path))
+    return good && folder_sync_of(path) == 0
                ? 0
                : fail_errno(failure, ERR_IO, "%s: cannot be written", path);
 }

@@ -1,5 +1,6 @@
 #include "replica/copy_files.h"
 
+#include "base/folder.h"
 #include "replica/copy.h"
 
 #include <errno.h>
@@ -19,26 +20,10 @@ int copy_path(char out[COPY_PATH], const char *dir, const char *name, struct fai
 static int make_folder(const char *dir, struct failure *failure)
 {
     char path[COPY_PATH];
-    int err = copy_path(path, dir, "", failure);
-    if (err == 0 && mkdir(path, 0700) != 0 && errno != EEXIST)
-        err = fail_errno(failure, ERR_IO, "%s: cannot be made", path);
-    return err;
-}
-
-/* So that what was renamed in the folder of FILE survives a power cut. */
-static int sync_folder_of(const char *file)
-{
-    char folder[COPY_PATH];
-    snprintf(folder, sizeof folder, "%s", file);
-    char *slash = strrchr(folder, '/');
-    if (slash != NULL)
-        *slash = 0;
-    int fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return ERR_IO;
-    int err = fsync(fd) == 0 ? 0 : ERR_IO;
-    close(fd);
-    return err;
+    if (snprintf(path, sizeof path, "%s/copy", dir) >= (int)sizeof path)
+        return fail(failure, ERR_INVALID, "%s: the path is too long", dir);
+    bool good = mkdir(path, 0700) == 0 ? folder_sync_of(path) == 0 : errno == EEXIST;
+    return good ? 0 : fail_errno(failure, ERR_IO, "%s: cannot be made", path);
 }
 
 /* Small files, whole or not at all. */
@@ -56,7 +41,7 @@ static int write_text(const char *dir, const char *name, const char *text, struc
     ssize_t len = (ssize_t)strlen(text);
     bool good = write(fd, text, (size_t)len) == len && fsync(fd) == 0;
     close(fd);
-    if (good && rename(aside, path) == 0 && sync_folder_of(path) == 0)
+    if (good && rename(aside, path) == 0 && folder_sync_of(path) == 0)
         return 0;
     return fail_errno(failure, ERR_IO, "%s: cannot be written", path);
 }
@@ -132,8 +117,8 @@ int copy_install(const char *dir, const char *database, const struct copy_record
         if (unlink(path) != 0 && errno != ENOENT)
             return fail_errno(failure, ERR_IO, "%s: cannot be removed", path);
     }
-    if (sync_folder_of(database) != 0 || rename(part, database) != 0 ||
-        sync_folder_of(database) != 0)
+    if (folder_sync_of(database) != 0 || rename(part, database) != 0 ||
+        folder_sync_of(database) != 0)
         return fail_errno(failure, ERR_IO, "%s: the copy cannot be put in its place", database);
     copy_remove(dir, "wanted");
     copy_remove(dir, "state");

@@ -1,5 +1,7 @@
 #include "replica/vote.h"
 
+#include "base/folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -57,21 +59,6 @@ static void read_slots(struct vote *vote)
     }
 }
 
-static int sync_folder_of(const char *file)
-{
-    char folder[PATH_MAX];
-    snprintf(folder, sizeof folder, "%s", file);
-    char *slash = strrchr(folder, '/');
-    if (slash != NULL)
-        *slash = 0;
-    int fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return ERR_IO;
-    int err = fsync(fd) == 0 ? 0 : ERR_IO;
-    close(fd);
-    return err;
-}
-
 /* Written aside and renamed, so that FILE never exists without a whole slot. */
 static int create(const char *file, struct failure *failure)
 {
@@ -84,8 +71,8 @@ static int create(const char *file, struct failure *failure)
     int err = write_slot(fd, 1, 0, 0);
     if (err == 0 && rename(aside, file) != 0)
         err = ERR_IO;
-    if (err == 0)
-        err = sync_folder_of(file);
+    if (err == 0 && folder_sync_of(file) != 0)
+        err = ERR_IO;
     if (err != 0)
         fail_errno(failure, err, "%s: cannot write it", file);
     close(fd);
@@ -130,23 +117,38 @@ static int store(struct vote *vote, uint64_t term, uint64_t candidate, struct fa
     vote->version++;
     vote->term = term;
     vote->candidate = candidate;
+    vote->unwritten = false;
     return 0;
 }
 
-int vote_set_term(struct vote *vote, uint64_t term, struct failure *failure)
+int vote_begin_term(struct vote *vote, uint64_t term, struct failure *failure)
 {
     if (term < vote->term)
         return fail(failure, ERR_STATE, "the term would go back from %llu to %llu",
                     (unsigned long long)vote->term, (unsigned long long)term);
     if (term == vote->term)
         return 0; /* forgetting this term's vote is what must not happen */
-    return store(vote, term, 0, failure);
+    vote->term = term;
+    vote->candidate = 0;
+    vote->unwritten = true;
+    return 0;
+}
+
+int vote_keep(struct vote *vote, struct failure *failure)
+{
+    return vote->unwritten ? store(vote, vote->term, vote->candidate, failure) : 0;
+}
+
+int vote_set_term(struct vote *vote, uint64_t term, struct failure *failure)
+{
+    int err = vote_begin_term(vote, term, failure);
+    return err != 0 ? err : vote_keep(vote, failure);
 }
 
 int vote_set_candidate(struct vote *vote, uint64_t candidate, struct failure *failure)
 {
     if (candidate == vote->candidate)
-        return 0;
+        return vote_keep(vote, failure);
     if (vote->candidate != 0)
         return fail(failure, ERR_STATE,
                     "server %llu has the vote of term %llu, %llu cannot have it",
