@@ -26,9 +26,9 @@ struct member {
     struct replica *replica;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    bool begun, stopping;      /* under mutex */
-    unsigned asking;           /* questions that are being answered; under mutex */
-    int visitors[DOOR_VISITS]; /* sockets of those that want to join; -1: none; under mutex */
+    bool begun, stopping;     /* under mutex */
+    unsigned asking;          /* questions that are being answered; under mutex */
+    int visitors[DOOR_JOINS]; /* sockets of those that want to join; -1: none; under mutex */
     pthread_t watcher;
     bool watching;
 };

@@ -5,7 +5,8 @@
  * nothing: one that accepts, a short-lived one for each handshake (at most DOOR_GUESTS at once,
  * DOOR_PATIENCE_MS each), and one for each other server that is to be dialled. When all places of
  * guests are taken, the host that has most of them loses its oldest: a flood from one machine is
- * its own rival. Copies and joins go on in their guest's thread, at most DOOR_VISITS at once.
+ * its own rival. Copies and joins go on in their guest's thread, at most DOOR_VISITS at once, of
+ * which DOOR_JOINS are joins: whoever joins is nobody yet, and must not keep members' copies out.
  *
  * What goes wrong is logged when it changes, not at each attempt; what strangers do wrong, once a
  * minute for each kind.
@@ -23,6 +24,7 @@ struct door;
 enum {
     DOOR_GUESTS = 32,
     DOOR_VISITS = 8,
+    DOOR_JOINS = 4,
     DOOR_DIALS = 32,
     DOOR_PATIENCE_MS = 5000,
     /* From a failed attempt to the next, doubling, each time shortened at random by up to half. The

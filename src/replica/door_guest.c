@@ -100,16 +100,19 @@ static enum refusal judge(struct door *door, const struct hello *hello, const st
 }
 
 /* Whether there is a place for one who stays. */
-static bool let_stay(struct guest *guest)
+static bool let_stay(struct guest *guest, bool joins)
 {
     struct door *door = guest->door;
-    unsigned visits = 0;
+    unsigned visits = 0, newcomers = 0;
     pthread_mutex_lock(&door->mutex);
-    for (size_t i = 0; i < COUNT_OF(door->guests); i++)
+    for (size_t i = 0; i < COUNT_OF(door->guests); i++) {
         visits += door->guests[i].phase == PHASE_VISIT;
-    bool stays = visits < DOOR_VISITS;
+        newcomers += door->guests[i].phase == PHASE_VISIT && door->guests[i].joins;
+    }
+    bool stays = visits < DOOR_VISITS && !(joins && newcomers >= DOOR_JOINS);
     if (stays) {
         guest->phase = PHASE_VISIT;
+        guest->joins = joins;
         pthread_cond_signal(&door->freed);
     }
     pthread_mutex_unlock(&door->mutex);
@@ -133,7 +136,7 @@ static void admit(struct guest *guest, struct channel *channel, const struct hel
 {
     struct door *door = guest->door;
     void *context = door->config.context;
-    if (hello->purpose != HELLO_LINK && !let_stay(guest)) {
+    if (hello->purpose != HELLO_LINK && !let_stay(guest, hello->purpose == HELLO_JOIN)) {
         refuse(door, channel, REFUSED_BUSY, "as many copies and joins as may be are under way");
         return;
     }

@@ -24,6 +24,7 @@ struct guest {
     int interrupt; /* eventfd: readable when this one is to end */
     uint64_t since_ns;
     struct endpoint host; /* without its port */
+    bool joins;           /* at PHASE_VISIT, under the mutex: in config.join */
 };
 
 /* Another server that is dialled. */

@@ -551,6 +551,26 @@ static void copies_stay_and_are_bounded(void **state)
     channel_close(&channels[DOOR_VISITS - 1]);
 }
 
+static void newcomers_keep_no_copy_out(void **state)
+{
+    struct fixture *f = *state;
+    struct channel joins[DOOR_JOINS + 1], channel;
+    enum refusal refusal;
+    struct hello join = {.purpose = HELLO_JOIN};
+    struct hello copy = {.purpose = HELLO_COPY, .generation = 1, .place = {.id = 2}};
+    struct tls_context *joining = pki_pinned(&f->pki);
+    f->two.tls = pki_context(&f->pki, "server-2");
+    for (int i = 0; i < DOOR_JOINS; i++)
+        assert_int_equal(greet_with(f, joining, join, &refusal, &joins[i]), ERR_OK);
+    assert_int_equal(greet_with(f, joining, join, &refusal, &joins[DOOR_JOINS]), ERR_DENIED);
+    assert_int_equal(refusal, REFUSED_BUSY);
+    assert_int_equal(greet_with(f, f->two.tls, copy, &refusal, &channel), ERR_OK);
+    channel_close(&channel);
+    for (int i = 0; i <= DOOR_JOINS; i++)
+        channel_close(&joins[i]);
+    tls_context_free(joining);
+}
+
 /* ---- Strangers ---- */
 
 static int connect_plainly(struct fixture *f)
@@ -721,6 +741,7 @@ int main(void)
         DOOR_TEST(who_was_removed_is_told_so),
         DOOR_TEST(without_a_certificate_only_a_join_is_let_in),
         DOOR_TEST(copies_stay_and_are_bounded),
+        DOOR_TEST(newcomers_keep_no_copy_out),
         DOOR_TEST(garbage_and_silence_are_ended),
         DOOR_TEST(huge_frames_and_wrong_ones_are_ended_before_a_hello),
         DOOR_TEST(a_full_door_lets_servers_in),
