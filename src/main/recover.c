@@ -50,7 +50,14 @@ static int look(struct remains *r, struct failure *failure)
     /* One that was about to be replaced by a copy is whole, or was when that began. */
     uint64_t least;
     bool wanted = copy_wanted(r->datadir.raft, &least);
-    return backup_file_check(r->datadir.database, wanted, &r->database, failure);
+    err = backup_file_check(r->datadir.database, wanted, &r->database, failure);
+    if (!err && r->database.index < r->log.contained)
+        err = fail(failure, ERR_DAMAGED,
+                   "%s has all up to entry %llu, and the log begins after entry %llu: what is in "
+                   "between is on no disk here. Take another server, or restore a backup",
+                   r->datadir.database, (unsigned long long)r->database.index,
+                   (unsigned long long)r->log.contained);
+    return err;
 }
 
 static void show(struct remains *r)

@@ -241,6 +241,27 @@ def test_a_server_that_was_to_get_a_copy_goes_on_when_nobody_can_give_it(tmp_pat
     assert shop.audit()[0] == 0
 
 
+def test_a_database_older_than_its_log_is_not_gone_on_with(tmp_path):
+    file, items = stock_of(tmp_path, 1000)
+    shop = Shop(tmp_path, "--log-entries", "16", catalogue=file)
+    stoa("init", "--dir", shop.dir, "--peer-listen", "127.0.0.1:7922")
+    with shop:
+        assert shop.stop() == 0
+    older = tmp_path / "older.db"
+    shutil.copy(shop.dir / "shop.db", older)
+    with shop:
+        for _ in range(20):
+            buy_one(shop.address, items[1])
+        assert shop.stop() == 0
+    for name in ("shop.db", "shop.db-wal", "shop.db-shm"):
+        (shop.dir / name).unlink(missing_ok=True)
+    shutil.copy(older, shop.dir / "shop.db")
+    before = (shop.dir / "cluster" / "cluster.json").read_bytes()
+    said = stoa("recover", "--dir", shop.dir, "--yes", status=1)
+    assert "is on no disk here" in said, said
+    assert (shop.dir / "cluster" / "cluster.json").read_bytes() == before
+
+
 def test_a_backup_that_nobody_takes_any_more_is_ended(tmp_path):
     """A client that goes away leaves nothing held still: the next backup is made at once."""
     with Shop(tmp_path) as shop:
