@@ -233,8 +233,12 @@ static int run_handover(const struct program_command *self, int count, char **wo
     if (err)
         return command_failed(self, failure.text);
     uint64_t primary = primary_after(&flags, before);
-    printf("Server %llu is primary now; before it was server %llu.\n", (unsigned long long)primary,
-           (unsigned long long)before);
+    if (primary == 0 || primary == before)
+        printf("Server %llu has handed over; `stoa status` tells who is primary now.\n",
+               (unsigned long long)before);
+    else
+        printf("Server %llu is primary now; before it was server %llu.\n",
+               (unsigned long long)primary, (unsigned long long)before);
     return EXIT_DONE;
 }
 
