@@ -230,9 +230,8 @@ int links_send(void *context, const struct raft_message *message)
         if (out == NULL)
             return RAFT_NOCONNECTION;
         size_t begun = out->len;
-        size_t before = out->len;
         more = message_encode(out, message, &next);
-        sum += out->len - before;
+        sum += out->len - begun;
         atomic_fetch_add(&replica->order.sent_bytes, out->len - begun);
         if (peers_end(replica->peers, message->server_id) != 0)
             return RAFT_NOCONNECTION; /* so much waits that more would not help */

@@ -67,11 +67,10 @@ void raft_lost_watch(struct replica *replica)
     snprintf(
         reason, sizeof reason,
         "%s: the log has lost its end: it ends at entry %llu, and had confirmed to server %llu, "
-        "which "
-        "is primary, what came after it. It is damaged, or an older copy of this directory was put "
-        "back. This server cannot be trusted "
-        "with a vote any more: take it out (stoa remove %llu, on another server) and let a new "
-        "one join in its place, in an empty directory (stoa token, stoa join)",
+        "which is primary, what came after it. It is damaged, or an older copy of this directory "
+        "was put back. This server cannot be trusted with a vote any more: take it out (stoa "
+        "remove %llu, on another server) and let a new one join in its place, in an empty "
+        "directory (stoa token, stoa join)",
         replica->log_dir, (unsigned long long)last, (unsigned long long)primary,
         (unsigned long long)replica->config.id);
     raft_thread_fatal(replica, reason);
