@@ -21,6 +21,10 @@ enum {
     RESULTS_KEPT = 1024 * 1024,      /* above it the memory is given back after a run */
     REPLAY_BYTES = 32 * 1024 * 1024, /* copied and not applied yet, during the replay */
     REST_MS = 2000,                  /* nothing to do for so long: the machine may rest */
+    /* What nobody here waits for is gathered for so long after the last transaction: a page that
+     * many entries change is written once. On a server that is not the primary that is all. */
+    GATHER_MS = 10,
+    GATHER_BYTES = 256 * 1024,
 };
 
 /* Where the result of one submission is in the results' buffer. */
@@ -42,6 +46,7 @@ struct applier {
     pthread_mutex_t mutex;
     pthread_cond_t work, room, errand_done;
     struct applier_entry *first, **last; /* the queue */
+    uint64_t wanted; /* in the queue: marks, and entries whose submissions wait */
     struct errand *errands;
     bool stopping;
     bool started;
@@ -52,6 +57,7 @@ struct applier {
     atomic_int_fast64_t applied_time;
 
     /* The applier's thread alone: */
+    uint64_t committed_ns; /* the last transaction */
     struct buf results;
     struct span *spans;
     size_t span_count, span_cap;
@@ -71,20 +77,27 @@ struct applier_entry *applier_entry_new(struct str bytes)
     return entry;
 }
 
+static bool is_wanted(const struct applier_entry *entry)
+{
+    return entry->mark || entry->first != NULL;
+}
+
 void applier_push(struct applier *applier, struct applier_entry **entry, bool wait)
 {
     struct applier_entry *pushed = *entry;
+    bool wanted = is_wanted(pushed);
     *entry = NULL;
     pushed->next = NULL;
     pthread_mutex_lock(&applier->mutex);
     while (wait && atomic_load(&applier->backlog) > REPLAY_BYTES)
         pthread_cond_wait(&applier->room, &applier->mutex);
-    atomic_fetch_add(&applier->backlog, pushed->len);
-    bool was_empty = applier->first == NULL;
+    uint64_t backlog = atomic_fetch_add(&applier->backlog, pushed->len) + pushed->len;
+    bool wake = applier->first == NULL || wanted || backlog >= GATHER_BYTES;
+    applier->wanted += wanted;
     *applier->last = pushed;
     applier->last = &pushed->next;
     pthread_mutex_unlock(&applier->mutex);
-    if (was_empty)
+    if (wake)
         pthread_cond_signal(&applier->work);
 }
 
@@ -257,6 +270,7 @@ static void apply_run(struct applier *applier, struct applier_entry *run)
         applier->tap->flush(applier->tap->context);
     atomic_store(&applier->applied_time, newest->time_ms);
     atomic_store(&applier->applied, newest->index);
+    applier->committed_ns = clock_mono_ns();
     ordering_applied(applier->config.order, newest->index, newest->time_ms);
 }
 
@@ -296,6 +310,7 @@ static struct applier_entry *take_run(struct applier *applier)
     struct applier_entry *run = applier->first, *entry = run;
     uint64_t commands = 0, bytes = 0, copied = 0;
     for (unsigned entries = 0; entry != NULL; entries++) {
+        applier->wanted -= is_wanted(entry);
         commands += entry->count;
         bytes += entry->command_bytes + entry->len;
         copied += entry->len;
@@ -398,6 +413,33 @@ static void wait_for_work(struct applier *applier, bool *worked)
     }
 }
 
+/* True: what is queued is better applied together with what comes next. The lock is held. */
+static bool may_gather(const struct applier *applier, uint64_t until_ns)
+{
+    return applier->first != NULL && applier->wanted == 0 && applier->errands == NULL &&
+           !applier->stopping && !applier->durable_asked &&
+           atomic_load(&applier->backlog) < GATHER_BYTES &&
+           atomic_load(&applier->config.order->awaits.count) == 0 && clock_mono_ns() < until_ns;
+}
+
+/* The lock is held. */
+static void gather(struct applier *applier)
+{
+    uint64_t at = applier->committed_ns + GATHER_MS * MS_NS;
+    struct timespec until = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
+    while (may_gather(applier, at))
+        pthread_cond_timedwait(&applier->work, &applier->mutex, &until);
+}
+
+/* Any thread: somebody waits for what may have been put off. */
+static void hurry(void *context)
+{
+    struct applier *applier = context;
+    pthread_mutex_lock(&applier->mutex);
+    pthread_cond_signal(&applier->work);
+    pthread_mutex_unlock(&applier->mutex);
+}
+
 static void *run_applier(void *argument)
 {
     struct applier *applier = argument;
@@ -410,6 +452,7 @@ static void *run_applier(void *argument)
     pthread_cond_signal(&applier->room);
     for (;;) {
         wait_for_work(applier, &worked);
+        gather(applier);
         run_errands(applier);
         bool durable = durable_due(applier);
         struct applier_entry *run = take_run(applier);
@@ -462,12 +505,14 @@ int applier_start(const struct applier_config *config, struct applier **out,
     while (!applier->started)
         pthread_cond_wait(&applier->room, &applier->mutex);
     pthread_mutex_unlock(&applier->mutex);
+    ordering_set_hurry(config->order, hurry, applier);
     *out = applier;
     return 0;
 }
 
 void applier_stop(struct applier *applier)
 {
+    ordering_set_hurry(applier->config.order, NULL, NULL);
     pthread_mutex_lock(&applier->mutex);
     applier->stopping = true;
     pthread_cond_signal(&applier->work);

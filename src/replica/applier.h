@@ -2,7 +2,9 @@
  *
  * The Raft thread pushes committed entries in the order of the log; the applier takes
  * what has gathered, applies it in one transaction of the machine, and after the commit
- * calls done for the submissions of this server, in order.
+ * calls done for the submissions of this server, in order. What nobody here waits for (on a
+ * secondary that is all, but for reads that need it) is gathered for some milliseconds after the
+ * last transaction, so that pages changed by many entries are written once.
  *
  * Entries proposed here hold the submissions themselves, whose bytes are lent until
  * they are answered; entries from elsewhere (a restart's replay, another primary) are

@@ -292,9 +292,23 @@ int order_await_wait(struct ordering *order, uint64_t index, unsigned timeout_ms
 
 /* ---- What is known ---- */
 
+void ordering_set_hurry(struct ordering *order, void (*hurry)(void *context), void *context)
+{
+    pthread_mutex_lock(&order->mutex);
+    order->hurry = hurry;
+    order->hurry_context = context;
+    pthread_mutex_unlock(&order->mutex);
+}
+
 bool order_await(struct ordering *order, struct awaiting *awaiting)
 {
-    return awaits_add(&order->awaits, awaiting);
+    if (awaits_add(&order->awaits, awaiting))
+        return true;
+    pthread_mutex_lock(&order->mutex);
+    if (order->hurry != NULL)
+        order->hurry(order->hurry_context);
+    pthread_mutex_unlock(&order->mutex);
+    return false;
 }
 
 uint64_t order_applied(struct ordering *order)

@@ -34,6 +34,8 @@ struct ordering {
     struct admission
         admission;       /* fed by the applier, and by the Raft thread with what others say */
     pthread_cond_t room; /* waiting has shrunk, and somebody wants to know */
+    void (*hurry)(void *context);
+    void *hurry_context;
     atomic_uint_fast32_t watchers;
 
     /* Published by the Raft thread (first part) and by the applier. */
@@ -76,6 +78,9 @@ void ordering_answered(struct ordering *order, uint64_t count, uint64_t applied,
 /* Answers the chain from FIRST on with ERR, which is told to none whose fate is unknown: those get
  * ERR_TIMEOUT. */
 void ordering_end(struct ordering *order, struct submission *first, int err);
+
+/* HURRY (NULL: nobody) is called, on any thread, when somebody waits for the copy. */
+void ordering_set_hurry(struct ordering *order, void (*hurry)(void *context), void *context);
 
 /* Applier, and before it starts: the copy has applied all up to INDEX. */
 void ordering_applied(struct ordering *order, uint64_t index, int64_t time_ms);
