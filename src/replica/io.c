@@ -14,8 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A segment's size, and above it the longest head that libraft believes in. */
-enum { SEGMENT_READ_BYTES = (8 + 4) * 1024 * 1024 + 4096 };
+enum {
+    /* A segment's size, and above it the longest head that libraft believes in. */
+    SEGMENT_READ_BYTES = (8 + 4) * 1024 * 1024 + 4096,
+    SETTLE_MS = 200, /* an election is over by then, mostly */
+};
 
 static struct io *io_of(struct raft_io *raft)
 {
@@ -46,16 +49,73 @@ static void stop(struct io *io, const char *what, const char *why)
 
 /* ---- Term and vote ---- */
 
+/* Gives libraft's files what our record had when it was begun and they lack. */
+static void write_late(uv_work_t *work)
+{
+    struct io *io = CONTAINER_OF(work, struct io, late.work);
+    struct io_late *late = &io->late;
+    late->status = 0;
+    if (late->write_term)
+        late->status = io->inner.set_term(&io->raft, late->to_term);
+    if (late->status == 0 && late->write_vote)
+        late->status = io->inner.set_vote(&io->raft, late->to_candidate);
+}
+
+static void late_written(uv_work_t *work, int status)
+{
+    struct io *io = CONTAINER_OF(work, struct io, late.work);
+    io->late.writing = false;
+    if (status == 0 && io->late.status != 0)
+        stop(io, "the term and vote cannot be written", io->raft.errmsg);
+}
+
+static void begin_late(struct io *io)
+{
+    struct io_late *late = &io->late;
+    late->write_term = late->term;
+    late->write_vote = late->vote;
+    late->to_term = io->vote->term;
+    late->to_candidate = io->vote->candidate;
+    late->term = late->vote = false;
+}
+
+/* At once, in this thread. */
+static int write_now(struct io *io)
+{
+    begin_late(io);
+    write_late(&io->late.work);
+    late_written(&io->late.work, 0);
+    return io->late.status;
+}
+
+/* Before anything that goes out or into the log: it is of a term that is on disk. */
+static void keep_term(struct io *io)
+{
+    struct failure failure = {0};
+    if (vote_keep(io->vote, &failure) != 0)
+        stop(io, "the term cannot be kept", failure.text);
+}
+
+/* Is libraft running? Else there is no turn of the loop that would write it later. */
+static int later(struct io *io)
+{
+    if (io->receive == NULL)
+        return write_now(io);
+    io->late.since_ns = clock_mono_ns();
+    return 0;
+}
+
 static int guarded_set_term(struct raft_io *raft, raft_term term)
 {
     struct io *io = io_of(raft);
     struct failure failure = {0};
-    if (vote_set_term(io->vote, term, &failure) != 0)
+    if (vote_begin_term(io->vote, term, &failure) != 0)
         stop(io, "the term cannot be kept", failure.text);
-    int status = io->inner.set_term(raft, term);
-    if (status != 0)
-        stop(io, "the term cannot be written", raft->errmsg);
-    return status;
+    if (io->receive == NULL)
+        keep_term(io);
+    io->late.term = true;
+    io->late.vote = io->vote->candidate != 0; /* the same term again forgets no vote */
+    return later(io);
 }
 
 static int guarded_set_vote(struct raft_io *raft, raft_id candidate)
@@ -64,14 +124,28 @@ static int guarded_set_vote(struct raft_io *raft, raft_id candidate)
     struct failure failure = {0};
     if (vote_set_candidate(io->vote, candidate, &failure) != 0)
         stop(io, "the vote cannot be kept", failure.text);
-    int status = io->inner.set_vote(raft, candidate);
-    if (status != 0)
-        stop(io, "the vote cannot be written", raft->errmsg);
-    return status;
+    io->late.vote = true;
+    return later(io);
 }
 
-/* libraft's files and our record may differ by one step when the process died between
- * the two writes; the later one counts. */
+void io_settle(struct io *io, uint64_t now_ns)
+{
+    struct io_late *late = &io->late;
+    keep_term(io);
+    if (late->writing || (!late->term && !late->vote) ||
+        now_ns - late->since_ns < SETTLE_MS * MS_NS)
+        return;
+    if (io->config.loop == NULL) {
+        write_now(io);
+        return;
+    }
+    begin_late(io);
+    late->writing = true;
+    CHECK(uv_queue_work(io->config.loop, &late->work, write_late, late_written) == 0);
+}
+
+/* libraft's files are behind our record when the process died before they had followed; and may
+ * be before it by a step, if another program wrote them. The later one counts. */
 static int agree_on_vote(struct io *io, raft_term *term, raft_id *voted_for)
 {
     struct vote *vote = io->vote;
@@ -249,6 +323,7 @@ static int guarded_append(struct raft_io *raft, struct raft_io_append *request,
 {
     struct io *io = io_of(raft);
     struct io_append *append = calloc(1, sizeof *append);
+    keep_term(io);
     if (append == NULL) {
         stop(io, "the log cannot be written", "out of memory");
         return RAFT_NOMEM;
@@ -356,6 +431,7 @@ static int guarded_send(struct raft_io *raft, struct raft_io_send *request,
     request->cb = done;
     bool stands = message->type == RAFT_REQUEST_VOTE && io->floor != 0;
     struct raft_message told;
+    keep_term(io);
     if (message->type == RAFT_REQUEST_VOTE_RESULT && raft->data != NULL) {
         told = *message;
         tell_term(raft->data, &told.request_vote_result);
@@ -471,6 +547,9 @@ static int guarded_start(struct raft_io *raft, unsigned ms, raft_io_tick_cb tick
 static void guarded_close(struct raft_io *raft, raft_io_close_cb closed)
 {
     struct io *io = io_of(raft);
+    keep_term(io);
+    if (!io->late.writing) /* else our record has what it lacks */
+        write_now(io);
     if (io->put.request != NULL) {
         io->put.request = NULL;
         put_done(&io->put_inner, RAFT_CANCELED);

@@ -1,7 +1,8 @@
 /* Io: libraft's disk and network, with guards around them.
  *
  * libraft's own I/O (raft_uv) does the work; each guard answers one of its traps:
- *   set_term, set_vote   our own record of votes first (replica/vote.h)
+ *   set_term, set_vote   our own record of votes first (replica/vote.h), both in one write, before
+ *                        anything goes out; libraft's own, in two writes, when the election is over
  *   append, truncate     a failed write ends the process at once, with a message; libraft's
  *                        retry crashes instead
  *   snapshot_put         waits until the machine has made durable what the snapshot stands
@@ -26,6 +27,7 @@
 
 #include <raft.h>
 #include <stdbool.h>
+#include <uv.h>
 
 struct io_config {
     uint64_t id;      /* this server, which is to run; 0: its log is only looked at */
@@ -33,6 +35,7 @@ struct io_config {
     uint64_t applied; /* by the machine, at the start */
     bool several;     /* there are other servers; see io_log_reaches */
     struct latency *append;
+    uv_loop_t *loop; /* whose threads write what may be late; NULL: the caller's does */
     /* Does not return. */
     void (*fatal)(void *context, const char *reason);
     /* The machine shall make durable what it has for the snapshot that is being taken;
@@ -51,6 +54,16 @@ struct io {
     struct vote *vote;
     struct failure load_failure; /* why load refused, when it did */
     uint64_t floor;              /* see io_log_reaches; 0: the log has reached it */
+    struct io_late {             /* what libraft's own record lacks of ours */
+        bool term, vote;
+        uint64_t since_ns;
+        bool writing; /* by WORK's thread, which alone touches what follows meanwhile */
+        uv_work_t work;
+        bool write_term, write_vote;
+        raft_term to_term;
+        raft_id to_candidate;
+        int status;
+    } late;
     raft_io_recv_cb receive;
     raft_io_tick_cb tick;
     uint64_t log_bytes; /* in memory since the last snapshot, about */
@@ -73,6 +86,9 @@ void io_guard(struct io *io, const struct io_config *config, struct vote *vote);
 
 /* Each turn of the loop: notices a write that failed. */
 void io_check(struct io *io);
+/* Each turn, at its end, when what it says has gone out: libraft's own record of votes follows
+ * ours, when nobody waits for it any more. */
+void io_settle(struct io *io, uint64_t now_ns);
 
 /* The log ends at LAST now. One of several servers may start with a database that is ahead of its
  * log: it is a copy, or this server was primary and killed while the others had an entry on disk

@@ -116,6 +116,7 @@ static int open_raft(struct replica *replica)
                                  .applied = applier_applied(replica->applier),
                                  .several = replica->links != NULL,
                                  .append = &replica->order.append,
+                                 .loop = &replica->loop,
                                  .fatal = raft_thread_fatal,
                                  .ask_durable = ask_durable,
                                  .behind = applier_behind,

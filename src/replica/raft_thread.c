@@ -2,8 +2,8 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "replica/raft_links.h"
 #include "replica/raft_copy.h"
+#include "replica/raft_links.h"
 #include "replica/raft_lost.h"
 #include "replica/reaper.h"
 
@@ -68,6 +68,7 @@ static void begin_turn(uv_prepare_t *prepare)
     raft_copy_watch(replica);
     raft_lost_watch(replica);
     links_turn(replica);
+    io_settle(&replica->io, clock_mono_ns());
 }
 
 void raft_thread_close_handles(struct replica *replica)

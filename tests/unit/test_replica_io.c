@@ -1,5 +1,6 @@
 /* The guards around libraft's I/O, over an I/O that does what the test says. */
 #include "base/check.h"
+#include "base/clock.h"
 #include "replica/io.h"
 
 #include <setjmp.h>
@@ -29,6 +30,7 @@ struct scene {
     struct raft_io_snapshot_put *put_request;
     struct raft_io_snapshot_get *get_request;
     unsigned put_trailing;
+    uint64_t heard_term, heard_candidate; /* on disk when a message went out */
     raft_io_recv_cb receive;
 };
 
@@ -174,6 +176,71 @@ static void a_vote_is_recorded_twice_and_given_once(void **state)
     assert_true(DIES(scene, raft->set_vote(raft, 3)));
     assert_non_null(strstr(scene->reason, "vote"));
     assert_int_equal(scene->votes, 1); /* not asked any more */
+}
+
+static int heard_of_term(void *context, const struct raft_message *message)
+{
+    struct scene *scene = context;
+    struct vote found;
+    struct failure failure;
+    (void)message;
+    assert_int_equal(vote_open(&found, scene->file, &failure), 0);
+    scene->heard_term = found.term;
+    scene->heard_candidate = found.candidate;
+    vote_close(&found);
+    return 0;
+}
+
+static void message_gone(struct raft_io_send *request, int status)
+{
+    (void)request;
+    assert_int_equal(status, 0);
+}
+
+static void took_nothing(struct raft_io *raft, struct raft_message *message)
+{
+    (void)raft;
+    (void)message;
+}
+
+static void nobody_hears_of_a_term_that_is_not_on_disk(void **state)
+{
+    struct scene *scene = *state;
+    struct raft_io *raft = &scene->io.raft;
+    struct raft_io_send request;
+    struct raft_message message = {.type = RAFT_REQUEST_VOTE_RESULT};
+    scene->io.config.send = heard_of_term;
+    assert_int_equal(raft->start(raft, 100, NULL, took_nothing), 0);
+    assert_int_equal(raft->set_term(raft, 4), 0);
+    assert_int_equal(raft->send(raft, &request, &message, message_gone), 0);
+    assert_int_equal(scene->heard_term, 4);
+    assert_int_equal(scene->heard_candidate, 0);
+    assert_int_equal(raft->set_term(raft, 5), 0);
+    assert_int_equal(raft->set_vote(raft, 3), 0);
+    assert_int_equal(raft->send(raft, &request, &message, message_gone), 0);
+    assert_int_equal(scene->heard_term, 5);
+    assert_int_equal(scene->heard_candidate, 3);
+}
+
+static void the_record_of_libraft_follows_when_the_election_is_over(void **state)
+{
+    struct scene *scene = *state;
+    struct raft_io *raft = &scene->io.raft;
+    assert_int_equal(raft->start(raft, 100, NULL, took_nothing), 0);
+    assert_int_equal(raft->set_term(raft, 4), 0);
+    assert_int_equal(raft->set_vote(raft, 2), 0);
+    uint64_t now = clock_mono_ns();
+    io_settle(&scene->io, now);
+    assert_int_equal(scene->terms + scene->votes, 0);
+    io_settle(&scene->io, now + SEC_NS);
+    assert_int_equal(scene->terms, 1);
+    assert_int_equal(scene->votes, 1);
+    io_settle(&scene->io, now + 2 * SEC_NS);
+    assert_int_equal(scene->terms + scene->votes, 2);
+    assert_int_equal(raft->set_term(raft, 5), 0);
+    scene->status = RAFT_IOERR;
+    assert_true(DIES(scene, io_settle(&scene->io, now + 3 * SEC_NS)));
+    assert_non_null(strstr(scene->reason, "DIR/raft"));
 }
 
 static void a_term_that_cannot_be_written_is_fatal(void **state)
@@ -462,6 +529,8 @@ int main(void)
 #define IN_SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         IN_SCENE(a_vote_is_recorded_twice_and_given_once),
+        IN_SCENE(nobody_hears_of_a_term_that_is_not_on_disk),
+        IN_SCENE(the_record_of_libraft_follows_when_the_election_is_over),
         IN_SCENE(a_term_that_cannot_be_written_is_fatal),
         IN_SCENE(a_failed_append_is_fatal_whichever_way_it_shows),
         IN_SCENE(a_snapshot_waits_until_the_database_is_on_disk),

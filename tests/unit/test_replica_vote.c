@@ -72,6 +72,37 @@ static void nobody_gets_a_second_vote_in_a_term(void **state)
     remove_place(&place);
 }
 
+static void a_term_goes_to_disk_with_its_vote(void **state)
+{
+    (void)state;
+    struct place place;
+    struct vote vote, found;
+    struct failure failure;
+    make_place(&place);
+    assert_int_equal(vote_open(&vote, place.file, &failure), 0);
+    uint64_t version = vote.version;
+    assert_int_equal(vote_begin_term(&vote, 7, &failure), 0);
+    assert_int_equal(vote.version, version); /* not written yet, but it counts */
+    assert_int_equal(vote_begin_term(&vote, 6, &failure), ERR_STATE);
+    assert_int_equal(vote_set_candidate(&vote, 2, &failure), 0);
+    assert_int_equal(vote.version, version + 1);
+    assert_int_equal(vote_keep(&vote, &failure), 0); /* nothing is left to be written */
+    assert_int_equal(vote.version, version + 1);
+    assert_int_equal(vote_begin_term(&vote, 8, &failure), 0);
+    assert_int_equal(vote_set_candidate(&vote, 0, &failure), 0); /* a term without a vote */
+    assert_int_equal(vote_open(&found, place.file, &failure), 0);
+    assert_int_equal(found.term, 8);
+    assert_int_equal(found.candidate, 0);
+    vote_close(&found);
+    assert_int_equal(vote_begin_term(&vote, 9, &failure), 0);
+    assert_int_equal(vote_keep(&vote, &failure), 0);
+    vote_close(&vote);
+    assert_int_equal(vote_open(&vote, place.file, &failure), 0);
+    assert_int_equal(vote.term, 9);
+    vote_close(&vote);
+    remove_place(&place);
+}
+
 static void spoil(const struct place *place, off_t offset)
 {
     int fd = open(place->file, O_RDWR);
@@ -105,6 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(votes_are_kept),
         cmocka_unit_test(nobody_gets_a_second_vote_in_a_term),
+        cmocka_unit_test(a_term_goes_to_disk_with_its_vote),
         cmocka_unit_test(a_torn_slot_leaves_the_one_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
