@@ -345,8 +345,8 @@ void order_report(struct ordering *order, struct order_status_report *report)
         .forwarded = atomic_load(&order->forwarded),
         .resent = atomic_load(&order->resent),
         .sent_bytes = atomic_load(&order->sent_bytes),
-        .loop_max_ns = atomic_exchange(&order->loop_max_ns, 0),
-        .loop_cpu_max_ns = atomic_exchange(&order->loop_cpu_max_ns, 0),
+        .loop_max_ns = atomic_load(&order->loop_max_ns),
+        .loop_cpu_max_ns = atomic_load(&order->loop_cpu_max_ns),
     };
     latency_quantiles(&order->append, &report->append_ns_p50, &report->append_ns_p99);
     latency_quantiles(&order->staleness, &report->staleness_ns_p50, &report->staleness_ns_p99);

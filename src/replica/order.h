@@ -79,12 +79,12 @@ struct order_status_report {
     uint64_t lag_entries, lag_ms; /* behind the primary, as last told */
     uint64_t term, last_index, applied_index;
     int64_t applied_time_ms;
-    uint64_t waiting;                      /* commands submitted and not answered */
-    uint64_t waiting_limit;                /* how many may be, at the present rate */
-    uint64_t refused;                      /* because more were, since start */
-    uint64_t entries, commands, bytes;     /* since start */
-    uint64_t loop_max_ns;                  /* longest turn of the Raft loop since the last report */
-    uint64_t loop_cpu_max_ns;              /* the same, counting only when it had a processor */
+    uint64_t waiting;                  /* commands submitted and not answered */
+    uint64_t waiting_limit;            /* how many may be, at the present rate */
+    uint64_t refused;                  /* because more were, since start */
+    uint64_t entries, commands, bytes; /* since start */
+    uint64_t loop_max_ns;              /* longest turn of the Raft loop in the last minute or two */
+    uint64_t loop_cpu_max_ns;          /* the same, counting only when it had a processor */
     uint64_t append_ns_p50, append_ns_p99; /* durable log write, recent */
     /* How old what was applied lately was when this copy had it: from the time that the primary
      * gave it, so that the difference of the two clocks is in it. */

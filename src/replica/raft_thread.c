@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { LONGEST_S = 60 };
+
 void raft_thread_fatal(void *context, const char *reason)
 {
     struct replica *replica = context;
@@ -36,10 +38,27 @@ static uint64_t thread_cpu_ns(void)
     return (uint64_t)now.tv_sec * SEC_NS + (uint64_t)now.tv_nsec;
 }
 
-static void keep_max(atomic_uint_fast64_t *max, uint64_t value)
+static uint64_t larger(uint64_t a, uint64_t b)
 {
-    if (value > atomic_load_explicit(max, memory_order_relaxed))
-        atomic_store_explicit(max, value, memory_order_relaxed);
+    return a > b ? a : b;
+}
+
+/* Of this minute and the one before, so that whoever looks takes nothing from who looks next. */
+static void keep_longest(struct replica *replica, uint64_t wall_ns, uint64_t cpu_ns, uint64_t now)
+{
+    struct longest_turns *longest = &replica->longest;
+    if (now - longest->since_ns > LONGEST_S * SEC_NS) {
+        longest->since_ns = now;
+        longest->wall_before_ns = longest->wall_ns;
+        longest->cpu_before_ns = longest->cpu_ns;
+        longest->wall_ns = longest->cpu_ns = 0;
+    }
+    longest->wall_ns = larger(longest->wall_ns, wall_ns);
+    longest->cpu_ns = larger(longest->cpu_ns, cpu_ns);
+    atomic_store_explicit(&replica->order.loop_max_ns,
+                          larger(longest->wall_ns, longest->wall_before_ns), memory_order_relaxed);
+    atomic_store_explicit(&replica->order.loop_cpu_max_ns,
+                          larger(longest->cpu_ns, longest->cpu_before_ns), memory_order_relaxed);
 }
 
 static void measure_turn(struct replica *replica)
@@ -48,8 +67,7 @@ static void measure_turn(struct replica *replica)
     uint64_t idle = uv_metrics_idle_time(&replica->loop);
     if (replica->turn_ns != 0) {
         uint64_t busy = now - replica->turn_ns, rested = idle - replica->turn_idle_ns;
-        keep_max(&replica->order.loop_max_ns, busy > rested ? busy - rested : 0);
-        keep_max(&replica->order.loop_cpu_max_ns, cpu - replica->turn_cpu_ns);
+        keep_longest(replica, busy > rested ? busy - rested : 0, cpu - replica->turn_cpu_ns, now);
     }
     replica->turn_ns = now;
     replica->turn_idle_ns = idle;

@@ -28,6 +28,11 @@ struct links;
 struct peers;
 struct raft_copying;
 
+/* The loop's longest turns, in this window of time and in the one before. */
+struct longest_turns {
+    uint64_t since_ns, wall_ns, cpu_ns, wall_before_ns, cpu_before_ns;
+};
+
 enum replica_state { REPLICA_STARTING, REPLICA_READY, REPLICA_FAILED };
 
 struct replica {
@@ -72,6 +77,7 @@ struct replica {
     uint64_t still_index, still_ns;              /* the last entry, and since when it is */
     uint64_t lost_last, lost_ns;                 /* the same, of raft_lost.c */
     uint64_t turn_ns, turn_idle_ns, turn_cpu_ns; /* at the begin of this turn */
+    struct longest_turns longest;
 };
 
 /* ---- raft_thread.c: the loop ---- */
