@@ -113,9 +113,9 @@ def check_copies(three):
 
 def judge(three, crowd):
     three.wait_healthy()
+    check_copies(three)  # first: a copy follows the answers by some milliseconds
     check_orders(three, crowd)
     check_counts(three, crowd)
-    check_copies(three)
     units = {item: UNITS for item in SPREAD} | {HOT: HOT_UNITS}
     judged = check_carts(crowd.carts) + check_stock(crowd.stock, units)
     assert judged == crowd.operations()
