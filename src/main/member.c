@@ -300,6 +300,7 @@ int member_begin(struct member *member, struct replica *replica, struct failure 
     pthread_mutex_unlock(&member->mutex);
     if (pthread_create(&member->watcher, NULL, watch, member))
         return fail(failure, ERR_NOMEM, "cannot start a thread");
+    pthread_setname_np(member->watcher, "stoa-member");
     member->watching = true;
     return 0;
 }
