@@ -411,9 +411,6 @@ void io_durable(struct io *io)
 
 /* ---- Sending, receiving, closing ---- */
 
-/* libraft is told at once, from inside the call: it does nothing after it but free what it lent
- * (legacySendMessageCb in 0.22.1), and whether it went is all the same to it. It must not be told
- * by an error: one server that cannot be reached would keep messages from the others. */
 /* Whoever asks for a pre-vote in a term that is over is told the term that is. libraft 0.22.1 tells
  * it its own back: two servers, one with the higher term and one with the longer log, refuse each
  * other for ever then. */
@@ -423,6 +420,9 @@ static void tell_term(const struct raft *raft, struct raft_request_vote_result *
         result->term = raft->current_term;
 }
 
+/* libraft is told at once, from inside the call: it does nothing after it but free what it lent
+ * (legacySendMessageCb in 0.22.1), and whether it went is all the same to it. It must not be told
+ * by an error: one server that cannot be reached would keep messages from the others. */
 static int guarded_send(struct raft_io *raft, struct raft_io_send *request,
                         const struct raft_message *message, raft_io_send_cb done)
 {

@@ -9,8 +9,10 @@
 
 enum {
     BACKLOG_BYTES = 64 * 1024 * 1024, /* of a follower's applier; above, entries are dropped */
-    IN_FLIGHT_ENTRIES = 32,           /* to a follower that catches up */
-    INSTALL_SNAPSHOT_MS = 500,        /* it is a few bytes, and dropped by who is busy: again */
+    /* To a follower that catches up; above it libraft sends it empty messages. Of new entries
+     * there are never so many on their way (PROPOSE_IN_FLIGHT, few and large). */
+    IN_FLIGHT_ENTRIES = 32,
+    INSTALL_SNAPSHOT_MS = 500, /* it is a few bytes, and dropped by who is busy: again */
 };
 
 static int raft_failed(struct replica *replica, const char *doing, int status)
@@ -102,6 +104,9 @@ static int open_raft(struct replica *replica)
         raft_uv_init(&replica->io.raft, &replica->loop, replica->log_dir, &replica->transport);
     if (status != 0)
         return fail(&replica->failure, ERR_IO, "%s: %s", replica->log_dir, raft_strerror(status));
+    /* Segments keep libraft's 8 MiB: with others (1, 32 or 64) it takes nothing (RAFT_NOSPACE), as
+     * it counts KiB in 16 bits. What it cannot read it shall not forget: a damaged end is a
+     * failure. */
     raft_uv_set_auto_recovery(&replica->io.raft, false);
     raft_uv_set_tracer(&replica->io.raft, NULL); /* it formats each message, wanted or not, */
     raft_fsm_make(replica);
