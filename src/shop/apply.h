@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "shop/command.h"
 #include "shop/item.h"
+#include "shop/key_index.h"
 #include "shop/row_cache.h"
 #include "shop/shop.h"
 #include "shop/terms.h"
@@ -29,7 +30,8 @@ struct apply {
     int64_t now;
     const struct command *command;
     struct result *result;
-    bool unwanted; /* nobody waits for the result, and none is kept unless it is a refusal */
+    uint64_t key_row; /* of the command's Idempotency-Key, past its time; 0: none */
+    bool unwanted;    /* nobody waits for the result, and none is kept unless it is a refusal */
     /* The result's object as record_put_… wrote it, when its row was written anyway;
      * empty: it is encoded from *result. Lent to the end of the command. */
     struct str object;
@@ -64,6 +66,8 @@ uint64_t apply_next_number(struct apply *apply, enum counter counter);
 /* What was written last to the two tables. */
 struct row_cache *shop_carts(struct shop *shop);
 struct row_cache *shop_checkouts(struct shop *shop);
+/* Where the results under Idempotency-Keys are. */
+struct key_index *shop_keys(struct shop *shop);
 
 /* For shop/stock.c. */
 struct items *shop_items(struct shop *shop);

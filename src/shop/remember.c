@@ -22,11 +22,16 @@ static struct str body_of(const struct command *command)
 bool recall_idempotent(struct apply *apply, struct buf *out)
 {
     const struct command *command = apply->command;
+    uint64_t seq = key_index_find(shop_keys(apply->shop), key_of(command));
+    if (!seq)
+        return false;
     struct stmt *row = db_stmt(apply->db, "SELECT body, result, time_ms FROM idempotency"
-                                          " WHERE key = ?");
-    stmt_bind_blob(row, 1, key_of(command));
+                                          " WHERE seq = ? AND key = ?");
+    stmt_bind_u64(row, 1, seq);
+    stmt_bind_blob(row, 2, key_of(command));
     if (stmt_next(row))
         return false;
+    apply->key_row = seq;
     bool same = str_eq(stmt_blob(row, 0), body_of(command));
     bool old = stmt_i64(row, 2) <= apply->now - IDEMPOTENCY_MS;
     size_t start = out->len;
@@ -50,16 +55,27 @@ bool recall_idempotent(struct apply *apply, struct buf *out)
     return true;
 }
 
+static void forget_row(struct apply *apply, uint64_t seq)
+{
+    struct stmt *row = db_stmt(apply->db, "DELETE FROM idempotency WHERE seq = ?");
+    stmt_bind_u64(row, 1, seq);
+    stmt_run(row);
+}
+
 void remember_idempotent(struct apply *apply, struct str record)
 {
-    struct stmt *row =
-        db_stmt(apply->db, "INSERT OR REPLACE INTO idempotency (key, body, time_ms, result)"
-                           " VALUES (?, ?, ?, ?)");
+    struct stmt *row = db_stmt(apply->db, "INSERT INTO idempotency (key, body, time_ms, result)"
+                                          " VALUES (?, ?, ?, ?)");
     stmt_bind_blob(row, 1, key_of(apply->command));
     stmt_bind_blob(row, 2, body_of(apply->command));
     stmt_bind_i64(row, 3, apply->now);
     stmt_bind_blob(row, 4, record);
-    stmt_run(row);
+    if (stmt_run(row))
+        return;
+    key_index_add(shop_keys(apply->shop), key_of(apply->command), db_last_row(apply->db));
+    /* After it: the last row must not go, as the next one's number follows it. */
+    if (apply->key_row)
+        forget_row(apply, apply->key_row);
 }
 
 static void write_operation(struct apply *apply, struct str record)
@@ -112,9 +128,53 @@ void remember_operation(struct apply *apply, struct str record)
 
 /* ---- Forgetting ---- */
 
-static uint64_t run_counted(struct apply *apply, struct stmt *row, int64_t before, uint64_t limit)
+/* The last of the first LIMIT rows that are past their time; 0: none. */
+static uint64_t last_old_key(struct apply *apply, uint64_t limit)
 {
-    stmt_bind_i64(row, 1, before);
+    struct stmt *row =
+        db_stmt(apply->db, "SELECT max(seq) FROM (SELECT seq, time_ms FROM"
+                           " idempotency ORDER BY seq LIMIT ?2) WHERE time_ms <= ?1");
+    stmt_bind_i64(row, 1, apply->now - IDEMPOTENCY_MS);
+    stmt_bind_u64(row, 2, limit > EXPIRE_MAX ? EXPIRE_MAX : limit);
+    if (stmt_next(row))
+        return 0;
+    uint64_t seq = stmt_u64(row, 0);
+    stmt_done(row);
+    return seq;
+}
+
+static bool is_any_key(struct apply *apply)
+{
+    struct stmt *row = db_stmt(apply->db, "SELECT 1 FROM idempotency LIMIT 1");
+    bool any = stmt_next(row) == 0;
+    stmt_done(row);
+    return any;
+}
+
+static uint64_t expire_keys(struct apply *apply, uint64_t limit)
+{
+    struct key_index *keys = shop_keys(apply->shop);
+    uint64_t last = last_old_key(apply, limit);
+    if (!last)
+        return 0;
+    key_index_sweep(keys, last);
+    struct stmt *row = db_stmt(apply->db, "DELETE FROM idempotency WHERE seq <= ?");
+    stmt_bind_u64(row, 1, last);
+    if (stmt_run(row))
+        return 0;
+    uint64_t removed = db_changed_rows(apply->db);
+    if (!is_any_key(apply))
+        key_index_empty(keys);
+    return removed;
+}
+
+static uint64_t expire_operations(struct apply *apply, uint64_t limit)
+{
+    struct stmt *row =
+        db_stmt(apply->db, "DELETE FROM operation WHERE id IN (SELECT id FROM"
+                           " (SELECT id, time_ms FROM operation ORDER BY id LIMIT ?2)"
+                           " WHERE time_ms <= ?1)");
+    stmt_bind_i64(row, 1, apply->now - OPERATION_MS);
     stmt_bind_u64(row, 2, limit > EXPIRE_MAX ? EXPIRE_MAX : limit);
     return stmt_run(row) ? 0 : db_changed_rows(apply->db);
 }
@@ -123,16 +183,8 @@ static uint64_t run_counted(struct apply *apply, struct stmt *row, int64_t befor
  * first: only LIMIT rows are looked at. */
 int expire_idempotency(struct apply *apply, uint64_t limit, uint64_t *removed)
 {
-    static const char keys[] =
-        "DELETE FROM idempotency WHERE seq <= (SELECT max(seq) FROM"
-        " (SELECT seq, time_ms FROM idempotency ORDER BY seq LIMIT ?2) WHERE time_ms <= ?1)";
-    static const char operations[] =
-        "DELETE FROM operation WHERE id IN (SELECT id FROM"
-        " (SELECT id, time_ms FROM operation ORDER BY id LIMIT ?2) WHERE time_ms <= ?1)";
-    uint64_t done =
-        run_counted(apply, db_stmt(apply->db, keys), apply->now - IDEMPOTENCY_MS, limit);
-    done +=
-        run_counted(apply, db_stmt(apply->db, operations), apply->now - OPERATION_MS, limit - done);
+    uint64_t done = expire_keys(apply, limit);
+    done += expire_operations(apply, limit - done);
     *removed += done;
     return db_failure(apply->db)->err;
 }

@@ -29,6 +29,7 @@ struct shop {
     struct db *db;
     struct items items;
     struct row_cache carts, checkouts;
+    struct key_index keys;
     bool items_stale; /* a command changed the catalogue */
     struct arena terms_memory;
     struct terms terms;
@@ -148,6 +149,7 @@ int shop_open(const char *file, const struct shop_listener *listener, const stru
     if (!err)
         err = read_progress(shop, failure);
     items_init(&shop->items, shop->db, ITEMS_MAX, true);
+    key_index_init(&shop->keys, shop->db);
     if (err) {
         shop_close(shop);
         return err;
@@ -163,6 +165,7 @@ void shop_close(struct shop *shop)
     if (shop->in_transaction)
         db_rollback(shop->db);
     items_close(&shop->items);
+    key_index_close(&shop->keys);
     row_cache_clear(&shop->carts);
     row_cache_clear(&shop->checkouts);
     db_close(shop->db);
@@ -247,6 +250,11 @@ struct row_cache *shop_carts(struct shop *shop)
 struct row_cache *shop_checkouts(struct shop *shop)
 {
     return &shop->checkouts;
+}
+
+struct key_index *shop_keys(struct shop *shop)
+{
+    return &shop->keys;
 }
 
 struct db *shop_db(struct shop *shop)

@@ -227,6 +227,11 @@ uint64_t db_changed_rows(const struct db *db)
     return (uint64_t)sqlite3_changes64(db->handle);
 }
 
+uint64_t db_last_row(const struct db *db)
+{
+    return (uint64_t)sqlite3_last_insert_rowid(db->handle);
+}
+
 /* ---- To the disk ---- */
 
 /* Moves what is left on the writer's own thread. MODE: PASSIVE, or RESTART to wait for

@@ -47,6 +47,8 @@ int db_commit(struct db *db);
 void db_rollback(struct db *db);
 /* Rows changed by the last statement. */
 uint64_t db_changed_rows(const struct db *db);
+/* The integer key of the row that was inserted last. */
+uint64_t db_last_row(const struct db *db);
 
 /* The prepared statement of SQL, a string literal (it is found again by its address),
  * ready to be bound. Never NULL: after a failure its calls do nothing. One use of a

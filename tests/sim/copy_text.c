@@ -55,7 +55,8 @@ char *copy_text(struct db *db)
     buf_init(&out, TEXT_MAX);
     struct stmt *row = stmt_new(db, "SELECT name FROM sqlite_schema WHERE type = 'table'"
                                     " AND name NOT LIKE 'sqlite_%'"
-                                    " AND name NOT LIKE 'product_search%' ORDER BY name");
+                                    " AND name NOT LIKE 'product_search%'"
+                                    " AND name <> 'idempotency_key' ORDER BY name");
     while (stmt_next(row) == 0) {
         snprintf(name, sizeof name, "%.*s", STR_FMT(stmt_str(row, 0)));
         put_table(&out, db, name);

@@ -34,7 +34,7 @@ static uint64_t digest_of_table(struct db *db, struct str table)
 }
 
 /* Of every row of every table; the search index's own tables depend on when it was merged,
- * so its words stand for it. */
+ * so its words stand for it; when keys move into their index depends on restarts. */
 static uint64_t digest_of(struct fixture *f)
 {
     struct db *db;
@@ -42,6 +42,7 @@ static uint64_t digest_of(struct fixture *f)
     assert_int_equal(db_open(f->file, DB_READER, &db, &failure), 0);
     struct stmt *row = stmt_new(db, "SELECT name FROM sqlite_schema WHERE type = 'table'"
                                     " AND name NOT LIKE 'product_search%'"
+                                    " AND name <> 'idempotency_key'"
                                     " AND name NOT LIKE 'sqlite_%' ORDER BY name");
     uint64_t digest = 0;
     unsigned tables = 0;

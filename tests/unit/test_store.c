@@ -177,7 +177,11 @@ static void an_older_file_is_brought_up_to_date(void **state)
     struct fixture *f = *state;
     struct failure failure = {0};
     assert_int_equal(schema_open(f->db, &failure), 0);
-    assert_int_equal(db_exec(f->db, "DROP TABLE registry; PRAGMA user_version = 1"), 0);
+    assert_int_equal(db_exec(f->db, "DROP TABLE registry; DROP TABLE idempotency_key;"
+                                    "INSERT INTO idempotency (seq, key, body, time_ms, result)"
+                                    " VALUES (5, x'bb', x'01', 1, x'02'), (7, x'aa', x'', 2, x'');"
+                                    "PRAGMA user_version = 1"),
+                     0);
     assert_int_equal(schema_check(f->db, &failure), 0);
     assert_int_equal(schema_open(f->db, &failure), 0);
     assert_int_equal(db_exec(f->db, "INSERT INTO registry (key, value) VALUES ('a', x'00')"), 0);
@@ -185,6 +189,17 @@ static void an_older_file_is_brought_up_to_date(void **state)
     struct stmt *row = db_stmt(f->db, "SELECT user_version FROM pragma_user_version");
     assert_int_equal(stmt_next(row), 0);
     assert_int_equal(stmt_i64(row, 0), SCHEMA_VERSION);
+    stmt_done(row);
+    /* Keys of before are found, and the next row's number follows theirs. */
+    row = db_stmt(f->db, "SELECT group_concat(hex(key) || seq, ' ') FROM"
+                         " (SELECT * FROM idempotency_key ORDER BY key)");
+    assert_int_equal(stmt_next(row), 0);
+    assert_true(str_eq(stmt_str(row, 0), STR("7 AA7 BB5")));
+    stmt_done(row);
+    row = db_stmt(f->db, "SELECT max(seq), count(*) FROM idempotency WHERE typeof(key) = 'blob'");
+    assert_int_equal(stmt_next(row), 0);
+    assert_int_equal(stmt_i64(row, 0), 7);
+    assert_int_equal(stmt_i64(row, 1), 2);
     stmt_done(row);
 }
 
