@@ -1,9 +1,8 @@
 #include "main/bench_trio.h"
 
 #include "base/clock.h"
-#include "base/random.h"
 #include "main/cluster.h"
-#include "net/socket.h"
+#include "main/free_address.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,34 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PORT_FIRST = 20000, PORT_COUNT = 12000, PORT_TRIES = 50 };
-
 static const char ready[] = "stoa: shop ready at ";
 
 /* ---- Making and removing ---- */
-
-/* A port that was free a moment ago, into TEXT. Below those that the system gives to clients: it
- * must still be free when its server is started again. */
-static int choose_port(char *text, size_t size, struct failure *failure)
-{
-    struct endpoint address;
-    struct random random;
-    uint64_t seed;
-    random_secret(&seed, sizeof seed);
-    random_seed(&random, seed);
-    for (unsigned tries = 0; tries < PORT_TRIES; tries++) {
-        int fd;
-        snprintf(text, size, "127.0.0.1:%u",
-                 PORT_FIRST + (unsigned)random_below(&random, PORT_COUNT));
-        int err = endpoint_resolve(str_of(text), true, &address, failure);
-        err = err ? err : socket_listen(&address, text, false, &fd, failure);
-        if (err)
-            continue;
-        close(fd);
-        return 0;
-    }
-    return failure->err;
-}
 
 static int read_token(struct trio *trio, struct failure *failure)
 {
@@ -69,8 +43,11 @@ static int found(struct trio *trio, struct failure *failure)
         snprintf(server->dir, sizeof server->dir, "%.400s/server-%u", trio->dir, i + 1);
         dirs[i] = server->dir;
         places[i].id = i + 1;
-        err = choose_port(places[i].address, sizeof places[i].address, failure);
-        err = err ? err : choose_port(server->listen, sizeof server->listen, failure);
+        err = free_address("127.0.0.1", NULL, NULL, places[i].address, sizeof places[i].address,
+                           failure);
+        err = err ? err
+                  : free_address("127.0.0.1", NULL, NULL, server->listen, sizeof server->listen,
+                                 failure);
     }
     err = err ? err : cluster_found("bench", dirs, places, TRIO, failure);
     free(places);

@@ -1,8 +1,8 @@
 #include "main/demo_plan.h"
 
 #include "base/clock.h"
-#include "base/random.h"
 #include "main/file.h"
+#include "main/free_address.h"
 #include "main/server_dirs.h"
 #include "net/socket.h"
 #include "replica/book.h"
@@ -16,44 +16,19 @@
 #include <unistd.h>
 #include <yyjson.h>
 
-/* Below the ports that Linux gives to connections (32768 and up by default), so that a server that
- * comes back finds its port free. */
-enum { PORT_FIRST = 20000, PORT_COUNT = 12000, PORT_TRIES = 200, JSON_MAX = 64 << 10 };
+enum { JSON_MAX = 64 << 10 };
 
 /* ---- Addresses ---- */
 
-static bool is_planned(const struct demo_plan *plan, const char *address)
+/* One of PLAN's servers has ADDRESS, or is to have it. */
+static bool is_planned(const void *context, const char *address)
 {
+    const struct demo_plan *plan = context;
     for (unsigned i = 0; i < plan->count; i++)
-        /* ADDRESS may be the place in the plan that is being filled in. */
-        if ((plan->servers[i].listen != address && strcmp(plan->servers[i].listen, address) == 0) ||
-            (plan->servers[i].peer_listen != address &&
-             strcmp(plan->servers[i].peer_listen, address) == 0))
+        if (strcmp(plan->servers[i].listen, address) == 0 ||
+            strcmp(plan->servers[i].peer_listen, address) == 0)
             return true;
     return false;
-}
-
-static bool is_free(const char *address)
-{
-    struct endpoint at;
-    return endpoint_resolve(str_of(address), true, &at, NULL) == 0 &&
-           socket_listen_check(&at, address, NULL) == 0;
-}
-
-int demo_plan_address(const struct demo_plan *plan, const char *host, char *out, size_t size,
-                      struct failure *failure)
-{
-    for (unsigned i = 0; i < PORT_TRIES; i++) {
-        uint16_t chance;
-        char address[OPTION_TEXT_SIZE]; /* OUT may be one of the plan's own */
-        random_secret(&chance, sizeof chance);
-        snprintf(address, sizeof address, "%s:%u", host, PORT_FIRST + chance % PORT_COUNT);
-        if (!is_planned(plan, address) && is_free(address)) {
-            str_copy(out, size, str_of(address));
-            return 0;
-        }
-    }
-    return fail(failure, ERR_BUSY, "found no free port on %s", host);
 }
 
 /* The host of ADDRESS, "[::1]" with its brackets. */
@@ -86,13 +61,13 @@ static int check_given(const struct demo_server *server, bool fresh, struct fail
     return err;
 }
 
-/* As is_free, but the servers of a demo that was killed may take a moment to end. */
+/* As free_address_is, but the servers of a demo that was killed may take a moment to end. */
 static bool becomes_free(const char *address)
 {
     uint64_t until = clock_mono_ns() + LEAVING_MS * MS_NS;
-    while (!is_free(address) && clock_mono_ns() < until)
+    while (!free_address_is(address) && clock_mono_ns() < until)
         nanosleep(&(struct timespec){.tv_nsec = 20 * (long)MS_NS}, NULL);
-    return is_free(address);
+    return free_address_is(address);
 }
 
 /* Keeps what the server had if it is free still. */
@@ -102,10 +77,10 @@ static int plan_addresses(struct demo_plan *plan, struct demo_server *server, co
     int err = 0;
     struct demo_server had = *server;
     if (!server->given && (!had.listen[0] || !becomes_free(had.listen)))
-        err = demo_plan_address(plan, host, server->listen, sizeof server->listen, failure);
+        err = free_address(host, is_planned, plan, server->listen, sizeof server->listen, failure);
     if (!err && (!had.peer_listen[0] || !becomes_free(had.peer_listen)))
-        err = demo_plan_address(plan, peer_host(host), server->peer_listen,
-                                sizeof server->peer_listen, failure);
+        err = free_address(peer_host(host), is_planned, plan, server->peer_listen,
+                           sizeof server->peer_listen, failure);
     return err;
 }
 
@@ -306,8 +281,8 @@ static int found(struct demo_plan *plan, unsigned count, const char *listen,
     int err = places ? 0 : fail(failure, ERR_NOMEM, "out of memory");
     for (unsigned i = 0; !err && i < count; i++) {
         struct demo_server *server = append(plan, i + 1, failure);
-        err = server ? demo_plan_address(plan, peer_host(listen), server->peer_listen,
-                                         sizeof server->peer_listen, failure)
+        err = server ? free_address(peer_host(listen), is_planned, plan, server->peer_listen,
+                                    sizeof server->peer_listen, failure)
                      : ERR_FULL;
         if (err)
             break;

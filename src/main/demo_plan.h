@@ -45,9 +45,6 @@ void demo_plan_drop(struct demo_plan *plan, unsigned at);
 /* As well, and for good: it left the cluster. Its data stay, as DIR/removed-ID. */
 void demo_plan_retire(struct demo_plan *plan, unsigned at);
 
-/* An address on HOST that nobody listens at, and none of the plan's servers will. */
-int demo_plan_address(const struct demo_plan *plan, const char *host, char *out, size_t size,
-                      struct failure *failure);
 /* Chooses server AT's addresses anew, but for what the user gave: they are taken. */
 int demo_plan_move(struct demo_plan *plan, unsigned at, struct failure *failure);
 

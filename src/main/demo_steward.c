@@ -4,6 +4,7 @@
 #include "main/cluster_view.h"
 #include "main/demo_child.h"
 #include "main/file.h"
+#include "main/free_address.h"
 #include "main/join.h"
 #include "main/server_dirs.h"
 #include "main/token.h"
@@ -173,9 +174,8 @@ static void remove_tree(const char *path)
 static int choose_address(const struct steward *steward, char *out, size_t size,
                           struct failure *failure)
 {
-    struct demo_plan none = {0};
     bool v6 = steward->now.count && steward->now.servers[0].address[0] == '[';
-    return demo_plan_address(&none, v6 ? "[::1]" : "127.0.0.1", out, size, failure);
+    return free_address(v6 ? "[::1]" : "127.0.0.1", NULL, NULL, out, size, failure);
 }
 
 static int grow(struct steward *steward, struct failure *failure)
