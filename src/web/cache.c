@@ -273,6 +273,11 @@ void cache_changed(void *context, enum change_kind kind, uint64_t product_id, st
     }
 }
 
+uint64_t cache_settings_index(const struct cache *cache)
+{
+    return atomic_load(&cache->settings);
+}
+
 void cache_read_stats(struct cache *cache, struct cache_stats *stats)
 {
     *stats = (struct cache_stats){0};

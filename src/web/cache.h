@@ -65,6 +65,10 @@ void cache_tag_product(struct cache_tags *tags, uint64_t product_id);
 void cache_changed(void *context, enum change_kind kind, uint64_t product_id, struct str handle,
                    uint64_t index);
 
+/* The entry that changed the settings last, of those told here; 0: none. What was read after asking
+ * is true as long as it is the same. */
+uint64_t cache_settings_index(const struct cache *cache);
+
 struct cache_stats {
     uint64_t hits, misses, outdated, evicted, refused;
     uint64_t bytes, entries;

@@ -1,10 +1,37 @@
 #include "web/call.h"
 
+#include "base/check.h"
+#include "web/cache.h"
 #include "web/fetch.h"
 #include "web/page.h"
 #include "web/ucp.h"
 
 #include <stdio.h>
+
+int call_settings(struct exchange *x, struct shop_settings *out)
+{
+    struct web_thread *thread = call_thread(x);
+    uint64_t index = cache_settings_index(thread->web->settings.cache);
+    if (!thread->settings_known || thread->settings_index != index) {
+        arena_reset(&thread->settings_memory);
+        thread->settings_known = false;
+        int err = reader_settings(thread->reader, &thread->settings_memory, &thread->settings);
+        if (err)
+            return err;
+        thread->settings_known = true;
+        thread->settings_index = index;
+    }
+    /* X may outlive what the thread keeps. */
+    *out = thread->settings;
+    struct str *texts[] = {&out->name,      &out->currency,    &out->country,
+                           &out->terms_url, &out->privacy_url, &out->refund_url};
+    for (unsigned i = 0; i < COUNT_OF(texts); i++) {
+        *texts[i] = arena_str(&x->arena, *texts[i]);
+        if (!texts[i]->at)
+            return ERR_NOMEM;
+    }
+    return 0;
+}
 
 struct str call_param(const struct exchange *x, unsigned index)
 {

@@ -14,7 +14,7 @@
 #include "web/traffic.h"
 #include "web/web.h"
 
-enum { WEB_TEMPLATES_MAX = 64 };
+enum { WEB_TEMPLATES_MAX = 64, SETTINGS_MEMORY = 1 << 20 };
 
 struct api;
 struct fetch_line;
@@ -41,6 +41,12 @@ struct web_thread {
     struct traffic_thread *traffic;
     struct signer *signer;
     struct fetch_line *line; /* call_line */
+
+    /* call_settings: as read when settings_index was cache_settings_index. */
+    bool settings_known;
+    uint64_t settings_index;
+    struct shop_settings settings;
+    struct arena settings_memory;
 };
 
 struct call {
@@ -76,6 +82,9 @@ static inline struct reader *call_reader(const struct exchange *x)
 {
     return call_thread(x)->reader;
 }
+/* As reader_settings, outside a view: without looking into the database while nothing has
+ * changed. */
+int call_settings(struct exchange *x, struct shop_settings *settings);
 /* For fetch.h; a helper's thread. NULL: no memory. */
 struct fetch_line *call_line(const struct exchange *x);
 

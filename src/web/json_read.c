@@ -234,12 +234,36 @@ bool json_flag_of(struct json_in *in, const struct json_spot *object, const char
 
 /* ---- What a value means, as a hash ---- */
 
-static void add(EVP_MD_CTX *hash, char tag, const void *bytes, uint64_t len)
+/* OpenSSL takes long to begin with each of many small pieces. */
+struct hasher {
+    EVP_MD_CTX *context;
+    size_t len;
+    unsigned char bytes[1024];
+};
+
+static void flush(struct hasher *hash)
 {
-    EVP_DigestUpdate(hash, &tag, 1);
-    EVP_DigestUpdate(hash, &len, sizeof len);
-    if (len)
-        EVP_DigestUpdate(hash, bytes, len);
+    EVP_DigestUpdate(hash->context, hash->bytes, hash->len);
+    hash->len = 0;
+}
+
+static void add_bytes(struct hasher *hash, const void *bytes, size_t len)
+{
+    if (len > sizeof hash->bytes - hash->len)
+        flush(hash);
+    if (len > sizeof hash->bytes) {
+        EVP_DigestUpdate(hash->context, bytes, len);
+    } else if (len) {
+        memcpy(hash->bytes + hash->len, bytes, len);
+        hash->len += len;
+    }
+}
+
+static void add(struct hasher *hash, char tag, const void *bytes, uint64_t len)
+{
+    add_bytes(hash, &tag, 1);
+    add_bytes(hash, &len, sizeof len);
+    add_bytes(hash, bytes, len);
 }
 
 static int by_key(const void *a, const void *b)
@@ -249,14 +273,14 @@ static int by_key(const void *a, const void *b)
                        str_make(yyjson_get_str(*right), yyjson_get_len(*right)));
 }
 
-static void add_value(EVP_MD_CTX *hash, yyjson_val *value);
+static void add_value(struct hasher *hash, yyjson_val *value);
 
-static void add_object(EVP_MD_CTX *hash, yyjson_val *object)
+static void add_object(struct hasher *hash, yyjson_val *object)
 {
     size_t count = yyjson_obj_size(object), i, max;
     yyjson_val *key, *value, **keys = malloc((count + 1) * sizeof *keys);
     add(hash, '{', NULL, 0);
-    EVP_DigestUpdate(hash, &count, sizeof count);
+    add_bytes(hash, &count, sizeof count);
     yyjson_obj_foreach(object, i, max, key, value) if (keys) keys[i] = key;
     if (keys)
         qsort(keys, count, sizeof *keys, by_key);
@@ -267,7 +291,7 @@ static void add_object(EVP_MD_CTX *hash, yyjson_val *object)
     free(keys);
 }
 
-static void add_number(EVP_MD_CTX *hash, yyjson_val *value)
+static void add_number(struct hasher *hash, yyjson_val *value)
 {
     double real = yyjson_get_num(value);
     char text[40];
@@ -282,7 +306,7 @@ static void add_number(EVP_MD_CTX *hash, yyjson_val *value)
 }
 
 /* Recursion is bounded: json_read refuses what is nested too deep. */
-static void add_value(EVP_MD_CTX *hash, yyjson_val *value)
+static void add_value(struct hasher *hash, yyjson_val *value)
 {
     size_t i, max;
     yyjson_val *element;
@@ -304,12 +328,15 @@ static void add_value(EVP_MD_CTX *hash, yyjson_val *value)
 void json_hash(struct str prefix, yyjson_val *value, unsigned char out[static JSON_HASH])
 {
     unsigned char full[EVP_MAX_MD_SIZE] = {0};
-    EVP_MD_CTX *hash = EVP_MD_CTX_new();
-    CHECK(hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL));
-    add(hash, 'p', prefix.at, prefix.len);
+    struct hasher hash;
+    hash.context = EVP_MD_CTX_new();
+    hash.len = 0;
+    CHECK(hash.context && EVP_DigestInit_ex(hash.context, EVP_sha256(), NULL));
+    add(&hash, 'p', prefix.at, prefix.len);
     if (value)
-        add_value(hash, value);
-    EVP_DigestFinal_ex(hash, full, NULL);
-    EVP_MD_CTX_free(hash);
+        add_value(&hash, value);
+    flush(&hash);
+    EVP_DigestFinal_ex(hash.context, full, NULL);
+    EVP_MD_CTX_free(hash.context);
     memcpy(out, full, JSON_HASH);
 }

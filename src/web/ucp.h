@@ -69,7 +69,7 @@ struct ucp_view {
     struct shop_settings settings;
 };
 
-/* Begins an answer with its "ucp" member. 0, or an error of reader_settings. */
+/* Begins an answer with its "ucp" member. 0, or an error of call_settings. */
 int ucp_answer(struct exchange *x, struct ucp_view *view, enum ucp_root root);
 enum app_verdict ucp_send(struct ucp_view *view, int status);
 

@@ -71,7 +71,7 @@ static enum app_verdict send_text(struct exchange *x, int status, struct str tex
 int ucp_answer(struct exchange *x, struct ucp_view *view, enum ucp_root root)
 {
     *view = (struct ucp_view){.x = x, .base = call_base_url(x)};
-    int err = reader_settings(call_reader(x), &x->arena, &view->settings);
+    int err = call_settings(x, &view->settings);
     json_begin(&view->json, &x->arena);
     ucp_put_meta(&view->json, root, true);
     return err;

@@ -95,7 +95,7 @@ enum app_verdict ucp_checkout_complete(struct exchange *x)
     ucp->handler = request.payment.handler_id;
     if (!str_eq(ucp->handler, STR(UCP_HANDLER_ID)))
         return gate_read(x, unknown_handler);
-    int err = reader_settings(call_reader(x), &x->arena, &settings);
+    int err = call_settings(x, &settings);
     if (err)
         return call_fail_err(x, err);
     request.currency = settings.currency;

@@ -123,6 +123,7 @@ static void thread_free(struct web_thread *thread)
     signer_free(thread->signer);
     if (thread->reader)
         reader_close(thread->reader);
+    arena_close(&thread->settings_memory);
     free(thread);
 }
 
@@ -132,6 +133,7 @@ static void *on_thread_start(struct app *app)
     if (!thread)
         return NULL;
     thread->web = web_of(app);
+    arena_init(&thread->settings_memory, SETTINGS_MEMORY);
     const struct web_settings *settings = &thread->web->settings;
     struct failure failure = {.text = "out of memory"};
     thread->traffic = traffic_thread_new(&thread->web->traffic);
