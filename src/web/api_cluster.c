@@ -155,7 +155,8 @@ static unsigned await_primary(const struct web_cluster *cluster, unsigned who, u
 }
 
 /* The primary does it: ACT here, or X goes there. While the servers choose one, X waits: who sent
- * it here may know of the choice before this server does. All these changes may be asked twice. */
+ * it here may know of the choice before this server does. When an answer is lost it is asked again:
+ * a server is gone then anyway, and a handover may go one server further. */
 static enum app_verdict change(struct exchange *x,
                                int (*act)(void *context, uint64_t id, struct failure *failure),
                                uint64_t id)

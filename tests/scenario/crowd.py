@@ -74,6 +74,12 @@ class Crowd:
             sold.update(lines)
         return sold
 
+    def write_history(self, file):
+        """Every operation of everybody, for whoever looks for what went wrong."""
+        with open(file, "w", encoding="utf-8") as out:
+            for thing, operations in (*self.stock.items(), *self.carts.items()):
+                out.writelines(f"{thing}: {operation!r}\n" for operation in operations)
+
     def operations(self):
         return sum(len(o) for o in (*self.carts.values(), *self.stock.values()))
 

@@ -133,6 +133,7 @@ def survive(tmp_path, network, faults, seconds):
             judged = judge(three, crowd)
         finally:
             crowd.abandon()
+            crowd.write_history(tmp_path / "history.txt")
     print(f"{rounds} rounds of faults, {judged} operations judged: {dict(crowd.counts)}")
     assert rounds >= len(faults)
     assert crowd.counts["orders"] > 100 and crowd.counts["carts"] > 100, crowd.counts
