@@ -6,6 +6,7 @@
 #include "replica/membership.h"
 #include "replica/message.h"
 #include "replica/raft_copy.h"
+#include "replica/rival.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,6 +136,8 @@ static void receive_as_voter(struct replica *replica, struct raft_server *own,
 static void receive(struct replica *replica, struct raft_message *message)
 {
     struct raft_server *own = own_entry(replica);
+    raft_index last = raft_last_index(&replica->raft);
+    rival_before_message(&replica->raft, last, guard_term_of(&replica->raft, last), message);
     if (message->type == RAFT_REQUEST_VOTE && own != NULL && own->role != RAFT_VOTER)
         receive_as_voter(replica, own, message);
     else

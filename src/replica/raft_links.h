@@ -5,6 +5,7 @@
  *   raft_links.c    begin and end; the door's callbacks; frames in and out
  *   raft_news.c     news to and from the others; status, readiness, lag
  *   raft_succeed.c  a dead primary is succeeded at once; commits are told at once
+ *   rival.c         two that stand at once do not wait for each other (no links needed)
  *   raft_change.c   servers added, removed, promoted; handover
  */
 #ifndef STOA_REPLICA_RAFT_LINKS_H
