@@ -21,8 +21,9 @@ enum {
     RESULTS_KEPT = 1024 * 1024,      /* above it the memory is given back after a run */
     REPLAY_BYTES = 32 * 1024 * 1024, /* copied and not applied yet, during the replay */
     REST_MS = 2000,                  /* nothing to do for so long: the machine may rest */
-    /* What nobody here waits for is gathered for so long after the last transaction: a page that
-     * many entries change is written once. On a server that is not the primary that is all. */
+    /* What nobody here waits for is gathered for so long after the last transaction began: a page
+     * that many entries change is written once. On a server that is not the primary that is all.
+     * Not after its end: a copy that is slow would fall behind further. */
     GATHER_MS = 10,
     GATHER_BYTES = 256 * 1024,
 };
@@ -57,7 +58,7 @@ struct applier {
     atomic_int_fast64_t applied_time;
 
     /* The applier's thread alone: */
-    uint64_t committed_ns; /* the last transaction */
+    uint64_t began_ns; /* the last transaction */
     struct buf results;
     struct span *spans;
     size_t span_count, span_cap;
@@ -235,6 +236,15 @@ static bool to_be_applied(const struct applier_entry *entry, uint64_t applied)
     return !entry->mark && entry->index > applied;
 }
 
+static void begin_run(struct applier *applier, uint64_t index)
+{
+    struct machine *machine = &applier->config.machine;
+    struct failure failure = {0};
+    applier->began_ns = clock_mono_ns();
+    if (machine->begin(machine->context, &failure) != 0)
+        machine_failed(applier, "beginning with", index, &failure);
+}
+
 /* One transaction over all of RUN that is new. */
 static void apply_run(struct applier *applier, struct applier_entry *run)
 {
@@ -251,8 +261,8 @@ static void apply_run(struct applier *applier, struct applier_entry *run)
         if (entry->time_ms < time_ms)
             entry->time_ms = time_ms;
         time_ms = entry->time_ms;
-        if (newest == NULL && machine->begin(machine->context, &failure) != 0)
-            machine_failed(applier, "beginning with", entry->index, &failure);
+        if (newest == NULL)
+            begin_run(applier, entry->index);
         if (entry->first != NULL)
             apply_own(applier, entry);
         else
@@ -270,7 +280,6 @@ static void apply_run(struct applier *applier, struct applier_entry *run)
         applier->tap->flush(applier->tap->context);
     atomic_store(&applier->applied_time, newest->time_ms);
     atomic_store(&applier->applied, newest->index);
-    applier->committed_ns = clock_mono_ns();
     ordering_applied(applier->config.order, newest->index, newest->time_ms);
 }
 
@@ -425,7 +434,7 @@ static bool may_gather(const struct applier *applier, uint64_t until_ns)
 /* The lock is held. */
 static void gather(struct applier *applier)
 {
-    uint64_t at = applier->committed_ns + GATHER_MS * MS_NS;
+    uint64_t at = applier->began_ns + GATHER_MS * MS_NS;
     struct timespec until = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
     while (may_gather(applier, at))
         pthread_cond_timedwait(&applier->work, &applier->mutex, &until);
