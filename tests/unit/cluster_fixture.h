@@ -157,4 +157,40 @@ static inline void same_on_all(struct cluster *cluster, size_t count)
     }
 }
 
+static inline double ms_since(uint64_t begun_ns)
+{
+    return (double)(clock_mono_ns() - begun_ns) / (double)MS_NS;
+}
+
+static inline void wait_ready(struct cluster *cluster, unsigned i)
+{
+    struct failure failure = {0};
+    if (replica_wait_ready(cluster->members[i].server.replica, PATIENCE_MS, &failure) != 0)
+        fail_msg("server %u is not ready: %s", i + 1, failure.text);
+}
+
+/* Waits until server I sees server ID in ROLE and STATE. */
+static inline void sees(struct cluster *cluster, unsigned i, uint64_t id, enum server_role role,
+                        enum server_state state)
+{
+    uint64_t deadline = within_ms(3 * PATIENCE_MS);
+    struct cluster_status status;
+    const struct server_status *server = NULL;
+    while (clock_mono_ns() < deadline) {
+        replica_status(cluster->members[i].server.replica, &status);
+        server = NULL;
+        for (unsigned at = 0; at < status.count; at++)
+            if (status.servers[at].place.id == id)
+                server = &status.servers[at];
+        if (server != NULL && server->role == role && server->state == state)
+            return;
+        usleep(5000);
+    }
+    if (server == NULL)
+        fail_msg("server %u does not know server %u", i + 1, (unsigned)id);
+    else
+        fail_msg("server %u sees server %u as %s, %s", i + 1, (unsigned)id,
+                 server_role_names[server->role], server_state_names[server->state]);
+}
+
 #endif
