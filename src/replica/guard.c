@@ -1,5 +1,7 @@
 #include "replica/guard.h"
 
+#include <string.h>
+
 raft_term guard_term_of(const struct raft *raft, raft_index index)
 {
     const struct raft_trail *trail = &raft->trail;
@@ -81,6 +83,28 @@ enum guard_verdict guard_message(const struct raft *raft, raft_id from,
         break;
     }
     return GUARD_PASS;
+}
+
+void guard_begin_after_snapshot(const struct raft *raft, struct raft_append_entries *append)
+{
+    raft_index before = append->prev_log_index, snapshot = raft->trail.snapshot.index;
+    if (append->term < raft->current_term || before >= snapshot ||
+        (before > 0 && guard_term_of(raft, before) != 0))
+        return;
+    raft_index known = snapshot - before;
+    append->prev_log_index = snapshot;
+    append->prev_log_term = raft->trail.snapshot.term;
+    if (append->n_entries == 0)
+        return;
+    if (known >= append->n_entries) {
+        raft_free(append->entries[0].batch);
+        raft_free(append->entries);
+        append->entries = NULL;
+        append->n_entries = 0;
+        return;
+    }
+    append->n_entries -= (unsigned)known;
+    memmove(append->entries, append->entries + known, append->n_entries * sizeof *append->entries);
 }
 
 bool guard_may_send(const struct raft *raft, const struct raft_message *message)

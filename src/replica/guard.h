@@ -1,4 +1,5 @@
-/* Guard: which messages libraft may be given in its present state. Pure.
+/* Guard: which messages libraft may be given in its present state. Pure, but for the
+ * memory of what is left out.
  *
  * Debian's build of libraft has no assertions: what they would have caught goes on as memory that
  * is read as something else. A message that is well-formed (message.h) may still be one of those.
@@ -19,6 +20,12 @@ enum guard_verdict {
 /* FROM has sent MESSAGE; *WHY is a sentence when it does not pass. */
 enum guard_verdict guard_message(const struct raft *raft, raft_id from,
                                  const struct raft_message *message, const char **why);
+
+/* Leaves out of APPEND, which passed, what our snapshot has: all that is committed. libraft refuses
+ * what follows an entry that is only in its snapshot any more, so that a leader who does not know
+ * how far we are (our answers were lost) would ask for ever; and what begins with the very first
+ * entry, it would take for new. */
+void guard_begin_after_snapshot(const struct raft *raft, struct raft_append_entries *append);
 
 /* Whether MESSAGE of libraft's may go out. It reads the snapshot that it sends from the disk, later
  * than it decided to; when there is a newer one by then, it sends that one's index with the term of

@@ -179,7 +179,8 @@ static void finish(struct change *change, const struct failure *failure)
     struct replica *replica = change->replica;
     change->phase = IDLE;
     replica->proposer.held = false;
-    links_publish(replica); /* whoever asked may look at once */
+    if (!replica->closing)      /* else libraft has let go of what there is to be told */
+        links_publish(replica); /* whoever asked may look at once */
     pthread_mutex_lock(&change->mutex);
     bool asked = change->current != NULL;
     if (asked)
@@ -290,7 +291,8 @@ static void begin_handover(struct change *change)
     if (change->wish.id == 0) {
         finish(change,
                &(struct failure){.err = ERR_STATE,
-                                 .text = "no other server with a vote is up that could take over"});
+                                 .text = "no other server with a vote is up that could take over "
+                                         "from this one; start one and try again"});
         return;
     }
     const struct raft_server *target = member(replica, change->wish.id);
@@ -325,6 +327,16 @@ static void note_place(struct change *change)
         links_arrange(change->replica);
 }
 
+/* A primary never proposes members among which it has no vote itself. When it dies before the
+ * others have that entry, it is bound by it after its restart: libraft 0.22.1 then lets it neither
+ * stand nor vote (Ongaro's thesis, 2014, section 4.2.2, has it do both), and its log is longer than
+ * those of the others, who need it for a majority. Nobody would ever be primary again. */
+static bool would_unseat_itself(const struct replica *replica, const struct change_wish *wish)
+{
+    return wish->id == replica->config.id &&
+           (wish->kind == CHANGE_REMOVE || (wish->kind == CHANGE_ROLE && wish->role != RAFT_VOTER));
+}
+
 /* Only one that will be a member, as far as can be told now, gets into the book. */
 static int begin_add(struct change *change)
 {
@@ -348,6 +360,11 @@ static void begin(struct change *change, const struct change_wish *wish)
     change->phase = CHANGING;
     if (raft_state(raft) != RAFT_LEADER) {
         give_up(change, ERR_STATE, "this server is not primary");
+        return;
+    }
+    if (would_unseat_itself(replica, wish)) {
+        give_up(change, ERR_STATE,
+                "it is the primary; let another take over (stoa handover), and do it there");
         return;
     }
     switch (wish->kind) {

@@ -157,6 +157,8 @@ static int received_raft(struct replica *replica, uint64_t server, struct str pa
         return 0;
     switch (guard_message(&replica->raft, server, &message, &why)) {
     case GUARD_PASS:
+        if (message.type == RAFT_APPEND_ENTRIES)
+            guard_begin_after_snapshot(&replica->raft, &message.append_entries);
         receive(replica, &message);
         return 0;
     case GUARD_DROP:

@@ -309,6 +309,61 @@ static void committed_entries_are_not_replaced(void **state)
     assert_int_equal(judge(&raft, &append), GUARD_PASS);
 }
 
+/* A message with ENTRIES entries behind PREV, as message_decode makes them. */
+static struct raft_append_entries entries_behind(raft_index prev, unsigned count)
+{
+    struct raft_append_entries append = {.term = 5, .prev_log_index = prev, .n_entries = count};
+    if (count == 0)
+        return append;
+    append.entries = raft_calloc(count, sizeof *append.entries);
+    void *batch = raft_malloc(8);
+    assert_non_null(append.entries);
+    assert_non_null(batch);
+    for (unsigned i = 0; i < count; i++)
+        append.entries[i] = (struct raft_entry){.term = prev + 1 + i, .batch = batch};
+    return append;
+}
+
+static void what_the_snapshot_has_is_left_out_of_what_comes(void **state)
+{
+    __typeof__(*((struct raft *)0)->trail.records) records[4] = {{0, 0}, {6, 2}, {9, 5}, {0, 0}};
+    struct raft raft = {.state = RAFT_FOLLOWER, .current_term = 5, .commit_index = 7};
+    raft.trail = (struct raft_trail){.records = (void *)records,
+                                     .size = 4,
+                                     .front = 1,
+                                     .back = 3,
+                                     .offset = 3,
+                                     .snapshot = {7, 5}};
+    const struct {
+        raft_index prev;
+        unsigned count;
+        raft_index prev_then;
+        unsigned count_then;
+    } cases[] = {
+        {2, 0, 7, 0},  {2, 3, 7, 0},   {2, 5, 7, 0}, {2, 6, 7, 1},   {0, 12, 7, 5},
+        {3, 10, 7, 6}, {4, 10, 4, 10}, {7, 2, 7, 2}, {20, 1, 20, 1},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct raft_append_entries append = entries_behind(cases[i].prev, cases[i].count);
+        guard_begin_after_snapshot(&raft, &append);
+        assert_int_equal(append.prev_log_index, cases[i].prev_then);
+        assert_int_equal(append.n_entries, cases[i].count_then);
+        if (append.prev_log_index != cases[i].prev)
+            assert_int_equal(append.prev_log_term, 5);
+        for (unsigned at = 0; at < append.n_entries; at++)
+            assert_int_equal(append.entries[at].term, append.prev_log_index + 1 + at);
+        if (append.n_entries > 0) {
+            raft_free(append.entries[0].batch);
+            raft_free(append.entries);
+        }
+    }
+    struct raft_append_entries old = entries_behind(2, 0);
+    old.term = 4; /* of a primary that was: libraft refuses it */
+    guard_begin_after_snapshot(&raft, &old);
+    assert_int_equal(old.prev_log_index, 2);
+}
+
 static void a_snapshot_goes_out_with_its_own_term(void **state)
 {
     /* The same log. libraft decided to send the snapshot at 3, and found one at 8 on the disk. */
@@ -359,6 +414,7 @@ int main(void)
         cmocka_unit_test(every_cut_and_every_flipped_byte_is_survived),
         cmocka_unit_test(messages_that_would_harm_libraft_do_not_reach_it),
         cmocka_unit_test(committed_entries_are_not_replaced),
+        cmocka_unit_test(what_the_snapshot_has_is_left_out_of_what_comes),
         cmocka_unit_test(a_snapshot_goes_out_with_its_own_term),
         cmocka_unit_test(a_refusal_without_an_index_is_read),
     };
