@@ -350,19 +350,6 @@ static void say_left(const struct cluster_view *view, uint64_t id)
         puts("One server is left: when it is lost, so is what changed since the last backup.");
 }
 
-/* The primary hands over before it goes. */
-static int remove_server(const struct flags *flags, struct cluster_view *view, uint64_t id,
-                         struct failure *failure)
-{
-    int err = 0;
-    if (view->primary == id) {
-        err = post_plainly(&view->remote, "handover", "to", 0, failure);
-        if (!err)
-            primary_after(flags, id);
-    }
-    return err ? err : post_plainly(&view->remote, "remove", "id", id, failure);
-}
-
 static int run_remove(const struct program_command *self, int count, char **words)
 {
     struct flags flags;
@@ -377,7 +364,7 @@ static int run_remove(const struct program_command *self, int count, char **word
         return command_usage_error(self, "which server? Give its ID, as `stoa status` shows it");
     int err = view_running(&flags, &view, &failure);
     err = err ? err : check_majority(view, id, flags.force, &failure);
-    err = err ? err : remove_server(&flags, view, id, &failure);
+    err = err ? err : post_plainly(&view->remote, "remove", "id", id, &failure);
     if (!err)
         say_left(view, id);
     free(view);

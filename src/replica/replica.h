@@ -113,6 +113,7 @@ void replica_status(struct replica *replica, struct cluster_status *status);
 /* Adds SERVER, without a vote at first; the rest goes by itself. */
 int replica_add(struct replica *replica, const struct server_place *server,
                 struct failure *failure);
+/* Not the primary itself (ERR_STATE): it hands over, and the next one removes it. */
 int replica_remove(struct replica *replica, uint64_t id, struct failure *failure);
 /* Makes TO (0: the best of the others) the primary. */
 int replica_handover(struct replica *replica, uint64_t to, struct failure *failure);

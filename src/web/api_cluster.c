@@ -213,14 +213,6 @@ enum app_verdict api_cluster_handover(struct exchange *x)
     return change(x, cluster_of(x)->handover, to);
 }
 
-enum app_verdict api_cluster_remove(struct exchange *x)
-{
-    uint64_t id;
-    if (!has_cluster(x) || !number_in_body(x, "id", 1, &id) || !is_known(x, id))
-        return APP_DONE;
-    return change(x, cluster_of(x)->remove, id);
-}
-
 enum app_verdict api_cluster_prefer(struct exchange *x)
 {
     const struct web_cluster *cluster = cluster_of(x);
@@ -257,7 +249,7 @@ enum app_verdict api_cluster_token(struct exchange *x)
     return api_send(x, &json);
 }
 
-/* ---- Leaving ---- */
+/* ---- Removing and leaving ---- */
 
 /* Has the server at URL take OWN out of the cluster. */
 static int ask_to_remove(struct exchange *x, const char *url, uint64_t own, struct failure *failure)
@@ -293,6 +285,50 @@ static int ask_to_remove(struct exchange *x, const char *url, uint64_t own, stru
     return err;
 }
 
+/* Takes this server out of the cluster. The primary cannot do that to itself (replica.h): another
+ * takes over and does it. */
+static int take_own_out(struct exchange *x, struct failure *failure)
+{
+    const struct web_cluster *cluster = cluster_of(x);
+    struct cluster_status status;
+    char url[SERVER_URL];
+    cluster->status(cluster->context, &status);
+    if (status.count < 2)
+        return fail(failure, ERR_STATE,
+                    "this is the cluster's only server; to end the shop, stop it");
+    int err = 0;
+    if (status.primary == status.own)
+        err = cluster->handover(cluster->context, 0, failure);
+    if (err)
+        return err;
+    if (!await_primary(cluster, OTHERS, clock_mono_ns() + LEAVE_WAIT_MS * MS_NS, url))
+        return fail(failure, ERR_NOPRIMARY,
+                    "no other server has become primary; this one stays a member. Try again when "
+                    "most of the servers are up");
+    return ask_to_remove(x, url, status.own, failure);
+}
+
+static bool is_own_and_primary(const struct web_cluster *cluster, uint64_t id)
+{
+    struct cluster_status status;
+    char url[SERVER_URL];
+    cluster->status(cluster->context, &status);
+    return id == status.own && await_primary(cluster, OWN | OTHERS,
+                                             clock_mono_ns() + CHOICE_WAIT_MS * MS_NS, url) == OWN;
+}
+
+enum app_verdict api_cluster_remove(struct exchange *x)
+{
+    struct failure failure;
+    uint64_t id;
+    if (!has_cluster(x) || !number_in_body(x, "id", 1, &id) || !is_known(x, id))
+        return APP_DONE;
+    if (!is_own_and_primary(cluster_of(x), id))
+        return change(x, cluster_of(x)->remove, id);
+    failure.err = take_own_out(x, &failure);
+    return failure.err ? refuse(x, &failure) : done(x);
+}
+
 /* The answer has left. */
 static void stop(void *argument)
 {
@@ -303,25 +339,10 @@ static void stop(void *argument)
 enum app_verdict api_cluster_leave(struct exchange *x)
 {
     struct web_cluster *cluster = &call_web(x)->settings.cluster;
-    struct cluster_status status;
-    struct failure failure = {.err = 0};
-    char url[SERVER_URL];
+    struct failure failure;
     if (!has_cluster(x))
         return APP_DONE;
-    cluster->status(cluster->context, &status);
-    if (status.count < 2)
-        return api_refuse(x, 409, "conflict",
-                          STR("This is the cluster's only server; stop it instead of leaving."),
-                          STR(""));
-    if (status.primary == status.own)
-        failure.err = cluster->handover(cluster->context, 0, &failure);
-    if (!failure.err &&
-        !await_primary(cluster, OTHERS, clock_mono_ns() + LEAVE_WAIT_MS * MS_NS, url))
-        fail(&failure, ERR_NOPRIMARY,
-             "no other server has become primary; this one stays a member. Try again when most of "
-             "the servers are up");
-    if (!failure.err)
-        failure.err = ask_to_remove(x, url, status.own, &failure);
+    failure.err = take_own_out(x, &failure);
     if (failure.err)
         return refuse(x, &failure);
     if (exchange_at_end(x, stop, cluster))

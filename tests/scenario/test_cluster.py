@@ -479,6 +479,34 @@ def test_remove_takes_dead_servers_and_keeps_a_majority(harbour):
     buy(Client(harbour.members["b"].address))
 
 
+def remove_by(harbour, name, server):
+    """As `stoa remove` asks the server NAME to, without looking first."""
+    token = (harbour.dir(name) / "operator.token").read_text().strip()
+    client = Client(harbour.members[name].address)
+    try:
+        return client.call("POST", "/api/v1/cluster/remove", {"id": server},
+                           Authorization=f"Bearer {token}")
+    finally:
+        client.close()
+
+
+def test_a_primary_that_is_to_be_removed_hands_over(harbour):
+    harbour.init()
+    harbour.add("b")
+    harbour.wait_voters(2)
+    assert harbour.status()["primary"] == 1
+    assert remove_by(harbour, "b", 1) == (200, {"done": True})  # sends it on to the primary
+    assert [s["id"] for s in harbour.status("b")["servers"]] == [2]
+    buy(Client(harbour.members["b"].address))
+    harbour.add("c", at="b")
+    harbour.wait_voters(2, "b")
+    assert remove_by(harbour, "b", 2) == (200, {"done": True})
+    wait_until(lambda: [s["id"] for s in harbour.status("c")["servers"]] == [3], 10, "one left")
+    buy(Client(harbour.members["c"].address))
+    code, answer = remove_by(harbour, "c", 3)
+    assert code == 409 and "only server" in json.dumps(answer), answer
+
+
 def test_status_of_a_server_alone_and_of_nothing(tmp_path):
     with Shop(tmp_path) as shop:
         view = status(shop.dir)

@@ -7,8 +7,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-enum { LEAST_MEMBERS = 3 };
+enum { LEAST_MEMBERS = 3, SUCCESSOR_MS = 3000, LOOK_MS = 20 };
 
 /* An order of the operator's, on a thread of the server that is primary when it is given. */
 struct errand {
@@ -115,14 +116,41 @@ static void *take_out(void *argument)
     return NULL;
 }
 
+/* One on its way in may know no other server than the one that would go. */
+static bool somebody_joins(void)
+{
+    for (unsigned i = 0; i < cluster.count; i++)
+        if (cluster.servers[i].member && !cluster.servers[i].joined)
+            return true;
+    return false;
+}
+
+/* The primary is taken out by the one that comes after it. */
+static void *replace_and_take_out(void *argument)
+{
+    struct errand *errand = argument;
+    struct failure failure = {0};
+    struct server *next = NULL;
+    int err = replica_handover(errand->replica, 0, &failure);
+    say(errand, "hand over, to remove", err, &failure);
+    for (unsigned ms = 0; err == 0 && ms < SUCCESSOR_MS; ms += LOOK_MS) {
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * (long)MS_NS}, NULL);
+        next = find_primary();
+        if (next != NULL && next != errand->primary)
+            break;
+    }
+    if (next != NULL && next != errand->primary && !somebody_joins())
+        send_out(next, errand->number, take_out);
+    free(errand);
+    return NULL;
+}
+
 void members_change(void)
 {
     struct server *primary = find_primary();
-    unsigned members = 0, joining = 0;
-    for (unsigned i = 0; i < cluster.count; i++) {
+    unsigned members = 0;
+    for (unsigned i = 0; i < cluster.count; i++)
         members += cluster.servers[i].member;
-        joining += cluster.servers[i].member && !cluster.servers[i].joined;
-    }
     if (primary == NULL)
         return;
     if (members <= LEAST_MEMBERS || world_one_in(2)) {
@@ -130,8 +158,7 @@ void members_change(void)
             send_out(primary, cluster.count++, add);
         return;
     }
-    /* Not while one is on its way in, which may know no other server than the one that goes. */
     unsigned number = (unsigned)world_pick(cluster.count);
-    if (cluster.servers[number].member && joining == 0)
-        send_out(primary, number, take_out);
+    if (cluster.servers[number].member && !somebody_joins())
+        send_out(primary, number, number == primary->number ? replace_and_take_out : take_out);
 }

@@ -71,12 +71,43 @@ static void founders_are_taken_in_by_who_was_alone_only(void **state)
     raft_configuration_close(&members);
 }
 
+/* Nor gives up its own vote: see raft_change.c for what would come of it. */
+static void a_primary_does_not_remove_itself(void **state)
+{
+    struct cluster cluster;
+    struct failure failure = {0};
+    char own[32];
+    (void)state;
+    open_cluster(&cluster, 2);
+    start(&cluster, 0);
+    start(&cluster, 1);
+    unsigned primary = primary_of(&cluster), other = 1 - primary;
+    snprintf(own, sizeof own, "server %u ", primary + 1);
+    struct replica *replica = cluster.members[primary].server.replica;
+    assert_int_equal(replica_remove(replica, primary + 1, &failure), ERR_STATE);
+    assert_non_null(strstr(failure.text, own));
+    assert_non_null(strstr(failure.text, "stoa handover"));
+    assert_int_equal(server_add(&cluster.members[primary].server, 0), 0);
+
+    if (replica_handover(replica, 0, &failure) != 0)
+        fail_msg("%s", failure.text);
+    assert_int_equal(primary_of(&cluster), other);
+    if (replica_remove(cluster.members[other].server.replica, primary + 1, &failure) != 0)
+        fail_msg("%s", failure.text);
+    stop(&cluster, primary);
+    assert_int_equal(server_add(&cluster.members[other].server, 1), 1);
+    assert_int_equal(replica_remove(cluster.members[other].server.replica, other + 1, &failure),
+                     ERR_STATE); /* the last one neither */
+    close_cluster(&cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_than_sixteen_are_refused),
         cmocka_unit_test(founders_are_taken_in_by_who_was_alone_only),
         cmocka_unit_test(one_that_was_not_added_is_not_in_the_book),
+        cmocka_unit_test(a_primary_does_not_remove_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
