@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { SERVERS = 5, PATIENCE_MS = 10000 };
+enum { SERVERS = 5, PATIENCE_MS = 10000, FIRST_PORT = 7001, OTHER_PORT = 7101 };
 
 struct cluster {
     struct pki pki;
@@ -30,17 +30,6 @@ struct cluster {
         bool up;
     } members[SERVERS];
 };
-
-static inline uint16_t free_port(void)
-{
-    struct endpoint at;
-    struct failure failure;
-    int fd;
-    CHECK(endpoint_resolve(STR("127.0.0.1:0"), true, &at, &failure) == 0);
-    CHECK(socket_listen(&at, "127.0.0.1:0", false, &fd, &failure) == 0);
-    close(fd);
-    return endpoint_port(&at);
-}
 
 static inline void start_as(struct cluster *cluster, unsigned i, bool founder, bool alone)
 {
@@ -90,7 +79,7 @@ static inline void open_cluster(struct cluster *cluster, unsigned founders)
         struct member *member = &cluster->members[i];
         char name[SERVER_NAME];
         server_dir(&member->server);
-        snprintf(member->address, sizeof member->address, "127.0.0.1:%u", free_port());
+        own_address(member->address, sizeof member->address, FIRST_PORT + i);
         snprintf(member->url, sizeof member->url, "http://127.0.0.1:%u", 8000 + i);
         server_file(&member->server, "book", member->book);
         pki_certify(&cluster->pki, server_name(i + 1, name), member->certificate, member->key);

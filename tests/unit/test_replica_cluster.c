@@ -178,7 +178,7 @@ static void each_server_knows_how_the_others_are(void **state)
 
     /* It comes back at another place, knows the others from its book, and is found again. */
     cluster.founder_count = 0;
-    snprintf(cluster.members[third].address, 64, "127.0.0.1:%u", free_port());
+    own_address(cluster.members[third].address, sizeof cluster.members[third].address, OTHER_PORT);
     start(&cluster, third);
     wait_ready(&cluster, third);
     sees(&cluster, primary, third + 1, SERVER_SECONDARY, SERVER_UP);

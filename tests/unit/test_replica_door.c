@@ -141,14 +141,14 @@ static void house_open_as(struct fixture *f, struct house *h, uint64_t id, struc
     h->id = id;
     h->tls = tls;
     if (h->address[0] == '\0')
-        str_copy(h->address, sizeof h->address, STR("127.0.0.1:0"));
+        own_address(h->address, sizeof h->address, 0);
     struct door_config usual = configure(f, h);
     int err = door_start(config ? config : &usual, &h->door, &port, &failure);
     if (err)
         print_message("%s\n", failure.text);
     assert_int_equal(err, ERR_OK);
     pthread_mutex_lock(&h->mutex); /* somebody may be dialling in already */
-    snprintf(h->address, sizeof h->address, "127.0.0.1:%u", port);
+    own_address(h->address, sizeof h->address, port);
     pthread_mutex_unlock(&h->mutex);
 }
 
@@ -426,7 +426,7 @@ static void another_cluster_or_generation_is_refused(void **state)
             other.cluster = id_new(2);
         else
             other.generation = 2;
-        str_copy(f->two.address, sizeof f->two.address, STR("127.0.0.1:0"));
+        own_address(f->two.address, sizeof f->two.address, 0);
         other.listen = f->two.address;
         house_open_as(f, &f->two, 2, other.tls, &other);
         unsigned before = now(&f->two, &f->two.missed);
