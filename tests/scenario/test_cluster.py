@@ -42,6 +42,8 @@ def test_a_demo_sells_on_each_of_its_servers(tmp_path):
         assert sorted(view) == [1, 2, 3]
         assert sorted(s["role"] for s in view.values()) == ["primary", "secondary", "secondary"]
         assert cluster.url == view[1]["url"]
+        for server in view.values():
+            assert pathlib.Path(f"/proc/{server['pid']}/comm").read_text() == "stoa\n"
         orders = [buy(cluster.client(s)) for s in view]
         assert len(set(orders)) == 3
         for server in view:
