@@ -363,7 +363,8 @@ void io_check(struct io *io)
     if (io->appends != NULL &&
         (strncmp(message, "write failed", 12) == 0 || strncmp(message, "short write", 11) == 0))
         stop(io, "the log cannot be written", message);
-    io->raft.errmsg[0] = 0;
+    if (!io->late.writing) /* else it may be what late_written is about to say */
+        io->raft.errmsg[0] = 0;
 }
 
 /* ---- Snapshots ---- */

@@ -25,7 +25,9 @@ struct scene {
     char reason[700];
     bool behind, closed;
     unsigned asked_durable, received, entries, terms, votes, truncates;
-    int status; /* what the I/O below answers */
+    int status;          /* what the I/O below answers */
+    const char *message; /* and what it leaves when that is no success */
+    uv_sem_t *written;   /* told then; NULL: nobody waits */
     struct raft_io_append *append_request;
     struct raft_io_snapshot_put *put_request;
     struct raft_io_snapshot_get *get_request;
@@ -41,9 +43,14 @@ static struct scene *scene_of(struct raft_io *raft)
 
 static int below_set_term(struct raft_io *raft, raft_term term)
 {
+    struct scene *scene = scene_of(raft);
     (void)term;
-    scene_of(raft)->terms++;
-    return scene_of(raft)->status;
+    scene->terms++;
+    if (scene->status != 0 && scene->message != NULL)
+        snprintf(raft->errmsg, sizeof raft->errmsg, "%s", scene->message);
+    if (scene->written != NULL)
+        uv_sem_post(scene->written);
+    return scene->status;
 }
 
 static int below_set_vote(struct raft_io *raft, raft_id id)
@@ -241,6 +248,37 @@ static void the_record_of_libraft_follows_when_the_election_is_over(void **state
     scene->status = RAFT_IOERR;
     assert_true(DIES(scene, io_settle(&scene->io, now + 3 * SEC_NS)));
     assert_non_null(strstr(scene->reason, "DIR/raft"));
+}
+
+static void note_fatal(void *context, const char *reason)
+{
+    struct scene *scene = context;
+    snprintf(scene->reason, sizeof scene->reason, "%s", reason);
+}
+
+static void why_the_record_of_libraft_cannot_follow_is_said(void **state)
+{
+    struct scene *scene = *state;
+    struct raft_io *raft = &scene->io.raft;
+    uv_loop_t loop;
+    uv_sem_t written;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(uv_sem_init(&written, 0), 0);
+    scene->io.config.loop = &loop;
+    scene->io.config.fatal = note_fatal;
+    scene->status = RAFT_IOERR;
+    scene->message = "write: input/output error";
+    scene->written = &written;
+    assert_int_equal(raft->start(raft, 100, NULL, took_nothing), 0);
+    assert_int_equal(raft->set_term(raft, 4), 0);
+    io_settle(&scene->io, clock_mono_ns() + SEC_NS);
+    uv_sem_wait(&written); /* the other thread has failed, and this one's loop goes on */
+    io_check(&scene->io);
+    assert_int_equal(scene->reason[0], 0);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_non_null(strstr(scene->reason, "write: input/output error"));
+    uv_sem_destroy(&written);
+    assert_int_equal(uv_loop_close(&loop), 0);
 }
 
 static void a_term_that_cannot_be_written_is_fatal(void **state)
@@ -531,6 +569,7 @@ int main(void)
         IN_SCENE(a_vote_is_recorded_twice_and_given_once),
         IN_SCENE(nobody_hears_of_a_term_that_is_not_on_disk),
         IN_SCENE(the_record_of_libraft_follows_when_the_election_is_over),
+        IN_SCENE(why_the_record_of_libraft_cannot_follow_is_said),
         IN_SCENE(a_term_that_cannot_be_written_is_fatal),
         IN_SCENE(a_failed_append_is_fatal_whichever_way_it_shows),
         IN_SCENE(a_snapshot_waits_until_the_database_is_on_disk),
