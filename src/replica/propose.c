@@ -171,6 +171,7 @@ static bool propose_one(struct proposer *proposer)
     proposal->entry = entry;
     encode(proposer, proposal, &buffer);
     proposal->origin = proposer->origin++;
+    /* Of several buffers libraft 0.22.1 takes the first and drops the others, without a word. */
     int status = raft_apply(proposer->raft, &proposal->request, &buffer, 1, proposal_done);
     if (status != 0) {
         raft_free(buffer.base);

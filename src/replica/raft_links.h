@@ -124,9 +124,9 @@ void links_tell_news(struct replica *replica, bool with_book);
 void links_tell_news_to(struct replica *replica, uint64_t server);
 /* Each turn: lag and readiness. */
 void links_watch(struct replica *replica, uint64_t now_ns);
-/* Each pulse: status, and news when they are due. */
 /* What replica_status shows from now on. */
 void links_publish(struct replica *replica);
+/* Each pulse: status, and news when they are due. */
 void links_pulse_news(struct replica *replica, uint64_t now_ns);
 const struct news *links_news_of(const struct replica *replica, uint64_t server,
                                  uint64_t *heard_ns);
