@@ -1,4 +1,5 @@
 /* Raft's messages as bytes: what goes in comes out, and nothing else gets in. */
+#include "base/check.h"
 #include "base/err.h"
 #include "base/wire.h"
 #include "replica/guard.h"
@@ -277,17 +278,25 @@ static void messages_that_would_harm_libraft_do_not_reach_it(void **state)
     assert_int_equal(judge(&raft, &vote), GUARD_CUT); /* 2 asks for 3 */
 }
 
+static const __typeof__(*((struct raft *)0)->trail.records) two_terms[] = {
+    {0, 0}, {6, 2}, {9, 5}, {0, 0}};
+
+/* A log with entries 4..6 of term 2 and 7..9 of term 5, and a snapshot of what is up to INDEX,
+ * which is of TERM. */
+static struct raft_trail trail_behind(raft_index index, raft_term term)
+{
+    return (struct raft_trail){.records = (void *)(uintptr_t)two_terms,
+                               .size = COUNT_OF(two_terms),
+                               .front = 1,
+                               .back = 3,
+                               .offset = 3,
+                               .snapshot = {index, term}};
+}
+
 static void committed_entries_are_not_replaced(void **state)
 {
-    /* Entries 4..6 of term 2, 7..9 of term 5, behind a snapshot at 3 of term 1. */
-    __typeof__(*((struct raft *)0)->trail.records) records[4] = {{0, 0}, {6, 2}, {9, 5}, {0, 0}};
-    struct raft raft = {.state = RAFT_FOLLOWER, .current_term = 5, .commit_index = 7};
-    raft.trail = (struct raft_trail){.records = (void *)records,
-                                     .size = 4,
-                                     .front = 1,
-                                     .back = 3,
-                                     .offset = 3,
-                                     .snapshot = {3, 1}};
+    struct raft raft = {
+        .state = RAFT_FOLLOWER, .current_term = 5, .commit_index = 7, .trail = trail_behind(3, 1)};
     (void)state;
     const raft_term terms[] = {0, 0, 0, 1, 2, 2, 2, 5, 5, 5, 0};
     for (raft_index i = 0; i < 11; i++)
@@ -326,14 +335,8 @@ static struct raft_append_entries entries_behind(raft_index prev, unsigned count
 
 static void what_the_snapshot_has_is_left_out_of_what_comes(void **state)
 {
-    __typeof__(*((struct raft *)0)->trail.records) records[4] = {{0, 0}, {6, 2}, {9, 5}, {0, 0}};
-    struct raft raft = {.state = RAFT_FOLLOWER, .current_term = 5, .commit_index = 7};
-    raft.trail = (struct raft_trail){.records = (void *)records,
-                                     .size = 4,
-                                     .front = 1,
-                                     .back = 3,
-                                     .offset = 3,
-                                     .snapshot = {7, 5}};
+    struct raft raft = {
+        .state = RAFT_FOLLOWER, .current_term = 5, .commit_index = 7, .trail = trail_behind(7, 5)};
     const struct {
         raft_index prev;
         unsigned count;
@@ -366,15 +369,8 @@ static void what_the_snapshot_has_is_left_out_of_what_comes(void **state)
 
 static void a_snapshot_goes_out_with_its_own_term(void **state)
 {
-    /* The same log. libraft decided to send the snapshot at 3, and found one at 8 on the disk. */
-    __typeof__(*((struct raft *)0)->trail.records) records[4] = {{0, 0}, {6, 2}, {9, 5}, {0, 0}};
-    struct raft raft = {.state = RAFT_LEADER, .current_term = 5};
-    raft.trail = (struct raft_trail){.records = (void *)records,
-                                     .size = 4,
-                                     .front = 1,
-                                     .back = 3,
-                                     .offset = 3,
-                                     .snapshot = {3, 1}};
+    /* libraft decided to send the snapshot at 3, and found one at 8 on the disk. */
+    struct raft raft = {.state = RAFT_LEADER, .current_term = 5, .trail = trail_behind(3, 1)};
     struct raft_message install = {.type = RAFT_INSTALL_SNAPSHOT,
                                    .install_snapshot = {.last_index = 3, .last_term = 1}};
     struct raft_message append = {.type = RAFT_APPEND_ENTRIES};
