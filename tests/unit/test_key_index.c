@@ -2,33 +2,20 @@
  * table of rows is written here as shop/remember.c does. */
 #include "base/random.h"
 #include "shop/key_index.h"
-#include "store/schema.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "store_fixture.h"
 
 struct fixture {
-    char folder[64], file[96];
-    struct db *db;
+    struct store store;
+    struct db *db; /* its */
     struct key_index index;
 };
 
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    struct failure failure = {0};
-    snprintf(f->folder, sizeof f->folder, "/tmp/stoa-XXXXXX");
-    assert_non_null(mkdtemp(f->folder));
-    snprintf(f->file, sizeof f->file, "%s/shop.db", f->folder);
-    assert_int_equal(db_open(f->file, DB_WRITER, &f->db, &failure), 0);
-    assert_int_equal(schema_open(f->db, &failure), 0);
+    assert_non_null(f);
+    store_open(&f->store);
+    f->db = f->store.db;
     key_index_init(&f->index, f->db);
     assert_int_equal(db_begin(f->db), 0);
     *state = f;
@@ -37,17 +24,10 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    static const char *const ends[] = {"", "-wal", "-shm"};
     struct fixture *f = *state;
     key_index_close(&f->index);
     assert_int_equal(db_commit(f->db), 0);
-    db_close(f->db);
-    for (unsigned i = 0; i < 3; i++) {
-        char path[112];
-        snprintf(path, sizeof path, "%s%s", f->file, ends[i]);
-        unlink(path);
-    }
-    rmdir(f->folder);
+    store_close(&f->store);
     free(f);
     return 0;
 }

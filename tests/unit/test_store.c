@@ -1,50 +1,6 @@
-#include "base/check.h"
-#include "store/db.h"
-#include "store/schema.h"
+#include "store_fixture.h"
 
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-struct fixture {
-    char folder[64], file[96];
-    struct db *db;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    struct failure failure = {0};
-    snprintf(f->folder, sizeof f->folder, "/tmp/stoa-store-XXXXXX");
-    assert_non_null(mkdtemp(f->folder));
-    snprintf(f->file, sizeof f->file, "%s/shop.db", f->folder);
-    if (db_open(f->file, DB_WRITER, &f->db, &failure) || schema_open(f->db, &failure))
-        fail_msg("%s", failure.text);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    static const char *const ends[] = {"", "-wal", "-shm", "-other"};
-    db_close(f->db);
-    for (size_t i = 0; i < COUNT_OF(ends); i++) {
-        char name[112];
-        snprintf(name, sizeof name, "%s%s", f->file, ends[i]);
-        unlink(name);
-    }
-    rmdir(f->folder);
-    free(f);
-    return 0;
-}
+#include <string.h>
 
 static int put_meta(struct db *db, const char *key, int64_t value)
 {
@@ -65,7 +21,7 @@ static int64_t count_meta(struct db *db)
 
 static void values_come_back_as_they_went_in(void **state)
 {
-    struct fixture *f = *state;
+    struct store *f = *state;
     struct id id = {{0, 1, 2, 3}};
     struct stmt *row = db_stmt(f->db, "SELECT ?1, ?2, ?3, ?4, ?5, ?6");
     stmt_bind_i64(row, 1, INT64_MIN);
@@ -86,7 +42,7 @@ static void values_come_back_as_they_went_in(void **state)
 
 static void a_reader_sees_only_what_is_committed(void **state)
 {
-    struct fixture *f = *state;
+    struct store *f = *state;
     struct failure failure = {0};
     struct db *reader;
     assert_int_equal(db_open(f->file, DB_READER, &reader, &failure), 0);
@@ -102,7 +58,7 @@ static void a_reader_sees_only_what_is_committed(void **state)
 
 static void the_first_failure_is_kept_and_stops_what_follows(void **state)
 {
-    struct fixture *f = *state;
+    struct store *f = *state;
     assert_int_equal(put_meta(f->db, "a", 1), 0);
     int err = put_meta(f->db, "a", 2);
     assert_int_equal(err, ERR_INTERNAL);
@@ -116,7 +72,7 @@ static void the_first_failure_is_kept_and_stops_what_follows(void **state)
 
 static void a_full_disk_is_said_so_and_nothing_is_committed(void **state)
 {
-    struct fixture *f = *state;
+    struct store *f = *state;
     assert_int_equal(put_meta(f->db, "a", 1), 0);
     assert_int_equal(db_exec(f->db, "PRAGMA max_page_count = 1"), 0);
     assert_int_equal(db_begin(f->db), 0);
@@ -137,9 +93,9 @@ static void a_full_disk_is_said_so_and_nothing_is_committed(void **state)
 
 static void a_damaged_file_is_said_so(void **state)
 {
-    struct fixture *f = *state;
+    struct store *f = *state;
     struct failure failure = {0};
-    char name[112];
+    char name[STORE_PATH + 8];
     snprintf(name, sizeof name, "%s-other", f->file);
     FILE *other = fopen(name, "w");
     for (int i = 0; i < 1000; i++)
@@ -162,7 +118,7 @@ static void a_missing_folder_is_said_so(void **state)
 
 static void a_file_of_another_version_is_left_alone(void **state)
 {
-    struct fixture *f = *state;
+    struct store *f = *state;
     struct failure failure = {0};
     assert_int_equal(schema_open(f->db, &failure), 0);
     assert_int_equal(db_exec(f->db, "PRAGMA user_version = 99"), 0);
@@ -174,7 +130,7 @@ static void a_file_of_another_version_is_left_alone(void **state)
 
 static void an_older_file_is_brought_up_to_date(void **state)
 {
-    struct fixture *f = *state;
+    struct store *f = *state;
     struct failure failure = {0};
     assert_int_equal(schema_open(f->db, &failure), 0);
     assert_int_equal(db_exec(f->db, "DROP TABLE registry; DROP TABLE idempotency_key;"
@@ -205,7 +161,7 @@ static void an_older_file_is_brought_up_to_date(void **state)
 
 static void the_wal_stays_bounded(void **state)
 {
-    struct fixture *f = *state;
+    struct store *f = *state;
     uint64_t database, wal, most = 0;
     for (int i = 0; i < 400; i++) {
         assert_int_equal(db_checkpoint(f->db), 0);
@@ -224,7 +180,7 @@ static void the_wal_stays_bounded(void **state)
     assert_int_equal(db_make_durable(f->db), 0);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, store_set_up, store_tear_down)
 
 int main(void)
 {

@@ -1,54 +1,11 @@
 /* The database file held still for a copy, while writes go on. */
-#include "base/check.h"
 #include "base/clock.h"
 #include "store/freeze.h"
-#include "store/schema.h"
+#include "store_fixture.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-struct fixture {
-    char folder[64], file[96], copy[96];
-    struct db *db;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    struct failure failure = {0};
-    snprintf(f->folder, sizeof f->folder, "/tmp/stoa-freeze-XXXXXX");
-    assert_non_null(mkdtemp(f->folder));
-    snprintf(f->file, sizeof f->file, "%s/shop.db", f->folder);
-    snprintf(f->copy, sizeof f->copy, "%s/copy.db", f->folder);
-    if (db_open(f->file, DB_WRITER, &f->db, &failure) || schema_open(f->db, &failure))
-        fail_msg("%s", failure.text);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    static const char *const ends[] = {"", "-wal", "-shm"};
-    db_close(f->db);
-    for (size_t i = 0; i < COUNT_OF(ends) * 2; i++) {
-        char name[112];
-        snprintf(name, sizeof name, "%s%s", i % 2 ? f->copy : f->file, ends[i / 2]);
-        unlink(name);
-    }
-    rmdir(f->folder);
-    free(f);
-    return 0;
-}
 
 /* One transaction that changes about PAGES pages. */
 static void write_some(struct db *db, int64_t number, int pages)
@@ -86,7 +43,7 @@ static void *read_frozen(struct db *db, uint64_t size)
 
 static void the_file_stays_as_it_is_while_writes_go_on(void **state)
 {
-    struct fixture *f = *state;
+    struct store *f = *state;
     struct failure failure = {0};
     uint64_t size = 0, database, wal;
     for (int i = 0; i < 30; i++)
@@ -103,11 +60,13 @@ static void the_file_stays_as_it_is_while_writes_go_on(void **state)
     char *after = read_frozen(f->db, size);
     assert_memory_equal(before, after, size);
 
-    int fd = open(f->copy, O_WRONLY | O_CREAT, 0600);
+    char file[STORE_PATH];
+    snprintf(file, sizeof file, "%s/copy.db", f->folder);
+    int fd = open(file, O_WRONLY | O_CREAT, 0600);
     assert_int_equal(write(fd, after, size), size);
     close(fd);
     struct db *copy;
-    if (db_open(f->copy, DB_READER, &copy, &failure))
+    if (db_open(file, DB_READER, &copy, &failure))
         fail_msg("%s", failure.text);
     assert_int_equal(count_chunks(copy), 30);
     struct stmt *row = db_stmt(copy, "PRAGMA integrity_check");
@@ -121,7 +80,7 @@ static void the_file_stays_as_it_is_while_writes_go_on(void **state)
 
 static void after_it_the_wal_is_moved_again(void **state)
 {
-    struct fixture *f = *state;
+    struct store *f = *state;
     struct failure failure = {0};
     uint64_t size = 0, database = 0, wal = 0;
     if (db_freeze(f->db, &size, &failure))
@@ -144,7 +103,7 @@ static void after_it_the_wal_is_moved_again(void **state)
 
 static void a_second_one_is_refused_and_a_later_one_is_not(void **state)
 {
-    struct fixture *f = *state;
+    struct store *f = *state;
     struct failure failure = {0};
     uint64_t size = 0, again = 0;
     assert_int_equal(db_freeze(f->db, &size, &failure), 0);
@@ -160,7 +119,7 @@ static void a_second_one_is_refused_and_a_later_one_is_not(void **state)
 
 static void a_reader_of_older_pages_is_not_waited_for_long(void **state)
 {
-    struct fixture *f = *state;
+    struct store *f = *state;
     struct failure failure = {0};
     uint64_t size = 0;
     struct db *reader;
@@ -182,7 +141,7 @@ static void a_reader_of_older_pages_is_not_waited_for_long(void **state)
     db_close(reader);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, store_set_up, store_tear_down)
 
 int main(void)
 {
