@@ -8,18 +8,30 @@
 
 #include <stdio.h>
 
+/* What a view shows that was begun before the last change told of (TOLD) is used, and not kept. */
+static int read_settings(struct web_thread *thread, uint64_t told)
+{
+    uint64_t index;
+    arena_reset(&thread->settings_memory);
+    thread->settings_known = false;
+    int err = reader_begin(thread->reader, &index);
+    if (err)
+        return err;
+    err = reader_settings(thread->reader, &thread->settings_memory, &thread->settings);
+    reader_end(thread->reader);
+    thread->settings_known = !err && index >= told;
+    thread->settings_index = told;
+    return err;
+}
+
 int call_settings(struct exchange *x, struct shop_settings *out)
 {
     struct web_thread *thread = call_thread(x);
-    uint64_t index = cache_settings_index(thread->web->settings.cache);
-    if (!thread->settings_known || thread->settings_index != index) {
-        arena_reset(&thread->settings_memory);
-        thread->settings_known = false;
-        int err = reader_settings(thread->reader, &thread->settings_memory, &thread->settings);
+    uint64_t told = cache_settings_index(thread->web->settings.cache);
+    if (!thread->settings_known || thread->settings_index != told) {
+        int err = read_settings(thread, told);
         if (err)
             return err;
-        thread->settings_known = true;
-        thread->settings_index = index;
     }
     /* X may outlive what the thread keeps. */
     *out = thread->settings;

@@ -82,8 +82,8 @@ static inline struct reader *call_reader(const struct exchange *x)
 {
     return call_thread(x)->reader;
 }
-/* As reader_settings, outside a view: without looking into the database while nothing has
- * changed. */
+/* As reader_settings, but without looking into the database while nothing has changed; within a
+ * view they may be newer than it. */
 int call_settings(struct exchange *x, struct shop_settings *settings);
 /* For fetch.h; a helper's thread. NULL: no memory. */
 struct fetch_line *call_line(const struct exchange *x);
