@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { FOLDER_PATH = 128 };
+
 /* On the file system of $STOA_TEST_DIR, or in /tmp. */
-static inline void folder_make(char *path, size_t size)
+static inline void folder_make(char path[static FOLDER_PATH])
 {
     const char *root = getenv("STOA_TEST_DIR");
-    int len = snprintf(path, size, "%s/stoa-test-XXXXXX", root != NULL ? root : "/tmp");
-    CHECK(len > 0 && (size_t)len < size && mkdtemp(path) != NULL);
+    int len = snprintf(path, FOLDER_PATH, "%s/stoa-test-XXXXXX", root != NULL ? root : "/tmp");
+    CHECK(len < FOLDER_PATH && mkdtemp(path) != NULL);
 }
 
 static inline int folder_remove_one(const char *path, const struct stat *about, int kind,

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "folder_fixture.h"
 #include "replica/replica.h"
 
 #include <fcntl.h>
@@ -195,7 +196,7 @@ static inline struct machine list_machine_of(struct list_machine *m)
 /* ---- A replica with it ---- */
 
 struct one_server {
-    char dir[128];
+    char dir[FOLDER_PATH];
     struct list_machine machine;
     struct replica *replica;
     struct ordering *order;
@@ -214,13 +215,10 @@ static inline void server_fatal(void *context, const char *reason)
     _exit(3);
 }
 
-/* A fresh directory on the file system of $STOA_TEST_DIR, or /tmp. */
 static inline void server_dir(struct one_server *server)
 {
-    const char *root = getenv("STOA_TEST_DIR");
     memset(server, 0, sizeof *server);
-    snprintf(server->dir, sizeof server->dir, "%s/stoa-replica-XXXXXX", root ? root : "/tmp");
-    CHECK(mkdtemp(server->dir) != NULL);
+    folder_make(server->dir);
 }
 
 static inline void server_file(const struct one_server *server, const char *name, char out[256])
@@ -267,9 +265,7 @@ static inline void server_stop(struct one_server *server)
 
 static inline void server_remove(struct one_server *server)
 {
-    char command[200];
-    snprintf(command, sizeof command, "rm -rf %s", server->dir);
-    CHECK(system(command) == 0);
+    folder_remove(server->dir);
 }
 
 /* Submits NUMBER and waits; the position it got. */

@@ -13,17 +13,17 @@
 
 #include <cmocka.h>
 
-enum { STORE_PATH = 256 };
+enum { STORE_PATH = FOLDER_PATH + 16 };
 
 struct store {
-    char folder[STORE_PATH - 16], file[STORE_PATH];
+    char folder[FOLDER_PATH], file[STORE_PATH];
     struct db *db;
 };
 
 static inline void store_open(struct store *store)
 {
     struct failure failure = {0};
-    folder_make(store->folder, sizeof store->folder);
+    folder_make(store->folder);
     snprintf(store->file, sizeof store->file, "%s/shop.db", store->folder);
     if (db_open(store->file, DB_WRITER, &store->db, &failure) != 0 ||
         schema_open(store->db, &failure) != 0)

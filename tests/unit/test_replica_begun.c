@@ -4,8 +4,6 @@
 #include "replica/copy.h"
 #include "replica/repair.h"
 
-#include <ftw.h>
-
 /* A founder of three that has run: what is in its directory, without the server. */
 struct remains {
     struct one_server server;
@@ -37,19 +35,11 @@ static void open_remains(struct remains *r, uint64_t index)
         fail_msg("%s", failure.text);
 }
 
-static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
-{
-    (void)about;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
 static void lose(struct remains *r, const char *name)
 {
     char path[256];
     server_file(&r->server, name, path);
-    assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    folder_remove(path);
 }
 
 static void is_refused(struct remains *r)
@@ -100,13 +90,10 @@ static void a_first_start_is_one(void **state)
     struct remains r;
     struct failure failure = {0};
     (void)state;
-    memset(&r, 0, sizeof r);
     open_remains(&r, 1);
-    char path[256];
     lose(&r, "raft");
     lose(&r, "vote");
-    server_file(&r.server, "book.begun", path);
-    assert_int_equal(unlink(path), 0);
+    lose(&r, "book.begun");
     if (replica_fetch_first(&r.config, r.database, &failure) != 0)
         fail_msg("%s", failure.text);
     server_remove(&r.server);

@@ -164,7 +164,8 @@ static void proxy_close(struct proxy *proxy)
 struct scene {
     struct pki pki;
     struct id cluster;
-    char dir[64], file[96], needy_dir[96], needy_file[128];
+    char dir[FOLDER_PATH], file[FOLDER_PATH + 16];
+    char needy_dir[FOLDER_PATH + 16], needy_file[FOLDER_PATH + 32];
     struct list_machine list;
     struct ordering order;
     struct applier *applier;
@@ -283,8 +284,7 @@ static void open_with(struct scene *scene, uint64_t rate, uint32_t kept_ms)
     memset(scene, 0, sizeof *scene);
     pki_open(&scene->pki, "copy");
     scene->cluster = id_new(clock_wall_ms());
-    strcpy(scene->dir, "/tmp/stoa-copy-XXXXXX");
-    CHECK(mkdtemp(scene->dir));
+    folder_make(scene->dir);
     snprintf(scene->file, sizeof scene->file, "%s/list.db", scene->dir);
     snprintf(scene->needy_dir, sizeof scene->needy_dir, "%s/needy", scene->dir);
     snprintf(scene->needy_file, sizeof scene->needy_file, "%s/list.db", scene->needy_dir);
@@ -325,7 +325,6 @@ static void stop_feeding(struct scene *scene)
 
 static void close_scene(struct scene *scene)
 {
-    char command[128];
     stop_feeding(scene);
     copy_tail_free(scene->tail);
     if (scene->needy_applier) {
@@ -344,8 +343,7 @@ static void close_scene(struct scene *scene)
     ordering_destroy(&scene->order);
     tls_context_free(scene->tls);
     pki_close(&scene->pki);
-    snprintf(command, sizeof command, "rm -rf %s", scene->dir);
-    CHECK(system(command) == 0);
+    folder_remove(scene->dir);
 }
 
 /* ---- The server that needs it ---- */
@@ -686,7 +684,7 @@ static void a_disk_with_too_little_room_makes_no_copies(void **state)
     struct failure failure = {0};
     struct machine_frozen frozen;
     struct copies *copies;
-    char command[300], small[100];
+    char command[300], small[FOLDER_PATH + 16];
     open_with(&scene, 0, 0);
     snprintf(small, sizeof small, "%s/small", scene.dir);
     CHECK(mkdir(small, 0700) == 0);

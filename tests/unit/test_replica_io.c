@@ -1,6 +1,7 @@
 /* The guards around libraft's I/O, over an I/O that does what the test says. */
 #include "base/check.h"
 #include "base/clock.h"
+#include "folder_fixture.h"
 #include "replica/io.h"
 
 #include <setjmp.h>
@@ -20,7 +21,7 @@ struct scene {
     struct raft own; /* whose I/O it is */
     struct vote vote;
     struct latency append;
-    char dir[64], file[96];
+    char dir[FOLDER_PATH], file[FOLDER_PATH + 8];
     jmp_buf fatal;
     char reason[700];
     bool behind, closed;
@@ -131,8 +132,7 @@ static int set_up(void **state)
 {
     struct scene *scene = calloc(1, sizeof *scene);
     struct failure failure;
-    snprintf(scene->dir, sizeof scene->dir, "/tmp/stoa-io-XXXXXX");
-    assert_non_null(mkdtemp(scene->dir));
+    folder_make(scene->dir);
     snprintf(scene->file, sizeof scene->file, "%s/vote", scene->dir);
     assert_int_equal(vote_open(&scene->vote, scene->file, &failure), 0);
     struct raft_io *raft = &scene->io.raft;
@@ -162,8 +162,7 @@ static int tear_down(void **state)
 {
     struct scene *scene = *state;
     vote_close(&scene->vote);
-    unlink(scene->file);
-    rmdir(scene->dir);
+    folder_remove(scene->dir);
     free(scene);
     return 0;
 }

@@ -1,4 +1,5 @@
 /* The record of votes: one vote in a term, kept over anything. */
+#include "folder_fixture.h"
 #include "replica/vote.h"
 
 #include <fcntl.h>
@@ -13,20 +14,13 @@
 #include <cmocka.h>
 
 struct place {
-    char dir[64], file[96];
+    char dir[FOLDER_PATH], file[FOLDER_PATH + 8];
 };
 
 static void make_place(struct place *place)
 {
-    snprintf(place->dir, sizeof place->dir, "/tmp/stoa-vote-XXXXXX");
-    assert_non_null(mkdtemp(place->dir));
+    folder_make(place->dir);
     snprintf(place->file, sizeof place->file, "%s/vote", place->dir);
-}
-
-static void remove_place(struct place *place)
-{
-    unlink(place->file);
-    assert_int_equal(rmdir(place->dir), 0);
 }
 
 static void votes_are_kept(void **state)
@@ -48,7 +42,7 @@ static void votes_are_kept(void **state)
         assert_int_equal(vote.candidate, term % 3 + 1);
     }
     vote_close(&vote);
-    remove_place(&place);
+    folder_remove(place.dir);
 }
 
 static void nobody_gets_a_second_vote_in_a_term(void **state)
@@ -69,7 +63,7 @@ static void nobody_gets_a_second_vote_in_a_term(void **state)
     assert_int_equal(vote_set_term(&vote, 8, &failure), 0);
     assert_int_equal(vote_set_candidate(&vote, 3, &failure), 0);
     vote_close(&vote);
-    remove_place(&place);
+    folder_remove(place.dir);
 }
 
 static void a_term_goes_to_disk_with_its_vote(void **state)
@@ -100,7 +94,7 @@ static void a_term_goes_to_disk_with_its_vote(void **state)
     assert_int_equal(vote_open(&vote, place.file, &failure), 0);
     assert_int_equal(vote.term, 9);
     vote_close(&vote);
-    remove_place(&place);
+    folder_remove(place.dir);
 }
 
 static void spoil(const struct place *place, off_t offset)
@@ -128,7 +122,7 @@ static void a_torn_slot_leaves_the_one_before(void **state)
     vote_close(&vote);
     spoil(&place, 0);
     assert_int_equal(vote_open(&vote, place.file, &failure), ERR_DAMAGED);
-    remove_place(&place);
+    folder_remove(place.dir);
 }
 
 int main(void)
