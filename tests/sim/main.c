@@ -53,6 +53,22 @@ static int remove_one(const char *path, const struct stat *about, int type, stru
     return remove(path);
 }
 
+/* The directory of a seed's servers is named after its process. */
+static void clean_up(pid_t pid)
+{
+    char root[64];
+    run_root(root, pid);
+    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* What has this process's directory already is of an earlier one with the same number, which was
+ * killed or showed a seed that broke a promise (that stays, to be looked at). */
+static void run_here(const struct options *options, uint64_t seed)
+{
+    clean_up(getpid());
+    run_seed(seed, options->trace, options->broken);
+}
+
 static void begin_worker(struct worker *worker, const struct options *options, uint64_t seed)
 {
     int pipes[2];
@@ -65,20 +81,12 @@ static void begin_worker(struct worker *worker, const struct options *options, u
         close(pipes[0]);
         CHECK(dup2(pipes[1], STDOUT_FILENO) >= 0 && dup2(pipes[1], STDERR_FILENO) >= 0);
         setvbuf(stdout, NULL, _IOFBF, 65536);
-        run_seed(seed, options->trace, options->broken);
+        run_here(options, seed);
         fflush(stdout);
         _exit(0);
     }
     close(pipes[1]);
     worker->output = pipes[0];
-}
-
-/* The directory of a seed's servers is named after its process. */
-static void clean_up(pid_t pid)
-{
-    char root[64];
-    run_root(root, pid);
-    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static bool end_worker(struct worker *worker, char output[OUTPUT_BYTES])
@@ -197,7 +205,7 @@ static int show_one(const struct options *options)
 {
     if (options->broken == BROKEN_none)
         printf("seed %llu\n", (unsigned long long)options->first);
-    run_seed(options->first, true, options->broken);
+    run_here(options, options->first);
     clean_up(getpid());
     return 0;
 }
