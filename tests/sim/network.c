@@ -74,15 +74,20 @@ struct breaking {
     const char *why;
 };
 
+static struct piece *take_first(struct way *way)
+{
+    struct piece *piece = way->first;
+    way->first = piece->next;
+    if (way->first == NULL)
+        way->last = &way->first;
+    way->waiting -= piece->len;
+    return piece;
+}
+
 static void drop_pieces(struct way *way)
 {
-    while (way->first != NULL) {
-        struct piece *piece = way->first;
-        way->first = piece->next;
-        free(piece);
-    }
-    way->last = &way->first;
-    way->waiting = 0;
+    while (way->first != NULL)
+        free(take_first(way));
 }
 
 static void tell_broken(struct wire_end *end, const char *why)
@@ -153,10 +158,7 @@ static void arrive(void *argument)
         }
         if (receiver->context == NULL)
             return; /* wire_listen goes on */
-        way->first = piece->next;
-        if (way->first == NULL)
-            way->last = &way->first;
-        way->waiting -= piece->len;
+        take_first(way);
         if (piece->kind == END)
             tell_broken(receiver, "closed by the other side");
         else
@@ -165,6 +167,19 @@ static void arrive(void *argument)
     }
     if (way->first != NULL)
         arrive_after(sender, way->first->due_ns - world.now_ns);
+}
+
+/* SIDE ends without ever having listened: what has come for it is gone, and what comes after that
+ * meets nobody, instead of waiting for wire_listen. */
+static void drop_untaken(struct wire *wire, unsigned side)
+{
+    struct way *way = &wire->ways[1 - side];
+    if (wire->ends[side].context != NULL)
+        return;
+    while (way->first != NULL && way->first->due_ns <= world.now_ns)
+        free(take_first(way));
+    if (way->first != NULL)
+        arrive_after(&wire->ends[1 - side], way->first->due_ns - world.now_ns);
 }
 
 static void send_piece(struct wire *wire, unsigned side, uint8_t kind, struct str bytes)
@@ -219,6 +234,7 @@ static void die(struct wire *wire, unsigned side, bool silently)
         return;
     wire->gone[side] = true;
     wire->silent[side] = silently;
+    drop_untaken(wire, side);
     struct way *way = &wire->ways[side];
     if (silently) {
         drop_pieces(way);
@@ -327,5 +343,6 @@ void wire_close(struct wire_end *end)
     if (wire->gone[end->side])
         return;
     wire->gone[end->side] = true;
+    drop_untaken(wire, end->side);
     send_piece(wire, end->side, END, STR_NONE);
 }
