@@ -380,3 +380,11 @@ void replica_status(struct replica *replica, struct cluster_status *status)
     }
     free(view);
 }
+
+const struct server_status *cluster_primary(const struct cluster_status *status)
+{
+    for (unsigned i = 0; i < status->count; i++)
+        if (status->servers[i].place.id == status->primary)
+            return &status->servers[i];
+    return NULL;
+}

@@ -107,6 +107,8 @@ struct cluster_status {
     struct server_status servers[16]; /* by id */
 };
 void replica_status(struct replica *replica, struct cluster_status *status);
+/* The one of STATUS that is primary; NULL: none. */
+const struct server_status *cluster_primary(const struct cluster_status *status);
 
 /* ---- Changes of the cluster: on the primary (ERR_STATE elsewhere); block, at most 10 s ---- */
 

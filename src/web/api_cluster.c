@@ -9,10 +9,10 @@
  * alone can do goes on to it. */
 
 enum {
-    CHANGE_MS = 12000, /* replica's own bound on a change is 10 s */
     LOOK_MS = 20,
-    CHOICE_WAIT_MS = 3000, /* as long as the servers may take to choose a primary */
-    LEAVE_WAIT_MS = 10000, /* until another one is primary */
+    CHOICE_WAIT_MS = 3000,              /* as long as the servers may take to choose a primary */
+    CHANGE_MS = CHOICE_WAIT_MS + 11000, /* replica's own bound on a change is 10 s */
+    LEAVE_WAIT_MS = 10000,              /* until another one is primary */
     ANSWER_MAX = 64 << 10,
     TOKEN_BYTES_MAX = 16 << 10,
     LIFETIME_S = 3600,
@@ -141,14 +141,12 @@ static unsigned await_primary(const struct web_cluster *cluster, unsigned who, u
     struct cluster_status status;
     do {
         cluster->status(cluster->context, &status);
-        if (status.primary && status.primary == status.own && who & OWN)
+        const struct server_status *primary = cluster_primary(&status);
+        if (primary && primary->place.id == status.own && who & OWN)
             return OWN;
-        for (unsigned i = 0; i < status.count && who & OTHERS; i++) {
-            const struct server_place *place = &status.servers[i].place;
-            if (place->id == status.primary && place->id != status.own && place->url[0]) {
-                str_copy(url, SERVER_URL, str_of(place->url));
-                return OTHERS;
-            }
+        if (primary && primary->place.id != status.own && primary->place.url[0] && who & OTHERS) {
+            str_copy(url, SERVER_URL, str_of(primary->place.url));
+            return OTHERS;
         }
     } while (look_again(until));
     return 0;
@@ -162,7 +160,7 @@ static enum app_verdict change(struct exchange *x,
                                uint64_t id)
 {
     const struct web_cluster *cluster = cluster_of(x);
-    struct failure failure = {.err = ERR_NOPRIMARY};
+    struct failure failure;
     char url[SERVER_URL];
     uint64_t until = clock_mono_ns() + CHOICE_WAIT_MS * MS_NS;
     int err;
@@ -172,15 +170,16 @@ static enum app_verdict change(struct exchange *x,
             failure.err = act(cluster->context, id, &failure);
             return failure.err ? refuse(x, &failure) : done(x);
         case OTHERS:
-            err = relay_to_primary(x, CHANGE_MS);
+            err = relay_to_primary(x, CHANGE_MS, &failure);
             break;
         default:
-            err = ERR_NOPRIMARY;
+            err = fail(&failure, ERR_NOPRIMARY, "none is known");
         }
         /* It may just have died. */
     } while (err && err != ERR_TIMEOUT && look_again(until));
     if (!err)
         return APP_DONE;
+    relay_note(x, &failure);
     fail(&failure, err == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_NOPRIMARY,
          err == ERR_TIMEOUT
              ? "the primary did not answer in time; see GET /api/v1/cluster for how it went"

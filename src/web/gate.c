@@ -165,10 +165,14 @@ static void count(_Atomic uint64_t *counter)
 
 static void relay(struct exchange *x)
 {
+    struct failure failure;
     count(&call_web(x)->relayed);
-    int err = relay_to_primary(x, RELAY_MS);
-    if (err) /* a read that came to nothing may be done again by anyone */
-        call_fail_err(x, err == ERR_TIMEOUT && x->method != HTTP_GET ? err : ERR_NOPRIMARY);
+    int err = relay_to_primary(x, RELAY_MS, &failure);
+    if (!err)
+        return;
+    relay_note(x, &failure);
+    /* A read that came to nothing may be done again by anyone. */
+    call_fail_err(x, err == ERR_TIMEOUT && x->method != HTTP_GET ? err : ERR_NOPRIMARY);
 }
 
 /* This copy is too far behind for X. */

@@ -61,13 +61,13 @@ static bool find_primary(const struct exchange *x, char *url, size_t size)
 {
     const struct web_cluster *cluster = &call_web(x)->settings.cluster;
     struct cluster_status status;
-    url[0] = '\0';
     if (!cluster->status)
         return false;
     cluster->status(cluster->context, &status);
-    for (unsigned i = 0; i < status.count; i++)
-        if (status.servers[i].place.id == status.primary && status.primary != status.own)
-            str_copy(url, size, str_of(status.servers[i].place.url));
+    const struct server_status *primary = cluster_primary(&status);
+    if (!primary || primary->place.id == status.own)
+        return false;
+    str_copy(url, size, str_of(primary->place.url));
     return url[0] != '\0';
 }
 
@@ -120,21 +120,22 @@ static int prepare(struct exchange *x, const char *server, unsigned timeout_ms, 
     return 0;
 }
 
-int relay_to_primary(struct exchange *x, unsigned timeout_ms)
+int relay_to_primary(struct exchange *x, unsigned timeout_ms, struct failure *failure)
 {
     char url[SERVER_URL];
     struct fetch_line *line = call_line(x);
     struct fetch *fetch = ARENA_NEW(&x->arena, struct fetch);
-    if (!fetch || !line)
-        return ERR_NOMEM;
     if (!find_primary(x, url, sizeof url))
-        return ERR_NOPRIMARY;
-    struct failure failure = {.text = "out of memory"};
-    int err = prepare(x, url, timeout_ms, fetch);
-    err = err ? err : fetch_run(line, fetch, &x->arena, &failure);
+        return fail(failure, ERR_NOPRIMARY, "no other server is known to be primary");
+    if (!fetch || !line || prepare(x, url, timeout_ms, fetch))
+        return fail(failure, ERR_NOMEM, "out of memory");
+    int err = fetch_run(line, fetch, &x->arena, failure);
     if (!err)
         answer_as(x, fetch);
-    else
-        log_line(call_web(x)->settings.log, LOG_WARN, "web", "to the primary: %s", failure.text);
     return err;
+}
+
+void relay_note(const struct exchange *x, const struct failure *failure)
+{
+    log_line(call_web(x)->settings.log, LOG_WARN, "web", "to the primary: %s", failure->text);
 }

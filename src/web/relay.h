@@ -11,6 +11,7 @@
 #ifndef STOA_WEB_RELAY_H
 #define STOA_WEB_RELAY_H
 
+#include "base/err.h"
 #include "http/exchange.h"
 
 #include <stdbool.h>
@@ -27,7 +28,9 @@ bool relay_has_come(const struct exchange *x);
 
 /* 0: answered as the primary did, within TIMEOUT_MS (RELAY_MS for a shopper). Else nothing is
  * written: ERR_NOPRIMARY, ERR_TIMEOUT (it may or may not have been done), ERR_IO, ERR_NOMEM. */
-int relay_to_primary(struct exchange *x, unsigned timeout_ms);
+int relay_to_primary(struct exchange *x, unsigned timeout_ms, struct failure *failure);
+/* Logs why X did not come to the primary, for who gives up. */
+void relay_note(const struct exchange *x, const struct failure *failure);
 
 /* Pure, for its test: whether the header NAME of a message with Connection: CONNECTION goes on to
  * the next server. */
