@@ -288,12 +288,14 @@ static int look_for_room(struct visit *visit)
     if (!status)
         return fail(&visit->failure, ERR_NOMEM, "out of memory");
     replica_status(visit->welcome->replica, status);
-    bool full = status->count >= COUNT_OF(status->servers);
+    unsigned count = status->count;
     free(status);
-    return full ? fail(&visit->failure, ERR_FULL,
-                       "the cluster has 16 servers, and more it cannot have; take one out first "
-                       "(stoa remove). The token was not used")
-                : 0;
+    return count < COUNT_OF(status->servers)
+               ? 0
+               : fail(&visit->failure, ERR_FULL,
+                      "the cluster has %u servers, and more it cannot have; take one out first "
+                      "(stoa remove). The token was not used",
+                      count);
 }
 
 /* The primary's part, with all that can go wrong. */
@@ -318,18 +320,14 @@ static int take_in(struct visit *visit)
 static bool find_primary(const struct welcome *welcome, bool *own, char address[SERVER_ADDRESS])
 {
     struct cluster_status *status = malloc(sizeof *status);
-    bool found = false;
     if (!status)
         return false;
     replica_status(welcome->replica, status);
     *own = status->primary && status->primary == status->own;
-    for (unsigned i = 0; i < status->count; i++)
-        if (status->primary && status->servers[i].place.id == status->primary) {
-            strcpy(address, status->servers[i].place.address);
-            found = address[0] != 0;
-        }
+    const struct server_status *primary = cluster_primary(status);
+    strcpy(address, primary ? primary->place.address : "");
     free(status);
-    return found || *own;
+    return *own || address[0];
 }
 
 static int receive_ask(struct visit *visit)
