@@ -31,7 +31,9 @@ struct cluster {
     } members[SERVERS];
 };
 
-static inline void start_as(struct cluster *cluster, unsigned i, bool founder, bool alone)
+enum part { FOUNDER, JOINER, ALONE };
+
+static inline void start_as(struct cluster *cluster, unsigned i, enum part part)
 {
     struct member *member = &cluster->members[i];
     struct failure failure = {0};
@@ -49,9 +51,9 @@ static inline void start_as(struct cluster *cluster, unsigned i, bool founder, b
     member->config.key = member->key;
     member->config.authority = cluster->pki.authority;
     member->config.book = member->book;
-    member->config.founders = founder ? cluster->founders : NULL;
-    member->config.founder_count = founder ? cluster->founder_count : 0;
-    if (!alone)
+    member->config.founders = part == FOUNDER ? cluster->founders : NULL;
+    member->config.founder_count = part == FOUNDER ? cluster->founder_count : 0;
+    if (part != ALONE)
         config.cluster = &member->config;
     if (server_start_with(&member->server, &config, &failure) != 0)
         fail_msg("server %u: %s", i + 1, failure.text);
@@ -60,7 +62,7 @@ static inline void start_as(struct cluster *cluster, unsigned i, bool founder, b
 
 static inline void start(struct cluster *cluster, unsigned i)
 {
-    start_as(cluster, i, i < cluster->founder_count, false);
+    start_as(cluster, i, i < cluster->founder_count ? FOUNDER : JOINER);
 }
 
 static inline void stop(struct cluster *cluster, unsigned i)
@@ -125,6 +127,14 @@ static inline unsigned primary_of(struct cluster *cluster)
     }
     fail_msg("nobody is primary");
     return 0;
+}
+
+/* All founders of a cluster that was opened; the primary. */
+static inline unsigned start_founders(struct cluster *cluster)
+{
+    for (unsigned i = 0; i < cluster->founder_count; i++)
+        start(cluster, i);
+    return primary_of(cluster);
 }
 
 /* Waits until all that are up have COUNT numbers, and checks that they are the same. */

@@ -3,11 +3,12 @@
 #include "replica/membership.h"
 #include "replica/raft_change.h"
 
-static int add(struct cluster *cluster, uint64_t id, struct failure *failure)
+/* Asks server I to add server ID. */
+static int add(struct cluster *cluster, unsigned i, uint64_t id, struct failure *failure)
 {
     struct server_place place = {.id = id, .since_ms = clock_wall_ms()};
     snprintf(place.address, sizeof place.address, "127.0.0.1:1");
-    return replica_add(cluster->members[0].server.replica, &place, failure);
+    return replica_add(cluster->members[i].server.replica, &place, failure);
 }
 
 static void more_than_sixteen_are_refused(void **state)
@@ -16,12 +17,11 @@ static void more_than_sixteen_are_refused(void **state)
     struct failure failure = {0};
     (void)state;
     open_cluster(&cluster, 1);
-    start(&cluster, 0);
-    primary_of(&cluster);
+    start_founders(&cluster);
     for (uint64_t id = 2; id <= MEMBERS_MAX; id++)
-        if (add(&cluster, id, &failure) != 0)
+        if (add(&cluster, 0, id, &failure) != 0)
             fail_msg("%s", failure.text);
-    assert_int_equal(add(&cluster, MEMBERS_MAX + 1, &failure), ERR_FULL);
+    assert_int_equal(add(&cluster, 0, MEMBERS_MAX + 1, &failure), ERR_FULL);
     assert_non_null(strstr(failure.text, "16 servers"));
     close_cluster(&cluster);
 }
@@ -34,13 +34,8 @@ static void one_that_was_not_added_is_not_in_the_book(void **state)
     unsigned there = 0;
     (void)state;
     open_cluster(&cluster, 2);
-    start(&cluster, 0);
-    start(&cluster, 1);
-    unsigned primary = primary_of(&cluster), other = 1 - primary;
-    struct server_place place = {.id = 9, .since_ms = clock_wall_ms()};
-    snprintf(place.address, sizeof place.address, "127.0.0.1:1");
-    assert_int_equal(replica_add(cluster.members[other].server.replica, &place, &failure),
-                     ERR_STATE);
+    unsigned primary = start_founders(&cluster), other = 1 - primary;
+    assert_int_equal(add(&cluster, other, 9, &failure), ERR_STATE);
     stop(&cluster, other);
     stop(&cluster, primary);
     for (unsigned i = 0; i < 2; i++) {
@@ -79,9 +74,7 @@ static void a_primary_does_not_remove_itself(void **state)
     char own[32];
     (void)state;
     open_cluster(&cluster, 2);
-    start(&cluster, 0);
-    start(&cluster, 1);
-    unsigned primary = primary_of(&cluster), other = 1 - primary;
+    unsigned primary = start_founders(&cluster), other = 1 - primary;
     snprintf(own, sizeof own, "server %u ", primary + 1);
     struct replica *replica = cluster.members[primary].server.replica;
     assert_int_equal(replica_remove(replica, primary + 1, &failure), ERR_STATE);

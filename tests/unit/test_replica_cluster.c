@@ -2,24 +2,15 @@
 #include "cluster_fixture.h"
 #include "replica/greet.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 #include <sys/wait.h>
-
-#include <cmocka.h>
 
 static void three_servers_elect_a_primary_and_hold_the_same(void **state)
 {
     struct cluster cluster;
     (void)state;
     open_cluster(&cluster, 3);
-    for (unsigned i = 0; i < 3; i++)
-        start(&cluster, i);
-    unsigned primary = primary_of(&cluster);
+    unsigned primary = start_founders(&cluster);
     for (uint64_t n = 0; n < 200; n++)
         assert_int_equal(server_add(&cluster.members[primary].server, n), n);
     same_on_all(&cluster, 200);
@@ -31,9 +22,7 @@ static void another_takes_over_when_the_primary_ends(void **state)
     struct cluster cluster;
     (void)state;
     open_cluster(&cluster, 3);
-    for (unsigned i = 0; i < 3; i++)
-        start(&cluster, i);
-    unsigned first = primary_of(&cluster);
+    unsigned first = start_founders(&cluster);
     for (uint64_t n = 0; n < 50; n++)
         server_add(&cluster.members[first].server, n);
     stop(&cluster, first);
@@ -68,22 +57,29 @@ static void hand_to(struct cluster *cluster, unsigned i)
     fail_msg("no handover to server %u: %s", i + 1, failure.text);
 }
 
+/* Three servers, the third of them primary, and a process of its own. */
+static pid_t open_with_primary_apart(struct cluster *cluster)
+{
+    open_cluster(cluster, 3);
+    pid_t child = fork(); /* before any thread is there */
+    if (child == 0) {
+        start(cluster, 2);
+        for (;;)
+            pause();
+    }
+    start(cluster, 0);
+    start(cluster, 1);
+    hand_to(cluster, 2);
+    return child;
+}
+
 static void a_killed_primary_is_succeeded_at_once(void **state)
 {
     struct cluster cluster;
     double best = PATIENCE_MS;
     (void)state;
     for (unsigned round = 0; round < 3; round++) {
-        open_cluster(&cluster, 3);
-        pid_t child = fork(); /* before any thread is there */
-        if (child == 0) {
-            start(&cluster, 2);
-            for (;;)
-                pause();
-        }
-        start(&cluster, 0);
-        start(&cluster, 1);
-        hand_to(&cluster, 2);
+        pid_t child = open_with_primary_apart(&cluster);
         assert_int_equal(server_add(&cluster.members[0].server, round), 0); /* through it */
         uint64_t begun = clock_mono_ns();
         kill(child, SIGKILL);
@@ -114,9 +110,7 @@ static void a_handover_loses_nothing(void **state)
     double worst = 0;
     (void)state;
     open_cluster(&cluster, 3);
-    for (unsigned i = 0; i < 3; i++)
-        start(&cluster, i);
-    unsigned primary = primary_of(&cluster);
+    unsigned primary = start_founders(&cluster);
     for (uint64_t n = 0; n < 300; n++) {
         if (n % 100 == 50) {
             struct failure failure = {0};
@@ -190,16 +184,7 @@ static void a_stopped_primary_is_succeeded_and_comes_back(void **state)
     struct cluster cluster;
     struct order_status_report report;
     (void)state;
-    open_cluster(&cluster, 3);
-    pid_t child = fork(); /* before any thread is there */
-    if (child == 0) {
-        start(&cluster, 2);
-        for (;;)
-            pause();
-    }
-    start(&cluster, 0);
-    start(&cluster, 1);
-    hand_to(&cluster, 2);
+    pid_t child = open_with_primary_apart(&cluster);
     server_add(&cluster.members[0].server, 1);
     kill(child, SIGSTOP);
     uint64_t begun = clock_mono_ns();

@@ -1,28 +1,21 @@
 /* Several replicas in one process: how a cluster grows and shrinks. */
 #include "cluster_fixture.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 static void a_shop_that_was_alone_becomes_a_cluster(void **state)
 {
     struct cluster cluster;
     (void)state;
     open_cluster(&cluster, 3);
-    start_as(&cluster, 0, false, true);
+    start_as(&cluster, 0, ALONE);
     for (uint64_t n = 0; n < 20; n++)
         server_add(&cluster.members[0].server, n);
     stop(&cluster, 0);
 
-    start_as(&cluster, 0, true, false);
+    start_as(&cluster, 0, FOUNDER);
     wait_ready(&cluster, 0);
     server_add(&cluster.members[0].server, 20);
-    start_as(&cluster, 1, false, false);
-    start_as(&cluster, 2, false, false);
+    start_as(&cluster, 1, JOINER);
+    start_as(&cluster, 2, JOINER);
     sees(&cluster, 0, 2, SERVER_SECONDARY, SERVER_UP);
     sees(&cluster, 0, 3, SERVER_SECONDARY, SERVER_UP);
     server_add(&cluster.members[0].server, 21);
@@ -40,9 +33,7 @@ static void servers_come_and_go(void **state)
     struct failure failure = {0};
     (void)state;
     open_cluster(&cluster, 3);
-    for (unsigned i = 0; i < 3; i++)
-        start(&cluster, i);
-    unsigned primary = primary_of(&cluster);
+    unsigned primary = start_founders(&cluster);
     for (uint64_t n = 0; n < 20; n++)
         server_add(&cluster.members[primary].server, n);
     struct server_place place = cluster.founders[3];

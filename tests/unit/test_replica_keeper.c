@@ -10,9 +10,7 @@ static void open_quick_cluster(struct cluster *cluster, unsigned founders)
     open_cluster(cluster, founders);
     cluster->usual.steady_ms = STEADY_MS;
     cluster->usual.replace_ms = REPLACE_MS;
-    for (unsigned i = 0; i < founders; i++)
-        start(cluster, i);
-    primary_of(cluster);
+    start_founders(cluster);
 }
 
 /* Takes server I into the cluster, as `stoa join` does. */
@@ -24,7 +22,7 @@ static void join(struct cluster *cluster, unsigned i)
     place.since_ms = clock_wall_ms();
     if (replica_add(cluster->members[primary].server.replica, &place, &failure) != 0)
         fail_msg("%s", failure.text);
-    start_as(cluster, i, false, false);
+    start_as(cluster, i, JOINER);
 }
 
 static unsigned count_of(struct cluster *cluster, enum server_role role, enum server_state state)
