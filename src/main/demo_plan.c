@@ -44,41 +44,38 @@ static const char *peer_host(const char *listen_host)
     return strchr(listen_host, '[') ? "[::1]" : "127.0.0.1";
 }
 
-enum { LEAVING_MS = 2000 };
+enum { LEAVING_MS = 2000, LOOK_MS = 20 };
 
-/* What the user asked for must be free, or there is no demo. FRESH: there was none before. Else the
- * servers of one that was killed may take a moment to end. */
-static int check_given(const struct demo_server *server, bool fresh, struct failure *failure)
+/* As free_address_is, but waits for it until UNTIL. */
+static bool becomes_free(const char *address, uint64_t until)
+{
+    while (!free_address_is(address)) {
+        if (clock_mono_ns() >= until)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * (long)MS_NS}, NULL);
+    }
+    return true;
+}
+
+/* What the user asked for must be free, or there is no demo. */
+static int check_given(const struct demo_server *server, uint64_t until, struct failure *failure)
 {
     struct endpoint at;
     int err = endpoint_resolve(str_of(server->listen), true, &at, failure);
-    if (err)
+    if (err || becomes_free(server->listen, until))
         return err;
-    uint64_t until = clock_mono_ns() + (fresh ? 0 : LEAVING_MS * MS_NS);
-    while ((err = socket_listen_check(&at, server->listen, failure)) != 0 &&
-           clock_mono_ns() < until)
-        nanosleep(&(struct timespec){.tv_nsec = 20 * (long)MS_NS}, NULL);
-    return err;
+    return socket_listen_check(&at, server->listen, failure);
 }
 
-/* As free_address_is, but the servers of a demo that was killed may take a moment to end. */
-static bool becomes_free(const char *address)
-{
-    uint64_t until = clock_mono_ns() + LEAVING_MS * MS_NS;
-    while (!free_address_is(address) && clock_mono_ns() < until)
-        nanosleep(&(struct timespec){.tv_nsec = 20 * (long)MS_NS}, NULL);
-    return free_address_is(address);
-}
-
-/* Keeps what the server had if it is free still. */
+/* Keeps what the server had if it is free still, or until UNTIL. */
 static int plan_addresses(struct demo_plan *plan, struct demo_server *server, const char *host,
-                          struct failure *failure)
+                          uint64_t until, struct failure *failure)
 {
     int err = 0;
     struct demo_server had = *server;
-    if (!server->given && (!had.listen[0] || !becomes_free(had.listen)))
+    if (!server->given && (!had.listen[0] || !becomes_free(had.listen, until)))
         err = free_address(host, is_planned, plan, server->listen, sizeof server->listen, failure);
-    if (!err && (!had.peer_listen[0] || !becomes_free(had.peer_listen)))
+    if (!err && (!had.peer_listen[0] || !becomes_free(had.peer_listen, until)))
         err = free_address(peer_host(host), is_planned, plan, server->peer_listen,
                            sizeof server->peer_listen, failure);
     return err;
@@ -88,7 +85,7 @@ int demo_plan_move(struct demo_plan *plan, unsigned at, struct failure *failure)
 {
     char host[OPTION_TEXT_SIZE];
     return plan_addresses(plan, &plan->servers[at],
-                          host_of(plan->servers[0].listen, host, sizeof host), failure);
+                          host_of(plan->servers[0].listen, host, sizeof host), 0, failure);
 }
 
 /* ---- demo.json ---- */
@@ -353,10 +350,12 @@ static int plan_servers(struct demo_plan *plan, const char *listen, struct failu
     if (first->given)
         str_copy(first->listen, sizeof first->listen, str_of(listen));
     host_of(listen, host, sizeof host);
+    /* The servers of a demo that was killed may take a moment to end. */
+    uint64_t until = clock_mono_ns() + (fresh ? 0 : LEAVING_MS * MS_NS);
     if (first->given)
-        err = check_given(first, fresh, failure);
+        err = check_given(first, until, failure);
     for (unsigned i = 0; !err && i < plan->count; i++)
-        err = plan_addresses(plan, &plan->servers[i], host, failure);
+        err = plan_addresses(plan, &plan->servers[i], host, until, failure);
     return err;
 }
 
