@@ -1,6 +1,5 @@
 #include "main/backup_file.h"
 
-#include "base/folder.h"
 #include "main/file.h"
 #include "net/openssl.h" /* first, see there */
 #include "store/db.h"
@@ -91,11 +90,12 @@ int backup_file_verify(struct backup_file *file, struct failure *failure)
 
 int backup_file_keep(struct backup_file *file, struct failure *failure)
 {
-    if (fflush(file->out) || fsync(fileno(file->out)) || rename(file->aside, file->path) ||
-        folder_sync_of(file->path))
+    if (fflush(file->out) || fsync(fileno(file->out)))
         return file_failed(failure, "write", file->path);
-    file->aside[0] = 0;
-    return 0;
+    int err = file_rename(file->aside, file->path, failure);
+    if (!err)
+        file->aside[0] = 0;
+    return err;
 }
 
 void backup_file_close(struct backup_file *file)

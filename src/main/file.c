@@ -85,10 +85,9 @@ int file_write(const char *path, struct str bytes, struct failure *failure)
     int reason = errno;
     close(fd);
     errno = reason;
-    if (good && rename(fresh, path) == 0 && folder_sync_of(path) == 0)
-        return 0;
-    int err = file_failed(failure, "write", path);
-    unlink(fresh);
+    int err = good ? file_rename(fresh, path, failure) : file_failed(failure, "write", path);
+    if (err)
+        unlink(fresh);
     return err;
 }
 
