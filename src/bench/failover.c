@@ -40,12 +40,12 @@ struct view {
     uint64_t worst_lag;
 };
 
-static bool look(struct ask *operator, struct view * view)
+static bool look(struct ask *asked, struct view *view)
 {
     *view = (struct view){.primary = FAILOVER_SERVERS};
-    if (ask_for(operator, "/api/v1/cluster", NULL) != 200)
+    if (ask_for(asked, "/api/v1/cluster", NULL) != 200)
         return false;
-    struct str text = ask_text(operator);
+    struct str text = ask_text(asked);
     yyjson_doc *doc = yyjson_read(text.at, text.len, 0);
     yyjson_val *list = yyjson_obj_get(yyjson_doc_get_root(doc), "servers");
     yyjson_val *server;
@@ -218,17 +218,17 @@ static int hand_over_once(struct bench *bench, unsigned number, struct round *ro
     if (err)
         return err;
     pause_ms(QUIET_MS);
-    struct ask *operator= bench->operators[(primary + number) % FAILOVER_SERVERS];
+    struct ask *asked = bench->operators[(primary + number) % FAILOVER_SERVERS];
     round->without.begin_ns = clock_mono_ns();
-    look(operator, & view);
+    look(asked, &view);
     round->without.end_ns = clock_mono_ns();
     pause_ms(WINDOW_MS);
     round->with.begin_ns = clock_mono_ns();
-    int status = ask_for(operator, "/api/v1/cluster/handover", "{}");
+    int status = ask_for(asked, "/api/v1/cluster/handover", "{}");
     round->with.end_ns = clock_mono_ns();
     if (status != 200)
         return fail(failure, ERR_STATE, "a handover was answered %d: %.*s", status,
-                    STR_FMT(str_sub(ask_text(operator), 0, 200)));
+                    STR_FMT(str_sub(ask_text(asked), 0, 200)));
     pause_ms(WINDOW_MS);
     return 0;
 }
