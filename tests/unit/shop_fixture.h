@@ -78,6 +78,19 @@ static inline void put_item(struct fixture *f, const char *handle, int64_t price
         fail_msg("%.*s", STR_FMT(f->result.text));
 }
 
+/* Adds a product with one variant, of which there is one, to an import's CHUNK. */
+static inline void add_to_chunk(struct buf *chunk, const char *handle, int64_t price)
+{
+    struct variant variant = {
+        .price = price, .tracked = true, .picture = -1, .set_stock = true, .available = 1};
+    struct product product = {.handle = str_of(handle),
+                              .title = str_of(handle),
+                              .published = true,
+                              .variants = &variant,
+                              .variant_count = 1};
+    command_put_product(chunk, &product);
+}
+
 static inline void put_terms(struct fixture *f)
 {
     struct command settings = {.type = COMMAND_SETTINGS_PUT,

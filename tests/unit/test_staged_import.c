@@ -2,18 +2,6 @@
 
 enum { PER_CHUNK = 3 };
 
-static void put_product(struct buf *chunk, const char *handle)
-{
-    struct variant variant = {
-        .price = 100, .tracked = true, .picture = -1, .set_stock = true, .available = 1};
-    struct product product = {.handle = str_of(handle),
-                              .title = str_of(handle),
-                              .published = true,
-                              .variants = &variant,
-                              .variant_count = 1};
-    command_put_product(chunk, &product);
-}
-
 static int stage(struct fixture *f, unsigned import, unsigned sequence)
 {
     struct buf chunk;
@@ -21,7 +9,7 @@ static int stage(struct fixture *f, unsigned import, unsigned sequence)
     for (unsigned i = 0; i < PER_CHUNK; i++) {
         char handle[32];
         snprintf(handle, sizeof handle, "imported-%u-%u", sequence, i);
-        put_product(&chunk, handle);
+        add_to_chunk(&chunk, handle, 100);
     }
     struct command command = {
         .type = COMMAND_IMPORT_STAGE,
@@ -113,8 +101,8 @@ static void a_bad_product_is_refused_while_it_can_be(void **state)
     struct fixture *f = *state;
     struct buf chunk;
     buf_init(&chunk, 65536);
-    put_product(&chunk, "fine");
-    put_product(&chunk, "Not Fine");
+    add_to_chunk(&chunk, "fine", 100);
+    add_to_chunk(&chunk, "Not Fine", 100);
     struct command command = {.type = COMMAND_IMPORT_STAGE,
                               .import = {.id = test_id(1), .products = buf_text(&chunk)}};
     assert_int_equal(apply_command(f, &command), ERR_INVALID);
@@ -193,15 +181,9 @@ static void an_older_import_does_not_replace_what_a_newer_one_says(void **state)
     struct fixture *f = *state;
     stage(f, 2, 0);
     import_command(f, COMMAND_IMPORT_COMMIT, 2, 1); /* and its server was killed */
-    struct variant variant = {.price = 999, .picture = -1};
-    struct product product = {.handle = STR("imported-0-2"),
-                              .title = STR("imported-0-2"),
-                              .published = true,
-                              .variants = &variant,
-                              .variant_count = 1};
     struct buf chunk;
     buf_init(&chunk, 65536);
-    command_put_product(&chunk, &product);
+    add_to_chunk(&chunk, "imported-0-2", 999);
     struct command newer = {.type = COMMAND_IMPORT_STAGE,
                             .import = {.id = test_id(1), .products = buf_text(&chunk)}};
     assert_int_equal(apply_command(f, &newer), 0);
@@ -216,9 +198,10 @@ static void an_older_import_does_not_replace_what_a_newer_one_says(void **state)
     assert_int_equal(steps, 3);
     assert_int_equal(imports_due(f), 0);
     struct reader *reader;
+    struct product product;
     struct failure failure = {0};
     assert_int_equal(reader_open(f->file, &reader, &failure), 0);
-    assert_int_equal(reader_product(reader, &f->arena, product.handle, false, &product), 0);
+    assert_int_equal(reader_product(reader, &f->arena, STR("imported-0-2"), false, &product), 0);
     assert_int_equal(product.variants[0].price, 999);
     reader_close(reader);
     expect_clean_audit(f);

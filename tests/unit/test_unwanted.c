@@ -111,15 +111,9 @@ static void operators(struct pair *p)
 
 static void imports(struct pair *p)
 {
-    struct variant variant = {.price = 100, .picture = -1};
-    struct product product = {.handle = STR("imported"),
-                              .title = STR("Imported"),
-                              .published = true,
-                              .variants = &variant,
-                              .variant_count = 1};
     struct buf chunk;
     buf_init(&chunk, 65536);
-    command_put_product(&chunk, &product);
+    add_to_chunk(&chunk, "imported", 100);
     for (unsigned id = 500; id < 502; id++)
         both(p, &(struct command){.type = COMMAND_IMPORT_STAGE,
                                   .import = {.id = test_id(id), .products = buf_text(&chunk)}});
