@@ -30,7 +30,7 @@ struct apply {
     int64_t now;
     const struct command *command;
     struct result *result;
-    uint64_t key_row; /* of the command's Idempotency-Key, past its time; 0: none */
+    uint64_t key_row; /* which the command's Idempotency-Key had until now; 0: none */
     bool unwanted;    /* nobody waits for the result, and none is kept unless it is a refusal */
     /* The result's object as record_put_… wrote it, when its row was written anyway;
      * empty: it is encoded from *result. Lent to the end of the command. */
