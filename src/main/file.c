@@ -61,34 +61,9 @@ int file_rename(const char *from, const char *to, struct failure *failure)
     return rename(from, to) == 0 && folder_sync_of(to) == 0 ? 0 : file_failed(failure, "write", to);
 }
 
-/* Writes all of BYTES and makes them durable. */
-static int write_all(int fd, struct str bytes)
-{
-    while (bytes.len) {
-        ssize_t written = write(fd, bytes.at, bytes.len);
-        if (written < 0 && errno != EINTR)
-            return -1;
-        if (written > 0)
-            bytes = str_from(bytes, (size_t)written);
-    }
-    return fsync(fd);
-}
-
 int file_write(const char *path, struct str bytes, struct failure *failure)
 {
-    char fresh[FILE_PATH + 8];
-    snprintf(fresh, sizeof fresh, "%s.new", path);
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return file_failed(failure, "write", fresh);
-    bool good = write_all(fd, bytes) == 0;
-    int reason = errno;
-    close(fd);
-    errno = reason;
-    int err = good ? file_rename(fresh, path, failure) : file_failed(failure, "write", path);
-    if (err)
-        unlink(fresh);
-    return err;
+    return folder_put(path, bytes) == 0 ? 0 : file_failed(failure, "write", path);
 }
 
 int file_read(const char *path, void *bytes, size_t size, size_t *len, struct failure *failure)

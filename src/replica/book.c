@@ -1,11 +1,11 @@
 #include "replica/book.h"
 
-#include <fcntl.h>
+#include "base/folder.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- The file ---- */
 
@@ -86,18 +86,7 @@ void book_text(struct book *book, struct buf *out)
 
 int book_write(const char *file, struct str text)
 {
-    char aside[512];
-    if ((size_t)snprintf(aside, sizeof aside, "%s.new", file) >= sizeof aside)
-        return ERR_INVALID;
-    int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return ERR_IO;
-    bool written = write(fd, text.at, text.len) == (ssize_t)text.len && fsync(fd) == 0;
-    close(fd);
-    if (written && rename(aside, file) == 0)
-        return 0;
-    unlink(aside);
-    return ERR_IO;
+    return folder_put(file, text) == 0 ? 0 : ERR_IO;
 }
 
 /* ---- Places ---- */

@@ -26,24 +26,16 @@ static int make_folder(const char *dir, struct failure *failure)
     return good ? 0 : fail_errno(failure, ERR_IO, "%s: cannot be made", path);
 }
 
-/* Small files, whole or not at all. */
 static int write_text(const char *dir, const char *name, const char *text, struct failure *failure)
 {
-    char path[COPY_PATH], aside[COPY_PATH + 8];
+    char path[COPY_PATH];
     int err = make_folder(dir, failure);
     err = err != 0 ? err : copy_path(path, dir, name, failure);
     if (err != 0)
         return err;
-    snprintf(aside, sizeof aside, "%s.new", path);
-    int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return fail_errno(failure, ERR_IO, "%s: cannot be written", aside);
-    ssize_t len = (ssize_t)strlen(text);
-    bool good = write(fd, text, (size_t)len) == len && fsync(fd) == 0;
-    close(fd);
-    if (good && rename(aside, path) == 0 && folder_sync_of(path) == 0)
-        return 0;
-    return fail_errno(failure, ERR_IO, "%s: cannot be written", path);
+    if (folder_put(path, str_of(text)) != 0)
+        return fail_errno(failure, ERR_IO, "%s: cannot be written", path);
+    return 0;
 }
 
 static bool read_text(const char *dir, const char *name, char *out, size_t size)
