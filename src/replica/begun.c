@@ -46,7 +46,7 @@ int begun_note(const struct replica_config *config, struct failure *failure)
         return fail_errno(failure, ERR_IO, "%s: cannot be written", path);
     bool good = fsync(fd) == 0;
     close(fd);
-    return good && folder_sync_of(path) == 0
-               ? 0
-               : fail_errno(failure, ERR_IO, "%s: cannot be written", path);
+    if (good && folder_sync_of(path) == 0)
+        return 0;
+    return fail_errno(failure, ERR_IO, "%s: cannot be written", path);
 }

@@ -28,9 +28,11 @@ static bool is_missing(const struct replica_config *config, const char *file)
 static int want_copy(const struct replica_config *config, struct failure *failure)
 {
     struct repair_found log = {0};
-    int err = has_voted(config) ? repair_look(config->dir, &log, failure) : 0;
-    if (err == 0 && has_voted(config))
-        err = begun_refuse_empty(config, log.last_index, failure);
+    int err = 0;
+    if (has_voted(config)) {
+        err = repair_look(config->dir, &log, failure);
+        err = err != 0 ? err : begun_refuse_empty(config, log.last_index, failure);
+    }
     return err != 0 ? err : copy_want(config->dir, log.contained, failure);
 }
 
