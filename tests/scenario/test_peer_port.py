@@ -3,11 +3,12 @@
 import json
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
-from cluster_server import Cluster
-from shop_server import checkout_body, payment_body
+from cluster_server import Cluster, free_port
+from shop_server import STOA, Shop, checkout_body, payment_body
 
 ITEM = "harrow-mug~chalk-350-ml"
 
@@ -31,6 +32,14 @@ def peer_address(cluster, server):
     return host, int(port)
 
 
+def stranger_tls():
+    """Shows no certificate, and looks at none."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname = False
+    tls.verify_mode = ssl.CERT_NONE
+    return tls
+
+
 def cost(pid):
     """(threads, KiB of memory) of a process."""
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
@@ -46,9 +55,7 @@ class Strangers:
         self.over = threading.Event()
         self.came = self.answered = 0
         self.thread = threading.Thread(target=self.come, daemon=True)
-        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self.tls.check_hostname = False
-        self.tls.verify_mode = ssl.CERT_NONE
+        self.tls = stranger_tls()
 
     def greet_without_certificate(self, connection):
         """A frame that says it is 4 MiB long, from one who shows no certificate."""
@@ -107,3 +114,24 @@ def test_strangers_disturb_no_server_and_no_shopper(tmp_path):
         assert cost(pid)[1] < memory + 64 * 1024
         # What they did is said, and not for each.
         assert 1 <= cluster.log.read_text().count("turned away") <= 12
+
+
+def begin_join(address, cluster):
+    """As `stoa join` does, up to where it would show its token."""
+    session = stranger_tls().wrap_socket(socket.create_connection(address, 5))
+    # Version, purpose, cluster, generation; of the newcomer: id, start, process, two addresses.
+    hello = bytes([1, 3]) + bytes.fromhex(cluster) + bytes([0, 0, 0, 0, 0, 0])
+    session.sendall(len(hello).to_bytes(4, "little") + bytes([1, 0, 0, 0]) + hello)
+    assert session.recv(100)[4] == 1, "it is refused"
+    return session
+
+
+def test_a_stop_does_not_wait_for_one_who_joins_and_says_nothing(tmp_path):
+    shop = Shop(tmp_path)
+    peer = ("127.0.0.1", free_port())
+    subprocess.run([STOA, "init", "--dir", shop.dir, "--peer-listen", "%s:%d" % peer], check=True,
+                   capture_output=True)
+    with shop:
+        cluster = json.loads((shop.dir / "cluster" / "cluster.json").read_text())["cluster"]
+        with begin_join(peer, cluster):
+            assert shop.stop(5) == 0
