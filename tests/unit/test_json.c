@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -138,6 +139,31 @@ static void the_hash_is_of_the_meaning(void **state)
     assert_memory_not_equal(a, b, JSON_HASH);
 }
 
+/* Also where one piece of what is hashed ends and the next begins. */
+static void the_hash_is_of_every_byte(void **state)
+{
+    struct fixture *f = *state;
+    enum { LONG = 2500 };
+    static char text[LONG + 40];
+    unsigned char whole[JSON_HASH], changed[JSON_HASH];
+    for (size_t len = 0; len <= LONG; len += LONG / 2) {
+        int start = snprintf(text, sizeof text, "{\"a\":\"");
+        memset(text + start, 'x', len);
+        strcpy(text + start + len, "\",\"b\":\"y\"}");
+        hash_of(f, text, whole);
+        for (size_t i = 0; i < len; i++) {
+            text[(size_t)start + i] = 'z';
+            arena_reset(&f->arena);
+            hash_of(f, text, changed);
+            assert_memory_not_equal(whole, changed, JSON_HASH);
+            text[(size_t)start + i] = 'x';
+        }
+        text[strlen(text) - 3] = 'z';
+        hash_of(f, text, changed);
+        assert_memory_not_equal(whole, changed, JSON_HASH);
+    }
+}
+
 static void what_is_written_can_be_read(void **state)
 {
     struct fixture *f = *state;
@@ -177,6 +203,7 @@ int main(void)
         TEST(null_counts_as_missing),
         TEST(control_characters_are_refused),
         TEST(the_hash_is_of_the_meaning),
+        TEST(the_hash_is_of_every_byte),
         TEST(what_is_written_can_be_read),
         TEST(want_of_memory_shows_at_the_end),
     };
