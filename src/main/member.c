@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "main/register.h"
 #include "main/welcome.h"
 #include "replica/door.h"
@@ -226,12 +227,10 @@ static void *watch(void *argument)
         if (preferred != told)
             replica_prefer(member->replica, preferred);
         told = preferred;
-        uint64_t until = clock_mono_ns() + LOOK_MS * MS_NS;
-        struct timespec at = {.tv_sec = (time_t)(until / SEC_NS),
-                              .tv_nsec = (long)(until % SEC_NS)};
+        uint64_t until_ns = clock_mono_ns() + LOOK_MS * MS_NS;
         pthread_mutex_lock(&member->mutex);
         if (!member->stopping)
-            pthread_cond_timedwait(&member->changed, &member->mutex, &at);
+            cond_wait_until(&member->changed, &member->mutex, until_ns);
     }
     pthread_mutex_unlock(&member->mutex);
     return NULL;
@@ -257,12 +256,8 @@ int member_new(const struct cluster *cluster, const struct datadir *dir,
         free(member);
         return err;
     }
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&member->mutex, NULL);
-    pthread_cond_init(&member->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&member->changed);
     *out = member;
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/list.h"
@@ -11,7 +12,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     BUCKETS = 4096,
@@ -156,9 +156,7 @@ static void *run_delays(void *context)
             continue;
         }
         if (!sandbox->stopping && first->due_ns > clock_mono_ns()) {
-            struct timespec until = {.tv_sec = (time_t)(first->due_ns / SEC_NS),
-                                     .tv_nsec = (long)(first->due_ns % SEC_NS)};
-            pthread_cond_timedwait(&sandbox->work, &sandbox->mutex, &until);
+            cond_wait_until(&sandbox->work, &sandbox->mutex, first->due_ns);
             continue;
         }
         sandbox->first = first->next;
@@ -258,11 +256,7 @@ int bank_sandbox_new(struct bank **bank)
     list_init(&sandbox->ages);
     sandbox->last = &sandbox->first;
     pthread_mutex_init(&sandbox->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&sandbox->work, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&sandbox->work);
     sandbox->bank = (struct bank){.name = "sandbox",
                                   .context = sandbox,
                                   .authorise = sandbox_authorise,

@@ -2,16 +2,15 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/list.h"
 #include "shop/command.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { STOP_PATIENCE_MS = 5000, DECODE_MAX = 4 * 1024 * 1024, RECORD_MAX = 4 * 1024 * 1024 };
 
@@ -379,10 +378,8 @@ static struct purchase *wait_for_work(struct buying *buying)
     uint64_t due = next_due(buying);
     if (buying->inbox == NULL && due == UINT64_MAX)
         pthread_cond_wait(&buying->work, &buying->mutex);
-    else if (buying->inbox == NULL && !buying->stopping) {
-        struct timespec until = {.tv_sec = (time_t)(due / SEC_NS), .tv_nsec = (long)(due % SEC_NS)};
-        pthread_cond_timedwait(&buying->work, &buying->mutex, &until);
-    }
+    else if (buying->inbox == NULL && !buying->stopping)
+        cond_wait_until(&buying->work, &buying->mutex, due);
     struct purchase *taken = buying->inbox;
     buying->inbox = NULL;
     buying->inbox_last = &buying->inbox;
@@ -423,12 +420,8 @@ int buying_new(struct ordering *order, struct bank *bank, const struct log *log,
     for (unsigned i = 0; i < BUY_TRIES - 1; i++)
         list_init(&buying->paused[i]);
     pthread_mutex_init(&buying->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&buying->work, &attributes);
-    pthread_cond_init(&buying->ended, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&buying->work);
+    cond_init(&buying->ended);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */
@@ -446,14 +439,13 @@ int buying_new(struct ordering *order, struct bank *bank, const struct log *log,
 /* True when all purchases have ended. */
 static bool stop_and_wait(struct buying *buying)
 {
-    uint64_t at = clock_mono_ns() + STOP_PATIENCE_MS * MS_NS;
-    struct timespec until = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
-    int rc = 0;
+    uint64_t until_ns = clock_mono_ns() + STOP_PATIENCE_MS * MS_NS;
+    bool in_time = true;
     pthread_mutex_lock(&buying->mutex);
     buying->stopping = true;
     pthread_cond_signal(&buying->work);
-    while (rc != ETIMEDOUT && atomic_load(&buying->open) > 0)
-        rc = pthread_cond_timedwait(&buying->ended, &buying->mutex, &until);
+    while (in_time && atomic_load(&buying->open) > 0)
+        in_time = cond_wait_until(&buying->ended, &buying->mutex, until_ns);
     bool all = atomic_load(&buying->open) == 0;
     pthread_cond_signal(&buying->work);
     pthread_mutex_unlock(&buying->mutex);

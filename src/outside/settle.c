@@ -2,13 +2,13 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "shop/command.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     ROUND_BYTES = 16 * 1024 * 1024, /* arena of one round */
@@ -249,12 +249,11 @@ static bool look_after(struct settle *settle)
 
 static void rest(struct settle *settle)
 {
-    uint64_t at = clock_mono_ns() + settle->config.interval_ms * MS_NS;
-    struct timespec until = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
+    uint64_t until_ns = clock_mono_ns() + settle->config.interval_ms * MS_NS;
+    bool in_time = true;
     pthread_mutex_lock(&settle->mutex);
-    int rc = 0;
-    while (rc == 0 && !settle->stopping && !settle->woken)
-        rc = pthread_cond_timedwait(&settle->changed, &settle->mutex, &until);
+    while (in_time && !settle->stopping && !settle->woken)
+        in_time = cond_wait_until(&settle->changed, &settle->mutex, until_ns);
     settle->woken = false;
     pthread_mutex_unlock(&settle->mutex);
 }
@@ -297,11 +296,7 @@ int settle_start(const struct settle_config *config, struct settle **out, struct
     buf_init(&settle->command, ORDER_COMMAND_MAX);
     buf_init(&settle->record, RESULT_BYTES);
     pthread_mutex_init(&settle->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&settle->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&settle->changed);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */

@@ -2,14 +2,13 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "replica/batch.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     /* One transaction takes at most about this much. Bigger ones gain little (SQLite: 143k
@@ -407,13 +406,12 @@ static void run_errands(struct applier *applier)
 static void wait_for_work(struct applier *applier, bool *worked)
 {
     struct machine *machine = &applier->config.machine;
-    uint64_t at = clock_mono_ns() + REST_MS * MS_NS;
-    struct timespec rest = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
+    uint64_t rest_ns = clock_mono_ns() + REST_MS * MS_NS;
     while (applier->first == NULL && !applier->stopping && applier->errands == NULL &&
            !durable_due(applier)) {
         if (!*worked || machine->rest == NULL) {
             pthread_cond_wait(&applier->work, &applier->mutex);
-        } else if (pthread_cond_timedwait(&applier->work, &applier->mutex, &rest) == ETIMEDOUT) {
+        } else if (!cond_wait_until(&applier->work, &applier->mutex, rest_ns)) {
             *worked = false;
             pthread_mutex_unlock(&applier->mutex);
             machine->rest(machine->context);
@@ -434,10 +432,9 @@ static bool may_gather(const struct applier *applier, uint64_t until_ns)
 /* The lock is held. */
 static void gather(struct applier *applier)
 {
-    uint64_t at = applier->began_ns + GATHER_MS * MS_NS;
-    struct timespec until = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
-    while (may_gather(applier, at))
-        pthread_cond_timedwait(&applier->work, &applier->mutex, &until);
+    uint64_t until_ns = applier->began_ns + GATHER_MS * MS_NS;
+    while (may_gather(applier, until_ns))
+        cond_wait_until(&applier->work, &applier->mutex, until_ns);
 }
 
 /* Any thread: somebody waits for what may have been put off. */
@@ -493,11 +490,7 @@ int applier_start(const struct applier_config *config, struct applier **out,
     buf_init(&applier->results, RESULTS_MAX);
     buf_init(&applier->tapped, RESULTS_MAX);
     pthread_mutex_init(&applier->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&applier->work, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&applier->work);
     pthread_cond_init(&applier->room, NULL);
     pthread_cond_init(&applier->errand_done, NULL);
     sigset_t all, before;

@@ -2,11 +2,11 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cond.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
-#include <time.h>
 
 enum {
     TRY_AGAIN_MS = 50,
@@ -32,7 +32,6 @@ struct copies {
 int copies_new(struct applier *applier, const char *dir, uint64_t rate, struct copies **out,
                struct failure *failure)
 {
-    pthread_condattr_t attributes;
     struct copies *copies = calloc(1, sizeof *copies);
     if (copies == NULL)
         return fail(failure, ERR_NOMEM, "out of memory for copies");
@@ -40,10 +39,7 @@ int copies_new(struct applier *applier, const char *dir, uint64_t rate, struct c
     copies->rate = rate == 0 ? COPY_RATE : rate;
     str_copy(copies->dir, sizeof copies->dir, str_of(dir));
     pthread_mutex_init(&copies->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&copies->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&copies->changed);
     *out = copies;
     return 0;
 }
@@ -77,10 +73,9 @@ void copies_free(struct copies *copies)
 /* True: AT_NS has come; false: stopping. */
 static bool wait_until(struct copies *copies, uint64_t at_ns)
 {
-    struct timespec at = {.tv_sec = (time_t)(at_ns / SEC_NS), .tv_nsec = (long)(at_ns % SEC_NS)};
     pthread_mutex_lock(&copies->mutex);
     while (!copies->stopping && clock_mono_ns() < at_ns)
-        pthread_cond_timedwait(&copies->changed, &copies->mutex, &at);
+        cond_wait_until(&copies->changed, &copies->mutex, at_ns);
     bool stopping = copies->stopping;
     pthread_mutex_unlock(&copies->mutex);
     return !stopping;

@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/random.h"
 #include "net/openssl.h" /* first, see there */
 #include "replica/copy.h"
@@ -52,7 +53,6 @@ enum outcome {
 int copy_sender_new(const struct copy_sender_config *config, struct copy_sender **out,
                     struct failure *failure)
 {
-    pthread_condattr_t attributes;
     struct copy_sender *sender = calloc(1, sizeof *sender);
     if (sender == NULL)
         return fail(failure, ERR_NOMEM, "out of memory for copies");
@@ -60,10 +60,7 @@ int copy_sender_new(const struct copy_sender_config *config, struct copy_sender 
     if (sender->config.kept_ms == 0)
         sender->config.kept_ms = COPY_KEPT_MS;
     pthread_mutex_init(&sender->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&sender->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&sender->changed);
     *out = sender;
     return 0;
 }
@@ -92,9 +89,7 @@ void copy_sender_look(struct copy_sender *sender, struct copy_progress *progress
 static void wait_a_little(struct copy_sender *sender, uint64_t until_ns)
 {
     uint64_t at = clock_mono_ns() + LOOK_MS * MS_NS;
-    at = at < until_ns ? at : until_ns;
-    struct timespec until = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
-    pthread_cond_timedwait(&sender->changed, &sender->mutex, &until);
+    cond_wait_until(&sender->changed, &sender->mutex, at < until_ns ? at : until_ns);
 }
 
 static bool has_returned(struct copy_sender *sender)

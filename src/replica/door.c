@@ -1,6 +1,7 @@
 #include "replica/door.h"
 
 #include "base/check.h"
+#include "base/cond.h"
 #include "replica/door_inner.h"
 
 #include <errno.h>
@@ -92,13 +93,9 @@ static struct door *door_new(const struct door_config *config)
     door->listen_fd = -1;
     door->interrupt = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&door->mutex, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&door->freed, &monotonic);
+    cond_init(&door->freed);
     for (size_t i = 0; i < COUNT_OF(door->dials); i++)
-        pthread_cond_init(&door->dials[i].changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+        cond_init(&door->dials[i].changed);
     return door;
 }
 

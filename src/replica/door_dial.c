@@ -1,9 +1,9 @@
 #include "base/check.h"
+#include "base/cond.h"
 #include "base/random.h"
 #include "replica/door_inner.h"
 #include "replica/greet.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -71,11 +71,10 @@ static void back_off(struct dial *dial, uint64_t round)
     dial->delay_ms =
         (uint32_t)(delay * 2 < config->retry_max_ms ? delay * 2 : config->retry_max_ms);
     uint64_t wait_ns = delay * MS_NS - random_below(&dial->random, delay * MS_NS / 2 + 1);
-    uint64_t until = clock_mono_ns() + wait_ns;
-    struct timespec at = {(time_t)(until / SEC_NS), (long)(until % SEC_NS)};
-    int waited = 0;
-    while (!ends(dial) && !dial->hurry && dial->round == round && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&dial->changed, &dial->door->mutex, &at);
+    uint64_t until_ns = clock_mono_ns() + wait_ns;
+    bool in_time = true;
+    while (!ends(dial) && !dial->hurry && dial->round == round && in_time)
+        in_time = cond_wait_until(&dial->changed, &dial->door->mutex, until_ns);
     if (dial->hurry || dial->round != round)
         dial->delay_ms = 0;
 }

@@ -1,4 +1,5 @@
 #include "base/check.h"
+#include "base/cond.h"
 #include "replica/door_inner.h"
 
 #include <errno.h>
@@ -264,11 +265,10 @@ static struct guest *make_place(struct door *door)
     if (place)
         return place;
     door_interrupt(find_least_welcome(door)->interrupt);
-    uint64_t until = clock_mono_ns() + ROOM_MS * MS_NS;
-    struct timespec at = {(time_t)(until / SEC_NS), (long)(until % SEC_NS)};
-    int waited = 0;
-    while (!(place = find_place(door)) && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&door->freed, &door->mutex, &at);
+    uint64_t until_ns = clock_mono_ns() + ROOM_MS * MS_NS;
+    bool in_time = true;
+    while (!(place = find_place(door)) && in_time)
+        in_time = cond_wait_until(&door->freed, &door->mutex, until_ns);
     return place;
 }
 

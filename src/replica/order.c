@@ -3,13 +3,16 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "replica/ordering.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <time.h>
 
-enum { STALE_MS = 60000 }; /* what is older is not news but a log that is read again */
+enum {
+    STALE_MS = 60000, /* what is older is not news but a log that is read again */
+    ROOM_MS = 20,
+};
 
 void ordering_init(struct ordering *order, uint64_t waiting_max, uint64_t waiting_bytes_max,
                    uint64_t wait_ms, void (*wake)(void *context), void *wake_context)
@@ -22,11 +25,7 @@ void ordering_init(struct ordering *order, uint64_t waiting_max, uint64_t waitin
     order->wake = wake;
     order->wake_context = wake_context;
     pthread_mutex_init(&order->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&order->room, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&order->room);
     awaits_init(&order->awaits);
 }
 
@@ -157,34 +156,28 @@ void ordering_applied(struct ordering *order, uint64_t index, int64_t time_ms)
         latency_record(&order->staleness, age_ms > 0 ? (uint64_t)age_ms * MS_NS : 0);
 }
 
-static struct timespec in_ms(unsigned ms)
-{
-    uint64_t at = clock_mono_ns() + ms * MS_NS;
-    return (struct timespec){.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
-}
-
 bool ordering_wait_empty(struct ordering *order, unsigned timeout_ms)
 {
-    struct timespec deadline = in_ms(timeout_ms);
+    uint64_t until_ns = clock_mono_ns() + timeout_ms * MS_NS;
     bool in_time = true;
     pthread_mutex_lock(&order->mutex);
     atomic_fetch_add(&order->watchers, 1);
     while (in_time && atomic_load(&order->waiting) > 0)
-        in_time = pthread_cond_timedwait(&order->room, &order->mutex, &deadline) != ETIMEDOUT;
+        in_time = cond_wait_until(&order->room, &order->mutex, until_ns);
     atomic_fetch_sub(&order->watchers, 1);
     pthread_mutex_unlock(&order->mutex);
     return atomic_load(&order->waiting) == 0;
 }
 
-/* Until something was answered, or 20 ms: whoever left between the refusal and the
+/* Until something was answered, or ROOM_MS: whoever left between the refusal and the
  * registration as watcher is not waited for. */
 static void wait_for_room(struct ordering *order)
 {
-    struct timespec deadline = in_ms(20);
+    uint64_t until_ns = clock_mono_ns() + ROOM_MS * MS_NS;
     pthread_mutex_lock(&order->mutex);
     atomic_fetch_add(&order->watchers, 1);
     if (atomic_load(&order->waiting) > 0)
-        pthread_cond_timedwait(&order->room, &order->mutex, &deadline);
+        cond_wait_until(&order->room, &order->mutex, until_ns);
     atomic_fetch_sub(&order->watchers, 1);
     pthread_mutex_unlock(&order->mutex);
 }

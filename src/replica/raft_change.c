@@ -10,15 +10,14 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "replica/keeper.h"
 #include "replica/membership.h"
 #include "replica/raft_links.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { ASK_MS = 10000, LEAVE_MS = 700, HOLD_MS = 500, LOOK_MS = 1000, MEMBER_ADDRESS = 24 };
 
@@ -61,11 +60,7 @@ int links_change_begin(struct replica *replica)
     change->replica = replica;
     change->last = &change->first;
     pthread_mutex_init(&change->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&change->finished, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&change->finished);
     replica->links->change = change;
     return 0;
 }
@@ -104,8 +99,7 @@ static int ask(struct replica *replica, struct request *request, unsigned patien
     if (replica->links == NULL)
         return fail(failure, ERR_STATE, "this server is alone: it belongs to no cluster");
     struct change *change = replica->links->change;
-    uint64_t at = clock_mono_ns() + patience_ms * MS_NS;
-    struct timespec deadline = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
+    uint64_t until_ns = clock_mono_ns() + patience_ms * MS_NS;
     pthread_mutex_lock(&change->mutex);
     if (change->closed) {
         pthread_mutex_unlock(&change->mutex);
@@ -114,8 +108,7 @@ static int ask(struct replica *replica, struct request *request, unsigned patien
     *change->last = request;
     change->last = &request->next;
     raft_thread_wake(replica);
-    while (!request->done &&
-           pthread_cond_timedwait(&change->finished, &change->mutex, &deadline) != ETIMEDOUT)
+    while (!request->done && cond_wait_until(&change->finished, &change->mutex, until_ns))
         continue;
     if (!request->done) {
         withdraw(change, request);

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "replica/begun.h"
 #include "replica/raft_change.h"
 #include "replica/raft_copy.h"
@@ -15,7 +16,6 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { STOP_PATIENCE_MS = 5000 };
@@ -127,11 +127,7 @@ static struct replica *replica_make(const struct replica_config *config, struct 
     set_defaults(&replica->config);
     replica->lock_fd = replica->vote.fd = -1;
     pthread_mutex_init(&replica->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&replica->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&replica->changed);
     ordering_init(&replica->order, replica->config.waiting_max, replica->config.waiting_bytes_max,
                   replica->config.wait_ms, raft_thread_wake, replica);
     return replica;
@@ -266,11 +262,10 @@ static void what_is_missing(struct replica *replica, struct failure *failure)
 
 int replica_wait_ready(struct replica *replica, unsigned timeout_ms, struct failure *failure)
 {
-    uint64_t at = clock_mono_ns() + timeout_ms * MS_NS;
-    struct timespec deadline = {.tv_sec = (time_t)(at / SEC_NS), .tv_nsec = (long)(at % SEC_NS)};
+    uint64_t until_ns = clock_mono_ns() + timeout_ms * MS_NS;
     pthread_mutex_lock(&replica->mutex);
     while (!atomic_load(&replica->order.ready) &&
-           pthread_cond_timedwait(&replica->changed, &replica->mutex, &deadline) != ETIMEDOUT)
+           cond_wait_until(&replica->changed, &replica->mutex, until_ns))
         continue;
     bool ready = atomic_load(&replica->order.ready);
     pthread_mutex_unlock(&replica->mutex);

@@ -1,6 +1,7 @@
 #include "replica/tail.h"
 
 #include "base/clock.h"
+#include "base/cond.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -108,7 +109,6 @@ static int open_nameless(const char *dir)
 
 int tail_new(const char *dir, struct tail **out, struct failure *failure)
 {
-    pthread_condattr_t attributes;
     struct tail *tail = calloc(1, sizeof *tail);
     if (tail == NULL)
         return fail(failure, ERR_NOMEM, "out of memory for a copy");
@@ -120,10 +120,7 @@ int tail_new(const char *dir, struct tail **out, struct failure *failure)
     tail->tap = (struct applier_tap){.context = tail, .add = add, .flush = flush};
     buf_init(&tail->pending, PENDING_MAX);
     pthread_mutex_init(&tail->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&tail->more, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&tail->more);
     *out = tail;
     return 0;
 }
@@ -150,11 +147,9 @@ const struct applier_tap *tail_tap(struct tail *tail)
 static int wait_for_more(struct tail *tail, uint64_t deadline_ns, uint64_t *end,
                          struct failure *failure)
 {
-    struct timespec until = {.tv_sec = (time_t)(deadline_ns / SEC_NS),
-                             .tv_nsec = (long)(deadline_ns % SEC_NS)};
     pthread_mutex_lock(&tail->mutex);
     while (tail->written == tail->read.at && tail->reason == 0)
-        if (pthread_cond_timedwait(&tail->more, &tail->mutex, &until) != 0)
+        if (!cond_wait_until(&tail->more, &tail->mutex, deadline_ns))
             break;
     *end = tail->written;
     int reason = tail->written == tail->read.at ? tail->reason : 0;
