@@ -59,11 +59,25 @@ static uint64_t trailing_entries(const struct replica *replica)
     return lacked > trailing ? lacked : trailing;
 }
 
+/* Whether libraft knows the members as of its last applied entry. Version 0.22.1 learns that a
+ * change was applied by an event of its own. When several changes are applied at once, as at a
+ * start, it may begin a snapshot after the first of these events, with members from before the
+ * last change. Once the log begins at such a snapshot, that change is never applied again: libraft
+ * waits for it for ever and lets no other begin. Who is sent the snapshot would count the votes of
+ * the wrong servers. A change that is only proposed has to wait as well: with it pending libraft
+ * passes over the event of the one before. */
+static bool knows_members(const struct raft *raft)
+{
+    return raft->configuration_uncommitted_index == 0;
+}
+
 /* Begins a snapshot: a few bytes that name a state of the database. io.c holds them back
  * until the database has that state on disk. */
 static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *buffers[], unsigned *count)
 {
     struct replica *replica = fsm->data;
+    if (!knows_members(&replica->raft))
+        return RAFT_BUSY; /* libraft asks again with the next event */
     raft_set_snapshot_trailing(&replica->raft, (unsigned)trailing_entries(replica));
     replica->last_snapshot_ns = clock_mono_ns();
 

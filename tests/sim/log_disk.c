@@ -172,10 +172,28 @@ static void forget_snapshot(struct log_disk *disk)
     disk->snapshot = NULL;
 }
 
+/* A snapshot is the end of the changes before it: none may be hidden behind older members. */
+static void check_members(const struct log_disk *disk, const struct raft_snapshot *snapshot)
+{
+    for (size_t i = disk->count; i > 0; i--) {
+        raft_index index = disk->start + i - 1;
+        if (disk->entries[i - 1].type != RAFT_CHANGE || index > snapshot->index)
+            continue;
+        if (snapshot->configuration_index != index)
+            world_fail("disk %s: a snapshot as of entry %llu has the members as of entry %llu, but "
+                       "entry %llu changed them",
+                       strrchr(disk->dir, '/') - 2, snapshot->index, snapshot->configuration_index,
+                       index);
+        return;
+    }
+}
+
 static void keep_snapshot(struct log_disk *disk, const struct raft_snapshot *from,
                           unsigned trailing)
 {
     CHECK(from->n_bufs == 1);
+    if (trailing > 0)
+        check_members(disk, from);
     struct kept_snapshot *snapshot = calloc(1, sizeof *snapshot);
     CHECK(snapshot != NULL);
     snapshot->index = from->index;

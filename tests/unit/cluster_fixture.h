@@ -23,6 +23,7 @@ struct cluster {
     struct replica_cluster usual; /* its settings; the rest is each member's */
     struct server_place founders[SERVERS];
     unsigned founder_count;
+    uint32_t snapshot_threshold; /* 0: the usual one */
     struct member {
         struct one_server server;
         struct replica_cluster config;
@@ -40,6 +41,7 @@ static inline void start_as(struct cluster *cluster, unsigned i, enum part part)
     struct replica_config config = server_config(&member->server);
     static const struct log log = {.fd = 2};
     config.id = i + 1;
+    config.snapshot_threshold = cluster->snapshot_threshold;
     if (getenv("STOA_TEST_LOG") != NULL)
         config.log = &log;
     member->config = cluster->usual;

@@ -3,6 +3,8 @@
 #include "replica/membership.h"
 #include "replica/raft_change.h"
 
+#include <glob.h>
+
 /* Asks server I to add server ID. */
 static int add(struct cluster *cluster, unsigned i, uint64_t id, struct failure *failure)
 {
@@ -94,6 +96,45 @@ static void a_primary_does_not_remove_itself(void **state)
     close_cluster(&cluster);
 }
 
+static void wait_for_a_snapshot(const struct cluster *cluster, unsigned i)
+{
+    char pattern[256];
+    glob_t found = {0};
+    uint64_t deadline = within_ms(PATIENCE_MS);
+    server_file(&cluster->members[i].server, "raft/snapshot-*.meta", pattern);
+    while (glob(pattern, 0, NULL, &found) != 0) {
+        assert_true(clock_mono_ns() < deadline);
+        usleep(1000);
+    }
+    globfree(&found);
+}
+
+/* At a start several changes of members are applied at once, and a snapshot may be due. It has the
+ * last of them, else no change would ever be possible again (raft_fsm.c says why). */
+static void a_snapshot_at_the_start_hides_no_change(void **state)
+{
+    struct cluster cluster;
+    struct failure failure = {0};
+    (void)state;
+    open_cluster(&cluster, 1);
+    start(&cluster, 0);
+    primary_of(&cluster);
+    for (uint64_t id = 2; id <= 4; id++) {
+        server_add(&cluster.members[0].server, id);
+        if (add(&cluster, 0, id, &failure) != 0)
+            fail_msg("%s", failure.text);
+    }
+    stop(&cluster, 0);
+    cluster.snapshot_threshold = 5; /* there are more entries, and a start adds fewer */
+    start(&cluster, 0);
+    wait_for_a_snapshot(&cluster, 0);
+    stop(&cluster, 0);
+    start(&cluster, 0);
+    if (add(&cluster, 0, 5, &failure) != 0)
+        fail_msg("%s", failure.text);
+    close_cluster(&cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +142,7 @@ int main(void)
         cmocka_unit_test(founders_are_taken_in_by_who_was_alone_only),
         cmocka_unit_test(one_that_was_not_added_is_not_in_the_book),
         cmocka_unit_test(a_primary_does_not_remove_itself),
+        cmocka_unit_test(a_snapshot_at_the_start_hides_no_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
