@@ -5,10 +5,10 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/random.h"
+#include "base/thread.h"
 #include "outside/bank.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -177,13 +177,9 @@ static bool delay(struct sandbox *sandbox, struct bank_call *call, enum bank_out
 {
     if (sandbox->faults.latency_ms == 0)
         return false;
-    if (!sandbox->has_thread) {
-        sigset_t all, before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        sandbox->has_thread = pthread_create(&sandbox->thread, NULL, run_delays, sandbox) == 0;
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
+    if (!sandbox->has_thread)
+        sandbox->has_thread =
+            thread_start(&sandbox->thread, "stoa-sandbox", run_delays, sandbox) == 0;
     struct delayed *delayed = calloc(1, sizeof *delayed);
     if (delayed == NULL || !sandbox->has_thread) {
         free(delayed);

@@ -4,10 +4,10 @@
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/list.h"
+#include "base/thread.h"
 #include "shop/command.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -422,16 +422,11 @@ int buying_new(struct ordering *order, struct bank *bank, const struct log *log,
     pthread_mutex_init(&buying->mutex, NULL);
     cond_init(&buying->work);
     cond_init(&buying->ended);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */
-    int rc = pthread_create(&buying->thread, NULL, run_buying, buying);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int rc = thread_start(&buying->thread, "stoa-buying", run_buying, buying);
     if (rc != 0) {
         free(buying);
         return ERR_NOMEM;
     }
-    pthread_setname_np(buying->thread, "stoa-buying");
     *out = buying;
     return 0;
 }

@@ -3,10 +3,10 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/cond.h"
+#include "base/thread.h"
 #include "shop/command.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -297,16 +297,11 @@ int settle_start(const struct settle_config *config, struct settle **out, struct
     buf_init(&settle->record, RESULT_BYTES);
     pthread_mutex_init(&settle->mutex, NULL);
     cond_init(&settle->changed);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */
-    int rc = pthread_create(&settle->thread, NULL, run_settle, settle);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int rc = thread_start(&settle->thread, "stoa-settle", run_settle, settle);
     if (rc != 0) {
         settle_free(settle);
         return fail(failure, ERR_NOMEM, "the settling thread cannot be started: %s", strerror(rc));
     }
-    pthread_setname_np(settle->thread, "stoa-settle");
     *out = settle;
     return 0;
 }

@@ -3,10 +3,10 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/cond.h"
+#include "base/thread.h"
 #include "replica/batch.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -493,16 +493,11 @@ int applier_start(const struct applier_config *config, struct applier **out,
     cond_init(&applier->work);
     pthread_cond_init(&applier->room, NULL);
     pthread_cond_init(&applier->errand_done, NULL);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */
-    int rc = pthread_create(&applier->thread, NULL, run_applier, applier);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int rc = thread_start(&applier->thread, "stoa-applier", run_applier, applier);
     if (rc != 0) {
         free(applier);
         return fail(failure, ERR_NOMEM, "the applier's thread cannot be started: %s", strerror(rc));
     }
-    pthread_setname_np(applier->thread, "stoa-applier");
     pthread_mutex_lock(&applier->mutex);
     while (!applier->started)
         pthread_cond_wait(&applier->room, &applier->mutex);

@@ -1,12 +1,12 @@
 /* R's side of the tail: what was committed since the copy began, into the applier. */
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "replica/batch.h"
 #include "replica/copy_fetching.h"
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,16 +189,11 @@ static void *run(void *context)
 
 int copy_tail_start(struct copy_tail *tail, struct applier *applier, struct failure *failure)
 {
-    sigset_t all, before;
     tail->applier = applier;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */
-    int rc = pthread_create(&tail->thread, NULL, run, tail);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int rc = thread_start(&tail->thread, "stoa-copy", run, tail);
     if (rc != 0)
         return fail(failure, ERR_NOMEM, "the thread for a copy's end cannot be started: %s",
                     strerror(rc));
-    pthread_setname_np(tail->thread, "stoa-copy");
     tail->started = true;
     return 0;
 }

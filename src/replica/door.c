@@ -2,26 +2,13 @@
 
 #include "base/check.h"
 #include "base/cond.h"
+#include "base/thread.h"
 #include "replica/door_inner.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-int door_thread(pthread_t *thread, const char *name, void *(*run)(void *), void *argument)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */
-    int code = pthread_create(thread, NULL, run, argument);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (code != 0)
-        return ERR_IO;
-    pthread_setname_np(*thread, name);
-    return ERR_OK;
-}
 
 void door_interrupt(int interrupt)
 {
@@ -108,11 +95,8 @@ int door_start(const struct door_config *config, struct door **out, uint16_t *po
     int err = door->interrupt < 0 ? fail_errno(failure, ERR_IO, "cannot make an eventfd") : ERR_OK;
     if (!err)
         err = listen_on(door, port, failure);
-    if (!err) {
-        err = door_thread(&door->thread, "stoa-door", door_accept_run, door);
-        if (err)
-            fail(failure, err, "cannot start a thread for the connections between servers");
-    }
+    if (!err && thread_start(&door->thread, "stoa-door", door_accept_run, door) != 0)
+        err = fail(failure, ERR_IO, "cannot start a thread for the connections between servers");
     if (err) {
         door_free(door);
         return err;

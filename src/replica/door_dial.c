@@ -1,6 +1,7 @@
 #include "base/check.h"
 #include "base/cond.h"
 #include "base/random.h"
+#include "base/thread.h"
 #include "replica/door_inner.h"
 #include "replica/greet.h"
 
@@ -182,7 +183,7 @@ static int begin_dial(struct door *door, uint64_t id, struct dial **out)
     dial->interrupt = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (dial->interrupt < 0)
         return ERR_IO;
-    if (door_thread(&dial->thread, "stoa-dial", dial_run, dial) != ERR_OK) {
+    if (thread_start(&dial->thread, "stoa-dial", dial_run, dial) != 0) {
         close(dial->interrupt);
         return ERR_IO;
     }

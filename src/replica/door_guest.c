@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "base/cond.h"
+#include "base/thread.h"
 #include "replica/door_inner.h"
 
 #include <errno.h>
@@ -282,8 +283,7 @@ static void begin_guest(struct door *door, struct guest *guest, int fd,
                             .host = *other};
     endpoint_set_port(&guest->host, 0);
     guest->phase = PHASE_BUSY;
-    if (guest->interrupt >= 0 &&
-        door_thread(&guest->thread, "stoa-guest", guest_run, guest) == ERR_OK)
+    if (guest->interrupt >= 0 && thread_start(&guest->thread, "stoa-guest", guest_run, guest) == 0)
         return;
     close(fd);
     if (guest->interrupt >= 0)

@@ -73,8 +73,6 @@ struct door {
     } complaints[COMPLAINTS];
 };
 
-/* Starts a thread that takes no signals. 0 or ERR_IO. */
-int door_thread(pthread_t *thread, const char *name, void *(*run)(void *), void *argument);
 /* Makes an eventfd that channels take as interrupt readable. */
 void door_interrupt(int interrupt);
 /* Our own hello for PURPOSE. */

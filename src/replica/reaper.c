@@ -1,5 +1,7 @@
 #include "replica/reaper.h"
 
+#include "base/thread.h"
+
 #include <linux/aio_abi.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -73,12 +75,10 @@ struct reaper *reaper_start(void)
         return NULL;
     pthread_mutex_init(&reaper->mutex, NULL);
     pthread_cond_init(&reaper->changed, NULL);
-    /* The Raft thread has all signals blocked, and so has its child. */
-    if (pthread_create(&reaper->thread, NULL, run, reaper) != 0) {
+    if (thread_start(&reaper->thread, "stoa-reaper", run, reaper) != 0) {
         free(reaper);
         return NULL;
     }
-    pthread_setname_np(reaper->thread, "stoa-reaper");
     reaper_of_thread = reaper;
     return reaper;
 }

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/cond.h"
+#include "base/thread.h"
 #include "replica/begun.h"
 #include "replica/raft_change.h"
 #include "replica/raft_copy.h"
@@ -11,7 +12,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -173,14 +173,9 @@ static int start_applier(struct replica *replica, const struct machine *machine,
 
 static int start_raft_thread(struct replica *replica, struct failure *failure)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */
-    int rc = pthread_create(&replica->thread, NULL, raft_thread_run, replica);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int rc = thread_start(&replica->thread, "stoa-raft", raft_thread_run, replica);
     if (rc != 0)
         return fail(failure, ERR_NOMEM, "the Raft thread cannot be started: %s", strerror(rc));
-    pthread_setname_np(replica->thread, "stoa-raft");
     pthread_mutex_lock(&replica->mutex);
     while (replica->state == REPLICA_STARTING)
         pthread_cond_wait(&replica->changed, &replica->mutex);

@@ -1,9 +1,9 @@
 #include "store/checkpointer.h"
 
 #include "base/check.h"
+#include "base/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -41,18 +41,6 @@ static void *run(void *context)
     return NULL;
 }
 
-static int start_thread(struct checkpointer *c)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */
-    int code = pthread_create(&c->thread, NULL, run, c);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!code)
-        pthread_setname_np(c->thread, "stoa-checkpoint");
-    return code;
-}
-
 int checkpointer_new(const char *file, struct checkpointer **out, struct failure *failure)
 {
     struct checkpointer *c = calloc(1, sizeof *c);
@@ -74,7 +62,7 @@ int checkpointer_new(const char *file, struct checkpointer **out, struct failure
     }
     pthread_mutex_init(&c->mutex, NULL);
     pthread_cond_init(&c->changed, NULL);
-    if (start_thread(c)) {
+    if (thread_start(&c->thread, "stoa-checkpoint", run, c)) {
         sqlite3_close(c->handle);
         free(c);
         return fail(failure, ERR_NOMEM, "%s: cannot start a thread for checkpoints", file);

@@ -1,0 +1,15 @@
+#include "base/thread.h"
+
+#include <signal.h>
+
+int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *context)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int reason = pthread_create(thread, NULL, run, context);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (reason == 0)
+        pthread_setname_np(*thread, name);
+    return reason;
+}
