@@ -109,15 +109,9 @@ void backup_file_close(struct backup_file *file)
 
 /* ---- What is in it ---- */
 
-static int64_t read_meta(struct db *db, const char *sql)
+static uint64_t read_meta(struct db *db, const char *sql)
 {
-    struct stmt *row = db_stmt(db, sql);
-    int64_t value = 0;
-    if (stmt_next(row) == 0) {
-        value = stmt_i64(row, 0);
-        stmt_done(row);
-    }
-    return value;
+    return stmt_only_u64(db_stmt(db, sql), 0);
 }
 
 static int check_pages(struct db *db, struct failure *failure)
@@ -148,9 +142,9 @@ int backup_file_check(const char *path, bool thorough, struct backup_facts *fact
         err = check_pages(db, failure);
     if (!err) {
         facts->size = (uint64_t)about.st_size;
-        facts->index =
-            (uint64_t)read_meta(db, "SELECT value FROM meta WHERE key = 'applied_index'");
-        facts->time_ms = read_meta(db, "SELECT value FROM meta WHERE key = 'applied_time'");
+        facts->index = read_meta(db, "SELECT value FROM meta WHERE key = 'applied_index'");
+        facts->time_ms =
+            (int64_t)read_meta(db, "SELECT value FROM meta WHERE key = 'applied_time'");
     }
     if (!err && db_failure(db)->err) {
         *failure = *db_failure(db);

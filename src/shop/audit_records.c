@@ -127,11 +127,7 @@ static void check_completed(struct auditing *audit, const char *whose,
 {
     struct stmt *row = db_stmt(audit->db, "SELECT number FROM orders WHERE id = ?");
     stmt_bind_id(row, 1, checkout->id);
-    uint64_t number = 0;
-    if (stmt_next(row) == 0) {
-        number = stmt_u64(row, 0);
-        stmt_done(row);
-    }
+    uint64_t number = stmt_only_u64(row, 0);
     bool completed = checkout->status == CHECKOUT_COMPLETED;
     if (completed && number == 0)
         audit_say(audit, "%s is completed, but there is no order of it", whose);
@@ -226,16 +222,13 @@ static void check_order(struct auditing *audit, struct stmt *row, uint64_t expec
 
 void audit_orders(struct auditing *audit)
 {
-    uint64_t last = 1000, counter = 1000;
+    uint64_t last = 1000;
     struct stmt *row = db_stmt(audit->db, "SELECT number, id, status, total, record FROM orders"
                                           " ORDER BY number");
     for (; stmt_next(row) == 0; last = stmt_u64(row, 0))
         check_order(audit, row, last + 1);
     row = db_stmt(audit->db, "SELECT value FROM meta WHERE key = 'next_order'");
-    if (stmt_next(row) == 0) {
-        counter = stmt_u64(row, 0);
-        stmt_done(row);
-    }
+    uint64_t counter = stmt_only_u64(row, 1000);
     if (counter != last)
         audit_say(audit, "the last order number given was %llu, the last order is %llu",
                   (unsigned long long)counter, (unsigned long long)last);

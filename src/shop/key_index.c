@@ -95,11 +95,7 @@ static uint64_t read_key(struct key_index *index, struct str key)
 {
     struct stmt *row = db_stmt(index->db, "SELECT seq FROM idempotency_key WHERE key = ?");
     stmt_bind_blob(row, 1, key);
-    if (stmt_next(row))
-        return 0;
-    uint64_t seq = stmt_u64(row, 0);
-    stmt_done(row);
-    return seq;
+    return stmt_only_u64(row, 0);
 }
 
 /* The empty key has the row up to which all are in the tree. */

@@ -56,12 +56,10 @@ uint64_t product_category(struct apply *apply, struct str name)
         return 0;
     struct stmt *row = db_stmt(apply->db, "SELECT id FROM category WHERE name = ?");
     stmt_bind_str(row, 1, name);
-    if (stmt_next(row) == 0) {
-        uint64_t id = stmt_u64(row, 0);
-        stmt_done(row);
+    uint64_t id = stmt_only_u64(row, 0);
+    if (id)
         return id;
-    }
-    uint64_t id = apply_next_number(apply, COUNTER_CATEGORY);
+    id = apply_next_number(apply, COUNTER_CATEGORY);
     struct str slug = free_slug(apply, name);
     row = db_stmt(apply->db, "INSERT INTO category (id, name, slug, products) VALUES (?, ?, ?, 0)");
     stmt_bind_u64(row, 1, id);

@@ -39,11 +39,7 @@ static uint64_t read_meta(struct reader *reader, const char *key)
 {
     struct stmt *row = db_stmt(reader->db, "SELECT value FROM meta WHERE key = ?");
     stmt_bind_str(row, 1, str_of(key));
-    if (stmt_next(row))
-        return 0;
-    uint64_t value = stmt_u64(row, 0);
-    stmt_done(row);
-    return value;
+    return stmt_only_u64(row, 0);
 }
 
 /* Items and terms read from an earlier view are still true if the catalogue is the same. */

@@ -136,11 +136,7 @@ static uint64_t last_old_key(struct apply *apply, uint64_t limit)
                            " idempotency ORDER BY seq LIMIT ?2) WHERE time_ms <= ?1");
     stmt_bind_i64(row, 1, apply->now - IDEMPOTENCY_MS);
     stmt_bind_u64(row, 2, limit > EXPIRE_MAX ? EXPIRE_MAX : limit);
-    if (stmt_next(row))
-        return 0;
-    uint64_t seq = stmt_u64(row, 0);
-    stmt_done(row);
-    return seq;
+    return stmt_only_u64(row, 0);
 }
 
 static bool is_any_key(struct apply *apply)

@@ -93,11 +93,7 @@ static uint64_t read_meta(struct db *db, const char *key, uint64_t otherwise)
 {
     struct stmt *row = db_stmt(db, "SELECT value FROM meta WHERE key = ?");
     stmt_bind_str(row, 1, str_of(key));
-    if (stmt_next(row))
-        return otherwise;
-    uint64_t value = stmt_u64(row, 0);
-    stmt_done(row);
-    return value;
+    return stmt_only_u64(row, otherwise);
 }
 
 static void write_meta(struct db *db, const char *key, uint64_t value)

@@ -72,6 +72,9 @@ int stmt_next(struct stmt *stmt);
 int stmt_run(struct stmt *stmt);
 /* Ends a statement before its last row. */
 void stmt_done(struct stmt *stmt);
+/* Runs a statement that gives one row of one number: that, or OTHERWISE if there is no row (or the
+ * database failed). */
+uint64_t stmt_only_u64(struct stmt *stmt, uint64_t otherwise);
 
 /* Columns count from 0. Bytes are lent until the next stmt_ call on the statement. */
 int64_t stmt_i64(struct stmt *stmt, int column);

@@ -152,6 +152,15 @@ void stmt_done(struct stmt *stmt)
         sqlite3_reset(stmt->handle);
 }
 
+uint64_t stmt_only_u64(struct stmt *stmt, uint64_t otherwise)
+{
+    if (stmt_next(stmt))
+        return otherwise;
+    uint64_t value = stmt_u64(stmt, 0);
+    stmt_done(stmt);
+    return value;
+}
+
 /* ---- Columns ---- */
 
 int64_t stmt_i64(struct stmt *stmt, int column)

@@ -40,6 +40,17 @@ static void values_come_back_as_they_went_in(void **state)
     assert_int_equal(stmt_next(row), ERR_NOTFOUND);
 }
 
+static void the_only_number_is_read_or_the_other_one_taken(void **state)
+{
+    static const char sql[] = "SELECT value FROM meta WHERE key = 'a'";
+    struct store *f = *state;
+    assert_int_equal(stmt_only_u64(db_stmt(f->db, sql), 7), 7);
+    assert_int_equal(put_meta(f->db, "a", 5), 0);
+    assert_int_equal(stmt_only_u64(db_stmt(f->db, sql), 7), 5);
+    assert_int_equal(put_meta(f->db, "b", 6), 0); /* it has ended */
+    assert_int_equal(stmt_only_u64(db_stmt(f->db, sql), 7), 5);
+}
+
 static void a_reader_sees_only_what_is_committed(void **state)
 {
     struct store *f = *state;
@@ -186,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(values_come_back_as_they_went_in),
+        TEST(the_only_number_is_read_or_the_other_one_taken),
         TEST(a_reader_sees_only_what_is_committed),
         TEST(the_first_failure_is_kept_and_stops_what_follows),
         TEST(a_full_disk_is_said_so_and_nothing_is_committed),
