@@ -1,5 +1,7 @@
 #include "replica/guard.h"
 
+#include "base/err.h"
+
 #include <string.h>
 
 raft_term guard_term_of(const struct raft *raft, raft_index index)
@@ -105,6 +107,36 @@ void guard_begin_after_snapshot(const struct raft *raft, struct raft_append_entr
     }
     append->n_entries -= (unsigned)known;
     memmove(append->entries, append->entries + known, append->n_entries * sizeof *append->entries);
+}
+
+static bool brings_change(const struct raft_append_entries *append)
+{
+    for (unsigned i = 0; i < append->n_entries; i++)
+        if (append->entries[i].type == RAFT_CHANGE)
+            return true;
+    return false;
+}
+
+int guard_keep_members(struct raft *raft, const struct raft_append_entries *append)
+{
+    raft_index before = append->prev_log_index, pending = raft->configuration_uncommitted_index;
+    if (append->term < raft->current_term || pending == 0 || pending > before ||
+        guard_term_of(raft, before) != append->prev_log_term || !brings_change(append))
+        return 0;
+    struct raft_configuration members;
+    raft_configuration_init(&members);
+    for (unsigned i = 0; i < raft->configuration.n; i++) {
+        const struct raft_server *server = &raft->configuration.servers[i];
+        if (raft_configuration_add(&members, server->id, server->address, server->role) != 0) {
+            raft_configuration_close(&members);
+            return ERR_NOMEM;
+        }
+    }
+    raft_configuration_close(&raft->configuration_committed);
+    raft->configuration_committed = members;
+    raft->configuration_committed_index = pending;
+    raft->configuration_uncommitted_index = 0;
+    return 0;
 }
 
 bool guard_may_send(const struct raft *raft, const struct raft_message *message)

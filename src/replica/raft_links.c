@@ -159,6 +159,9 @@ static int received_raft(struct replica *replica, uint64_t server, struct str pa
     case GUARD_PASS:
         if (message.type == RAFT_APPEND_ENTRIES)
             guard_begin_after_snapshot(&replica->raft, &message.append_entries);
+        if (message.type == RAFT_APPEND_ENTRIES &&
+            guard_keep_members(&replica->raft, &message.append_entries) != 0)
+            raft_thread_fatal(replica, "out of memory");
         receive(replica, &message);
         return 0;
     case GUARD_DROP:

@@ -367,6 +367,58 @@ static void what_the_snapshot_has_is_left_out_of_what_comes(void **state)
     assert_int_equal(old.prev_log_index, 2);
 }
 
+/* A server that knows of 1, committed at entry 3, and of 1 and 2, pending at entry 7. */
+static void open_pending(struct raft *raft)
+{
+    *raft = (struct raft){
+        .state = RAFT_FOLLOWER, .current_term = 5, .commit_index = 6, .trail = trail_behind(3, 1)};
+    raft_configuration_init(&raft->configuration_committed);
+    raft_configuration_init(&raft->configuration);
+    raft->configuration_committed_index = 3;
+    raft->configuration_uncommitted_index = 7;
+    assert_int_equal(raft_configuration_add(&raft->configuration_committed, 1, "1", RAFT_VOTER), 0);
+    assert_int_equal(raft_configuration_add(&raft->configuration, 1, "1", RAFT_VOTER), 0);
+    assert_int_equal(raft_configuration_add(&raft->configuration, 2, "2", RAFT_STANDBY), 0);
+}
+
+static void close_pending(struct raft *raft)
+{
+    raft_configuration_close(&raft->configuration_committed);
+    raft_configuration_close(&raft->configuration);
+}
+
+static void the_next_change_of_members_makes_the_last_one_committed(void **state)
+{
+    struct raft raft;
+    struct raft_entry entries[] = {{.term = 5, .type = RAFT_COMMAND},
+                                   {.term = 5, .type = RAFT_CHANGE}};
+    const struct raft_append_entries next = {
+        .term = 5, .prev_log_index = 9, .prev_log_term = 5, .entries = entries, .n_entries = 2};
+    (void)state;
+    open_pending(&raft);
+    assert_int_equal(guard_keep_members(&raft, &next), 0);
+    assert_int_equal(raft.configuration_uncommitted_index, 0);
+    assert_int_equal(raft.configuration_committed_index, 7);
+    assert_int_equal(raft.configuration_committed.n, 2);
+    assert_int_equal(raft.configuration_committed.servers[1].role, RAFT_STANDBY);
+    assert_int_equal(raft.configuration.n, 2); /* one copy each */
+    close_pending(&raft);
+
+    struct raft_append_entries others[] = {next, next, next, next};
+    others[0].n_entries = 1;                                   /* no change */
+    others[1].prev_log_term = 4;                               /* behind another log */
+    others[2].term = 4;                                        /* of a primary that was */
+    others[3].prev_log_index = 6, others[3].prev_log_term = 2; /* the same one again */
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        open_pending(&raft);
+        assert_int_equal(guard_keep_members(&raft, &others[i]), 0);
+        assert_int_equal(raft.configuration_uncommitted_index, 7);
+        assert_int_equal(raft.configuration_committed_index, 3);
+        assert_int_equal(raft.configuration_committed.n, 1);
+        close_pending(&raft);
+    }
+}
+
 static void a_snapshot_goes_out_with_its_own_term(void **state)
 {
     /* libraft decided to send the snapshot at 3, and found one at 8 on the disk. */
@@ -411,6 +463,7 @@ int main(void)
         cmocka_unit_test(messages_that_would_harm_libraft_do_not_reach_it),
         cmocka_unit_test(committed_entries_are_not_replaced),
         cmocka_unit_test(what_the_snapshot_has_is_left_out_of_what_comes),
+        cmocka_unit_test(the_next_change_of_members_makes_the_last_one_committed),
         cmocka_unit_test(a_snapshot_goes_out_with_its_own_term),
         cmocka_unit_test(a_refusal_without_an_index_is_read),
     };
