@@ -19,7 +19,7 @@
 #include "main/datadir.h"
 #include "replica/hello.h"
 
-enum { CLUSTER_SERVERS_MAX = 16, CLUSTER_NAME = 64, CLUSTER_PEM_MAX = 64 << 10 };
+enum { CLUSTER_NAME = 64, CLUSTER_PEM_MAX = 64 << 10 };
 
 struct cluster {
     char dir[DATADIR_PATH]; /* DATADIR/cluster */

@@ -23,7 +23,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-enum { BOOK_PLACES = 16, BOOK_REMOVED = 256, BOOK_TEXT_MAX = 64 * 1024 };
+enum { BOOK_PLACES = CLUSTER_SERVERS_MAX, BOOK_REMOVED = 256, BOOK_TEXT_MAX = 64 * 1024 };
 
 struct book {
     pthread_mutex_t mutex;

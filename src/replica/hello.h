@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* So many servers at the most. */
+enum { CLUSTER_SERVERS_MAX = 16 };
 enum { HELLO_VERSION = 1, SERVER_ADDRESS = 280, SERVER_URL = 256, SERVER_NAME = 32 };
 enum { HELLO_MAX = 1024, REFUSAL_TEXT = 320 }; /* the longest payload of either is HELLO_MAX */
 

@@ -15,11 +15,13 @@
 #ifndef STOA_REPLICA_MEMBERSHIP_H
 #define STOA_REPLICA_MEMBERSHIP_H
 
+#include "replica/hello.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 enum {
-    MEMBERS_MAX = 16,
+    MEMBERS_MAX = CLUSTER_SERVERS_MAX,
     MEMBERSHIP_STEADY_MS = 5000, /* usual, for steady_ms */
     /* What was tried and did not come about is tried again after this. */
     MEMBERSHIP_RETRY_MS = 15000,

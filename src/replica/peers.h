@@ -28,7 +28,7 @@ struct peers;
 struct door;
 struct tls;
 
-enum { PEERS_MAX = 16, PEER_SEND_MAX = 16 * 1024 * 1024 };
+enum { PEERS_MAX = CLUSTER_SERVERS_MAX, PEER_SEND_MAX = 16 * 1024 * 1024 };
 
 struct peers_listener {
     void *context;

@@ -104,7 +104,7 @@ struct cluster_status {
     struct id cluster;
     uint64_t own, primary; /* ids; primary 0: none */
     unsigned count;
-    struct server_status servers[16]; /* by id */
+    struct server_status servers[CLUSTER_SERVERS_MAX]; /* by id */
 };
 void replica_status(struct replica *replica, struct cluster_status *status);
 /* The one of STATUS that is primary; NULL: none. */

@@ -125,7 +125,8 @@ void media_tell_time(struct exchange *x, const struct stat *info)
 /* ---- The other servers ---- */
 
 /* Those of the other servers that are up; SPREAD (may be NULL) hears of the rest. */
-static unsigned others(const struct exchange *x, struct server_place places[static 16],
+static unsigned others(const struct exchange *x,
+                       struct server_place places[static CLUSTER_SERVERS_MAX],
                        struct media_spread *spread)
 {
     const struct web_cluster *cluster = &call_web(x)->settings.cluster;
@@ -198,7 +199,7 @@ static void tell(struct exchange *x, const struct server_place *server, struct f
 
 void media_send(struct exchange *x, const char *name, struct media_spread *spread)
 {
-    struct server_place places[16];
+    struct server_place places[CLUSTER_SERVERS_MAX];
     struct stat info;
     *spread = (struct media_spread){0};
     unsigned count = others(x, places, spread);
@@ -225,7 +226,7 @@ void media_send(struct exchange *x, const char *name, struct media_spread *sprea
 void media_delete(struct exchange *x, const char *name, struct media_spread *spread)
 {
     struct media *media = call_web(x)->media;
-    struct server_place places[16];
+    struct server_place places[CLUSTER_SERVERS_MAX];
     *spread = (struct media_spread){0};
     unsigned count = others(x, places, spread);
     for (unsigned i = 0; i < count; i++)
@@ -278,7 +279,7 @@ static int fetch_from(struct exchange *x, const struct server_place *server, int
 enum media_found media_fetch(struct exchange *x, const char *name)
 {
     struct media *media = call_web(x)->media;
-    struct server_place places[16];
+    struct server_place places[CLUSTER_SERVERS_MAX];
     uint64_t hash = hash_fast(media->key, str_of(name));
     enum media_found found = MEDIA_NOWHERE;
     unsigned count = others(x, places, NULL);

@@ -21,6 +21,7 @@
 
 #include "base/err.h"
 #include "http/exchange.h"
+#include "replica/hello.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,7 +37,7 @@ void media_free(struct media *media); /* NULL is fine */
 /* How telling the others went. */
 struct media_spread {
     unsigned others, reached; /* servers besides this one; of these, how many have done it */
-    uint64_t missed[16];      /* the ids of the rest */
+    uint64_t missed[CLUSTER_SERVERS_MAX]; /* the ids of the rest */
     unsigned missed_count;
     struct failure failure; /* of the last one that was up and could not */
 };
