@@ -17,7 +17,8 @@
  *   load, tick, receive  the only voter takes a new term before it leads (replica/lone.h)
  *
  * The guards are put into the raft_io itself, so that what libraft's I/O keeps in it
- * stays where it looks for it. Loop thread only.
+ * stays where it looks for it. Loop thread only, but for what libraft's own record of votes still
+ * lacks: a thread of the loop's writes that.
  */
 #ifndef STOA_REPLICA_IO_H
 #define STOA_REPLICA_IO_H
