@@ -3,18 +3,26 @@
 #include <stdio.h>
 #include <time.h>
 
-uint64_t clock_mono_ns(void)
+static uint64_t ns_of(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * SEC_NS + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clock_mono_ns(void)
+{
+    return ns_of(CLOCK_MONOTONIC);
 }
 
 uint64_t clock_boot_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * SEC_NS + (uint64_t)now.tv_nsec;
+    return ns_of(CLOCK_BOOTTIME);
+}
+
+uint64_t clock_thread_ns(void)
+{
+    return ns_of(CLOCK_THREAD_CPUTIME_ID);
 }
 
 int64_t clock_wall_ms(void)

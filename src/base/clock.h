@@ -13,6 +13,9 @@ uint64_t clock_mono_ns(void);
 /* The same, but it goes on while the machine sleeps (CLOCK_BOOTTIME). */
 uint64_t clock_boot_ns(void);
 
+/* Nanoseconds for which this thread has had a processor. */
+uint64_t clock_thread_ns(void);
+
 /* Milliseconds since 1970-01-01 UTC by the wall clock, which may jump. */
 int64_t clock_wall_ms(void);
 

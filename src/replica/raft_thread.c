@@ -7,7 +7,6 @@
 #include "replica/raft_lost.h"
 #include "replica/reaper.h"
 
-#include <time.h>
 #include <unistd.h>
 
 enum { LONGEST_S = 60 };
@@ -29,13 +28,6 @@ void raft_thread_wake(void *context)
     if (replica->wakeable)
         uv_async_send(&replica->wake);
     pthread_mutex_unlock(&replica->mutex);
-}
-
-static uint64_t thread_cpu_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * SEC_NS + (uint64_t)now.tv_nsec;
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -63,7 +55,7 @@ static void keep_longest(struct replica *replica, uint64_t wall_ns, uint64_t cpu
 
 static void measure_turn(struct replica *replica)
 {
-    uint64_t now = clock_mono_ns(), cpu = thread_cpu_ns();
+    uint64_t now = clock_mono_ns(), cpu = clock_thread_ns();
     uint64_t idle = uv_metrics_idle_time(&replica->loop);
     if (replica->turn_ns != 0) {
         uint64_t busy = now - replica->turn_ns, rested = idle - replica->turn_idle_ns;

@@ -52,12 +52,25 @@ static void the_monotonic_clock_never_goes_back(void **state)
     assert_true(clock_wall_ms() > 1700000000000);
 }
 
+static void no_clock_goes_back_and_this_thread_s_is_the_slowest(void **state)
+{
+    (void)state;
+    uint64_t mono = clock_mono_ns(), boot = clock_boot_ns(), own = clock_thread_ns();
+    assert_true(boot >= mono); /* since the machine's start, its sleep included */
+    while (clock_thread_ns() - own < MS_NS)
+        continue;
+    uint64_t busy = clock_thread_ns() - own;
+    assert_true(clock_mono_ns() - mono >= busy);
+    assert_true(clock_boot_ns() - boot >= busy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_formats_are_exact),
         cmocka_unit_test(too_little_room_clips_and_ends_the_text),
         cmocka_unit_test(the_monotonic_clock_never_goes_back),
+        cmocka_unit_test(no_clock_goes_back_and_this_thread_s_is_the_slowest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
