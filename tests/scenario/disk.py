@@ -28,9 +28,11 @@ class Faults:
         """Each as disk_fault.c has it: "EIO write */open-*". None: all is well again."""
         fresh = self.control.with_suffix(".new")
         fresh.write_text("".join(rule + "\n" for rule in rules))
+        pathlib.Path(f"{self.control}.fired").unlink(missing_ok=True)
         fresh.rename(self.control)
 
     def fired(self):
+        """Those that came since the last set()."""
         path = pathlib.Path(f"{self.control}.fired")
         return path.read_text().splitlines() if path.exists() else []
 

@@ -66,7 +66,7 @@ class Ward:
         process = self.three.processes[i]
         wait_until(lambda: process.poll() is not None, 30, f"the end of server {i + 1}")
         assert process.returncode == 1, process.returncode
-        said = self.three.log(i)
+        said = self.three.said(i)
         for word in words:
             assert re.search(word, said, re.IGNORECASE), f"{word!r} is not in: {said}"
 

@@ -158,6 +158,7 @@ class Three:
 
     def start(self, i, wait=True):
         with open(self.logs[i], "ab") as log:
+            begin = log.tell()
             process = subprocess.Popen(
                 self.network.enter(i) +
                 [STOA, "serve", "--dir", str(self.dirs[i]), "--listen", self.network.shop[i]] +
@@ -166,6 +167,7 @@ class Three:
                 env=os.environ | self.environments[i])
         Shop.running.add(process)
         self.processes[i] = process
+        process.log_begin = begin
         process.ready = threading.Event()
         threading.Thread(target=self.listen, args=(process,), daemon=True).start()
         if wait:
@@ -200,6 +202,10 @@ class Three:
 
     def log(self, i, size=2000):
         return self.logs[i].read_text()[-size:]
+
+    def said(self, i):
+        """What server I has logged since its last start."""
+        return self.logs[i].read_bytes()[self.processes[i].log_begin:].decode()
 
     def kill(self, i):
         self.processes[i].kill()
