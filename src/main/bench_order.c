@@ -252,8 +252,7 @@ static void print_text(const struct bench_flags *flags, const struct findings *f
            ratio(f->log_commands, f->log_entries));
     if (f->ran_out)
         printf("note: the ready checkouts were used up before time was (--ready makes more)\n");
-    if (f->primary_changed)
-        printf("note: the primary changed meanwhile\n");
+    puts(f->primary_changed ? "note: the primary changed meanwhile" : "the primary did not change");
 }
 
 static void print_json(const struct bench_flags *flags, const struct findings *f)
