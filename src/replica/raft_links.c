@@ -157,11 +157,11 @@ static int received_raft(struct replica *replica, uint64_t server, struct str pa
         return 0;
     switch (guard_message(&replica->raft, server, &message, &why)) {
     case GUARD_PASS:
-        if (message.type == RAFT_APPEND_ENTRIES)
+        if (message.type == RAFT_APPEND_ENTRIES) {
             guard_begin_after_snapshot(&replica->raft, &message.append_entries);
-        if (message.type == RAFT_APPEND_ENTRIES &&
-            guard_keep_members(&replica->raft, &message.append_entries) != 0)
-            raft_thread_fatal(replica, "out of memory");
+            if (guard_keep_members(&replica->raft, &message.append_entries) != 0)
+                raft_thread_fatal(replica, "out of memory");
+        }
         receive(replica, &message);
         return 0;
     case GUARD_DROP:
