@@ -11,7 +11,7 @@ struct stage {
     struct ordering *order;
     struct id id;
     uint64_t chunks;
-    uint64_t index; /* of the last command */
+    uint64_t index;           /* of the last command */
     const _Atomic bool *stop; /* of import_options */
     /* Called after each step into the catalogue; may be NULL. */
     void (*stepped)(void *context);
