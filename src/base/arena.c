@@ -90,28 +90,44 @@ void *arena_zeros(struct arena *arena, size_t count, size_t size)
     return __builtin_mul_overflow(count, size, &bytes) ? NULL : arena_zero(arena, bytes);
 }
 
+struct str arena_join(struct arena *arena, const struct str *parts, size_t count)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        if (__builtin_add_overflow(len, parts[i].len, &len))
+            return STR_NONE;
+    char *text = len < SIZE_MAX ? arena_alloc(arena, len + 1) : NULL;
+    if (!text)
+        return STR_NONE;
+    char *at = text;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len)
+            memcpy(at, parts[i].at, parts[i].len);
+        at += parts[i].len;
+    }
+    *at = 0;
+    return str_make(text, len);
+}
+
 struct str arena_str(struct arena *arena, struct str s)
 {
-    char *copy = s.len < SIZE_MAX ? arena_alloc(arena, s.len + 1) : NULL;
-    if (!copy)
-        return STR_NONE;
-    if (s.len)
-        memcpy(copy, s.at, s.len);
-    copy[s.len] = 0;
-    return str_make(copy, s.len);
+    return arena_join(arena, &s, 1);
 }
 
 struct str arena_printf(struct arena *arena, const char *format, ...)
 {
     va_list args;
+    char *there = arena->at; /* if it fits here, it is written once */
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = vsnprintf(there, (size_t)(arena->end - there), format, args);
     va_end(args);
     char *text = len < 0 ? NULL : arena_alloc(arena, (size_t)len + 1);
     if (!text)
         return STR_NONE;
-    va_start(args, format);
-    vsnprintf(text, (size_t)len + 1, format, args);
-    va_end(args);
+    if (text != there) {
+        va_start(args, format);
+        vsnprintf(text, (size_t)len + 1, format, args);
+        va_end(args);
+    }
     return str_make(text, (size_t)len);
 }

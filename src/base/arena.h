@@ -37,6 +37,11 @@ void *arena_zeros(struct arena *arena, size_t count, size_t size);
 
 /* A 0-terminated copy; at == NULL when there is no room. */
 struct str arena_str(struct arena *arena, struct str s);
+/* COUNT strings, one behind the other: several times as fast as arena_printf. */
+struct str arena_join(struct arena *arena, const struct str *parts, size_t count);
+#define ARENA_JOIN(arena, ...)                             \
+    arena_join((arena), (const struct str[]){__VA_ARGS__}, \
+               sizeof((const struct str[]){__VA_ARGS__}) / sizeof(struct str))
 struct str arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -109,9 +109,14 @@ static void put_to_the_brim(struct buf *buf, const char *format, va_list args)
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     va_list args;
+    size_t there = buf->cap - buf->len;
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = vsnprintf(there ? buf->at + buf->len : NULL, there, format, args);
     va_end(args);
+    if (!buf->failed && len >= 0 && (size_t)len < there) { /* it fitted */
+        buf->len += (size_t)len;
+        return;
+    }
     if (len >= 0 && (size_t)len == buf->max - buf->len) {
         va_start(args, format);
         put_to_the_brim(buf, format, args);

@@ -14,8 +14,8 @@ static enum app_verdict show(struct exchange *x, int status, const struct cart *
     json_put_text(json, json->root, "expires_at", ucp_time(json->arena, cart->expires_ms));
     if (!cart->canceled)
         json_put_text(json, json->root, "continue_url",
-                      arena_printf(json->arena, "%.*s/carts/%.*s/open", STR_FMT(view.base),
-                                   STR_FMT(ucp_id(json->arena, cart->id))));
+                      ARENA_JOIN(json->arena, view.base, STR("/carts/"),
+                                 ucp_id(json->arena, cart->id), STR("/open")));
     return ucp_send(&view, status);
 }
 

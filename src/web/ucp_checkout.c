@@ -28,7 +28,7 @@ static void put_order(struct ucp_view *view, const struct checkout *checkout)
     json_put_text(json, order, "label",
                   arena_printf(json->arena, "#%llu", (unsigned long long)checkout->order_number));
     json_put_text(json, order, "permalink_url",
-                  arena_printf(json->arena, "%.*s/order/%.*s", STR_FMT(view->base), STR_FMT(id)));
+                  ARENA_JOIN(json->arena, view->base, STR("/order/"), id));
 }
 
 void ucp_put_checkout(struct ucp_view *view, const struct checkout *checkout)
@@ -44,9 +44,8 @@ void ucp_put_checkout(struct ucp_view *view, const struct checkout *checkout)
     ucp_put_links(view, json->root);
     json_put_text(json, json->root, "expires_at", ucp_time(json->arena, checkout->expires_ms));
     if (!over)
-        json_put_text(
-            json, json->root, "continue_url",
-            arena_printf(json->arena, "%.*s/checkout/%.*s", STR_FMT(view->base), STR_FMT(id)));
+        json_put_text(json, json->root, "continue_url",
+                      ARENA_JOIN(json->arena, view->base, STR("/checkout/"), id));
     if (checkout->order_number)
         put_order(view, checkout);
 }

@@ -69,7 +69,7 @@ static enum app_verdict show(struct exchange *x, const struct order *order)
                   arena_printf(json->arena, "#%llu", (unsigned long long)order->number));
     json_put_text(json, json->root, "checkout_id", id);
     json_put_text(json, json->root, "permalink_url",
-                  arena_printf(json->arena, "%.*s/order/%.*s", STR_FMT(view.base), STR_FMT(id)));
+                  ARENA_JOIN(json->arena, view.base, STR("/order/"), id));
     put_lines(&view, order);
     yyjson_mut_val *fulfillment = json_put_object(json, json->root, "fulfillment");
     put_expectation(json, fulfillment, order);

@@ -73,8 +73,7 @@ yyjson_mut_val *ucp_add_variant(struct ucp_view *view, yyjson_mut_val *variants,
     json_put_text(json, object, "title", text);
     json_put_text(json, json_put_object(json, object, "description"), "plain", text);
     json_put_text(json, object, "url",
-                  arena_printf(json->arena, "%.*s/product/%.*s", STR_FMT(view->base),
-                               STR_FMT(product->handle)));
+                  ARENA_JOIN(json->arena, view->base, STR("/product/"), product->handle));
     put_price(view, object, "price", variant->price);
     if (variant->compare_at > variant->price)
         put_price(view, object, "list_price", variant->compare_at);
@@ -184,8 +183,7 @@ void ucp_put_product(struct ucp_view *view, yyjson_mut_val *object, const struct
     json_put_text(json, object, "title", product->title);
     put_description(json, object, product);
     json_put_text(json, object, "url",
-                  arena_printf(json->arena, "%.*s/product/%.*s", STR_FMT(view->base),
-                               STR_FMT(product->handle)));
+                  ARENA_JOIN(json->arena, view->base, STR("/product/"), product->handle));
     if (product->category.len) {
         yyjson_mut_val *one = json_add_object(json, json_put_list(json, object, "categories"));
         json_put_text(json, one, "value", product->category);

@@ -142,10 +142,9 @@ static bool refuse_key(struct ucp *ucp)
         return true;
     }
     struct str scope =
-        arena_printf(&x->arena, "%.*s %s\n%.*s\n%.*s", STR_FMT(x->method_name),
-                     call_of(x)->route->pattern, STR_FMT(ucp->profile), STR_FMT(key));
-    struct str request =
-        arena_printf(&x->arena, "%.*s %.*s", STR_FMT(x->method_name), STR_FMT(x->path));
+        ARENA_JOIN(&x->arena, x->method_name, STR(" "), str_of(call_of(x)->route->pattern),
+                   STR("\n"), ucp->profile, STR("\n"), key);
+    struct str request = ARENA_JOIN(&x->arena, x->method_name, STR(" "), x->path);
     json_hash(scope, NULL, ucp->key);
     json_hash(request, ucp->body.value, ucp->hash);
     ucp->keyed = true;

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -94,6 +95,33 @@ static void zeroed_memory_is_zero_after_use(void **state)
     arena_close(&arena);
 }
 
+static void a_text_that_does_not_fit_the_rest_of_a_block_comes_whole(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 64 * 1024);
+    for (int i = 0; i < 400; i++) { /* each ends somewhere else, also at a block's end */
+        struct str text = arena_printf(&arena, "%0*d", 60 + i % 7, i);
+        assert_int_equal(text.len, 60 + i % 7);
+        assert_int_equal(atoi(text.at), i);
+        assert_int_equal(text.at[text.len], 0);
+    }
+    arena_close(&arena);
+}
+
+static void joined_texts_stand_one_behind_the_other(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 64);
+    struct str text = ARENA_JOIN(&arena, STR("http://a"), STR_NONE, STR("/"), STR("x\0y"));
+    assert_int_equal(text.len, 12);
+    assert_memory_equal(text.at, "http://a/x\0y", 13);
+    assert_null(ARENA_JOIN(&arena, text, text, text, text).at);
+    assert_null(ARENA_JOIN(&arena, str_make(text.at, SIZE_MAX), text).at);
+    arena_close(&arena);
+}
+
 static void texts_are_copied_with_a_zero_behind(void **state)
 {
     (void)state;
@@ -120,6 +148,8 @@ int main(void)
         cmocka_unit_test(sizes_that_overflow_are_refused),
         cmocka_unit_test(reset_forgets_but_keeps_the_first_block),
         cmocka_unit_test(zeroed_memory_is_zero_after_use),
+        cmocka_unit_test(a_text_that_does_not_fit_the_rest_of_a_block_comes_whole),
+        cmocka_unit_test(joined_texts_stand_one_behind_the_other),
         cmocka_unit_test(texts_are_copied_with_a_zero_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
