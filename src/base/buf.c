@@ -93,19 +93,6 @@ void buf_i64(struct buf *buf, int64_t value)
     put_decimal(buf, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, value < 0);
 }
 
-/* For the case that the text fits below the bound, but the 0 that vsnprintf adds does not. */
-static void put_to_the_brim(struct buf *buf, const char *format, va_list args)
-{
-    char *text;
-    int len = vasprintf(&text, format, args);
-    if (len < 0) {
-        buf->failed = true;
-        return;
-    }
-    buf_put(buf, text, (size_t)len);
-    free(text);
-}
-
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     va_list args;
@@ -113,25 +100,23 @@ void buf_printf(struct buf *buf, const char *format, ...)
     va_start(args, format);
     int len = vsnprintf(there ? buf->at + buf->len : NULL, there, format, args);
     va_end(args);
-    if (!buf->failed && len >= 0 && (size_t)len < there) { /* it fitted */
+    if (buf->failed)
+        return;
+    if (len >= 0 && (size_t)len < there) { /* it fitted, with the 0 that vsnprintf adds */
         buf->len += (size_t)len;
         return;
     }
-    if (len >= 0 && (size_t)len == buf->max - buf->len) {
-        va_start(args, format);
-        put_to_the_brim(buf, format, args);
-        va_end(args);
-        return;
-    }
-    char *room = len < 0 ? NULL : buf_room(buf, (size_t)len + 1);
-    if (!room) {
+    char *text = NULL;
+    va_start(args, format);
+    bool made =
+        len >= 0 && (size_t)len <= buf->max - buf->len && vasprintf(&text, format, args) >= 0;
+    va_end(args);
+    if (!made) {
         buf->failed = true;
         return;
     }
-    va_start(args, format);
-    vsnprintf(room, (size_t)len + 1, format, args);
-    va_end(args);
-    buf->len += (size_t)len;
+    buf_put(buf, text, (size_t)len);
+    free(text);
 }
 
 void buf_drain(struct buf *buf, size_t len)
