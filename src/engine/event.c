@@ -1,9 +1,9 @@
 #include "engine/event.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "engine/settings.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -40,9 +40,6 @@ static void *loop_main(void *argument)
 {
     struct event_loop *l = argument;
     struct app *app = l->engine->app;
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are main's */
     l->self = pthread_self();
     l->thread_state = app->thread_start ? app->thread_start(app) : NULL;
     bool good = !app->thread_start || l->thread_state;
@@ -232,7 +229,7 @@ static int start_threads(struct event_engine *engine, struct failure *failure)
     unsigned started = 0;
     for (unsigned i = 0; i < engine->config.loops; i++) {
         struct event_loop *l = engine->loops[i];
-        l->started = pthread_create(&l->thread, NULL, loop_main, l) == 0;
+        l->started = thread_start(&l->thread, "stoa-loop", loop_main, l) == 0;
         if (!l->started)
             break;
         started++;

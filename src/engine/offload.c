@@ -1,9 +1,9 @@
 #include "engine/offload.h"
 
 #include "base/check.h"
+#include "base/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -74,9 +74,6 @@ static void *helper_main(void *argument)
 {
     struct offload *offload = argument;
     struct app *app = offload->app;
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are main's */
     void *state = app->thread_start ? app->thread_start(app) : NULL;
     bool good = !app->thread_start || state;
     report(offload, good);
@@ -116,7 +113,7 @@ struct offload *offload_new(struct app *app, unsigned threads, unsigned queue_ma
     atomic_init(&offload->abandoned, false);
     bool good = true;
     for (unsigned i = 0; good && i < threads; i++) {
-        good = pthread_create(&offload->threads[i], NULL, helper_main, offload) == 0;
+        good = thread_start(&offload->threads[i], "stoa-helper", helper_main, offload) == 0;
         offload->threads_started += good;
     }
     if (!all_ready(offload))

@@ -1,6 +1,7 @@
 #include "main/demo_steward.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "main/cluster_view.h"
 #include "main/demo_child.h"
 #include "main/file.h"
@@ -301,7 +302,7 @@ int steward_start(const char *dir, unsigned wanted, int wake, struct steward **o
     steward->wake = wake;
     pthread_mutex_init(&steward->mutex, NULL);
     pthread_cond_init(&steward->changed, NULL);
-    if (pthread_create(&steward->thread, NULL, run, steward)) {
+    if (thread_start(&steward->thread, "stoa-steward", run, steward)) {
         pthread_cond_destroy(&steward->changed);
         pthread_mutex_destroy(&steward->mutex);
         free(steward);

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/cond.h"
+#include "base/thread.h"
 #include "main/register.h"
 #include "main/welcome.h"
 #include "replica/door.h"
@@ -293,9 +294,8 @@ int member_begin(struct member *member, struct replica *replica, struct failure 
     member->replica = replica;
     member->begun = true;
     pthread_mutex_unlock(&member->mutex);
-    if (pthread_create(&member->watcher, NULL, watch, member))
+    if (thread_start(&member->watcher, "stoa-member", watch, member))
         return fail(failure, ERR_NOMEM, "cannot start a thread");
-    pthread_setname_np(member->watcher, "stoa-member");
     member->watching = true;
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "web/desk.h"
 
 #include "base/check.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -190,7 +191,7 @@ int desk_start(struct exchange *x, struct desk_claim *claim, desk_job *job, void
     desk->job = job;
     desk->context = context;
     claim->started = true;
-    desk->threaded = pthread_create(&desk->thread, NULL, run, desk) == 0;
+    desk->threaded = thread_start(&desk->thread, "stoa-desk", run, desk) == 0;
     if (!desk->threaded) {
         claim->started = false;
         desk->x = NULL;

@@ -1,6 +1,7 @@
 #include "web/upload.h"
 
 #include "base/id.h"
+#include "base/thread.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -265,7 +266,7 @@ int uploads_new(const char *spool_dir, struct uploads **uploads, struct failure 
     uploads_clear(spool_dir);
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->work, NULL);
-    if (pthread_create(&made->thread, NULL, writer, made)) {
+    if (thread_start(&made->thread, "stoa-upload", writer, made)) {
         pthread_cond_destroy(&made->work);
         pthread_mutex_destroy(&made->lock);
         free(made);
