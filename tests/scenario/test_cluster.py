@@ -226,6 +226,7 @@ class Harbour:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.members = {}
+        self.options = ()  # of the servers that are started from now on
 
     def dir(self, name):
         return self.folder / name / "shop"
@@ -239,7 +240,7 @@ class Harbour:
         return self.serve(name, catalogue="demo")
 
     def serve(self, name, catalogue=None):
-        member = Member(self.folder / name, catalogue=catalogue).start()
+        member = Member(self.folder / name, *self.options, catalogue=catalogue).start()
         self.members[name] = member
         return member
 
@@ -400,11 +401,14 @@ def ends_with(harbour, name, words):
 
 
 def test_an_older_copy_of_a_servers_directory_is_refused(harbour):
+    # Only the primary to which it has confirmed more can know: no election on a slow disk, please.
+    harbour.options = ("--election-timeout", "10s")
     harbour.init()
     harbour.add("b")
     harbour.add("c")
     harbour.wait_voters(3)
     harbour.run("handover", "--to", "1")
+    assert harbour.status()["primary"] == 1
     harbour.members["c"].kill()
     shutil.copytree(harbour.dir("c"), harbour.folder / "older")
     harbour.members["c"].start()
