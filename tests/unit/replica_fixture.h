@@ -44,6 +44,7 @@ struct list_machine {
     unsigned transactions, durables;
     bool fail_commit;
     bool frozen;
+    bool once; /* a number has one place however often it comes: in a cluster it may come again */
 };
 
 static inline void list_add(struct list_machine *m, uint64_t number)
@@ -112,11 +113,15 @@ static inline int list_apply(void *context, uint64_t index, int64_t time_ms, str
     struct list_machine *m = context;
     (void)failure;
     CHECK(index > m->applied && time_ms >= m->applied_time && command.len >= 8);
-    uint64_t number, before = m->count;
+    uint64_t number, place = m->count;
     memcpy(&number, command.at, 8);
+    for (uint64_t i = m->once ? m->count : 0; i-- > 0;)
+        if (m->numbers[i] == number)
+            place = i;
     if (result)
-        buf_put(result, &before, sizeof before);
-    list_add(m, number);
+        buf_put(result, &place, sizeof place);
+    if (place == m->count)
+        list_add(m, number);
     return 0;
 }
 
@@ -238,6 +243,7 @@ static inline int server_start_with(struct one_server *server, const struct repl
     char file[256];
     server_file(server, "list.db", file);
     list_open(&server->machine, file);
+    server->machine.once = config->cluster != NULL;
     struct machine machine = list_machine_of(&server->machine);
     int err = replica_start(config, &machine, &server->replica, failure);
     if (err == 0)

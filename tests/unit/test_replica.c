@@ -513,8 +513,8 @@ static void submit_in_waves(struct one_server *server, unsigned total, unsigned 
         atomic_store(&load.answered, 0);
         for (unsigned i = 0; i < wave; i++) {
             all[i] = (struct one_submission){.load = &load};
-            all[i].submission =
-                (struct submission){.command = {long_one, 1000}, .done = count_answer};
+            all[i].submission = (struct submission){
+                .command = {long_one, 1000}, .done = count_answer, .patient = true};
             assert_int_equal(order_submit(server->order, &all[i].submission), 0);
         }
         wait_for(&load.answered, wave);

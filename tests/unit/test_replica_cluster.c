@@ -185,7 +185,7 @@ static void a_stopped_primary_is_succeeded_and_comes_back(void **state)
     struct order_status_report report;
     (void)state;
     pid_t child = open_with_primary_apart(&cluster);
-    server_add(&cluster.members[0].server, 1);
+    server_add(&cluster.members[0].server, 0);
     kill(child, SIGSTOP);
     uint64_t begun = clock_mono_ns();
     do {
