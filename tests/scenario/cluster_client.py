@@ -2,11 +2,15 @@
 
 import contextlib
 import http.client
+import http.cookies
 import json
 import time
 
 AGENT = 'profile="https://platform.example/profile.json"'
 MUG = "mug"
+LAMP = "lamp"
+GOODS = ("Title,URL handle,Price,Inventory quantity\n"
+         "Mug,mug,9.00,100000\nLamp,lamp,50.00,100000\n")
 
 
 class Answer:
@@ -56,3 +60,22 @@ def index_of(token):
 def operate(three, i, path, body=None):
     return send(three, i, "POST" if body is not None else "GET", "/api/v1/cluster" + path, body,
                 Authorization="Bearer " + three.token)
+
+
+class Browser:
+    """Keeps cookies, and goes to whichever server it is told."""
+
+    def __init__(self, three):
+        self.three = three
+        self.cookies = {}
+
+    def go(self, i, method, path, body=None, **headers):
+        if self.cookies:
+            headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
+        if body is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        answer = send(self.three, i, method, path, body, **headers)
+        for line in answer.headers.get_all("Set-Cookie", []):
+            for name, morsel in http.cookies.SimpleCookie(line).items():
+                self.cookies[name] = morsel.value
+        return answer

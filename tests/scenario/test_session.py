@@ -4,25 +4,21 @@ they come to; files are on all servers; the operator reaches the cluster through
 import contextlib
 import hashlib
 import hmac
-import http.cookies
 import json
-import sqlite3
 
 import pytest
 
-from cluster_client import MUG, cart_of, index_of, operate, quantity_in, send, ucp
+from cluster_client import (GOODS, LAMP, MUG, Browser, cart_of, index_of, operate, quantity_in,
+                            send, ucp)
 from shop_server import checkout_body, payment_body, wait_until
 from three_servers import COUNT, Three
-
-LAMP = "lamp"
 
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
     folder = tmp_path_factory.mktemp("session")
     goods = folder / "goods.csv"
-    goods.write_text("Title,URL handle,Price,Inventory quantity\n"
-                     "Mug,mug,9.00,100000\nLamp,lamp,50.00,100000\n")
+    goods.write_text(GOODS)
     with Three(folder, goods) as three:
         three.wait_healthy()
         yield three
@@ -106,25 +102,6 @@ def test_what_the_operator_changes_the_operator_sees_on_every_server(three):
 
 
 # ---- Browsers
-
-
-class Browser:
-    """Keeps cookies, and goes to whichever server it is told."""
-
-    def __init__(self, three):
-        self.three = three
-        self.cookies = {}
-
-    def go(self, i, method, path, body=None, **headers):
-        if self.cookies:
-            headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
-        if body is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-        answer = send(self.three, i, method, path, body, **headers)
-        for line in answer.headers.get_all("Set-Cookie", []):
-            for name, morsel in http.cookies.SimpleCookie(line).items():
-                self.cookies[name] = morsel.value
-        return answer
 
 
 def test_a_browser_sees_its_own_cart_on_every_server(three):
@@ -226,56 +203,7 @@ def test_a_token_from_the_future_does_not_hang(three):
     assert quantity_in(ucp(three, 1, "GET", "/carts/" + made.json["id"])) == 3
 
 
-# ---- Copies that are behind
-
-
-@contextlib.contextmanager
-def held(three, i):
-    """Server I's copy stays as it is: somebody else has its database."""
-    with contextlib.closing(sqlite3.connect(three.dirs[i] / "shop.db", isolation_level=None,
-                                            timeout=5)) as database:
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        finally:
-            database.execute("ROLLBACK")
-
-
-def test_a_copy_that_stays_behind_asks_the_primary(three):
-    behind = (three.primary() + 1) % COUNT
-    other = (three.primary() + 2) % COUNT
-    made = ucp(three, other, "POST", "/carts", cart_of(1))
-    path = "/carts/" + made.json["id"]
-    with held(three, behind):
-        changed = ucp(three, other, "PUT", path, cart_of(2), made.token)
-        seen = ucp(three, behind, "GET", path, token=changed.token)
-        assert quantity_in(seen) == 2
-        assert seen.seconds > 0.9  # it was worth waiting for
-        without = ucp(three, behind, "GET", path)
-        assert quantity_in(without) == 2
-        # What writes without looking goes through this server all the same.
-        written = ucp(three, behind, "PUT", path, cart_of(5), changed.token)
-        assert quantity_in(written) == 5
-        assert quantity_in(ucp(three, other, "GET", path, token=written.token)) == 5
-    three.wait_healthy()
-    assert quantity_in(ucp(three, behind, "GET", path, token=written.token)) == 5
-    figures = send(three, behind, "GET", "/metrics").text.decode()
-    assert [int(line.split()[1]) for line in figures.splitlines()
-            if line.startswith("stoa_relayed_total ")][0] >= 2
-
-
-def test_a_form_on_a_copy_that_stays_behind_is_taken_by_the_primary(three):
-    browser = Browser(three)
-    behind = (three.primary() + 1) % COUNT
-    browser.go(three.primary(), "POST", "/cart/add", f"item={MUG}&quantity=1")
-    with held(three, behind):
-        browser.go(three.primary(), "POST", "/cart/add", f"item={MUG}&quantity=1")
-        added = browser.go(behind, "POST", "/cart/add", f"item={LAMP}&quantity=1",
-                           Accept="application/json", Origin=f"http://{three.addresses[behind]}")
-        assert added.status == 200, added.text
-        assert added.json["units"] == 3
-        page = browser.go(behind, "GET", "/cart")
-        assert page.status == 200 and b"Lamp" in page.text
+# ---- Servers that are away
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])
