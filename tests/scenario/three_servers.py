@@ -54,7 +54,7 @@ class Namespaces:
         mark = os.getpid() % 10000
         self.names = [f"stoa{mark}-{i}" for i in range(COUNT)]
         self.bridges = [f"st{mark}s", f"st{mark}p"]
-        net = f"10.{100 + mark % 100}"
+        net = self.free_net(mark)
         self.shop = [f"{net}.1.{i + 1}:8080" for i in range(COUNT)]
         self.peer = [f"{net}.2.{i + 1}:7000" for i in range(COUNT)]
         self.links = [[f"{bridge}{i}" for bridge in self.bridges] for i in range(COUNT)]
@@ -63,6 +63,13 @@ class Namespaces:
         except BaseException:
             self.close()
             raise
+
+    @staticmethod
+    def free_net(mark):
+        """10.100 to 10.199, one that nothing here has: not even what a killed run left behind."""
+        used = run("ip", "-4", "-o", "addr", "show")
+        nets = [f"10.{100 + (mark + i) % 100}" for i in range(100)]
+        return next(net for net in nets if f" {net}." not in used)
 
     def make(self, net):
         for bridge in self.bridges:
