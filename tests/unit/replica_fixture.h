@@ -45,6 +45,7 @@ struct list_machine {
     bool fail_commit;
     bool frozen;
     bool once; /* a number has one place however often it comes: in a cluster it may come again */
+    unsigned again; /* so often one did */
 };
 
 static inline void list_add(struct list_machine *m, uint64_t number)
@@ -122,6 +123,8 @@ static inline int list_apply(void *context, uint64_t index, int64_t time_ms, str
         buf_put(result, &place, sizeof place);
     if (place == m->count)
         list_add(m, number);
+    else
+        m->again++;
     return 0;
 }
 

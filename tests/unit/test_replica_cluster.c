@@ -5,15 +5,26 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+static uint64_t term_of(struct cluster *cluster, unsigned i)
+{
+    struct order_status_report report;
+    order_report(cluster->members[i].server.order, &report);
+    return report.term;
+}
+
 static void three_servers_elect_a_primary_and_hold_the_same(void **state)
 {
     struct cluster cluster;
     (void)state;
     open_cluster(&cluster, 3);
     unsigned primary = start_founders(&cluster);
+    uint64_t term = term_of(&cluster, primary);
     for (uint64_t n = 0; n < 200; n++)
         assert_int_equal(server_add(&cluster.members[primary].server, n), n);
     same_on_all(&cluster, 200);
+    /* Under one primary nothing is sent again. */
+    unsigned again = cluster.members[primary].server.machine.again;
+    assert_true(again == 0 || term_of(&cluster, primary) != term);
     close_cluster(&cluster);
 }
 
