@@ -5,7 +5,7 @@ import random
 import threading
 import uuid
 
-from shop_server import Client, checkout_body, payment_body
+from shop_server import Client, checkout_body, payment_body, wait_until
 
 LOST = (http.client.HTTPException, OSError)
 
@@ -99,11 +99,19 @@ class Shopper(threading.Thread):
             self.errors.append(f"buying: {status} {thing}")
 
 
+def told(client, method, path, body=None, **headers):
+    """What the shop answers. 503 is none: it says when to ask again, nothing of what was promised."""
+    def answer():
+        status, thing = client.call(method, path, body, **headers)
+        return status != 503 and (status, thing)
+    return wait_until(answer, 10, f"an answer to {method} {path}")
+
+
 def check_promises(client, shopper):
     """Everything SHOPPER was promised is there; what was in doubt happened once or not."""
     doubt = shopper.doubt
     for cart, items in shopper.carts.items():
-        status, answer = client.call("GET", f"/carts/{cart}")
+        status, answer = told(client, "GET", f"/carts/{cart}")
         assert status == 200, f"cart {cart} was acknowledged and is gone: {status}"
         allowed = [items]
         if doubt and doubt[0] == "cart" and doubt[1] == cart:
@@ -112,7 +120,7 @@ def check_promises(client, shopper):
         assert lines in allowed, f"cart {cart} is {lines}, promised was {allowed}"
         shopper.carts[cart] = lines  # the doubt is over: from now on it is this
     for order, items in shopper.orders.items():
-        status, answer = client.call("GET", f"/orders/{order}")
+        status, answer = told(client, "GET", f"/orders/{order}")
         assert status == 200, f"order {order} was acknowledged and is gone: {status}"
         assert lines_of(answer) == items
     if doubt and doubt[0] == "order":
@@ -123,12 +131,12 @@ def check_promises(client, shopper):
 def finish_purchase(client, doubt):
     """The shopper presses the button again, under the same key: paid once, or sold out."""
     _, checkout, items, path, body, key = doubt
-    status, done = client.call("POST", path, body, Idempotency_Key=key)
+    status, done = told(client, "POST", path, body, Idempotency_Key=key)
     assert status == 200, f"{path} again: {status} {done}"
     if done["status"] != "completed":
         assert done["messages"], done
         return
-    status, order = client.call("GET", f"/orders/{done['order']['id']}")
+    status, order = told(client, "GET", f"/orders/{done['order']['id']}")
     assert status == 200 and lines_of(order) == items
-    again, same = client.call("POST", path, body, Idempotency_Key=key)
+    again, same = told(client, "POST", path, body, Idempotency_Key=key)
     assert again == 200 and same["order"] == done["order"], f"{checkout} was completed twice"
