@@ -20,6 +20,8 @@
 
 #include "http/exchange.h"
 
+struct loop;
+
 enum app_verdict {
     APP_DONE,  /* the answer is written */
     APP_LATER, /* exchange_continue or exchange_finish will be called, once */
@@ -42,9 +44,10 @@ struct app {
 
     /* May be NULL. Each engine or helper thread calls thread_start once, before
      * its first exchange; x->thread_state is what it returned, on whichever
-     * thread is running the exchange now. NULL from thread_start: the engine
-     * does not start. */
-    void *(*thread_start)(struct app *app);
+     * thread is running the exchange now. LOOP is the thread's event loop, for an
+     * app with sockets and timers of its own there (lent until thread_stop); NULL on
+     * a thread that has none. NULL from thread_start: the engine does not start. */
+    void *(*thread_start)(struct app *app, struct loop *loop);
     void (*thread_stop)(struct app *app, void *thread_state);
 };
 

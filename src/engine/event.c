@@ -41,7 +41,7 @@ static void *loop_main(void *argument)
     struct event_loop *l = argument;
     struct app *app = l->engine->app;
     l->self = pthread_self();
-    l->thread_state = app->thread_start ? app->thread_start(app) : NULL;
+    l->thread_state = app->thread_start ? app->thread_start(app, l->loop) : NULL;
     bool good = !app->thread_start || l->thread_state;
     report(l->engine, good);
     if (!good)

@@ -74,7 +74,7 @@ static void *helper_main(void *argument)
 {
     struct offload *offload = argument;
     struct app *app = offload->app;
-    void *state = app->thread_start ? app->thread_start(app) : NULL;
+    void *state = app->thread_start ? app->thread_start(app, NULL) : NULL;
     bool good = !app->thread_start || state;
     report(offload, good);
     if (!good)

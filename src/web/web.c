@@ -127,11 +127,12 @@ static void thread_free(struct web_thread *thread)
     free(thread);
 }
 
-static void *on_thread_start(struct app *app)
+static void *on_thread_start(struct app *app, struct loop *loop)
 {
     struct web_thread *thread = calloc(1, sizeof *thread);
     if (!thread)
         return NULL;
+    (void)loop;
     thread->web = web_of(app);
     arena_init(&thread->settings_memory, SETTINGS_MEMORY);
     const struct web_settings *settings = &thread->web->settings;

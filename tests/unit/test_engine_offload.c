@@ -49,8 +49,9 @@ static enum app_verdict pass_gate(struct app *app, struct exchange *x)
     return APP_DONE;
 }
 
-static void *start_thread(struct app *app)
+static void *start_thread(struct app *app, struct loop *loop)
 {
+    (void)loop;
     struct bench *bench = CONTAINER_OF(app, struct bench, app);
     return atomic_fetch_add(&bench->started, 1) + 1 == bench->start_fails_at ? NULL
                                                                              : &bench->started;

@@ -1,0 +1,93 @@
+/* Backends: the servers behind the load manager, and how each is doing.
+ *
+ * One struct backend for each server, shared by all loops and by the watcher thread (members.h,
+ * check.h). A set of them is immutable: when a server joins or leaves, the watcher publishes
+ * another set, and each loop takes it over between two turns. A backend lives for as long as
+ * anybody holds it.
+ *
+ *   watcher thread                              loops (one per core)
+ *   members.c: who there is ──┐                 forward.c: requests
+ *   check.c: active checks ───┼─▶ health.h ◀──── backend_sign: refused, reset, 5xx, slow, fine
+ *                             │  (pure, under the backend's own lock; what it comes to is
+ *                             ▼   published in `state` and `share`)
+ *                      backend_set ──publish──▶ each loop's own view and pool
+ *
+ * Thread: as said for each field.
+ */
+#ifndef STOA_BALANCE_BACKEND_H
+#define STOA_BALANCE_BACKEND_H
+
+#include "balance/health.h"
+#include "balance/policy.h"
+#include "net/socket.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { BACKENDS_MAX = POLICY_SERVERS_MAX, BACKEND_NAME = 64, BACKEND_URL = 128 };
+
+/* Counted by loops, read by all. */
+struct backend_counters {
+    _Atomic uint64_t requests, answers, failures; /* failures: no answer of its own came */
+    _Atomic uint64_t refused, resets, timeouts, answered_5xx, retries, hedges;
+    _Atomic uint64_t bytes_in, bytes_out, connects;
+    _Atomic uint64_t latency_ns; /* sum, of answers */
+};
+
+struct backend {
+    /* Never change. */
+    uint64_t id; /* a cluster's server: its number; a fixed upstream: 1, 2, … as listed */
+    char name[BACKEND_NAME]; /* "server 2", or "127.0.0.1:9001" */
+    char url[BACKEND_URL];   /* "http://10.0.0.2:8080": what shoppers are sent to in direct mode */
+    struct endpoint address;
+    bool tls;          /* the connection behind is TLS too */
+    bool shop;         /* a server of ours: knows stamps, homes and tokens */
+    bool proxy_header; /* send a PROXY v2 header on each connection */
+    uint32_t weight;   /* POLICY_WEIGHT: usual */
+    uint32_t limit;    /* most requests in flight; 0: none */
+
+    /* Published by whoever holds `lock`; read by any thread without it. */
+    _Atomic uint32_t state;      /* enum health_state */
+    _Atomic uint32_t share;      /* thousandths of its weight */
+    _Atomic uint64_t suspect_ns; /* when it was last seen to be silent; 0: it is not */
+
+    /* Written by any loop (relaxed), read by the watcher. */
+    _Atomic uint64_t heard_ns;  /* when bytes last came from it */
+    _Atomic uint32_t in_flight; /* of all loops */
+    _Atomic uint32_t homes;     /* shoppers placed here lately (decayed by the watcher) */
+
+    /* Written by the watcher, read by any: what it last said of itself. */
+    _Atomic uint32_t reported_in_flight;
+    _Atomic uint64_t reported_latency_ns, round_trip_ns;
+    _Atomic bool primary;
+
+    struct backend_counters counters;
+
+    pthread_mutex_t lock; /* for health alone; held for some instructions */
+    struct health health;
+    atomic_uint references;
+};
+
+/* Immutable but for the backends in it. `version` grows from set to set. */
+struct backend_set {
+    uint64_t version;
+    unsigned count;
+    atomic_uint references;
+    struct backend *at[BACKENDS_MAX]; /* by id; each held */
+};
+
+struct backend *backend_hold(struct backend *backend);
+void backend_drop(struct backend *backend); /* NULL is fine */
+struct backend_set *backend_set_hold(struct backend_set *set);
+void backend_set_drop(struct backend_set *set); /* NULL is fine */
+
+/* Any thread: something has been seen of it; state and share are published anew. The one place
+ * where health_see is called. */
+void backend_sign(struct backend *backend, enum health_sign sign, uint64_t now_ns);
+
+static inline enum health_state backend_state(const struct backend *backend)
+{
+    return (enum health_state)atomic_load_explicit(&backend->state, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,82 @@
+/* Balance: the layer-7 load manager as an app (engine/app.h) that forwards.
+ *
+ * An engine gives it requests on its loops; each loop has its own connections to the servers,
+ * policy memory and queue (lane.h), and shares with the others only the backends (backend.h).
+ * The watcher thread (members.h) finds the servers and checks them.
+ *
+ *   browser ──HTTP/1.1, HTTP/2, TLS──▶ engine ─▶ accept: route.h (home, policy), stamp.h
+ *                                               admission.h (limit, fair queue, deadline)
+ *                                               forward.h ─▶ upstream.h ──HTTP/1.1──▶ server
+ *
+ * Names of headers, hop-by-hop rules: hop.h. Seen from outside by view.h (metrics, status page).
+ */
+#ifndef STOA_BALANCE_BALANCE_H
+#define STOA_BALANCE_BALANCE_H
+
+#include "balance/backend.h"
+#include "balance/home.h"
+#include "balance/policy.h"
+#include "base/log.h"
+#include "engine/engine.h"
+
+enum { BALANCE_SEEDS_MAX = 16, BALANCE_TRUSTED_MAX = 16 };
+
+enum balance_mode { BALANCE_PROXY, BALANCE_DIRECT };
+
+/* A listed upstream, or a shop server from which the members are learnt. */
+struct balance_seed {
+    char url[BACKEND_URL];
+    uint32_t weight;
+};
+
+/* 0 in a field: the default that is named. */
+struct balance_config {
+    const struct policy *policy;
+    enum balance_mode mode;
+
+    /* Exactly one of the two lists is not empty. */
+    struct balance_seed servers[BALANCE_SEEDS_MAX]; /* of a cluster: members are read live */
+    unsigned server_count;
+    struct balance_seed upstreams[BACKENDS_MAX]; /* fixed: any HTTP servers */
+    unsigned upstream_count;
+
+    char token[128];                       /* operator's, for the cluster */
+    char url[BACKEND_URL];                 /* where shoppers reach this load manager */
+    unsigned aways;                        /* 2 */
+    bool server_header;                    /* answers name the server in Stoa-Server */
+    bool proxy_out;                        /* PROXY v2 to the servers */
+    char trusted[BALANCE_TRUSTED_MAX][64]; /* networks whose X-Forwarded-* are believed */
+    unsigned trusted_count;
+    bool via; /* add a Via header; on unless said otherwise by main/ */
+
+    uint32_t limit;            /* in flight per server; 256 */
+    uint32_t queue;            /* requests waiting, per loop; 1024 */
+    uint32_t queue_per_client; /* 64 */
+    uint64_t queue_ns;         /* longest wait there; 2 s */
+    uint64_t answer_ns;        /* until the answer's head; 30 s: 504 */
+    uint64_t body_idle_ns;     /* between two pieces of an answer; 30 s */
+    uint64_t connect_ns;       /* 1 s */
+    uint64_t check_ns;         /* between two active checks of a server; 100 ms */
+    uint64_t silent_ns;        /* nothing heard, and waited for: suspect; 300 ms */
+    char check_path[64];       /* of fixed upstreams; empty: a connection is enough */
+    uint32_t retry_share;      /* retries, thousandths of requests; 200 (and 10 a second always) */
+    uint32_t hedge_share;      /* hedges, the same; 50; main/ gives UINT32_MAX for none */
+    uint32_t replay_bytes;     /* of a request's body kept for sending it again; 64 KiB */
+    uint32_t backup_connections; /* idle ones kept open to each server, per loop; 2 */
+    uint32_t idle_connections;   /* most idle ones per server and loop; 128 */
+    struct health_rules health;
+    uint32_t max_out, panic; /* thousandths; 500, 300 */
+    const struct log *log;
+};
+
+struct balance;
+
+/* Copies CONFIG. The watcher thread runs from here on; returns when the first set of servers is
+ * known, or after 500 ms without (requests then wait in the queue for it). */
+int balance_new(const struct balance_config *config, struct balance **balance,
+                struct failure *failure);
+struct app *balance_app(struct balance *balance);
+/* The engine that runs the app has stopped. */
+void balance_free(struct balance *balance);
+
+#endif

@@ -1,0 +1,48 @@
+/* Home: a shopper's server set, as text that is signed.
+ *
+ * The first server is home, the others are away, in the order in which they take over. The text
+ * is in the cookie `home`, made by the load manager at a browser's first contact, and goes on to
+ * the servers in it; for clients without cookies the load manager sends the same in the header
+ * Stoa-Home. So every load manager that has the key, and every server, can tell where a shopper
+ * belongs, and nobody can claim another place for himself. A cart's row keeps the set too
+ * (shop/), so that the primary knows it even when the shopper has lost the cookie.
+ *
+ * It says nothing of who the shopper is, and it need not be kept secret. The key is made from the
+ * cluster's secret (home_key) and reaches a load manager with its members (members.h).
+ *
+ * Pure, but for the signer, which belongs to one thread.
+ */
+#ifndef STOA_BALANCE_HOME_H
+#define STOA_BALANCE_HOME_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { HOME_SERVERS_MAX = 4, HOME_KEY = 32, HOME_TEXT = 128 };
+
+#define HOME_COOKIE "home"
+#define HOME_HEADER "Stoa-Home"
+
+struct home {
+    unsigned count;                     /* 0: none */
+    uint64_t servers[HOME_SERVERS_MAX]; /* [0] is home, the others are away, in order */
+    uint64_t since_s;                   /* when it was made, seconds since 1970 */
+};
+
+struct home_signer;
+
+/* The key for homes, from the secret that all servers of the cluster have. */
+void home_key(const unsigned char *secret, size_t len, unsigned char key[static HOME_KEY]);
+
+struct home_signer *home_signer_new(const unsigned char key[static HOME_KEY]);
+void home_signer_free(struct home_signer *signer); /* NULL is fine */
+
+/* Into OUT (letters, digits, '.', '-' alone); returns OUT. Empty when it could not be signed. */
+char *home_write(struct home_signer *signer, const struct home *home, char out[static HOME_TEXT]);
+/* 0; ERR_INVALID: no such text; ERR_DENIED: not signed with this key. */
+int home_read(struct home_signer *signer, struct str text, struct home *home);
+
+#endif

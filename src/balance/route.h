@@ -1,0 +1,49 @@
+/* Route: to which servers a request may go, in which order. Pure.
+ *
+ *   home cookie, signed and known ──────────▶ home, away, away … (those that can be used first)
+ *   no cookie, but a cart, a checkout, a
+ *     session token or an operator's token ─▶ by its hash (Maglev), then the next ones
+ *   neither ───────────────────────────────▶ by the policy; a browser gets the cookie for it
+ *
+ * A shopper moves within the set when home is suspect, out, draining or overloaded; when it comes
+ * back the shopper goes home again. When none of the set can be used, the policy makes a new
+ * set. With fixed upstreams that are not a shop of ours there are no homes: the policy alone.
+ */
+#ifndef STOA_BALANCE_ROUTE_H
+#define STOA_BALANCE_ROUTE_H
+
+#include "balance/home.h"
+#include "balance/policy.h"
+#include "http/exchange.h"
+
+enum { ROUTE_PLACES_MAX = HOME_SERVERS_MAX };
+
+enum route_reason { ROUTE_HOME, ROUTE_AWAY, ROUTE_HASH, ROUTE_POLICY };
+
+struct route_plan {
+    enum route_reason reason;
+    uint64_t key;                 /* for the policy, when it has to find further ones */
+    unsigned count;               /* 0: nobody can be used */
+    int places[ROUTE_PLACES_MAX]; /* in struct policy_view, best first */
+    struct home home;             /* the set as it is now; count 0: none */
+    bool set_cookie;              /* the answer takes `home` along, if it may */
+};
+
+/* What the policies of a loop remember, and what they are. */
+struct router {
+    const struct policy *policy, *hash; /* for first contacts; for clients without cookies */
+    void *policy_memory, *hash_memory;
+    struct home_signer *signer; /* NULL: no homes */
+    unsigned aways; /* how many away servers a shopper gets; 1 … HOME_SERVERS_MAX - 1 */
+    struct random random;
+};
+
+/* Where X goes. OVERLOADED: by place, who has as much as it may have. */
+void route_choose(struct router *router, const struct exchange *x, const struct policy_view *view,
+                  uint64_t overloaded, uint64_t now_ns, int64_t wall_ms, struct route_plan *plan);
+
+/* What belongs together, hashed: a cart's or checkout's id in the path, the session token or the
+ * operator's token; 0: nothing of the kind. */
+uint64_t route_key(const struct exchange *x);
+
+#endif
