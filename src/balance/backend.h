@@ -17,6 +17,7 @@
 #ifndef STOA_BALANCE_BACKEND_H
 #define STOA_BALANCE_BACKEND_H
 
+#include "balance/figures.h"
 #include "balance/health.h"
 #include "balance/policy.h"
 #include "net/socket.h"
@@ -31,7 +32,7 @@ struct backend_counters {
     _Atomic uint64_t requests, answers, failures; /* failures: no answer of its own came */
     _Atomic uint64_t refused, resets, timeouts, answered_5xx, retries, hedges;
     _Atomic uint64_t bytes_in, bytes_out, connects;
-    _Atomic uint64_t latency_ns; /* sum, of answers */
+    struct latency_counts latency; /* of answers, from sending to the answer's head */
 };
 
 struct backend {
