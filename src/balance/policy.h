@@ -26,10 +26,10 @@ enum { POLICY_SERVERS_MAX = 64, POLICY_WEIGHT = 100 /* of a usual server */ };
 
 /* A server as a policy sees it. */
 struct policy_server {
-    uint64_t id;        /* stays the same for as long as the server exists; hashed */
-    uint32_t weight;    /* POLICY_WEIGHT: usual; twice as much for one twice as fast */
-    uint32_t share;     /* of its weight that it gets now, in thousandths: below 1000 while it
-                           warms up (slow start) */
+    uint64_t id;     /* stays the same for as long as the server exists; hashed */
+    uint32_t weight; /* POLICY_WEIGHT: usual; twice as much for one twice as fast; 0: nothing new */
+    uint32_t share;  /* of its weight that it gets now, in thousandths: below 1000 while it
+                        warms up (slow start) */
     uint32_t in_flight; /* requests that it has from here, unanswered */
     bool usable;        /* takes new requests */
 };
@@ -45,7 +45,7 @@ struct policy_view {
 struct policy {
     const char *name;  /* as people write it: "least-connections" */
     const char *about; /* one line for the help */
-    size_t memory;     /* bytes of its memory, begun zeroed; at most 1 MiB */
+    size_t memory;     /* bytes of its memory, begun zeroed; at most 1 MiB; may be 0 */
 
     /* May be NULL. Before the first pick, and whenever view->version is another. */
     void (*prepare)(void *memory, const struct policy_view *view, uint64_t now_ns);

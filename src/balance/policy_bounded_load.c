@@ -1,0 +1,49 @@
+/* Bounded load: IP hash (maglev.h), but who already has its fair part of the requests in flight and
+ * a quarter more is passed over (Mirrokni, Thorup and Zadimoghaddam, 2016: consistent hashing with
+ * bounded loads). The bound is ⌈(1 + ε) × mean⌉ with the new request counted in, the mean being
+ * by weight. Somebody is always below it. */
+#include "balance/maglev.h"
+
+enum { MORE_PERCENT = 25 };
+
+static void prepare(void *memory, const struct policy_view *view, uint64_t now_ns)
+{
+    (void)now_ns;
+    maglev_prepare(memory, view);
+}
+
+static uint64_t below_bound(const struct policy_view *view, uint64_t places)
+{
+    uint64_t requests = 1, weights = 0, below = 0;
+    for (uint64_t left = places; left;) {
+        const struct policy_server *server = &view->servers[places_next(&left)];
+        requests += server->in_flight;
+        weights += place_weight(server);
+    }
+    for (uint64_t left = places; left;) {
+        unsigned at = places_next(&left);
+        const struct policy_server *server = &view->servers[at];
+        /* in_flight < ⌈x⌉ is in_flight < x. */
+        unsigned __int128 bound =
+            (unsigned __int128)((100 + MORE_PERCENT) * requests) * place_weight(server);
+        if ((unsigned __int128)server->in_flight * 100 * weights < bound)
+            below |= 1ull << at;
+    }
+    return below;
+}
+
+static int pick(void *memory, const struct policy_view *view, uint64_t key, uint64_t tried,
+                uint64_t now_ns, struct random *random)
+{
+    (void)now_ns;
+    (void)random;
+    return maglev_find(memory, view, key, below_bound(view, places_candidates(view, tried)));
+}
+
+const struct policy policy_bounded_load = {
+    .name = "bounded-load",
+    .about = "as ip-hash, but passes over who has a quarter more than the others",
+    .memory = sizeof(struct maglev),
+    .prepare = prepare,
+    .pick = pick,
+};

@@ -1,0 +1,87 @@
+/* Response time: the peak-sensitive moving average of Finagle's load balancer (peak EWMA).
+ *
+ * A time above a server's cost replaces it at once; one below moves it by how long ago the last
+ * one was: cost·e^(−Δt/τ) + time·(1 − e^(−Δt/τ)), τ 10 s. While nothing is heard the cost decays
+ * alone, so that a server that was slow is tried again. Its load is cost × (in flight + 1),
+ * divided by the weight; the least wins, and among equals chance. One that was never measured
+ * costs nothing until it has a request, and very much until that is answered. A failure counts as
+ * a long time, or who fails fast would get everything. */
+#include "balance/policy_place.h"
+
+#include <math.h>
+
+static const double DECAY_NS = 10e9, FAILED_NS = 1e9, UNKNOWN_NS = 1e12;
+
+struct row {
+    double cost_ns;
+    uint64_t at_ns; /* 0: never measured */
+};
+
+struct memory {
+    struct place_ids ids;
+    struct row rows[POLICY_SERVERS_MAX];
+};
+
+static void prepare(void *context, const struct policy_view *view, uint64_t now_ns)
+{
+    struct memory *memory = context;
+    (void)now_ns;
+    places_follow(&memory->ids, view, memory->rows, sizeof *memory->rows);
+}
+
+static double keeps(const struct row *row, uint64_t now_ns)
+{
+    return now_ns > row->at_ns ? exp(-(double)(now_ns - row->at_ns) / DECAY_NS) : 1;
+}
+
+static double load_of(const struct row *row, const struct policy_server *server, uint64_t now_ns)
+{
+    double load;
+    if (row->at_ns)
+        load = row->cost_ns * keeps(row, now_ns) * (server->in_flight + 1.0);
+    else
+        load = server->in_flight ? UNKNOWN_NS + server->in_flight : 0;
+    return load / server->weight;
+}
+
+static int pick(void *context, const struct policy_view *view, uint64_t key, uint64_t tried,
+                uint64_t now_ns, struct random *random)
+{
+    struct memory *memory = context;
+    uint64_t places = places_warm(view, places_candidates(view, tried), random);
+    double least = INFINITY;
+    unsigned equals = 0;
+    int best = -1;
+    (void)key;
+    while (places) {
+        unsigned at = places_next(&places);
+        double load = load_of(&memory->rows[at], &view->servers[at], now_ns);
+        equals = load == least ? equals + 1 : 1;
+        if (load < least || (load == least && random_below(random, equals) == 0))
+            best = (int)at;
+        if (load < least)
+            least = load;
+    }
+    return best;
+}
+
+static void done(void *context, unsigned at, uint64_t took_ns, bool failed, uint64_t now_ns)
+{
+    struct memory *memory = context;
+    if (at >= memory->ids.count)
+        return;
+    struct row *row = &memory->rows[at];
+    double time = failed && (double)took_ns < FAILED_NS ? FAILED_NS : (double)took_ns;
+    double kept = keeps(row, now_ns);
+    row->cost_ns = time > row->cost_ns ? time : row->cost_ns * kept + time * (1 - kept);
+    row->at_ns = now_ns ? now_ns : 1;
+}
+
+const struct policy policy_response_time = {
+    .name = "response-time",
+    .about = "who answers fastest for what it has to do (peak EWMA)",
+    .memory = sizeof(struct memory),
+    .prepare = prepare,
+    .pick = pick,
+    .done = done,
+};
