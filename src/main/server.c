@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "main/again.h"
 #include "main/file.h"
+#include "main/listening.h"
 #include "main/machine.h"
 #include "replica/copy.h"
 #include "web/cache.h"
@@ -167,23 +168,6 @@ static const struct engine_kind *kind_of(const char *name)
     return kinds[0];
 }
 
-static int add_listen(struct engine_config *config, const struct option_list *list, bool tls,
-                      struct failure *failure)
-{
-    for (unsigned i = 0; i < list->count; i++) {
-        struct engine_listen *listen = &config->listen[config->listen_count];
-        if (config->listen_count == ENGINE_LISTEN_MAX)
-            return fail(failure, ERR_INVALID, "more than %d addresses to listen on",
-                        ENGINE_LISTEN_MAX);
-        if (strlen(list->items[i]) >= sizeof listen->address)
-            return fail(failure, ERR_INVALID, "listen address \"%s\" is too long", list->items[i]);
-        strcpy(listen->address, list->items[i]);
-        listen->tls = tls;
-        config->listen_count++;
-    }
-    return 0;
-}
-
 static int engine_settings(const struct server *server, struct engine_config *config,
                            struct failure *failure)
 {
@@ -207,29 +191,19 @@ static int engine_settings(const struct server *server, struct engine_config *co
     str_copy(config->certificate, sizeof config->certificate, str_of(s->certificate));
     str_copy(config->key, sizeof config->key, str_of(s->key));
     str_copy(config->state_dir, sizeof config->state_dir, str_of(server->dir.path));
-    int err = add_listen(config, &s->listen, false, failure);
-    return err ? err : add_listen(config, &s->listen_tls, true, failure);
+    int err = listening_add(config, &s->listen, false, failure);
+    return err ? err : listening_add(config, &s->listen_tls, true, failure);
 }
 
-/* The address of listen[INDEX] as a URL, with the port that it really got. One who listens at
- * every address of the machine is reached by the one that it has for the cluster's others. */
-static void listen_url(const struct server *server, const struct engine_config *config,
-                       unsigned index, char *out, size_t size)
+/* Where it serves. One who listens at every address of the machine is reached by the one that it
+ * has for the cluster's others. */
+static void find_url(struct server *server, const struct engine_config *config)
 {
     char every_host[SERVER_ADDRESS] = "127.0.0.1";
     if (server->member)
         member_host(server->member, every_host, sizeof every_host);
-    const struct engine_listen *listen = &config->listen[index];
-    const char *colon = strrchr(listen->address, ':');
-    size_t host = colon ? (size_t)(colon - listen->address) : strlen(listen->address);
-    const char *scheme = listen->tls ? "https" : "http";
-    uint16_t port = server->kind->port(server->engine, index);
-    bool every = host == 0 || strncmp(listen->address, "0.0.0.0:", 8) == 0 ||
-                 strncmp(listen->address, "[::]:", 5) == 0;
-    if (every)
-        snprintf(out, size, "%s://%s:%u", scheme, every_host, port);
-    else
-        snprintf(out, size, "%s://%.*s:%u", scheme, (int)host, listen->address, port);
+    listening_url(&config->listen[0], server->kind->port(server->engine, 0), every_host,
+                  server->url, sizeof server->url);
 }
 
 static void watch_metrics_of(void *context, struct buf *out)
@@ -294,7 +268,7 @@ int server_listen(struct server *server, struct failure *failure)
     if (err)
         return err;
     server->watched.engine = server->engine;
-    listen_url(server, &config, 0, server->url, sizeof server->url);
+    find_url(server, &config);
     if (server->member)
         replica_announce(server->replica, server->url);
     return datadir_announce(&server->dir, server->url, failure);
