@@ -42,6 +42,7 @@ struct balance_config {
 
     char token[128];                       /* operator's, for the cluster */
     char url[BACKEND_URL];                 /* where shoppers reach this load manager */
+    char status_url[BACKEND_URL];          /* its status door, told to the servers; empty: none */
     unsigned aways;                        /* 2 */
     bool server_header;                    /* answers name the server in Stoa-Server */
     bool proxy_out;                        /* PROXY v2 to the servers */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { ROWS_MAX = 64 };
+enum { ROWS_MAX = 96 };
 
 struct load {
     const struct option_table *table;
@@ -25,10 +25,12 @@ static void report(cfg_t *cfg, const char *format, va_list args)
     vsnprintf(text, sizeof text, format, args);
     if (loading->failure->err)
         return; /* the first one is the cause */
-    const char *more = strstr(text, "no such option")
-                           ? "; `stoa serve --help` lists what there is, one setting a line"
-                           : "";
-    fail(loading->failure, ERR_INVALID, "%s:%d: %s%s", loading->file, cfg->line, text, more);
+    if (strstr(text, "no such option") && loading->table->command)
+        fail(loading->failure, ERR_INVALID,
+             "%s:%d: %s; `stoa %s --help` lists what there is, one setting a line", loading->file,
+             cfg->line, text, loading->table->command);
+    else
+        fail(loading->failure, ERR_INVALID, "%s:%d: %s", loading->file, cfg->line, text);
 }
 
 /* Checks VALUE the way a flag is checked, and keeps it. */

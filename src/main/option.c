@@ -58,14 +58,47 @@ static int read_number(struct str text, const struct unit *units, uint64_t *valu
     return ERR_INVALID;
 }
 
-/* VALUE as it would be typed, in the largest unit that divides it. */
-static void write_number(uint64_t value, const struct unit *units, char *out, size_t size)
+/* "2.5%" → 25; one digit after the point. */
+static int read_share(struct str text, uint64_t *value)
 {
-    const struct unit *best = &units[0];
-    for (const struct unit *unit = units; unit->name; unit++)
+    struct str whole, tenths = STR("0"), rest = text;
+    uint64_t percent, tenth;
+    if (str_eq(text, STR("off"))) {
+        *value = 0;
+        return 0;
+    }
+    if (!str_ends(text, STR("%")))
+        return ERR_INVALID;
+    rest.len--;
+    str_cut(&rest, '.', &whole);
+    tenths = rest.at ? rest : tenths;
+    if (tenths.len != 1 || str_to_u64(whole, &percent) || str_to_u64(tenths, &tenth) ||
+        percent > 1000000)
+        return ERR_INVALID;
+    *value = 10 * percent + tenth;
+    return 0;
+}
+
+static int read_value(const struct option_row *row, struct str text, uint64_t *value)
+{
+    return row->kind == OPTION_SHARE ? read_share(text, value)
+                                     : read_number(text, units_of(row->kind), value);
+}
+
+/* VALUE as it would be typed: a share, or a number in the largest unit that divides it. */
+static void write_value(const struct option_row *row, uint64_t value, char *out, size_t size)
+{
+    const struct unit *unit = units_of(row->kind), *best = unit;
+    unsigned long long tenth = value % 10;
+    for (; unit->name; unit++)
         if (value && value % unit->factor == 0)
             best = unit;
-    snprintf(out, size, "%llu%s", (unsigned long long)(value / best->factor), best->name);
+    if (row->kind != OPTION_SHARE)
+        snprintf(out, size, "%llu%s", (unsigned long long)(value / best->factor), best->name);
+    else if (tenth)
+        snprintf(out, size, "%llu.%llu%%", (unsigned long long)value / 10, tenth);
+    else
+        snprintf(out, size, "%llu%%", (unsigned long long)value / 10);
 }
 
 static int set_number(const struct option_row *row, uint64_t *slot, struct str text,
@@ -75,16 +108,16 @@ static int set_number(const struct option_row *row, uint64_t *slot, struct str t
         [OPTION_COUNT] = "a number such as 100 or 10k",
         [OPTION_SIZE] = "a size such as 512K, 64M or 1G",
         [OPTION_DURATION] = "a duration with its unit, such as 500ms, 10s, 5m, 6h or 30d",
+        [OPTION_SHARE] = "a share such as 20% or 2.5%",
     };
-    const struct unit *units = units_of(row->kind);
     uint64_t value;
-    if (read_number(text, units, &value))
+    if (read_value(row, text, &value))
         return fail(failure, ERR_INVALID, "%s is \"%.*s\", but must be %s", row->name,
                     STR_FMT(text), examples[row->kind]);
     if (value < row->min || (row->max && value > row->max)) {
         char least[32], most[32];
-        write_number(row->min, units, least, sizeof least);
-        write_number(row->max, units, most, sizeof most);
+        write_value(row, row->min, least, sizeof least);
+        write_value(row, row->max, most, sizeof most);
         if (!row->max)
             return fail(failure, ERR_INVALID, "%s is %.*s, but must be at least %s", row->name,
                         STR_FMT(text), least);
@@ -162,6 +195,7 @@ static int set_row(const struct option_row *row, void *values, struct str text,
     case OPTION_COUNT:
     case OPTION_SIZE:
     case OPTION_DURATION:
+    case OPTION_SHARE:
         return set_number(row, slot, text, failure);
     }
     CHECK(false);
@@ -183,6 +217,7 @@ static void clear(const struct option_row *row, void *slot)
     case OPTION_COUNT:
     case OPTION_SIZE:
     case OPTION_DURATION:
+    case OPTION_SHARE:
         *(uint64_t *)slot = 0;
         return;
     }
@@ -276,8 +311,8 @@ static void help_row(const struct option_row *row, FILE *out)
         fputs("; may be repeated", out);
     if (row->min || row->max) {
         char least[32], most[32];
-        write_number(row->min, units_of(row->kind), least, sizeof least);
-        write_number(row->max, units_of(row->kind), most, sizeof most);
+        write_value(row, row->min, least, sizeof least);
+        write_value(row, row->max, most, sizeof most);
         if (row->max)
             fprintf(out, "; %s to %s", least, most);
         else

@@ -22,11 +22,12 @@ enum option_kind {
     OPTION_COUNT,    /* uint64_t: 0 to …; "10k", "2M" in thousands */
     OPTION_SIZE,     /* uint64_t bytes: "64K", "1M", "2G" in powers of 1024 */
     OPTION_DURATION, /* uint64_t milliseconds: "500ms", "10s", "5m", "6h", "30d" */
+    OPTION_SHARE,    /* uint64_t thousandths: "20%", "2.5%"; "off" is 0 */
     OPTION_SWITCH,   /* bool: --name, or name = yes in a file */
     OPTION_CHOICE,   /* char[OPTION_TEXT_SIZE], one of the words in `choices` */
 };
 
-enum { OPTION_TEXT_SIZE = 256, OPTION_LIST_MAX = 16 };
+enum { OPTION_TEXT_SIZE = 256, OPTION_LIST_MAX = 64 };
 
 struct option_list {
     unsigned count;
@@ -48,6 +49,7 @@ struct option_row {
 struct option_table {
     const struct option_row *rows;
     unsigned count;
+    const char *command; /* whose --help tells about a file's settings; NULL: none has a file */
 };
 
 /* Sets everything in VALUES to its default. */

@@ -78,7 +78,7 @@ static const struct option_row rows[] = {
 };
 /* clang-format on */
 
-const struct option_table settings_table = {rows, COUNT_OF(rows)};
+const struct option_table settings_table = {rows, COUNT_OF(rows), "serve"};
 
 int settings_read(struct settings *settings, int count, char **words, struct failure *failure)
 {

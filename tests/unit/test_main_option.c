@@ -184,7 +184,7 @@ static void texts_and_lists_are_bounded(void **state)
     for (int i = 0; i < OPTION_LIST_MAX; i++)
         assert_int_equal(option_set(&table, &v, STR("list"), STR("x"), NULL), 0);
     assert_int_equal(option_set(&table, &v, STR("list"), STR("x"), &failure), ERR_INVALID);
-    assert_string_equal(failure.text, "list is given more than 16 times");
+    assert_string_equal(failure.text, "list is given more than 64 times");
     assert_int_equal(v.list.count, OPTION_LIST_MAX);
 }
 
