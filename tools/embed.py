@@ -2,7 +2,7 @@
 """Packs folders of files into two sources that meson compiles into the program.
 
 The first output is assembly that includes each file's bytes as they are, the second the C table
-declared in src/web/asset.h, sorted by path. The depfile names every file and folder read. A file
+declared in src/http/asset.h, sorted by path. The depfile names every file and folder read. A file
 whose name ends in none of TYPES is not for browsers (a generator, a note) and is left out.
 """
 
@@ -68,7 +68,7 @@ def assembly(root, files):
 
 
 def table(root, files):
-    lines = ['#include "web/asset.h"', ""]
+    lines = ['#include "http/asset.h"', ""]
     rows = []
     for number, path in enumerate(files):
         with open(os.path.join(root, path), "rb") as file:

@@ -2,11 +2,11 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "http/asset.h"
 #include "main/register.h"
 #include "outside/import.h"
 #include "shop/defaults.h"
 #include "shop/read.h"
-#include "web/asset.h"
 
 #include <stdio.h>
 #include <stdlib.h>

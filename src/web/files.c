@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "web/asset.h"
+#include "http/asset.h"
 #include "web/call.h"
 #include "web/media.h"
 

@@ -1,6 +1,6 @@
 #include "web/page.h"
 
-#include "web/asset.h"
+#include "http/asset.h"
 #include "web/call.h"
 #include "web/files.h"
 #include "web/price.h"

@@ -1,8 +1,8 @@
 #include "web/web.h"
 
 #include "base/clock.h"
+#include "http/asset.h"
 #include "web/api.h"
-#include "web/asset.h"
 #include "web/call.h"
 #include "web/csrf.h"
 #include "web/fetch.h"

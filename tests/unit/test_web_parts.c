@@ -1,6 +1,6 @@
 /* The small pure parts of the pages: prices, choices, origins, tokens, paths, templates. */
+#include "http/asset.h"
 #include "http/template.h"
-#include "web/asset.h"
 #include "web/choice.h"
 #include "web/csrf.h"
 #include "web/files.h"

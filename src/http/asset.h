@@ -2,10 +2,11 @@
  * Assets: the files of pages/ and catalogue/, packed into the program when it is built.
  *
  * tools/embed.py writes the table; nothing here changes at run time, so any thread may read it and
- * nobody frees anything. The web faces serve the pages, main/ reads the demo catalogue.
+ * nobody frees anything. The web faces and the load manager's status page serve the pages, main/
+ * reads the demo catalogue.
  */
-#ifndef STOA_WEB_ASSET_H
-#define STOA_WEB_ASSET_H
+#ifndef STOA_HTTP_ASSET_H
+#define STOA_HTTP_ASSET_H
 
 #include <stddef.h>
 
