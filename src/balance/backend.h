@@ -19,8 +19,10 @@
 
 #include "balance/figures.h"
 #include "balance/health.h"
+#include "balance/home.h"
 #include "balance/policy.h"
 #include "net/socket.h"
+#include "net/tls.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -35,22 +37,39 @@ struct backend_counters {
     struct latency_counts latency; /* of answers, from sending to the answer's head */
 };
 
+struct backend;
+
+/* Who is told that a backend's state is another. On the thread whose sign it was, without a lock
+ * held. */
+struct backend_watcher {
+    void (*changed)(struct backend_watcher *watcher, struct backend *backend,
+                    enum health_state before, enum health_state now, enum health_sign sign);
+};
+
 struct backend {
     /* Never change. */
     uint64_t id; /* a cluster's server: its number; a fixed upstream: 1, 2, … as listed */
     char name[BACKEND_NAME]; /* "server 2", or "127.0.0.1:9001" */
     char url[BACKEND_URL];   /* "http://10.0.0.2:8080": what shoppers are sent to in direct mode */
+    char host[BACKEND_URL];  /* "10.0.0.2:8080": for the Host of requests of our own */
     struct endpoint address;
-    bool tls;          /* the connection behind is TLS too */
-    bool shop;         /* a server of ours: knows stamps, homes and tokens */
-    bool proxy_header; /* send a PROXY v2 header on each connection */
-    uint32_t weight;   /* POLICY_WEIGHT: usual */
-    uint32_t limit;    /* most requests in flight; 0: none */
+    bool tls;                        /* the connection behind is TLS too */
+    struct tls_context *tls_context; /* then; lent, outlives all backends */
+    bool shop;                       /* a server of ours: knows stamps, homes and tokens */
+    bool proxy_header;               /* send a PROXY v2 header on each connection */
+    uint32_t weight;                 /* POLICY_WEIGHT: usual */
+    uint32_t limit;                  /* most requests in flight; 0: none */
+    struct backend_watcher *watcher; /* NULL: nobody */
 
     /* Published by whoever holds `lock`; read by any thread without it. */
-    _Atomic uint32_t state;      /* enum health_state */
-    _Atomic uint32_t share;      /* thousandths of its weight */
-    _Atomic uint64_t suspect_ns; /* when it was last seen to be silent; 0: it is not */
+    _Atomic uint32_t state; /* enum health_state */
+    _Atomic uint32_t share; /* thousandths of its weight */
+    _Atomic uint32_t slow;  /* what slowness leaves of that, thousandths; 1000: it is not slow */
+    _Atomic bool failing;   /* its last answers were failures */
+    _Atomic bool by_checks; /* it is OUT for more than passive signs */
+    _Atomic uint64_t changed_ns; /* since when it is in this state */
+    _Atomic uint64_t suspect_ns; /* since when it has been silent; 0: it is not. What is under way
+                                    to it had better be sent elsewhere */
 
     /* Written by any loop (relaxed), read by the watcher. */
     _Atomic uint64_t heard_ns;  /* when bytes last came from it */
@@ -72,15 +91,39 @@ struct backend {
 /* Immutable but for the backends in it. `version` grows from set to set. */
 struct backend_set {
     uint64_t version;
+    bool keyed; /* KEY is known: these are a cluster's servers, and homes can be signed */
+    unsigned char key[HOME_KEY];
     unsigned count;
     atomic_uint references;
     struct backend *at[BACKENDS_MAX]; /* by id; each held */
 };
 
+/* What a backend is made from. */
+struct backend_plan {
+    uint64_t id;
+    const char *name, *url; /* copied; "http://HOST:PORT" or "https://HOST:PORT" */
+    struct endpoint address;
+    struct tls_context *tls_context; /* for https */
+    bool shop, proxy_header, fresh;  /* fresh: it has just joined, and warms up */
+    uint32_t weight, limit;
+    struct health_rules rules;
+    struct backend_watcher *watcher;
+};
+
+/* Held once, for the caller. NULL without memory. */
+struct backend *backend_new(const struct backend_plan *plan, uint64_t now_ns);
 struct backend *backend_hold(struct backend *backend);
 void backend_drop(struct backend *backend); /* NULL is fine */
 struct backend_set *backend_set_hold(struct backend_set *set);
 void backend_set_drop(struct backend_set *set); /* NULL is fine */
+/* An empty one, held once; whoever makes it fills it before others see it (with held backends).
+ * NULL without memory. */
+struct backend_set *backend_set_new(uint64_t version);
+struct backend *backend_set_find(const struct backend_set *set, uint64_t id); /* lent, or NULL */
+
+/* health_all for the states as they are now: a bit for each that may be used. */
+uint64_t backend_set_usable(const struct backend_set *set, uint32_t max_out, uint32_t panic,
+                            bool *panic_now);
 
 /* Any thread: something has been seen of it; state and share are published anew. The one place
  * where health_see is called. */
