@@ -10,6 +10,11 @@
  * It says nothing of who the shopper is, and it need not be kept secret. The key is made from the
  * cluster's secret (home_key) and reaches a load manager with its members (members.h).
  *
+ *     2.3.1-stp5xs-MAC    servers in decimal, when it was made in base 36, 32 hexadecimal digits
+ *
+ * The MAC is HMAC-SHA-256 under the key, cut to its first 16 bytes (RFC 2104 §5), over what
+ * stands before it.
+ *
  * Pure, but for the signer, which belongs to one thread.
  */
 #ifndef STOA_BALANCE_HOME_H
@@ -21,7 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { HOME_SERVERS_MAX = 4, HOME_KEY = 32, HOME_TEXT = 128 };
+enum { HOME_SERVERS_MAX = 4, HOME_KEY = 32, HOME_TEXT = 160 };
 
 #define HOME_COOKIE "home"
 #define HOME_HEADER "Stoa-Home"
@@ -44,5 +49,8 @@ void home_signer_free(struct home_signer *signer); /* NULL is fine */
 char *home_write(struct home_signer *signer, const struct home *home, char out[static HOME_TEXT]);
 /* 0; ERR_INVALID: no such text; ERR_DENIED: not signed with this key. */
 int home_read(struct home_signer *signer, struct str text, struct home *home);
+
+/* The same servers in the same order, whenever it was made. */
+bool home_same(const struct home *a, const struct home *b);
 
 #endif

@@ -1,7 +1,7 @@
 #include "web/api.h"
 
 #include "web/desk.h"
-#include "web/sign.h"
+#include "net/sign.h"
 #include "web/upload.h"
 
 #include <stdlib.h>

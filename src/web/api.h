@@ -105,6 +105,9 @@ enum app_verdict api_cluster_leave(struct exchange *x);
 
 /* For whoever watches the server; without a token (watch.c). */
 enum app_verdict watch_health(struct exchange *x);
+enum app_verdict watch_live(struct exchange *x);
+/* True: X asks whether this server lives, and that is answered. In accept: many ask, often. */
+bool watch_is_live(struct exchange *x);
 enum app_verdict watch_metrics(struct exchange *x);
 
 #endif

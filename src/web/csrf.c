@@ -1,7 +1,7 @@
 #include "web/csrf.h"
 
 #include "web/call.h"
-#include "web/sign.h"
+#include "net/sign.h"
 
 bool csrf_same_origin(struct str sec_fetch_site, struct str origin, struct str ours)
 {

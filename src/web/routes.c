@@ -152,6 +152,7 @@ const struct route routes[] = {
         "operator: this server leaves the cluster and stops"),
 
     /* For whoever watches the server. */
+    SHOW("/livez", watch_live, ROUTE_INLINE, "whether this server answers, and how busy it is"),
     SHOW("/healthz", watch_health, ROUTE_WORK, "whether a purchase would go through"),
     SHOW("/metrics", watch_metrics, ROUTE_WORK, "figures for Prometheus"),
 };

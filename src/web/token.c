@@ -1,6 +1,6 @@
 #include "web/token.h"
 
-#include "web/sign.h"
+#include "net/sign.h"
 
 #include <inttypes.h>
 #include <stdio.h>

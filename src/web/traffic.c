@@ -47,6 +47,43 @@ static void add(_Atomic uint64_t *count, uint64_t amount)
                           memory_order_relaxed);
 }
 
+void traffic_begin(struct traffic_thread *thread)
+{
+    add(&thread->begun, 1);
+}
+
+void traffic_end(struct traffic_thread *thread)
+{
+    add(&thread->ended, 1);
+}
+
+/* A moving mean over about the last 2^RECENT_SHIFT requests. */
+enum { RECENT_SHIFT = 5 };
+
+static void remember(struct traffic_thread *thread, uint64_t took)
+{
+    uint64_t mean = atomic_load_explicit(&thread->recent_ns, memory_order_relaxed);
+    mean = mean ? mean - (mean >> RECENT_SHIFT) + (took >> RECENT_SHIFT) : took;
+    atomic_store_explicit(&thread->recent_ns, mean, memory_order_relaxed);
+}
+
+void traffic_now(struct traffic *traffic, struct traffic_now *now)
+{
+    uint64_t busy = 0, sum = 0;
+    *now = (struct traffic_now){0};
+    pthread_mutex_lock(&traffic->lock);
+    for (const struct traffic_thread *thread = traffic->threads; thread; thread = thread->next) {
+        uint64_t ended = atomic_load_explicit(&thread->ended, memory_order_relaxed);
+        uint64_t begun = atomic_load_explicit(&thread->begun, memory_order_relaxed);
+        uint64_t recent = atomic_load_explicit(&thread->recent_ns, memory_order_relaxed);
+        now->in_flight += begun > ended ? begun - ended : 0;
+        busy += recent != 0;
+        sum += recent;
+    }
+    pthread_mutex_unlock(&traffic->lock);
+    now->latency_ns = busy ? sum / busy : 0;
+}
+
 void traffic_count(struct traffic_thread *thread, enum web_class class, int status,
                    uint64_t started_ns, uint64_t now_ns)
 {
@@ -57,6 +94,8 @@ void traffic_count(struct traffic_thread *thread, enum web_class class, int stat
         bucket++;
     add(&thread->latency[class][bucket], 1);
     add(&thread->sum_ns[class], took);
+    if (class != WEB_OPERATOR) /* whose imports and exports take as long as they are big */
+        remember(thread, took);
     if (status >= 100 && status < 600)
         add(&thread->by_status[class][status / 100 - 1], 1);
 }

@@ -2,6 +2,30 @@
 
 enum { METRICS_MAX = 1 << 20, REASON_MAX = 2000 };
 
+enum app_verdict watch_live(struct exchange *x)
+{
+    struct web *web = call_web(x);
+    struct traffic_now now;
+    bool stopping = web->api->stopping;
+    traffic_now(&web->traffic, &now);
+    exchange_add_header(x, STR("Stoa-Load"),
+                        arena_printf(&x->arena, "in-flight=%llu, latency-us=%llu",
+                                     (unsigned long long)now.in_flight,
+                                     (unsigned long long)(now.latency_ns / 1000)));
+    exchange_add_header(x, STR("Cache-Control"), STR("no-store"));
+    exchange_reply(x, stopping ? 503 : 200, STR("text/plain"),
+                   stopping ? STR("stopping\n") : STR("ok\n"));
+    return APP_DONE;
+}
+
+bool watch_is_live(struct exchange *x)
+{
+    if ((x->method != HTTP_GET && x->method != HTTP_HEAD) || !str_eq(x->path, STR("/livez")))
+        return false;
+    watch_live(x);
+    return true;
+}
+
 enum app_verdict watch_health(struct exchange *x)
 {
     const struct web_watch *watch = &call_web(x)->settings.watch;

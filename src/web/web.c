@@ -2,13 +2,13 @@
 
 #include "base/clock.h"
 #include "http/asset.h"
+#include "net/sign.h"
 #include "web/api.h"
 #include "web/call.h"
 #include "web/csrf.h"
 #include "web/fetch.h"
 #include "web/gate.h"
 #include "web/media.h"
-#include "web/sign.h"
 
 #include <stdlib.h>
 
@@ -49,6 +49,7 @@ static enum web_class class_of(const struct exchange *x)
 static void count(void *argument)
 {
     const struct exchange *x = argument;
+    traffic_end(traffic_of(x));
     if (x->status)
         traffic_count(traffic_of(x), class_of(x), x->status, x->started_ns, clock_mono_ns());
 }
@@ -76,6 +77,8 @@ static void refuse_unrouted(struct exchange *x, const struct route_match *match)
 static void on_accept(struct app *app, struct exchange *x)
 {
     struct web *web = web_of(app);
+    if (watch_is_live(x))
+        return;
     if (answer_from_cache(web, x)) {
         count_cached(x);
         return;
@@ -91,7 +94,8 @@ static void on_accept(struct app *app, struct exchange *x)
     call->face = match.face;
     memcpy(call->params, match.params, sizeof call->params);
     x->state = call;
-    exchange_at_end(x, count, x);
+    if (exchange_at_end(x, count, x) == 0)
+        traffic_begin(traffic_of(x));
     if (!match.route) {
         refuse_unrouted(x, &match);
         return;

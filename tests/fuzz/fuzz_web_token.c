@@ -1,6 +1,6 @@
 /* Session tokens: what is accepted is what we would have written ourselves. */
 #include "base/check.h"
-#include "web/sign.h"
+#include "net/sign.h"
 #include "web/token.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Session tokens: what they say is believed only from this cluster and this history of it. */
-#include "web/sign.h"
+#include "net/sign.h"
 #include "web/token.h"
 
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* Sign: HMAC-SHA256 and comparison in constant time. Apart from the rest because OpenSSL's
  * headers and base/err.h both want the name ERR_STATE. Pure; thread: any.
  */
-#ifndef STOA_WEB_SIGN_H
-#define STOA_WEB_SIGN_H
+#ifndef STOA_NET_SIGN_H
+#define STOA_NET_SIGN_H
 
 #include <stdbool.h>
 #include <stddef.h>

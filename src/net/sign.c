@@ -1,4 +1,4 @@
-#include "web/sign.h"
+#include "net/sign.h"
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
