@@ -1,10 +1,55 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "http/client_inner.h"
+#include "http/core.h"
 
 #include <stdlib.h>
 
 enum { CLIENT_WINDOW = 1 << 20, CLIENT_CONN_WINDOW = 16 << 20, OUT_BYTES = 65536 };
+
+/* ---- Heads ---- */
+
+/* 0, ERR_FULL or ERR_NOMEM. */
+static int head_add(struct answer_head *head, size_t name, size_t name_end, size_t end)
+{
+    if (!head->headers)
+        head->headers = calloc(CLIENT_HEADERS_MAX, sizeof *head->headers);
+    if (!head->headers)
+        return ERR_NOMEM;
+    if (head->count == CLIENT_HEADERS_MAX)
+        return ERR_FULL;
+    head->headers[head->count++] = (struct http_header){
+        str_make((const void *)(uintptr_t)name, name_end - name),
+        str_make((const void *)(uintptr_t)name_end, end - name_end),
+        field_of(str_make(head->bytes.at + name, name_end - name)),
+    };
+    return 0;
+}
+
+static void head_settle(struct answer_head *head, struct http_response *response)
+{
+    response->content_length = -1;
+    for (unsigned i = 0; i < head->count; i++) {
+        struct http_header *header = &head->headers[i];
+        header->name.at = head->bytes.at + (uintptr_t)header->name.at;
+        header->value =
+            str_trim(str_make(head->bytes.at + (uintptr_t)header->value.at, header->value.len));
+        uint64_t length;
+        if (header->field == HTTP_FIELD_CONTENT_LENGTH && !str_to_u64(header->value, &length) &&
+            length <= INT64_MAX)
+            response->content_length = (int64_t)length;
+    }
+    response->headers = head->headers;
+    response->header_count = head->count;
+}
+
+static void head_close(struct answer_head *head)
+{
+    buf_close(&head->bytes);
+    free(head->headers);
+}
+
+/* ---- What nghttp2 finds ---- */
 
 static struct client_stream *stream_by_id(nghttp2_session *session, int32_t id)
 {
@@ -41,7 +86,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     size_t at = bytes->len;
     buf_put(bytes, name, name_len);
     buf_put(bytes, value, value_len);
-    if (bytes->failed || answer_head_add(&stream->head, at, at + name_len, bytes->len))
+    if (bytes->failed || head_add(&stream->head, at, at + name_len, bytes->len))
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     return 0;
 }
@@ -54,7 +99,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         client->closed = true;
     if (frame->hd.type != NGHTTP2_HEADERS || !stream || !stream->final)
         return 0;
-    answer_head_settle(&stream->head, &stream->response);
+    head_settle(&stream->head, &stream->response);
     if (stream->response.status < 200)
         return 0;
     stream->final = false;
@@ -83,7 +128,7 @@ static void free_stream(struct http_client *client, struct client_stream *stream
     if (stream->next)
         stream->next->link = stream->link;
     client->waiting--;
-    answer_head_close(&stream->head);
+    head_close(&stream->head);
     free(stream);
 }
 
@@ -158,7 +203,7 @@ static nghttp2_nv field(struct str name, struct str value)
 static int submit(struct http_client *client, const struct http_request *request,
                   struct client_stream *stream)
 {
-    nghttp2_nv fields[ANSWER_HEADERS + 4];
+    nghttp2_nv fields[CLIENT_HEADERS_MAX + 4];
     size_t count = 0;
     fields[count++] = field(STR(":method"), request->method);
     fields[count++] = field(STR(":scheme"), request->scheme.len ? request->scheme : STR("http"));
@@ -178,7 +223,7 @@ int client_h2_request(struct http_client *client, const struct http_request *req
         return ERR_CLOSED;
     uint32_t most = nghttp2_session_get_remote_settings(client->session,
                                                         NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-    if (client->waiting >= most || request->header_count > ANSWER_HEADERS)
+    if (client->waiting >= most || request->header_count > CLIENT_HEADERS_MAX)
         return ERR_FULL;
     struct client_stream *stream = calloc(1, sizeof *stream);
     if (!stream)
@@ -211,14 +256,17 @@ int client_h2_receive(struct http_client *client, const void *bytes, size_t len)
 {
     if (!client->session)
         return 0;
+    client->parsing = true;
     ssize_t taken = len ? nghttp2_session_mem_recv(client->session, bytes, len) : 0;
     bool ended = len == 0 || taken < 0 || !nghttp2_session_want_read(client->session);
-    if (!ended)
-        return 0;
-    nghttp2_session_del(client->session); /* no callback will find a freed stream */
-    client->session = NULL;
-    give_up(client);
-    return taken < 0 ? ERR_INVALID : 0;
+    if (ended) {
+        nghttp2_session_del(client->session); /* no callback will find a freed stream */
+        client->session = NULL;
+        if (taken < 0)
+            client->error = nghttp2_strerror((int)taken);
+        give_up(client);
+    }
+    return client_leave(client) ? ERR_CLOSED : taken < 0 ? ERR_INVALID : 0;
 }
 
 void client_h2_fill(struct http_client *client)

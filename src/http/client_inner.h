@@ -1,24 +1,26 @@
-/* Inside of the client: what its two protocols share. */
+/* Inside of the client: what its two protocols share.
+ *
+ *   client.c       the calls, for both protocols
+ *   client_ask.c   HTTP/1.1: requests and their bodies, written
+ *   client_h1.c    HTTP/1.1: answers, read
+ *   client_h2.c    HTTP/2, both ways
+ */
 #ifndef STOA_HTTP_CLIENT_INNER_H
 #define STOA_HTTP_CLIENT_INNER_H
 
+#include "http/chunked.h"
 #include "http/client.h"
-#include "http/parser.h"
+#include "http/fields.h"
 
 #include <nghttp2/nghttp2.h>
 
-enum { WAITING_MOST = 64, ANSWER_HEAD_BYTES = 64 << 10, ANSWER_HEADERS = 200 };
+enum { ANSWER_HEAD_BYTES = 64 << 10 };
 
-/* A head being put together: bytes, and headers as offsets until it is complete. */
+/* HTTP/2: a head being put together: bytes, and headers as offsets until it is complete. */
 struct answer_head {
     struct buf bytes;
-    struct http_header *headers; /* ANSWER_HEADERS of them, made at the first */
+    struct http_header *headers; /* CLIENT_HEADERS_MAX of them, made at the first */
     unsigned count;
-};
-
-struct waiting {
-    void *tag;
-    bool is_head;
 };
 
 /* HTTP/2: one request. */
@@ -30,6 +32,33 @@ struct client_stream {
     bool final;                         /* the header block now coming is the answer's */
 };
 
+/* HTTP/1.1: what comes next from the server.
+ *
+ *              ┌── interim ──┐
+ *              ▼             │
+ *   ┌───────▶ HEAD ──────────┴──▶ LENGTH ───────────────┐
+ *   │          ├────────────────▶ CHUNKS ──▶ TRAILERS ──┤
+ *   │          ├──▶ UNTIL_CLOSE ──(the connection ends)─┤
+ *   │          └──(no body)─────────────────────────────┤
+ *   └───────────────────────────────(kept alive)────────┴──▶ OVER: the rest is dropped
+ */
+enum answer_state {
+    ANSWER_HEAD,
+    ANSWER_LENGTH,
+    ANSWER_CHUNKS,
+    ANSWER_TRAILERS,
+    ANSWER_UNTIL_CLOSE,
+    ANSWER_OVER,
+};
+
+struct waiting {
+    void *tag;
+    bool is_head, upgrade;
+};
+
+/* HTTP/1.1: the body of the last request, which follows it. */
+enum ask_state { ASK_WHOLE, ASK_LENGTH, ASK_CHUNKED, ASK_RAW /* upgraded */ };
+
 struct http_client {
     enum http_protocol protocol;
     const struct http_client_events *events;
@@ -40,28 +69,45 @@ struct http_client {
     unsigned waiting;
 
     /* HTTP/1.1 */
-    llhttp_t parser;
-    struct waiting queue[WAITING_MOST]; /* a ring */
+    struct http_client_limits limits;
+    struct waiting queue[CLIENT_WAITING_MAX]; /* a ring */
     unsigned first;
     struct http_response response;
-    struct answer_head head;
-    size_t name_at, name_end;
-    bool in_head;
+    enum answer_state state;
+    struct fields_scan scan;
+    struct chunked chunked;
+    uint64_t left; /* of the body, by its length */
+    unsigned interims;
+    struct buf held; /* received, not parsed: the begin of a head, or what a pause left */
+    bool paused;
+    bool parsing; /* in a callback, perhaps */
+    bool freed;   /* by a callback: receive does it */
+    bool ended;   /* the server has closed */
+    const char *error;
+    enum ask_state ask;
+    uint64_t ask_left; /* ASK_LENGTH */
 
     /* HTTP/2 */
     nghttp2_session *session;
     struct client_stream *streams;
 };
 
-/* 0, ERR_FULL or ERR_NOMEM. */
-int answer_head_add(struct answer_head *head, size_t name, size_t name_end, size_t end);
-void answer_head_settle(struct answer_head *head, struct http_response *response);
-void answer_head_close(struct answer_head *head);
+/* client_ask.c */
+int client_ask(struct http_client *client, const struct http_request *request, void *tag);
 
+/* client_h1.c */
+int client_h1_receive(struct http_client *client, const void *bytes, size_t len);
+/* Goes on with what is held, after a pause. */
+int client_h1_resume(struct http_client *client);
+
+/* client_h2.c */
 int client_h2_open(struct http_client *client);
 void client_h2_close(struct http_client *client);
 int client_h2_request(struct http_client *client, const struct http_request *request, void *tag);
 int client_h2_receive(struct http_client *client, const void *bytes, size_t len);
 void client_h2_fill(struct http_client *client);
+
+/* client.c: the caller's callbacks are over; frees what one of them has freed. True: it did. */
+bool client_leave(struct http_client *client);
 
 #endif
