@@ -8,6 +8,7 @@
 #include "admin/watched.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/process.h"
 #include "shop/read.h"
 #include "web/cache.h"
 
@@ -21,10 +22,6 @@ void metrics_free(struct metrics *metrics); /* NULL is fine */
 void metrics_write(void *context, struct buf *out);
 
 /* ---- The pure part ---- */
-
-struct process_figures {
-    uint64_t resident_bytes, cpu_ns, open_fds, max_fds, start_s;
-};
 
 /* One look at everything. */
 struct figures {

@@ -12,6 +12,7 @@
 #include "balance/events.h"
 #include "balance/figures.h"
 #include "base/buf.h"
+#include "base/process.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,6 +57,8 @@ struct view_totals {
     uint64_t tunnels, accepted;
     uint32_t in_flight, queue, tunnels_open, clients; /* now */
     uint64_t queue_oldest_ns;                         /* how long the first one waits, now */
+    struct latency_look latency; /* from the request's head to its answer's, waits, retries and
+                                    all */
 
     /* By view_roll. */
     double requests_per_s, bytes_per_s, shed_per_s, retries_per_s, hedges_per_s;
@@ -69,21 +72,23 @@ struct balance_view {
     enum balance_mode mode;
     char url[BACKEND_URL];
     bool cluster, panic;
-    uint64_t version; /* of the set of servers */
-    uint64_t primary; /* 0: not known */
+    uint64_t version;               /* of the set of servers */
+    uint64_t primary;               /* 0: not known */
+    struct process_figures process; /* filled by whoever looks, not by balance_look */
     struct view_totals totals;
     unsigned loop_count, count, usable;
     struct view_loop loops[VIEW_LOOPS_MAX];
     struct view_backend at[BACKENDS_MAX];
 
-    /* By view_roll: coefficient of variation of requests/s by weight over usable servers. */
-    double spread;
+    /* By view_roll. */
+    double spread;    /* coefficient of variation of requests/s by weight, of usable servers */
+    double processor; /* share of one processor that this process uses */
 };
 
 /* What view_roll remembers between two looks; begun zeroed. */
 struct view_memory {
     struct balance_view before;
-    struct latency_decay at[BACKENDS_MAX]; /* as in before.at */
+    struct latency_decay all, at[BACKENDS_MAX]; /* as in before.at */
 };
 
 /* Any thread; VIEW is filled wholly. (balance.c) */
