@@ -41,6 +41,9 @@ struct balance_config {
     unsigned upstream_count;
 
     char token[128];                       /* operator's, for the cluster */
+    char authority[TLS_PATH];              /* PEM: whose certificates are believed behind https
+                                              URLs; empty: the system's authorities */
+    bool insecure;                         /* behind https URLs anybody's certificate is */
     char url[BACKEND_URL];                 /* where shoppers reach this load manager */
     char status_url[BACKEND_URL];          /* its status door, told to the servers; empty: none */
     unsigned aways;                        /* 2 */

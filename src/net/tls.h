@@ -46,11 +46,20 @@ struct tls_context *tls_context_cluster(const char *certificate, const char *key
 /* For one who does not belong to the cluster yet: shows nothing, and believes a server whose
  * chain ends in the authority with this SHA-256 FINGERPRINT (hexadecimal). */
 struct tls_context *tls_context_pinned(const char *fingerprint, struct failure *failure);
+/* For one who connects to servers that it does not belong to: believes those whose certificates
+ * end in one of the PEM file AUTHORITY (NULL: in one of the system's authorities; a server's own
+ * certificate may stand in the file itself), or, without VERIFY, everybody, which leaves only
+ * listeners out, not impostors. Asks for HTTP/1.1. */
+struct tls_context *tls_context_client(const char *authority, bool verify, struct failure *failure);
 
 /* NULL without memory. The context must outlive it. tls_new accepts, tls_new_connecting
  * connects. */
 struct tls *tls_new(struct tls_context *context);
 struct tls *tls_new_connecting(struct tls_context *context);
+/* Of tls_context_client, before the first byte: the certificate has to be one for HOST ("HOST" or
+ * "HOST:PORT", a name or an address), and a name is told to the server (SNI, RFC 6066). False
+ * without memory. */
+bool tls_expect(struct tls *tls, const char *host);
 /* The common name of the other side's verified certificate; empty: it showed none. After
  * tls_ready. */
 void tls_peer_name(const struct tls *tls, char out[TLS_NAME]);
