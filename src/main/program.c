@@ -34,6 +34,8 @@ void command_show_help(const struct program_command *command)
         printf("\noptions:\n");
         option_help(command->options, stdout);
     }
+    if (command->more_help)
+        command->more_help(stdout);
 }
 
 static void show_overview(FILE *out)

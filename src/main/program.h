@@ -17,6 +17,7 @@ struct program_command {
     const struct option_table *options;
     /* WORDS: what follows the command's name. Returns the exit status. */
     int (*run)(const struct program_command *self, int count, char **words);
+    void (*more_help)(FILE *out); /* after the options; may be NULL */
 };
 
 /* Options of a command that takes nothing but --json. */
@@ -27,6 +28,7 @@ extern const struct option_table json_option_table;
 
 extern const struct program_command command_init, command_join, command_token, command_status,
     command_handover, command_prefer, command_remove, command_leave;
+extern const struct program_command command_balance;
 extern const struct program_command command_serve, command_demo, command_check, command_audit,
     command_import, command_export, command_bench, command_version, command_help;
 

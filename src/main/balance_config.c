@@ -1,0 +1,394 @@
+#include "main/balance_config.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "main/cluster_view.h"
+#include "main/file.h"
+#include "main/free_address.h"
+#include "main/listening.h"
+#include "net/socket.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOOK_MS = 1000, POLICY_NAME_MAX = 40, WEIGHT_MAX = 10000 };
+
+/* ---- URLs ---- */
+
+int balance_config_url(const char *what, struct str url, char *out, size_t size,
+                       struct failure *failure)
+{
+    struct str host, rest = url;
+    uint16_t port = 0;
+    bool tls = str_starts(url, STR("https://")), plain = str_starts(url, STR("http://"));
+    if (!tls && !plain)
+        return fail(failure, ERR_INVALID, "%s \"%.*s\" is no URL: write http://HOST:PORT", what,
+                    STR_FMT(url));
+    rest = str_from(url, tls ? 8 : 7);
+    if (str_ends(rest, STR("/")))
+        rest.len--;
+    for (size_t i = 0; i < rest.len; i++)
+        if (rest.at[i] <= ' ' || strchr("/?#@\"\\", rest.at[i]))
+            return fail(failure, ERR_INVALID,
+                        "%s \"%.*s\" has more than a host and a port: write %s://HOST:PORT", what,
+                        STR_FMT(url), tls ? "https" : "http");
+    ptrdiff_t bracket = str_find_byte(rest, ']');
+    bool has_port = str_find_byte(str_from(rest, bracket > 0 ? (size_t)bracket : 0), ':') >= 0;
+    int len = snprintf(out, size, "%s://%.*s%s", tls ? "https" : "http", STR_FMT(rest),
+                       has_port ? ""
+                       : tls    ? ":443"
+                                : ":80");
+    if (len < 0 || (size_t)len >= size)
+        return fail(failure, ERR_INVALID, "%s is longer than %zu characters: %.*s", what, size - 1,
+                    STR_FMT(url));
+    struct failure why = {0};
+    if (endpoint_split(str_of(out + (tls ? 8 : 7)), &host, &port, &why) || !host.len || !port)
+        return fail(failure, ERR_INVALID, "%s \"%.*s\" %s%s: write %s://HOST:PORT", what,
+                    STR_FMT(url), why.text[0] ? "cannot be read: " : "names no host and port",
+                    why.text, tls ? "https" : "http");
+    return 0;
+}
+
+/* "URL[,weight=N]" */
+static int take_seed(const char *what, const char *text, struct balance_seed *seed,
+                     struct failure *failure)
+{
+    struct str rest = str_of(text), url, more;
+    uint64_t weight = POLICY_WEIGHT;
+    str_cut(&rest, ',', &url);
+    while (str_cut(&rest, ',', &more)) {
+        if (!str_starts(more, STR("weight=")) || str_to_u64(str_from(more, 7), &weight) ||
+            weight < 1 || weight > WEIGHT_MAX)
+            return fail(failure, ERR_INVALID,
+                        "%s \"%s\" has \"%.*s\" after the URL, but only weight=N may stand there, "
+                        "with N from 1 to %d (usual: %d)",
+                        what, text, STR_FMT(more), WEIGHT_MAX, POLICY_WEIGHT);
+    }
+    seed->weight = (uint32_t)weight;
+    return balance_config_url(what, url, seed->url, sizeof seed->url, failure);
+}
+
+static int take_seeds(const char *what, const struct option_list *list, struct balance_seed *seeds,
+                      unsigned room, unsigned *count, struct failure *failure)
+{
+    if (list->count > room)
+        return fail(failure, ERR_INVALID, "%s is given %u times; at most %u", what, list->count,
+                    room);
+    for (unsigned i = 0; i < list->count; i++) {
+        int err = take_seed(what, list->items[i], &seeds[i], failure);
+        for (unsigned k = 0; !err && k < i; k++)
+            if (strcmp(seeds[k].url, seeds[i].url) == 0)
+                err = fail(failure, ERR_INVALID, "%s %s is given twice", what, seeds[i].url);
+        if (err)
+            return err;
+    }
+    *count = list->count;
+    return 0;
+}
+
+/* ---- The servers of a directory ---- */
+
+static int find_servers(const char *dir, struct balance_config *config, struct failure *failure)
+{
+    struct cluster_view *view = malloc(sizeof *view);
+    if (!view)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    int err = cluster_view_look(dir, LOOK_MS, view, failure);
+    for (unsigned i = 0; !err && i < view->count && config->server_count < BALANCE_SEEDS_MAX; i++) {
+        struct balance_seed *seed = &config->servers[config->server_count];
+        if (view->servers[i].url[0] && !take_seed("server", view->servers[i].url, seed, NULL))
+            config->server_count++;
+    }
+    free(view);
+    if (!err && config->server_count == 0)
+        err = fail(failure, ERR_NOTFOUND,
+                   "no server of %s runs, and it is not known where one would: start it, or give "
+                   "--server URL",
+                   dir);
+    return err;
+}
+
+static int read_token(const struct balance_settings *s, char *out, size_t size,
+                      struct failure *failure)
+{
+    char path[FILE_PATH], text[256];
+    size_t len = 0;
+    int err = 0;
+    if (s->token_file[0])
+        str_copy(path, sizeof path, str_of(s->token_file));
+    else if (s->dir[0])
+        err = file_join(path, s->dir, "operator.token", failure);
+    else
+        return fail(failure, ERR_INVALID,
+                    "the servers of a cluster want the operator's token: give --token-file FILE (a "
+                    "server has it as operator.token in its directory), or --dir DIR of a server "
+                    "on this machine");
+    err = err ? err : file_read(path, text, sizeof text, &len, failure);
+    if (err == ERR_NOTFOUND)
+        return fail(failure, err, "there is no operator's token in %s", path);
+    struct str token = str_trim(str_make(text, len));
+    if (!err && (token.len == 0 || token.len >= size || str_find_byte(token, '\n') >= 0))
+        return fail(failure, ERR_INVALID, "%s holds no token: it should be one line", path);
+    str_copy(out, size, token);
+    return err;
+}
+
+static int take_servers(const struct balance_settings *s, struct balance_config *config,
+                        struct failure *failure)
+{
+    int err = take_seeds("upstream", &s->upstreams, config->upstreams, BACKENDS_MAX,
+                         &config->upstream_count, failure);
+    if (err || config->upstream_count)
+        return err;
+    err = take_seeds("server", &s->servers, config->servers, BALANCE_SEEDS_MAX,
+                     &config->server_count, failure);
+    if (!err && config->server_count == 0)
+        err = find_servers(s->dir, config, failure);
+    if (!err && s->token[0])
+        str_copy(config->token, sizeof config->token, str_of(s->token));
+    else if (!err)
+        err = read_token(s, config->token, sizeof config->token, failure);
+    return err;
+}
+
+/* ---- Policy ---- */
+
+static unsigned least_of(unsigned a, unsigned b, unsigned c)
+{
+    unsigned least = a < b ? a : b;
+    return least < c ? least : c;
+}
+
+/* How many letters have to be put in, taken out or replaced (Levenshtein). */
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned row[POLICY_NAME_MAX + 1], width = (unsigned)strlen(b);
+    if (width > POLICY_NAME_MAX)
+        return POLICY_NAME_MAX;
+    for (unsigned i = 0; i <= width; i++)
+        row[i] = i;
+    for (unsigned y = 0; a[y]; y++) {
+        unsigned corner = row[0];
+        row[0] = y + 1;
+        for (unsigned x = 0; x < width; x++) {
+            unsigned above = row[x + 1];
+            row[x + 1] = least_of(above + 1, row[x] + 1, corner + (a[y] != b[x]));
+            corner = above;
+        }
+    }
+    return row[width];
+}
+
+static int take_policy(const char *name, struct balance_config *config, struct failure *failure)
+{
+    const struct policy *nearest = policies[0];
+    config->policy = name[0] ? policy_find(name) : policies[0];
+    if (config->policy)
+        return 0;
+    for (unsigned i = 1; policies[i]; i++)
+        if (distance(name, policies[i]->name) < distance(name, nearest->name))
+            nearest = policies[i];
+    if (distance(name, nearest->name) <= strlen(name) / 3 + 1)
+        return fail(failure, ERR_INVALID, "there is no policy \"%s\"; did you mean %s?", name,
+                    nearest->name);
+    char all[256] = "";
+    for (unsigned i = 0, at = 0; policies[i] && at < sizeof all; i++)
+        at += (unsigned)snprintf(all + at, sizeof all - at, " %s", policies[i]->name);
+    return fail(failure, ERR_INVALID, "there is no policy \"%s\"; there are:%s", name, all);
+}
+
+/* ---- Networks ---- */
+
+/* "10.0.0.0/8", "::1" */
+static int take_network(const char *text, char *out, size_t size, struct failure *failure)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+    char address[64];
+    struct str rest = str_of(text), host;
+    uint64_t bits = 0, most = 0;
+    str_cut(&rest, '/', &host);
+    str_copy(address, sizeof address, host);
+    if (inet_pton(AF_INET, address, bytes) == 1)
+        most = 32;
+    else if (inet_pton(AF_INET6, address, bytes) == 1)
+        most = 128;
+    if (!most || (rest.at && (str_to_u64(rest, &bits) || bits > most)) || strlen(text) >= size)
+        return fail(failure, ERR_INVALID,
+                    "trust is \"%s\", but must be an address or a network such as 10.0.0.0/8",
+                    text);
+    str_copy(out, size, str_of(text));
+    return 0;
+}
+
+static int take_trusted(const struct option_list *list, struct balance_config *config,
+                        struct failure *failure)
+{
+    if (list->count > BALANCE_TRUSTED_MAX)
+        return fail(failure, ERR_INVALID, "trust is given more than %d times", BALANCE_TRUSTED_MAX);
+    for (unsigned i = 0; i < list->count; i++) {
+        int err =
+            take_network(list->items[i], config->trusted[i], sizeof config->trusted[i], failure);
+        if (err)
+            return err;
+    }
+    config->trusted_count = list->count;
+    return 0;
+}
+
+/* ---- Where it listens ---- */
+
+static int settle_port(char *address, struct failure *failure)
+{
+    char host[OPTION_TEXT_SIZE], free[OPTION_TEXT_SIZE];
+    struct str text = str_of(address);
+    if (!str_ends(text, STR(":0")))
+        return 0;
+    str_copy(host, sizeof host, str_sub(text, 0, text.len - 2));
+    int err = free_address(host, NULL, NULL, free, sizeof free, failure);
+    if (!err)
+        str_copy(address, OPTION_TEXT_SIZE, str_of(free));
+    return err;
+}
+
+int balance_config_ports(struct balance_settings *s, struct failure *failure)
+{
+    struct option_list *lists[] = {&s->listen, &s->listen_tls, &s->listen_proxy};
+    int err = settle_port(s->status, failure);
+    for (unsigned i = 0; i < COUNT_OF(lists); i++)
+        for (unsigned k = 0; !err && k < lists[i]->count; k++)
+            err = settle_port(lists[i]->items[k], failure);
+    return err;
+}
+
+static bool means_every_address(const char *address)
+{
+    return address[0] == ':' || str_starts(str_of(address), STR("0.0.0.0:")) ||
+           str_starts(str_of(address), STR("[::]:"));
+}
+
+static void url_of(const char *address, bool tls, char *out, size_t size)
+{
+    struct engine_listen listen = {.tls = tls};
+    const char *colon = strrchr(address, ':');
+    uint64_t port = 0;
+    str_copy(listen.address, sizeof listen.address, str_of(address));
+    if (colon)
+        str_to_u64(str_of(colon + 1), &port);
+    listening_url(&listen, (uint16_t)port, "127.0.0.1", out, size);
+}
+
+/* Where shoppers reach it, and operators its status door. */
+static int take_urls(const struct balance_settings *s, struct balance_config *config,
+                     struct failure *failure)
+{
+    const struct option_list *first = s->listen.count       ? &s->listen
+                                      : s->listen_tls.count ? &s->listen_tls
+                                                            : &s->listen_proxy;
+    if (s->status[0])
+        url_of(s->status, false, config->status_url, sizeof config->status_url);
+    if (s->url[0])
+        return balance_config_url("url", str_of(s->url), config->url, sizeof config->url, failure);
+    if (config->mode == BALANCE_DIRECT && means_every_address(first->items[0]))
+        return fail(failure, ERR_INVALID,
+                    "mode direct sends shoppers back here when their server is gone: give --url, "
+                    "the address that they know");
+    url_of(first->items[0], first == &s->listen_tls, config->url, sizeof config->url);
+    return 0;
+}
+
+/* ---- All of it ---- */
+
+static struct health_rules rules_of(const struct balance_settings *s)
+{
+    return (struct health_rules){
+        .failures = (uint32_t)s->failures,
+        .checks_lost = (uint32_t)s->checks_lost,
+        .checks_fine = (uint32_t)s->checks_fine,
+        .eject_ns = s->eject_ms * MS_NS,
+        .eject_max_ns = s->eject_max_ms * MS_NS,
+        .forgive_ns = s->forgive_ms * MS_NS,
+        .slow_start_ns = s->slow_start_ms * MS_NS,
+        .slow_start_min = (uint32_t)s->slow_start_min,
+    };
+}
+
+int balance_config_make(const struct balance_settings *s, const struct log *log,
+                        struct balance_config *config, struct failure *failure)
+{
+    *config = (struct balance_config){
+        .mode = strcmp(s->mode, "direct") == 0 ? BALANCE_DIRECT : BALANCE_PROXY,
+        .aways = (unsigned)s->aways,
+        .server_header = s->server_header,
+        .insecure = s->insecure,
+        .proxy_out = s->proxy_out,
+        .via = s->via,
+        .limit = (uint32_t)s->limit,
+        .queue = (uint32_t)s->queue,
+        .queue_per_client = (uint32_t)s->queue_per_client,
+        .queue_ns = s->queue_ms * MS_NS,
+        .answer_ns = s->answer_ms * MS_NS,
+        .body_idle_ns = s->answer_idle_ms * MS_NS,
+        .connect_ns = s->connect_ms * MS_NS,
+        .check_ns = s->check_ms * MS_NS,
+        .silent_ns = s->silent_ms * MS_NS,
+        .retry_share = (uint32_t)s->retries,
+        .hedge_share = s->hedge ? (uint32_t)s->hedge : UINT32_MAX,
+        .replay_bytes = (uint32_t)s->replay_bytes,
+        .backup_connections = (uint32_t)s->backup_connections,
+        .idle_connections = (uint32_t)s->idle_connections,
+        .health = rules_of(s),
+        .max_out = (uint32_t)s->out_max,
+        .panic = (uint32_t)s->panic,
+        .log = log,
+    };
+    if (strlen(s->check_path) >= sizeof config->check_path)
+        return fail(failure, ERR_INVALID, "check-path is longer than %zu characters",
+                    sizeof config->check_path - 1);
+    str_copy(config->check_path, sizeof config->check_path, str_of(s->check_path));
+    if (strlen(s->authority) >= sizeof config->authority)
+        return fail(failure, ERR_INVALID, "authority is too long a path");
+    str_copy(config->authority, sizeof config->authority, str_of(s->authority));
+    int err = take_policy(s->policy, config, failure);
+    err = err ? err : take_trusted(&s->trust, config, failure);
+    err = err ? err : take_urls(s, config, failure);
+    return err ? err : take_servers(s, config, failure);
+}
+
+/* A client is answered by the load manager itself when a server does not: the engine's own patience
+ * is longer than all that may come before. */
+static uint32_t patience_ms(const struct balance_settings *s)
+{
+    uint64_t ms = s->queue_ms + 2 * (s->connect_ms + s->answer_ms) + 5000;
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+int balance_config_engine(const struct balance_settings *s, const struct log *log,
+                          struct engine_config *config, struct failure *failure)
+{
+    *config = (struct engine_config){
+        .loops = (unsigned)s->loops,
+        .helpers = 1,
+        .connections_max = (unsigned)s->connections_max,
+        .stop_grace_ms = s->stop_grace_ms,
+        .limits = {.head_bytes = (uint32_t)s->head_bytes,
+                   .header_count = (uint32_t)s->header_count,
+                   .head_ms = (uint32_t)s->head_ms,
+                   .idle_ms = (uint32_t)s->idle_ms,
+                   .body_idle_ms = (uint32_t)s->body_idle_ms,
+                   .send_idle_ms = (uint32_t)s->send_idle_ms,
+                   .answer_ms = patience_ms(s)},
+        .log = log,
+    };
+    str_copy(config->certificate, sizeof config->certificate, str_of(s->certificate));
+    str_copy(config->key, sizeof config->key, str_of(s->key));
+    str_copy(config->state_dir, sizeof config->state_dir, str_of(s->dir));
+    if (s->listen_tls.count && !s->certificate[0] && !s->dir[0])
+        return fail(failure, ERR_INVALID,
+                    "listen-tls needs --certificate and --key, or --dir DIR, where a self-signed "
+                    "certificate is kept");
+    int err = listening_add(config, &s->listen, false, failure);
+    err = err ? err : listening_add(config, &s->listen_tls, true, failure);
+    return err ? err : listening_add(config, &s->listen_proxy, false, failure);
+}
