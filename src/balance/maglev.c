@@ -8,7 +8,8 @@ enum { NOBODY = 0xff };
 
 /* Anything will do, as long as it is the same in every load manager of every version. */
 static const struct hash_key OFFSET = {0x53746f6120686f6d, 1}, SKIP = {0x53746f6120686f6d, 2},
-                             SLOT = {0x53746f6120686f6d, 3}, WARM = {0x53746f6120686f6d, 4};
+                             SLOT = {0x53746f6120686f6d, 3}, STRIDE = {0x53746f6120686f6d, 4},
+                             WARM = {0x53746f6120686f6d, 5};
 
 static uint64_t hash(struct hash_key key, uint64_t value)
 {
@@ -27,11 +28,9 @@ struct claimant {
 };
 
 /* By id, so that the turns do not depend on the order in which servers are listed. */
-static unsigned line_up(const struct policy_view *view, struct claimant *claimants,
-                        uint32_t *heaviest)
+static unsigned line_up(const struct policy_view *view, struct claimant *claimants)
 {
     unsigned count = 0;
-    *heaviest = 0;
     for (unsigned i = 0; i < view->count; i++) {
         const struct policy_server *server = &view->servers[i];
         unsigned at = count;
@@ -46,7 +45,6 @@ static unsigned line_up(const struct policy_view *view, struct claimant *claiman
             .weight = server->weight,
             .place = (uint8_t)i,
         };
-        *heaviest = server->weight > *heaviest ? server->weight : *heaviest;
         count++;
     }
     return count;
@@ -64,22 +62,35 @@ static void claim(uint8_t *places, struct claimant *claimant)
     claimant->next = slot;
 }
 
+/* The credit that a slot costs. The heaviest server claims one slot a turn; but several when most
+ * of the weight is its own, as turns in which most servers only save up cost time too. */
+static uint64_t price_of_slot(const struct claimant *claimants, unsigned count)
+{
+    uint64_t sum = 0, heaviest = 0;
+    for (unsigned i = 0; i < count; i++) {
+        sum += claimants[i].weight;
+        heaviest = claimants[i].weight > heaviest ? claimants[i].weight : heaviest;
+    }
+    uint64_t in_a_turn = count * heaviest / (8 * sum);
+    uint64_t price = in_a_turn > 1 ? heaviest / in_a_turn : heaviest;
+    return price ? price : 1;
+}
+
 static void fill(struct maglev *maglev, const struct policy_view *view)
 {
     struct claimant claimants[POLICY_SERVERS_MAX];
-    uint32_t heaviest;
-    unsigned count = line_up(view, claimants, &heaviest), claimed = 0;
+    unsigned count = line_up(view, claimants), claimed = 0;
     memset(maglev->places, NOBODY, sizeof maglev->places);
     if (!count)
         return;
+    uint64_t price = price_of_slot(claimants, count);
     for (unsigned turn = 0; claimed < MAGLEV_SLOTS; turn = turn + 1 < count ? turn + 1 : 0) {
         struct claimant *claimant = &claimants[turn];
         claimant->credit += claimant->weight;
-        if (claimant->credit < heaviest)
-            continue;
-        claimant->credit -= heaviest;
-        claim(maglev->places, claimant);
-        claimed++;
+        for (; claimant->credit >= price && claimed < MAGLEV_SLOTS; claimed++) {
+            claimant->credit -= price;
+            claim(maglev->places, claimant);
+        }
     }
 }
 
@@ -99,22 +110,19 @@ void maglev_prepare(struct maglev *maglev, const struct policy_view *view)
     fill(maglev, view);
 }
 
-unsigned maglev_slot(uint64_t key)
-{
-    return (unsigned)(hash(SLOT, key) % MAGLEV_SLOTS);
-}
-
 int maglev_find(const struct maglev *maglev, const struct policy_view *view, uint64_t key,
                 uint64_t places)
 {
-    unsigned slot = maglev_slot(key);
+    uint32_t slot = (uint32_t)(hash(SLOT, key) % MAGLEV_SLOTS), stride = 0;
     uint64_t cold = 0;
     int fallback = -1;
     if (!places)
         return -1;
     for (unsigned step = 0; step < MAGLEV_SLOTS; step++) {
+        if (step == 1) /* the number of slots is a prime: any stride comes by all of them */
+            stride = (uint32_t)(hash(STRIDE, key) % (MAGLEV_SLOTS - 1) + 1);
+        slot = (slot + stride) % MAGLEV_SLOTS;
         unsigned at = maglev->places[slot];
-        slot = slot + 1 < MAGLEV_SLOTS ? slot + 1 : 0;
         if (at == NOBODY || !(places >> at & 1) || cold >> at & 1)
             continue;
         const struct policy_server *server = &view->servers[at];

@@ -7,8 +7,8 @@
  *
  * The table is made of ids and weights alone, whatever the order they are listed in, and the hashes
  * have the same key everywhere: all load managers place alike, without talking. Who is unusable
- * keeps its slots and is passed over: its keys go to the next slots' servers, evenly, and no other
- * key moves at all. Pure.
+ * keeps its slots and is passed over: each of its keys goes on to other slots at a stride of its
+ * own, so that they are spread evenly, and no other key moves at all. Pure.
  */
 #ifndef STOA_BALANCE_MAGLEV_H
 #define STOA_BALANCE_MAGLEV_H
@@ -27,11 +27,8 @@ struct maglev {
 /* Made anew only when ids, places or weights are others than before. */
 void maglev_prepare(struct maglev *maglev, const struct policy_view *view);
 
-/* Where KEY begins to look. */
-unsigned maglev_slot(uint64_t key);
-
-/* The first server from KEY's slot on that is one of PLACES (none: -1). One that warms up takes
- * only `share` of the keys that come to it. */
+/* The first server from KEY's slot on, at KEY's own stride, that is one of PLACES (none: -1). One
+ * that warms up takes only `share` of the keys that come to it. */
 int maglev_find(const struct maglev *maglev, const struct policy_view *view, uint64_t key,
                 uint64_t places);
 
