@@ -1,7 +1,8 @@
 #include "web/api.h"
 
-#include "web/desk.h"
 #include "net/sign.h"
+#include "web/desk.h"
+#include "web/managers.h"
 #include "web/upload.h"
 
 #include <stdlib.h>
@@ -15,6 +16,9 @@ int api_new(const struct web_settings *settings, struct api **api, struct failur
     err = err ? err : desk_new(&made->importing, failure);
     err = err ? err : desk_new(&made->exporting, failure);
     err = err ? err : desk_new(&made->backing_up, failure);
+    made->managers = managers_new();
+    if (!err && !made->managers)
+        err = fail(failure, ERR_NOMEM, "no memory for the list of load managers");
     if (err) {
         api_free(made);
         return err;
@@ -40,6 +44,7 @@ void api_free(struct api *api)
     desk_free(api->exporting);
     desk_free(api->backing_up);
     uploads_free(api->uploads);
+    managers_free(api->managers);
     free(api);
 }
 

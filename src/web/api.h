@@ -21,11 +21,13 @@
 
 struct uploads;
 struct desk;
+struct managers;
 
 /* What outlives a request. */
 struct api {
     struct uploads *uploads;
     struct desk *importing, *exporting, *backing_up;
+    struct managers *managers;
     _Atomic bool stopping;
 };
 int api_new(const struct web_settings *settings, struct api **api, struct failure *failure);
@@ -96,12 +98,19 @@ enum app_verdict api_export(struct exchange *x);
 enum app_verdict api_backup(struct exchange *x);
 
 /* The cluster (api_cluster.c). */
+/* False: there is none, and that is answered. */
+bool api_has_cluster(struct exchange *x);
 enum app_verdict api_cluster_get(struct exchange *x);
 enum app_verdict api_cluster_token(struct exchange *x);
 enum app_verdict api_cluster_handover(struct exchange *x);
 enum app_verdict api_cluster_remove(struct exchange *x);
 enum app_verdict api_cluster_prefer(struct exchange *x);
 enum app_verdict api_cluster_leave(struct exchange *x);
+
+/* The load managers before it (api_managers.c). */
+enum app_verdict api_manager_announce(struct exchange *x);
+/* "load_managers" of an answer: those that this server has heard of lately. */
+void api_put_managers(struct exchange *x, struct json *json);
 
 /* For whoever watches the server; without a token (watch.c). */
 enum app_verdict watch_health(struct exchange *x);

@@ -24,8 +24,7 @@ static const struct web_cluster *cluster_of(const struct exchange *x)
     return &call_web(x)->settings.cluster;
 }
 
-/* False: there is none, and that is answered. */
-static bool has_cluster(struct exchange *x)
+bool api_has_cluster(struct exchange *x)
 {
     if (cluster_of(x)->status)
         return true;
@@ -82,7 +81,7 @@ enum app_verdict api_cluster_get(struct exchange *x)
     struct cluster_status status;
     struct json json;
     char id[ID_TEXT];
-    if (!has_cluster(x))
+    if (!api_has_cluster(x))
         return APP_DONE;
     cluster->status(cluster->context, &status);
     json_begin(&json, &x->arena);
@@ -94,6 +93,7 @@ enum app_verdict api_cluster_get(struct exchange *x)
     yyjson_mut_val *list = json_put_list(&json, json.root, "servers");
     for (unsigned i = 0; i < status.count; i++)
         put_server(&json, list, &status.servers[i]);
+    api_put_managers(x, &json);
     return api_send(x, &json);
 }
 
@@ -207,7 +207,7 @@ static bool is_known(struct exchange *x, uint64_t id)
 enum app_verdict api_cluster_handover(struct exchange *x)
 {
     uint64_t to;
-    if (!has_cluster(x) || !number_in_body(x, "to", 0, &to) || (to && !is_known(x, to)))
+    if (!api_has_cluster(x) || !number_in_body(x, "to", 0, &to) || (to && !is_known(x, to)))
         return APP_DONE;
     return change(x, cluster_of(x)->handover, to);
 }
@@ -217,7 +217,7 @@ enum app_verdict api_cluster_prefer(struct exchange *x)
     const struct web_cluster *cluster = cluster_of(x);
     struct failure failure;
     uint64_t id;
-    if (!has_cluster(x) || !number_in_body(x, "id", 0, &id) || (id && !is_known(x, id)))
+    if (!api_has_cluster(x) || !number_in_body(x, "id", 0, &id) || (id && !is_known(x, id)))
         return APP_DONE;
     failure.err = cluster->prefer(cluster->context, id, &failure);
     return failure.err ? refuse(x, &failure) : done(x);
@@ -231,7 +231,7 @@ enum app_verdict api_cluster_token(struct exchange *x)
     struct json_spot body;
     struct json json;
     struct buf text;
-    if (!has_cluster(x) || !api_body(x, &in, &body))
+    if (!api_has_cluster(x) || !api_body(x, &in, &body))
         return APP_DONE;
     int64_t lifetime = json_integer_of(&in, &body, "lifetime", 1, LIFETIME_MAX_S, LIFETIME_S);
     if (api_malformed(x, &in))
@@ -320,7 +320,7 @@ enum app_verdict api_cluster_remove(struct exchange *x)
 {
     struct failure failure;
     uint64_t id;
-    if (!has_cluster(x) || !number_in_body(x, "id", 1, &id) || !is_known(x, id))
+    if (!api_has_cluster(x) || !number_in_body(x, "id", 1, &id) || !is_known(x, id))
         return APP_DONE;
     if (!is_own_and_primary(cluster_of(x), id))
         return change(x, cluster_of(x)->remove, id);
@@ -339,7 +339,7 @@ enum app_verdict api_cluster_leave(struct exchange *x)
 {
     struct web_cluster *cluster = &call_web(x)->settings.cluster;
     struct failure failure;
-    if (!has_cluster(x))
+    if (!api_has_cluster(x))
         return APP_DONE;
     failure.err = take_own_out(x, &failure);
     if (failure.err)
