@@ -15,11 +15,13 @@
  *
  *   POST /api/v1/cluster/managers            Authorization: Bearer OPERATOR'S-TOKEN
  *   {"id": "6f1c2e…", "pid": 4711, "url": "http://127.0.0.1:8080", "policy": "two-choices",
- *    "started_at": "2026-11-22T11:40:00.000Z", "status": "http://127.0.0.1:8079"}
+ *    "started_at": "2026-11-22T11:40:00.000Z", "status": "http://127.0.0.1:8079",
+ *    "mode": "direct"}
  *
  *     id          16 hexadecimal digits, chosen at random at each start: two load managers on one
  *                 machine, or one that came back, are told apart by it
  *     url         where shoppers reach it; empty when it does not know
+ *     mode        "proxy" or "direct": in direct mode the servers' pages know the way back to url
  *     status      its status door (status_url), where `stoa top` finds it; missing: none
  *   The server keeps it for 5 s (at most 64 of them, the longest silent one makes room) and shows
  *   those that it has in GET /api/v1/cluster as "load_managers": [{"id", "pid", "url", "policy",
