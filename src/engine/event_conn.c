@@ -330,12 +330,16 @@ static void set_deadline(struct event_conn *c)
 static void turn_open(struct event_conn *c)
 {
     struct event_loop *l = c->owner;
+    if (c->http)
+        http_conn_nudge(c->http, loop_now(l->loop));
     if (c->readable && !c->broken && (!c->http || http_conn_wants_input(c->http)))
         receive(c);
     if (c->broken)
         c->reset |= c->state == EVENT_OPEN && !c->tls;
     bool more = c->tls ? send_tls(c) : send_plain(c);
     c->sending = more || !c->writable;
+    if (c->http && http_conn_is_cut(c->http))
+        c->broken = c->reset = true;
     if (c->broken)
         return;
     if (c->http && http_conn_finished(c->http) && (!c->tls || tls_output(c->tls).len == 0)) {

@@ -145,6 +145,23 @@ static void offload(struct exchange_runner *runner, struct exchange *x)
     resume(runner, x);
 }
 
+static void touch_conn(struct exchange_runner *runner, struct exchange *x)
+{
+    struct event_conn *c = x->conn ? http_conn_owner(x->conn) : NULL;
+    if (c)
+        loop_soon(loop_of_runner(runner)->loop, &c->soon);
+}
+
+static bool host_addresses(struct http_host *host, void *owner, struct endpoint *client,
+                           struct endpoint *here)
+{
+    struct event_conn *c = owner;
+    (void)host;
+    *client = c->peer;
+    here->len = sizeof here->at;
+    return getsockname(c->watch.fd, (struct sockaddr *)&here->at, &here->len) == 0;
+}
+
 static void touch(struct list *touched, const struct exchange *x)
 {
     struct event_conn *c = x->client_gone || !x->conn ? NULL : http_conn_owner(x->conn);
@@ -211,7 +228,7 @@ static void run_own(struct soon *soon)
 
 void event_exchange_init(struct event_loop *l)
 {
-    l->runner = (struct exchange_runner){.resume = resume, .offload = offload};
+    l->runner = (struct exchange_runner){.resume = resume, .offload = offload, .touch = touch_conn};
     l->host = (struct http_host){
         .limits = &l->engine->config.limits,
         .runner = &l->runner,
@@ -219,6 +236,7 @@ void event_exchange_init(struct event_loop *l)
         .handle = host_handle,
         .wall_ms = host_wall_ms,
         .refused = host_refused,
+        .addresses = host_addresses,
     };
     atomic_init(&l->resumed, NULL);
     l->resumed_post.run = run_resumed;

@@ -130,6 +130,14 @@ static void compress_body(struct stream *stream)
     weaken_etag(x);
 }
 
+bool answer_has_date(const struct exchange *x)
+{
+    for (unsigned i = 0; x->as_is && i < x->answer_header_count; i++)
+        if (x->answer_headers[i].field == HTTP_FIELD_DATE)
+            return true;
+    return false;
+}
+
 void answer_prepare(struct stream *stream)
 {
     struct exchange *x = &stream->x;
@@ -139,7 +147,7 @@ void answer_prepare(struct stream *stream)
     reply->left = x->length;
     if (is_in_memory(x))
         reply->at = x->bytes.at;
-    if (x->status == 200 && reading) {
+    if (x->status == 200 && reading && !x->as_is) {
         struct str etag = value_of(answer_header(x, STR("ETag")));
         struct str modified = value_of(answer_header(x, STR("Last-Modified")));
         if (is_unchanged(x, etag, modified))

@@ -1,3 +1,4 @@
+#include "base/check.h"
 #include "http/core.h"
 #include "http/gzip.h"
 
@@ -31,6 +32,67 @@ static enum source_verdict read_file(struct stream *stream, char *out, size_t ro
     return reply->left ? SOURCE_MORE : SOURCE_END;
 }
 
+static enum source_verdict wait_for_source(struct stream *stream)
+{
+    stream->waiting = true;
+    stream->host->suspended++;
+    return SOURCE_WAIT;
+}
+
+bool source_lends(const struct stream *stream)
+{
+    return stream->x.answer == ANSWER_SOURCE && stream->x.source->lend && !stream->reply.deflate;
+}
+
+enum source_verdict source_lend(struct stream *stream, struct iovec *pieces, int max, int *count,
+                                uint64_t *total)
+{
+    struct reply *reply = &stream->reply;
+    *count = 0;
+    *total = 0;
+    if (stream->waiting)
+        return SOURCE_WAIT;
+    if (reply->left == 0)
+        return SOURCE_END;
+    enum source_verdict verdict = stream->x.source->lend(&stream->x, pieces, max, count);
+    if (verdict == SOURCE_WAIT)
+        return wait_for_source(stream);
+    for (int i = 0; i < *count; i++)
+        *total += pieces[i].iov_len;
+    if ((verdict == SOURCE_MORE && *total == 0) || *total > reply->left)
+        return SOURCE_FAIL;
+    if (verdict == SOURCE_END && reply->left != UINT64_MAX && *total < reply->left)
+        return SOURCE_FAIL;
+    return verdict;
+}
+
+void source_taken(struct stream *stream, size_t len)
+{
+    struct reply *reply = &stream->reply;
+    if (reply->left != UINT64_MAX)
+        reply->left -= len;
+    stream->x.source->taken(&stream->x, len);
+}
+
+/* By copying, where the protocol has a buffer of its own. */
+static enum source_verdict read_lent(struct exchange *x, char *out, size_t room, size_t *len)
+{
+    struct iovec pieces[8];
+    int count = 0;
+    enum source_verdict verdict = x->source->lend(x, pieces, COUNT_OF(pieces), &count);
+    if (verdict == SOURCE_WAIT || verdict == SOURCE_FAIL)
+        return verdict;
+    size_t total = 0;
+    for (int i = 0; i < count; i++) {
+        size_t take = pieces[i].iov_len < room - *len ? pieces[i].iov_len : room - *len;
+        memcpy(out + *len, pieces[i].iov_base, take);
+        *len += take;
+        total += pieces[i].iov_len;
+    }
+    x->source->taken(x, *len);
+    return *len < total ? SOURCE_MORE : verdict;
+}
+
 /* The app's source; what it promised (length) is held against it. */
 static enum source_verdict read_source(struct stream *stream, char *out, size_t room, size_t *len)
 {
@@ -41,12 +103,12 @@ static enum source_verdict read_source(struct stream *stream, char *out, size_t 
         return SOURCE_END;
     if (reply->left < room)
         room = (size_t)reply->left;
-    enum source_verdict verdict = stream->x.source->read(&stream->x, out, room, len);
+    enum source_verdict verdict = stream->x.source->lend
+                                      ? read_lent(&stream->x, out, room, len)
+                                      : stream->x.source->read(&stream->x, out, room, len);
     if (verdict == SOURCE_WAIT) {
-        stream->waiting = true;
-        stream->host->suspended++;
         *len = 0;
-        return verdict;
+        return wait_for_source(stream);
     }
     if (verdict == SOURCE_FAIL || *len > room || (verdict == SOURCE_MORE && *len == 0))
         return SOURCE_FAIL;

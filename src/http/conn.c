@@ -23,6 +23,7 @@ static const struct http_limits defaults = {
     .send_idle_ms = 20000,
     .send_bytes_per_s = 500,
     .answer_ms = 60000,
+    .tunnel_idle_ms = 3600000,
     .output_bytes = 256 << 10,
 };
 
@@ -45,6 +46,7 @@ static void fill_limits(struct http_limits *limits, const struct http_limits *wa
     DEFAULT(send_idle_ms)
     DEFAULT(send_bytes_per_s)
     DEFAULT(answer_ms)
+    DEFAULT(tunnel_idle_ms)
     DEFAULT(output_bytes)
 #undef DEFAULT
 }
@@ -136,7 +138,7 @@ bool http_conn_wants_input(const struct http_conn *conn)
         return h2_wants_input(conn);
     if (conn->protocol == HTTP_DETECT || conn->input_closed)
         return true; /* closed: read on and throw away, so that the answer is not lost */
-    return conn->h1.pending.len == 0 && !(conn->h1.reading && conn->h1.reading->paused) &&
+    return conn->h1.pending.len == 0 && !h1_is_paused(conn) &&
            conn->out.len - conn->out_at < conn->limits.output_bytes;
 }
 
@@ -201,6 +203,29 @@ bool http_conn_finished(const struct http_conn *conn)
     if (conn->protocol == HTTP_2)
         return h2_finished(conn);
     return conn->last_answered && conn->stream_count == 0 && conn->out.len == conn->out_at;
+}
+
+bool http_conn_is_cut(const struct http_conn *conn)
+{
+    return conn->cut;
+}
+
+void http_conn_nudge(struct http_conn *conn, uint64_t now_ns)
+{
+    conn->now_ns = now_ns;
+    while (conn->nudged) {
+        struct stream *found = NULL;
+        LIST_EACH(&conn->streams, node)
+        {
+            if (!found && stream_at(node)->nudged)
+                found = stream_at(node);
+        }
+        conn->nudged = found != NULL;
+        if (!found)
+            return;
+        found->nudged = false;
+        stream_go_on(found); /* after which the list may be another */
+    }
 }
 
 void http_conn_drain(struct http_conn *conn)

@@ -38,6 +38,7 @@ struct http_limits {
     uint32_t send_idle_ms;     /* without the client taking a byte; 20 s */
     uint32_t send_bytes_per_s; /* least mean rate of taking answers after 10 s; 500 */
     uint32_t answer_ms;        /* an app that takes longer: 503; 60 s */
+    uint32_t tunnel_idle_ms;   /* an upgraded connection without a byte either way; 1 h */
     uint32_t output_bytes;     /* formatted output held per connection; 256 KiB */
 };
 
@@ -59,6 +60,9 @@ struct http_host {
     void (*handle)(struct http_host *host, struct exchange *x);
     /* Milliseconds since 1970 (for Date); the text of the Date header is cached. */
     int64_t (*wall_ms)(struct http_host *host);
+    /* May be NULL. See exchange_addresses; OWNER is the connection's. */
+    bool (*addresses)(struct http_host *host, void *owner, struct endpoint *client,
+                      struct endpoint *here);
     /* May be NULL. The core itself has refused a request with STATUS (400, 408, 413,
      * 414, 431, ...; 503: the app took too long). For counting only. */
     void (*refused)(struct http_host *host, int status);
@@ -106,10 +110,17 @@ void http_conn_answered(struct exchange *x, uint64_t now_ns);
  * SINK_PAUSE or SOURCE_WAIT. */
 void http_conn_woken(struct exchange *x, uint64_t now_ns);
 
+/* After runner->touch: looks again at what paused or waited (exchange_nudge). After it there may
+ * be output. */
+void http_conn_nudge(struct http_conn *conn, uint64_t now_ns);
+
 /* True when everything is sent and the connection is to be closed. After a refusal
  * the engine shuts down its sending side and reads on for a moment (lingering
  * close), so that the client gets to see the answer. */
 bool http_conn_finished(const struct http_conn *conn);
+/* Then, too: it broke off in the middle of an answer. It must be closed by a reset, so that the
+ * client cannot take what it has for the whole. */
+bool http_conn_is_cut(const struct http_conn *conn);
 
 /* When http_conn_expire wants to be called, monotonic ns; UINT64_MAX: never. */
 uint64_t http_conn_deadline(const struct http_conn *conn);

@@ -48,6 +48,8 @@ struct reply {
     uint64_t left;
     uint64_t sent;               /* HTTP/2: since since_ns */
     struct gzip_stream *deflate; /* between body and wire */
+    uint64_t chunk_left;         /* lent body, chunked: unsent of the chunk */
+    bool chunk_begun;            /* the line end of a chunk is to be sent */
 };
 
 struct stream {
@@ -62,6 +64,8 @@ struct stream {
     bool in_app;          /* handle was called and the answer has not come */
     bool paused;          /* the sink takes nothing until exchange_take_more */
     bool waiting;         /* the source has nothing until exchange_wake */
+    bool nudged;          /* both are to be looked at: http_conn_nudge */
+    bool tunnel;          /* HTTP/1.1: the answer is 101, and the connection the app's */
     bool orphan;          /* client gone: ends when none of the three above holds it */
     bool body_complete;   /* the whole request has arrived */
     bool expect_continue; /* 100 (Continue) is still to be sent */
@@ -90,6 +94,7 @@ struct stream {
 struct h1 {
     llhttp_t parser;
     struct stream *reading; /* whose request is arriving; NULL between, or to be dropped */
+    struct stream *tunnel;  /* upgraded: all that comes is its */
     bool in_message;        /* llhttp has been given the request's first byte */
     bool feeding;           /* guards against recursion through handle */
     bool version_seen;
@@ -124,6 +129,8 @@ struct http_conn {
     bool last_answered; /* nothing follows what is in `out` */
     bool draining;      /* no new requests */
     bool dead;          /* cut off, whatever is unsent */
+    bool cut;           /* dead in the middle of an answer */
+    bool nudged;        /* some of its streams are */
     bool uses_file;     /* the engine asks http_conn_file */
     struct http_limits limits;
     uint64_t now_ns;
@@ -173,6 +180,8 @@ void stream_answer(struct stream *stream);
 void stream_replace(struct stream *stream, int status, const char *text);
 /* The core answers in place of the app. */
 void stream_refuse(struct stream *stream, int status, const char *text);
+/* What paused or waited goes on. */
+void stream_go_on(struct stream *stream);
 /* The answer has left, or never will. Takes it out of the connection; frees it now,
  * or when the app has let go of it. */
 void stream_end(struct stream *stream);
@@ -223,20 +232,43 @@ bool host_is_valid(struct str host);
 /* Conditions, ranges, compression: what will be sent. Changes status, headers and
  * body of the exchange accordingly. */
 void answer_prepare(struct stream *stream);
+/* The app gave a Date of its own (as_is). */
+bool answer_has_date(const struct exchange *x);
 /* The next bytes of the body, in at most ROOM. SOURCE_WAIT sets stream->waiting. */
 enum source_verdict body_read(struct stream *stream, char *out, size_t room, size_t *len);
 
-/* ---- h1.c, h1_send.c ---- */
+/* The body is lent by the app's source, and goes out as it is. */
+bool source_lends(const struct stream *stream);
+/* What it lends now, TOTAL bytes; held against what was promised. SOURCE_WAIT sets
+ * stream->waiting. */
+enum source_verdict source_lend(struct stream *stream, struct iovec *pieces, int max, int *count,
+                                uint64_t *total);
+void source_taken(struct stream *stream, size_t len);
+
+/* ---- h1.c, h1_send.c, h1_lend.c ---- */
 void h1_open(struct http_conn *conn);
 void h1_close(struct http_conn *conn);
 void h1_receive(struct http_conn *conn, const char *bytes, size_t len);
 void h1_answer(struct stream *stream);
+/* The sink that the next bytes are for takes nothing now. */
+static inline bool h1_is_paused(const struct http_conn *conn)
+{
+    return (conn->h1.reading && conn->h1.reading->paused) ||
+           (conn->h1.tunnel && conn->h1.tunnel->paused);
+}
 /* Goes on with what was read before and had to wait. */
 void h1_resume(struct http_conn *conn);
 void h1_refuse(struct http_conn *conn, int status, const char *why);
 /* Formats what has been answered, in order. */
 void h1_pump(struct http_conn *conn);
 int h1_output(struct http_conn *conn, struct iovec *pieces, int max);
+/* The answer has been produced to its end. */
+void h1_finish(struct http_conn *conn, struct stream *stream);
+/* The stream whose source lends what goes out after conn->out, or NULL. */
+struct stream *h1_lending(const struct http_conn *conn);
+/* These pieces, after conn->out, to which this may write. */
+int h1_lend(struct http_conn *conn, struct iovec *pieces, int max);
+void h1_lent_sent(struct http_conn *conn, size_t len);
 /* The stream whose body goes out by reference after conn->out, or NULL. */
 struct stream *h1_sending(const struct http_conn *conn);
 void h1_sent(struct http_conn *conn, size_t len);
@@ -249,6 +281,8 @@ void h2_answer(struct stream *stream);
 void h2_refuse_slow(struct stream *stream);
 void h2_take_more(struct stream *stream);
 void h2_wake(struct stream *stream);
+/* What was held of the body while the sink paused will not be asked for. */
+void h2_drop_held(struct stream *stream);
 int h2_output(struct http_conn *conn, struct iovec *pieces, int max);
 void h2_sent(struct http_conn *conn, size_t len);
 bool h2_wants_input(const struct http_conn *conn);

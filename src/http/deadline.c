@@ -43,7 +43,10 @@ static uint64_t stream_deadline(const struct http_conn *conn, const struct strea
                        too_slow_at(stream->since_ns, stream->body_seen, limits->body_bytes_per_s));
     case STREAM_HANDLED:
         return after_ms(stream->since_ns, limits->answer_ms);
-    case STREAM_SENDING: /* HTTP/1.1: see send_deadline. HTTP/2: its own window may be shut */
+    case STREAM_SENDING:
+        if (stream->tunnel)
+            return after_ms(stream->heard_ns, limits->tunnel_idle_ms);
+        /* HTTP/1.1: see send_deadline. HTTP/2: its own window may be shut */
         if (conn->protocol != HTTP_2 || stream->waiting)
             return UINT64_MAX;
         return earlier(after_ms(stream->heard_ns, limits->send_idle_ms),
@@ -94,7 +97,9 @@ uint64_t http_conn_deadline(const struct http_conn *conn)
 
 static void expire_stream(struct http_conn *conn, struct stream *stream)
 {
-    if (stream->state == STREAM_SENDING)
+    if (stream->tunnel)
+        conn->dead = true;
+    else if (stream->state == STREAM_SENDING)
         h2_reset(stream);
     else if (stream->state == STREAM_HANDLED)
         stream_replace(stream, 503, "the answer took too long; try again shortly");

@@ -102,6 +102,19 @@ void exchange_reply_source(struct exchange *x, int status, struct str type,
     reply(x, status, ANSWER_SOURCE, type, length);
 }
 
+void exchange_upgrade(struct exchange *x, const struct body_sink *sink,
+                      const struct body_source *source)
+{
+    CHECK(x->wants_upgrade);
+    x->sink = sink;
+    x->source = source;
+    x->close = false;
+    x->status = 101;
+    x->answer = ANSWER_SOURCE;
+    x->length = UINT64_MAX;
+    stream_of(x)->tunnel = true;
+}
+
 void exchange_page(struct exchange *x, struct http_page *page)
 {
     http_page_hold(page);
@@ -143,6 +156,24 @@ static void wake(struct exchange *x)
 {
     struct http_conn *conn = x->conn;
     http_conn_woken(x, conn ? conn->now_ns : 0);
+}
+
+void exchange_nudge(struct exchange *x)
+{
+    struct stream *stream = stream_of(x);
+    struct http_conn *conn = conn_of(stream);
+    if (stream->nudged || stream->orphan || !conn)
+        return;
+    stream->nudged = conn->nudged = true;
+    if (x->runner->touch)
+        x->runner->touch(x->runner, x);
+}
+
+bool exchange_addresses(const struct exchange *x, struct endpoint *client, struct endpoint *here)
+{
+    const struct http_conn *conn = x->conn;
+    return conn && conn->host->addresses &&
+           conn->host->addresses(conn->host, conn->owner, client, here);
 }
 
 void exchange_take_more(struct exchange *x)

@@ -28,6 +28,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 enum http_method {
     HTTP_GET,
@@ -66,7 +67,17 @@ enum http_method {
     X(REQUEST_ID, "request-id")               \
     X(IDEMPOTENCY_KEY, "idempotency-key")     \
     X(X_FORWARDED_FOR, "x-forwarded-for")     \
-    X(X_FORWARDED_PROTO, "x-forwarded-proto")
+    X(X_FORWARDED_PROTO, "x-forwarded-proto") \
+    X(X_FORWARDED_HOST, "x-forwarded-host")   \
+    X(FORWARDED, "forwarded")                 \
+    X(VIA, "via")                             \
+    X(UPGRADE, "upgrade")                     \
+    X(TE, "te")                               \
+    X(TRAILER, "trailer")                     \
+    X(KEEP_ALIVE, "keep-alive")               \
+    X(PROXY_CONNECTION, "proxy-connection")   \
+    X(DATE, "date")                           \
+    X(SERVER, "server")
 
 enum http_field {
     HTTP_FIELD_UNKNOWN,
@@ -83,6 +94,7 @@ struct http_header {
 };
 
 struct exchange;
+struct endpoint; /* net/socket.h */
 
 /* Takes a request body piece by piece, on the engine's thread. */
 enum sink_verdict {
@@ -102,7 +114,15 @@ enum source_verdict {
     SOURCE_FAIL, /* cannot go on; the connection (stream) is reset */
 };
 struct body_source {
+    /* May be NULL when the next two are not. */
     enum source_verdict (*read)(struct exchange *x, char *out, size_t room, size_t *len);
+    /* May be NULL: lends the body instead of copying it. All there is, at most MAX PIECES in
+     * their order, none of them empty; those not taken yet come again. A piece stays as it is
+     * until it is taken, or X ends. SOURCE_MORE: there is at least one; SOURCE_END: these are
+     * the last, or there is none. */
+    enum source_verdict (*lend)(struct exchange *x, struct iovec *pieces, int max, int *count);
+    /* LEN bytes of what was lent are no longer needed. */
+    void (*taken)(struct exchange *x, size_t len);
 };
 
 /* A complete answer kept ready to be sent many times (a response cache's entry,
@@ -115,6 +135,8 @@ struct exchange_runner {
     void (*resume)(struct exchange_runner *runner, struct exchange *x);
     /* x's thread: run x->work on a helper thread, then x->step on x's own. */
     void (*offload)(struct exchange_runner *runner, struct exchange *x);
+    /* x's thread: have http_conn_nudge called soon for x's connection, then send. */
+    void (*touch)(struct exchange_runner *runner, struct exchange *x);
 };
 
 struct exchange_cleanup {
@@ -136,12 +158,15 @@ struct exchange {
     /* The request. Set before the app sees the exchange. */
     enum http_method method;
     struct str method_name;
-    struct str target; /* as received */
-    struct str path;   /* target without query; percent-encoded as received; starts with '/' */
-    struct str query;  /* after '?', without it; empty when there is none */
-    struct str scheme; /* "http" or "https" */
-    struct str host;   /* Host or :authority */
-    struct str peer;   /* the client's address without port, as text */
+    struct str target;  /* as received */
+    struct str path;    /* target without query; percent-encoded as received; starts with '/' */
+    struct str query;   /* after '?', without it; empty when there is none */
+    struct str scheme;  /* "http" or "https" */
+    struct str host;    /* Host or :authority */
+    struct str peer;    /* the client's address without port, as text */
+    unsigned version;   /* 10, 11 or 20 */
+    bool wants_upgrade; /* HTTP/1.1: its Connection names Upgrade, and it has no body; see
+                           known[HTTP_FIELD_UPGRADE] and exchange_upgrade */
     struct http_header *headers;
     unsigned header_count;
     struct str known[HTTP_FIELD_COUNT]; /* at == NULL: not sent. Repeats: first one, but Cookie is
@@ -168,6 +193,8 @@ struct exchange {
     struct http_page *page;
     bool compressible; /* gzip it when the client takes it and it gains */
     bool close;        /* close the connection after this answer (HTTP/1.1) */
+    bool as_is;        /* another server's answer: no conditions, ranges or compression; the app
+                          gives Date, if there is one */
 
     /* For the app: its own state for this exchange, and the state that the app
      * made for the thread that runs it (engine/app.h: thread_start). */
@@ -185,6 +212,12 @@ struct exchange {
     void *conn;            /* struct http_conn; NULL when the client has gone */
     struct exchange *next; /* in whatever queue it stands; the core does not use it */
     bool client_gone;      /* the answer will go nowhere */
+
+    /* May be NULL; set by an app that uses X on its own thread alone. Called there, once, when X
+     * is of no use any more while the app still has to do with it (the client has gone, the answer
+     * took too long): what paused or waited is over; after APP_LATER exchange_finish is still to
+     * come, and may be called from here. */
+    void (*gone)(struct exchange *x);
 };
 
 /* ---- Asking about the request ---- */
@@ -203,9 +236,13 @@ struct str exchange_query(struct exchange *x, struct str name);
 /* The same for a body of type application/x-www-form-urlencoded. */
 struct str exchange_form(struct exchange *x, struct str name);
 
+/* The addresses at both ends of its connection; of a client behind a proxy in front (PROXY
+ * protocol) those that the proxy named. False: not known, or the client has gone. */
+bool exchange_addresses(const struct exchange *x, struct endpoint *client, struct endpoint *here);
+
 /* ---- Answering (before the exchange is finished) ---- */
 
-/* Adds an answer header. Content-Length, Date, Connection, Transfer-Encoding and
+/* Adds an answer header. Content-Length, Date (but see as_is), Connection, Transfer-Encoding and
  * Content-Encoding are the core's. Values with CR, LF or NUL are a CHECK. */
 void exchange_add_header(struct exchange *x, struct str name, struct str value);
 
@@ -223,6 +260,14 @@ void exchange_reply_file(struct exchange *x, int status, struct str type, int fd
 /* The body comes from SOURCE (lent); LENGTH UINT64_MAX when unknown. */
 void exchange_reply_source(struct exchange *x, int status, struct str type,
                            const struct body_source *source, uint64_t length);
+
+/* 101: the connection speaks another protocol from here on, which the answer's headers name
+ * (Upgrade; Connection is the core's). What the client sends goes to SINK, and empty bytes when it
+ * has ended its side; what goes to it comes from SOURCE, after whose end the connection is closed.
+ * Only with x->wants_upgrade. Both are lent; own thread, and exchange_nudge in place of _take_more
+ * and _wake. */
+void exchange_upgrade(struct exchange *x, const struct body_sink *sink,
+                      const struct body_source *source);
 
 /* The ready-made PAGE: the core answers 304 to a matching If-None-Match, leaves
  * the body out for HEAD, and picks the gzip form. Takes a reference of its own. */
@@ -249,6 +294,11 @@ void exchange_offload(struct exchange *x, void (*work)(struct exchange *x),
 void exchange_take_more(struct exchange *x);
 /* Any thread: the source that waited has something. */
 void exchange_wake(struct exchange *x);
+
+/* Own thread, as often as one likes, in place of the two above: whatever of X paused or waited is
+ * looked at again soon. When an answer has been written although the body has not come to its end,
+ * it is sent, and the rest of the body is dropped; handle is not called then. */
+void exchange_nudge(struct exchange *x);
 
 /* ---- Ready-made pages ---- */
 

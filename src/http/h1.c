@@ -7,6 +7,7 @@
  */
 #include "base/check.h"
 #include "http/core.h"
+#include "http/fields.h"
 
 #include <stdlib.h>
 
@@ -198,6 +199,20 @@ static int check_expect(struct stream *stream, const char **why)
     return 0;
 }
 
+/* Upgrade is taken only where nothing of the request can be mistaken for the other protocol. */
+static bool wants_upgrade(const struct stream *stream)
+{
+    const struct exchange *x = &stream->x;
+    if (!x->known[HTTP_FIELD_UPGRADE].at || x->has_body || stream->old || !stream->keep_alive ||
+        x->method == HTTP_HEAD)
+        return false;
+    for (unsigned i = 0; i < x->header_count; i++)
+        if (x->headers[i].field == HTTP_FIELD_CONNECTION &&
+            fields_has_token(x->headers[i].value, STR("upgrade")))
+            return true;
+    return false;
+}
+
 static int check_head(struct stream *stream, const llhttp_t *parser, const char **why)
 {
     struct exchange *x = &stream->x;
@@ -207,6 +222,7 @@ static int check_head(struct stream *stream, const llhttp_t *parser, const char 
         return 505;
     }
     stream->old = parser->http_minor == 0;
+    x->version = stream->old ? 10 : 11;
     int status = head_finish(stream, why);
     if (!status)
         status = head_target(x, target, why);
@@ -216,6 +232,7 @@ static int check_head(struct stream *stream, const llhttp_t *parser, const char 
         status = check_framing(stream, why);
     if (!status)
         status = check_expect(stream, why);
+    x->wants_upgrade = !status && wants_upgrade(stream);
     return status;
 }
 
@@ -228,7 +245,7 @@ static int on_head(llhttp_t *parser)
     stream->keep_alive = llhttp_should_keep_alive(parser);
     if (conn->limits.requests && conn->requests >= conn->limits.requests)
         stream->keep_alive = false;
-    parser->upgrade = 0; /* no protocol is upgraded to; the field is ignored */
+    parser->upgrade = 0; /* the connection leaves llhttp only when the answer is 101 */
     int status = check_head(stream, parser, &why);
     if (status)
         return refuse(conn, status, why);
@@ -309,8 +326,9 @@ static bool may_begin(const struct http_conn *conn, enum http_method method)
     {
         struct stream *stream = stream_at(node);
         if (stream->state < STREAM_ANSWERED &&
-            !(method_is_safe(method) && method_is_safe(stream->x.method)))
-            return false;
+            (stream->x.wants_upgrade ||
+             !(method_is_safe(method) && method_is_safe(stream->x.method))))
+            return false; /* behind an upgrade, who knows yet what language it is in? */
     }
     return true;
 }
@@ -438,6 +456,27 @@ static bool begin(struct http_conn *conn, const char **at, const char *end)
     return !conn->input_closed;
 }
 
+/* The upgraded connection's bytes, as they come. */
+static size_t feed_tunnel(struct http_conn *conn, const char *bytes, size_t len)
+{
+    struct stream *stream = conn->h1.tunnel;
+    if (stream->paused)
+        return 0;
+    stream->heard_ns = conn->now_ns;
+    switch (stream->x.sink->data(&stream->x, str_make(bytes, len))) {
+    case SINK_PAUSE:
+        stream->paused = true;
+        stream->host->suspended++;
+        break;
+    case SINK_STOP:
+        conn->input_closed = true;
+        break;
+    case SINK_MORE:
+        break;
+    }
+    return len;
+}
+
 /* Returns how many of the bytes were used; the others must wait. */
 static size_t feed(struct http_conn *conn, const char *bytes, size_t len)
 {
@@ -445,7 +484,11 @@ static size_t feed(struct http_conn *conn, const char *bytes, size_t len)
     const char *at = bytes, *end = bytes + len;
     h1->feeding = true;
     while (at < end && !conn->input_closed) {
-        if (h1->reading && h1->reading->paused)
+        if (h1->tunnel && !h1->tunnel->paused) {
+            at += feed_tunnel(conn, at, (size_t)(end - at));
+            continue;
+        }
+        if (h1_is_paused(conn))
             break;
         if (!h1->in_message && !begin(conn, &at, end))
             break;
@@ -460,6 +503,8 @@ static void at_eof(struct http_conn *conn)
 {
     struct stream *stream = conn->h1.reading;
     conn->input_closed = true;
+    if (conn->h1.tunnel)
+        feed_tunnel(conn, "", 0);
     if (stream && stream->state <= STREAM_BODY)
         stream_end(stream); /* it broke off: there is nobody to answer */
     h1_pump(conn);
@@ -486,8 +531,7 @@ void h1_resume(struct http_conn *conn)
         execute(conn, "", 0);
         h1->feeding = false;
     }
-    bool stuck = h1->reading && h1->reading->paused;
-    if (conn->eof && !conn->input_closed && h1->pending.len == 0 && !stuck)
+    if (conn->eof && !conn->input_closed && h1->pending.len == 0 && !h1_is_paused(conn))
         at_eof(conn);
 }
 

@@ -45,7 +45,9 @@ static bool must_close(const struct http_conn *conn, const struct stream *stream
 /* After the last header. */
 static void end_head(struct http_conn *conn, const struct stream *stream)
 {
-    if (stream->reply.close)
+    if (stream->tunnel)
+        buf_str(&conn->out, STR("Connection: Upgrade\r\n\r\n"));
+    else if (stream->reply.close)
         buf_str(&conn->out, STR("Connection: close\r\n\r\n"));
     else if (stream->old)
         buf_str(&conn->out, STR("Connection: keep-alive\r\n\r\n"));
@@ -74,7 +76,7 @@ static void put_framing(struct http_conn *conn, struct stream *stream)
 {
     struct exchange *x = &stream->x;
     struct reply *reply = &stream->reply;
-    if (x->status == 204 || x->status == 304)
+    if (x->status == 204 || x->status == 304 || stream->tunnel)
         return;
     if (x->length != UINT64_MAX) {
         buf_str(&conn->out, STR("Content-Length: "));
@@ -96,9 +98,12 @@ static void put_head(struct http_conn *conn, struct stream *stream)
     answer_prepare(stream);
     buf_str(out, STR("HTTP/1.1 "));
     buf_str(out, status_line(x->status, room));
-    buf_str(out, STR("\r\nDate: "));
-    buf_put(out, spare_date(conn->host), 29);
     buf_str(out, STR("\r\n"));
+    if (!answer_has_date(x)) {
+        buf_str(out, STR("Date: "));
+        buf_put(out, spare_date(conn->host), 29);
+        buf_str(out, STR("\r\n"));
+    }
     put_headers(out, x->answer_headers, x->answer_header_count);
     if (stream->reply.range[0]) {
         buf_str(out, STR("Content-Range: "));
@@ -131,8 +136,7 @@ static void put_page(struct http_conn *conn, struct stream *stream)
     end_head(conn, stream);
 }
 
-/* The answer has been produced to its end. */
-static void finish(struct http_conn *conn, struct stream *stream)
+void h1_finish(struct http_conn *conn, struct stream *stream)
 {
     bool closes = stream->reply.close;
     stream_end(stream);
@@ -141,6 +145,14 @@ static void finish(struct http_conn *conn, struct stream *stream)
     conn->input_closed = conn->last_answered = true;
     while (!list_empty(&conn->streams)) /* pipelined behind it: never to be answered */
         stream_end(stream_at(conn->streams.next));
+}
+
+/* From here on nothing is parsed: see feed_tunnel. */
+static void begin_tunnel(struct http_conn *conn, struct stream *stream)
+{
+    conn->h1.tunnel = stream;
+    stream->reply.close = true; /* when the source ends */
+    stream->heard_ns = conn->now_ns;
 }
 
 static void write_answer(struct http_conn *conn, struct stream *stream)
@@ -163,11 +175,13 @@ static void write_answer(struct http_conn *conn, struct stream *stream)
     if (conn->out.failed)
         conn->dead = true;
     if (!reply->body || (is_by_reference(stream) && reply->left == 0)) {
-        finish(conn, stream);
+        h1_finish(conn, stream);
         return;
     }
     stream->state = STREAM_SENDING;
-    if (reply->close)
+    if (stream->tunnel)
+        begin_tunnel(conn, stream);
+    else if (reply->close)
         conn->input_closed = true;
 }
 
@@ -204,7 +218,7 @@ static bool fill_piece(struct http_conn *conn, struct stream *stream)
     enum source_verdict verdict =
         at ? body_read(stream, at + before, CHUNK_BYTES, &len) : SOURCE_FAIL;
     if (verdict == SOURCE_FAIL) {
-        conn->dead = true;
+        conn->dead = conn->cut = true;
         return false;
     }
     if (len > 0 && before) {
@@ -218,7 +232,7 @@ static bool fill_piece(struct http_conn *conn, struct stream *stream)
     if (verdict == SOURCE_END) {
         if (stream->reply.chunked)
             buf_str(&conn->out, STR("0\r\n\r\n"));
-        finish(conn, stream);
+        h1_finish(conn, stream);
         h1_pump(conn);
         return true;
     }
@@ -231,7 +245,7 @@ static bool goes_through_out(const struct http_conn *conn, const struct stream *
     if (stream->state != STREAM_SENDING)
         return false;
     if (!is_by_reference(stream))
-        return true;
+        return !source_lends(stream);
     return stream->x.answer == ANSWER_FILE &&
            (!conn->uses_file || stream->reply.left <= CHUNK_BYTES);
 }
@@ -244,10 +258,15 @@ int h1_output(struct http_conn *conn, struct iovec *pieces, int max)
         if (!goes_through_out(conn, first) || !fill_piece(conn, first))
             break;
     }
+    int lent = h1_lend(conn, pieces + 1, max - 1);
     if (conn->dead)
         return 0;
     if (unsent(conn) > 0 && max > 0)
         pieces[count++] = (struct iovec){conn->out.at + conn->out_at, unsent(conn)};
+    if (lent > 0) {
+        memmove(pieces + count, pieces + 1, (size_t)lent * sizeof *pieces);
+        return count + lent;
+    }
     struct stream *body = h1_sending(conn);
     if (body && body->x.answer != ANSWER_FILE && count < max)
         pieces[count++] =
@@ -258,20 +277,24 @@ int h1_output(struct http_conn *conn, struct iovec *pieces, int max)
 void h1_sent(struct http_conn *conn, size_t len)
 {
     size_t from_out = len < unsent(conn) ? len : unsent(conn);
+    if (conn->h1.tunnel)
+        conn->h1.tunnel->heard_ns = conn->now_ns;
     conn->out_at += from_out;
     len -= from_out;
     if (unsent(conn) == 0)
         conn->out.len = conn->out_at = 0;
     struct stream *body = h1_sending(conn);
-    if (len > 0) {
-        CHECK(body && len <= body->reply.left);
+    if (len > 0 && !body) {
+        h1_lent_sent(conn, len);
+    } else if (len > 0) {
+        CHECK(len <= body->reply.left);
         body->reply.left -= len;
         if (body->x.answer == ANSWER_FILE)
             body->x.file_offset += len;
         else
             body->reply.at += len;
         if (body->reply.left == 0)
-            finish(conn, body);
+            h1_finish(conn, body);
     }
     h1_pump(conn);
     if (conn->out.cap && conn->stream_count == 0 && unsent(conn) == 0)

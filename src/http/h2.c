@@ -233,6 +233,13 @@ void h2_take_more(struct stream *stream)
         stream_complete(stream);
 }
 
+void h2_drop_held(struct stream *stream)
+{
+    if (stream->body.len > 0)
+        nghttp2_session_consume(conn_of(stream)->h2.session, stream->id, stream->body.len);
+    buf_clear(&stream->body);
+}
+
 static void at_end(struct stream *stream)
 {
     stream->end_seen = true;

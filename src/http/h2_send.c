@@ -86,7 +86,8 @@ static int submit(struct http_conn *conn, struct stream *stream)
     if (!list.at)
         return ERR_NOMEM;
     add(&list, STR(":status"), STR("")); /* known when the answer is prepared */
-    add(&list, STR("date"), str_make(spare_date(conn->host), 29));
+    if (!answer_has_date(x))
+        add(&list, STR("date"), str_make(spare_date(conn->host), 29));
     if (x->answer == ANSWER_PAGE)
         list_page(stream, &list);
     else

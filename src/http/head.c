@@ -35,20 +35,24 @@ static bool same_name(struct str name, enum http_field field)
 enum http_field field_of(struct str name)
 {
     switch (name.len) {
+    case 2:
+        TRY(TE) break;
+    case 3:
+        TRY(VIA) break;
     case 4:
-        TRY(HOST) break;
+        TRY(HOST) TRY(DATE) break;
     case 5:
         TRY(RANGE) break;
     case 6:
-        TRY(ACCEPT) TRY(COOKIE) TRY(ORIGIN) TRY(EXPECT) break;
+        TRY(ACCEPT) TRY(COOKIE) TRY(ORIGIN) TRY(EXPECT) TRY(SERVER) break;
     case 7:
-        TRY(REFERER) break;
+        TRY(REFERER) TRY(UPGRADE) TRY(TRAILER) break;
     case 8:
         TRY(IF_RANGE) break;
     case 9:
-        TRY(UCP_AGENT) break;
+        TRY(UCP_AGENT) TRY(FORWARDED) break;
     case 10:
-        TRY(CONNECTION) TRY(USER_AGENT) TRY(REQUEST_ID) break;
+        TRY(CONNECTION) TRY(USER_AGENT) TRY(REQUEST_ID) TRY(KEEP_ALIVE) break;
     case 12:
         TRY(CONTENT_TYPE) break;
     case 13:
@@ -59,7 +63,7 @@ enum http_field field_of(struct str name)
         TRY(ACCEPT_ENCODING)
         TRY(ACCEPT_LANGUAGE) TRY(X_FORWARDED_FOR) TRY(IDEMPOTENCY_KEY) break;
     case 16:
-        TRY(CONTENT_ENCODING) break;
+        TRY(CONTENT_ENCODING) TRY(PROXY_CONNECTION) TRY(X_FORWARDED_HOST) break;
     case 17:
         TRY(TRANSFER_ENCODING) TRY(IF_MODIFIED_SINCE) TRY(X_FORWARDED_PROTO) break;
     }

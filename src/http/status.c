@@ -3,10 +3,13 @@
 #include <stdio.h>
 
 #define STATUS_LIST(X)                        \
+    X(101, "Switching Protocols")             \
     X(200, "OK")                              \
     X(201, "Created")                         \
     X(202, "Accepted")                        \
+    X(203, "Non-Authoritative Information")   \
     X(204, "No Content")                      \
+    X(205, "Reset Content")                   \
     X(206, "Partial Content")                 \
     X(301, "Moved Permanently")               \
     X(302, "Found")                           \

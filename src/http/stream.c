@@ -41,6 +41,7 @@ struct stream *stream_new(struct http_conn *conn)
     stream->host = conn->host;
     stream->state = STREAM_HEAD;
     stream->since_ns = conn->now_ns;
+    x->version = conn->protocol == HTTP_2 ? 20 : 11;
     list_append(&conn->streams, &stream->link);
     conn->stream_count++;
     conn->requests++;
@@ -231,6 +232,26 @@ static void stream_free(struct stream *stream)
     spare_give_stream(conn ? conn->host : NULL, stream);
 }
 
+/* Nothing is asked of the sink or the source any more. True: something was awaited of them. */
+static bool let_go(struct stream *stream)
+{
+    unsigned held = (unsigned)stream->paused + (unsigned)stream->waiting;
+    stream->paused = stream->waiting = false;
+    stream->host->suspended -= held;
+    return held > 0;
+}
+
+static void tell_gone(struct stream *stream)
+{
+    void (*gone)(struct exchange * x) = stream->x.gone;
+    stream->x.gone = NULL;
+    stream->x.conn = NULL;
+    stream->orphan = true;
+    __atomic_store_n(&stream->x.client_gone, true, __ATOMIC_RELAXED);
+    gone(&stream->x);
+    let_go(stream);
+}
+
 void stream_end(struct stream *stream)
 {
     struct http_conn *conn = conn_of(stream);
@@ -240,6 +261,10 @@ void stream_end(struct stream *stream)
         conn->idle_ns = conn->now_ns;
     if (conn->protocol != HTTP_2 && conn->h1.reading == stream)
         conn->h1.reading = NULL;
+    if (conn->protocol != HTTP_2 && conn->h1.tunnel == stream)
+        conn->h1.tunnel = NULL;
+    if (stream->x.gone && stream_is_held(stream))
+        tell_gone(stream);
     if (!stream_is_held(stream)) {
         stream_free(stream);
         return;
@@ -282,17 +307,29 @@ void http_conn_answered(struct exchange *x, uint64_t now_ns)
 void http_conn_woken(struct exchange *x, uint64_t now_ns)
 {
     struct stream *stream = stream_of(x);
-    struct http_conn *conn = conn_of(stream);
-    bool paused = stream->paused, waiting = stream->waiting;
-    stream->paused = stream->waiting = false;
-    if (paused || waiting)
-        stream->host->suspended--;
     if (stream->orphan) {
-        if (paused || waiting)
+        if (let_go(stream))
             orphan_released(stream);
         return;
     }
-    conn->now_ns = now_ns;
+    conn_of(stream)->now_ns = now_ns;
+    stream_go_on(stream);
+}
+
+void stream_go_on(struct stream *stream)
+{
+    struct http_conn *conn = conn_of(stream);
+    uint64_t now_ns = conn->now_ns;
+    bool paused = stream->paused, waiting = stream->waiting;
+    let_go(stream);
+    if (stream->state == STREAM_BODY && stream->x.status != 0) {
+        if (conn->protocol == HTTP_2)
+            h2_drop_held(stream);
+        stream_answer(stream); /* which did not wait for all of the request */
+        if (conn->protocol == HTTP_1)
+            h1_resume(conn);
+        return;
+    }
     if (paused) {
         stream->since_ns += now_ns - stream->heard_ns; /* a pause is not the client's slowness */
         stream->heard_ns = now_ns;
