@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "main/demo_child.h"
 #include "main/demo_steward.h"
+#include "main/demo_words.h"
 #include "main/file.h"
 #include "main/program.h"
 
@@ -17,164 +18,130 @@
 #include <unistd.h>
 
 enum {
-    WORDS_MAX = 256,
     OTHERS_MS = 1500, /* so long the ready line waits for the others, once the first sells */
-    KILL_MS = 900,    /* beyond --stop-grace, or it is killed */
+    KILL_MS = 700,    /* beyond --stop-grace, or it is killed */
+    LEAVE_MS = 50,    /* beyond theirs, the load managers have before the servers are told */
     ONE_WISH_MS = 500,
+    CHILDREN_MAX = DEMO_MANAGERS_MAX + CLUSTER_SERVERS_MAX,
 };
-
-struct demo_options {
-    uint64_t servers;
-    bool no_restart;
-};
-
-#define AT(field) offsetof(struct demo_options, field)
-static const struct option_row rows[] = {
-    {"servers", OPTION_COUNT, AT(servers), NULL, 1, DEMO_SERVERS_MAX, NULL, "N",
-     "how many servers there are to be; others than before join or are removed [as before; 3]"},
-    {"no-restart", OPTION_SWITCH, AT(no_restart), NULL, 0, 0, NULL, NULL,
-     "do not start a server again that has died"},
-};
-static const struct option_table table = {rows, COUNT_OF(rows)};
 
 struct demo {
-    struct demo_options options;
-    struct settings settings; /* what the servers are given, to be looked at */
-    char *words[WORDS_MAX];   /* the same as it was typed */
-    int word_count;
+    struct demo_words words;
     struct demo_plan plan;
+    struct demo_child managers[DEMO_MANAGERS_MAX];   /* as plan.managers */
     struct demo_child children[CLUSTER_SERVERS_MAX]; /* as plan.servers */
     struct steward *steward;
     int signals, wake;
-    bool said_ready, stopping;
-    uint64_t first_ready_ns, stopping_ns, kill_ns;
+    int status; /* of the exit */
+    bool said_ready, stopping, servers_told;
+    uint64_t first_ready_ns, stopping_ns, servers_ns, kill_ns;
+    struct demo_line line; /* scratch */
 };
 
-/* ---- Words ---- */
+/* ---- Processes ---- */
 
-/* Parts WORDS into the demo's own options and what is the servers'. */
-static int part_words(struct demo *demo, int count, char **words, struct failure *failure)
+/* All of them, the load managers first. */
+static unsigned child_count(const struct demo *demo)
 {
-    char *own[WORDS_MAX];
-    int own_count = 0;
-    for (int i = 0; i < count; i++) {
-        struct str name = str_of(words[i]);
-        ptrdiff_t equals = str_find_byte(name, '=');
-        name = str_from(equals >= 0 ? str_sub(name, 0, (size_t)equals) : name, 2);
-        const struct option_row *row =
-            strncmp(words[i], "--", 2) ? NULL : option_find(&table, name);
-        if (own_count + 2 >= WORDS_MAX || demo->word_count + 24 >= WORDS_MAX)
-            return fail(failure, ERR_INVALID, "too many arguments");
-        if (!row) {
-            demo->words[demo->word_count++] = words[i];
-            continue;
-        }
-        own[own_count++] = words[i];
-        if (row->kind != OPTION_SWITCH && equals < 0 && i + 1 < count)
-            own[own_count++] = words[++i];
-    }
-    const char *operands[1];
-    unsigned operand_count;
-    option_defaults(&table, &demo->options);
-    int err =
-        option_parse(&table, &demo->options, own_count, own, operands, 0, &operand_count, failure);
-    return err ? err : settings_read(&demo->settings, demo->word_count, demo->words, failure);
+    return demo->plan.manager_count + demo->plan.count;
 }
 
-/* ---- Servers ---- */
-
-static bool was_given(const struct demo *demo, const char *flag)
+static struct demo_child *child_at(struct demo *demo, unsigned i)
 {
-    for (int i = 0; i < demo->word_count; i++)
-        if (strncmp(demo->words[i], flag, strlen(flag)) == 0)
-            return true;
-    return false;
+    unsigned managers = demo->plan.manager_count;
+    return i < managers ? &demo->managers[i] : &demo->children[i - managers];
 }
 
-/* `stoa serve` with what the user gave, and after it what differs from server to server: of two the
- * later wins, and an empty one ends a list. */
-static int start_server(struct demo *demo, unsigned at, struct failure *failure)
+static void start_manager(struct demo *demo, unsigned at)
 {
-    struct demo_server *server = &demo->plan.servers[at];
-    char *words[WORDS_MAX + 24];
-    char dir[DATADIR_PATH];
-    char program[] = "stoa", serve[] = "serve",
-         no_listen[] = "--listen=", no_tls[] = "--listen-tls=";
-    char dir_flag[] = "--dir", listen_flag[] = "--listen", peer_flag[] = "--peer-listen";
-    char no_address[] = "--peer-address=", grace[] = "--stop-grace=800ms";
-    int count = 0;
-    str_copy(dir, sizeof dir, str_of(server->dir));
-    words[count++] = program;
-    words[count++] = serve;
-    if (!was_given(demo, "--stop-grace"))
-        words[count++] = grace;
-    for (int i = 0; i < demo->word_count; i++)
-        words[count++] = demo->words[i];
-    words[count++] = dir_flag;
-    words[count++] = dir;
-    if (at != 0 || !server->given) {
-        words[count++] = no_listen;
-        words[count++] = listen_flag;
-        words[count++] = server->listen;
-    }
-    if (at != 0)
-        words[count++] = no_tls;
-    words[count++] = no_address;
-    words[count++] = peer_flag;
-    words[count++] = server->peer_listen;
-    words[count] = NULL;
-    return child_start(&demo->children[at], server, words, failure);
+    struct failure failure = {0};
+    struct demo_child *child = &demo->managers[at];
+    child->hasty = true;
+    strcpy(child->name, "load manager");
+    if (at)
+        snprintf(child->name, sizeof child->name, "load manager %u", at + 1);
+    if (demo_words_manager(&demo->words, &demo->plan, at, &demo->line, &failure) == 0 &&
+        child_start(child, demo->line.words, &failure) == 0)
+        return;
+    demo_say("%s: %s", child->name, failure.text);
+    child->again_ns = clock_mono_ns() + SEC_NS;
 }
 
-static void start_or_rest(struct demo *demo, unsigned at)
+static void start_server(struct demo *demo, unsigned at)
 {
     struct failure failure = {0};
     struct demo_child *child = &demo->children[at];
     child->id = demo->plan.servers[at].id;
-    if (start_server(demo, at, &failure) == 0)
+    snprintf(child->name, sizeof child->name, "server %llu", (unsigned long long)child->id);
+    if (demo_words_server(&demo->words, &demo->plan, at, &demo->line, &failure) == 0 &&
+        child_start(child, demo->line.words, &failure) == 0)
         return;
-    demo_say("server %llu: %s", (unsigned long long)child->id, failure.text);
+    demo_say("%s: %s", child->name, failure.text);
     child->again_ns = clock_mono_ns() + SEC_NS;
 }
 
 /* Those whose pause is over. One that never came up may have found its port taken. */
 static void start_again(struct demo *demo, uint64_t now)
 {
-    for (unsigned i = 0; i < demo->plan.count; i++) {
-        struct demo_child *child = &demo->children[i];
+    unsigned managers = demo->plan.manager_count;
+    for (unsigned i = 0; i < child_count(demo); i++) {
+        struct demo_child *child = child_at(demo, i);
+        bool manager = i < managers;
         if (child->state != CHILD_RESTING || !child->again_ns || child->again_ns > now)
             continue;
         child->again_ns = 0;
-        if (demo_plan_move(&demo->plan, i, NULL) == 0)
+        int err = manager ? demo_plan_move_manager(&demo->plan, i, NULL)
+                          : demo_plan_move(&demo->plan, i - managers, NULL);
+        if (!err)
             demo_plan_write(&demo->plan, NULL);
-        start_or_rest(demo, i);
+        if (manager)
+            start_manager(demo, i);
+        else
+            start_server(demo, i - managers);
     }
 }
 
 static void reap(struct demo *demo)
 {
     uint64_t now = clock_mono_ns();
-    for (unsigned i = 0; i < demo->plan.count; i++) {
-        struct demo_child *child = &demo->children[i];
+    bool again = !demo->stopping && !demo->words.options.no_restart;
+    for (unsigned i = 0; i < child_count(demo); i++) {
+        struct demo_child *child = child_at(demo, i);
         int status;
         if (child->pid && waitpid(child->pid, &status, WNOHANG) == child->pid)
-            child_exited(child, status, !demo->stopping && !demo->options.no_restart, now);
+            child_exited(child, status, again, now);
     }
 }
 
-static bool any_runs(const struct demo *demo)
+static bool any_runs(const struct demo_child *children, unsigned count)
 {
-    for (unsigned i = 0; i < demo->plan.count; i++)
-        if (demo->children[i].pid)
+    for (unsigned i = 0; i < count; i++)
+        if (children[i].pid)
             return true;
     return false;
 }
 
-static void signal_all(const struct demo *demo, int signal)
+static bool any_manager_runs(const struct demo *demo)
 {
-    for (unsigned i = 0; i < demo->plan.count; i++)
-        if (demo->children[i].pid)
-            kill(demo->children[i].pid, signal);
+    return any_runs(demo->managers, demo->plan.manager_count);
+}
+
+static bool any_server_runs(const struct demo *demo)
+{
+    return any_runs(demo->children, demo->plan.count);
+}
+
+static void signal_all(const struct demo_child *children, unsigned count, int signal)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (children[i].pid)
+            kill(children[i].pid, signal);
+}
+
+static void kill_all(const struct demo *demo)
+{
+    signal_all(demo->managers, demo->plan.manager_count, SIGKILL);
+    signal_all(demo->children, demo->plan.count, SIGKILL);
 }
 
 /* ---- Errands of the steward ---- */
@@ -230,46 +197,80 @@ static void run_errand(struct demo *demo)
     else if (demo_plan_add(&demo->plan, errand.id, &failure))
         demo_say("server %llu cannot be started: %s", (unsigned long long)errand.id, failure.text);
     else
-        start_or_rest(demo, demo->plan.count - 1);
+        start_server(demo, demo->plan.count - 1);
     demo_plan_write(&demo->plan, NULL);
     steward_done(demo->steward);
 }
 
 /* ---- The loop ---- */
 
-/* Says, once, that the shop sells: when the first server does, and the others too, or they take
- * too long. */
+/* Where everybody is, for people. */
+static void say_places(struct demo *demo)
+{
+    char text[500] = "";
+    size_t at = 0;
+    for (unsigned i = 0; i < demo->plan.count && at < sizeof text; i++)
+        if (demo->children[i].state == CHILD_READY)
+            at += (size_t)snprintf(text + at, sizeof text - at, "%s%s at %s", at ? ", " : "",
+                                   demo->children[i].name, demo->children[i].url);
+    demo_say("the load manager at %s sends shoppers to %s", demo->managers[0].url, text);
+    for (unsigned i = 1; i < demo->plan.manager_count; i++)
+        demo_say("%s is at %s", demo->managers[i].name, demo->managers[i].url);
+    demo_say("what it does is shown at http://%s/, and by `stoa top --dir %s`",
+             demo->plan.managers[0].status, demo->plan.dir);
+}
+
+/* Says, once, that the shop sells: when a server does and a load manager takes requests, and the
+ * other servers do too, or they take too long. */
 static void look_ready(struct demo *demo, uint64_t now)
 {
-    bool all = true;
-    if (demo->said_ready || demo->stopping || demo->children[0].state != CHILD_READY)
-        return;
+    unsigned ready = 0;
+    bool managed = demo->plan.manager_count > 0;
+    const struct demo_child *front = managed ? &demo->managers[0] : &demo->children[0];
     for (unsigned i = 0; i < demo->plan.count; i++)
-        all = all && demo->children[i].state == CHILD_READY;
+        ready += demo->children[i].state == CHILD_READY;
+    if (demo->said_ready || demo->stopping || front->state != CHILD_READY || !ready)
+        return;
     if (!demo->first_ready_ns)
         demo->first_ready_ns = now;
-    if (!all && now - demo->first_ready_ns < OTHERS_MS * MS_NS)
+    if (ready < demo->plan.count && now - demo->first_ready_ns < OTHERS_MS * MS_NS)
         return;
     demo->said_ready = true;
-    printf("stoa: shop ready at %s\n", demo->children[0].url);
+    if (managed)
+        say_places(demo);
+    printf("stoa: shop ready at %s\n", front->url);
     fflush(stdout);
     steward_shop_ready(demo->steward);
 }
 
+/* The load managers go first: they take nothing new and finish what the servers still answer. */
 static void begin_to_stop(struct demo *demo)
 {
     uint64_t now = clock_mono_ns();
     if (demo->stopping) { /* asked twice; timeout(1) sends one wish as two signals */
         if (now - demo->stopping_ns > ONE_WISH_MS * MS_NS)
-            signal_all(demo, SIGKILL);
+            kill_all(demo);
         return;
     }
     demo->stopping = true;
-    demo->stopping_ns = now;
-    uint64_t grace = was_given(demo, "--stop-grace") ? demo->settings.stop_grace_ms : 800;
-    demo->kill_ns = now + (grace + KILL_MS) * MS_NS;
+    demo->stopping_ns = demo->servers_ns = now;
+    if (any_manager_runs(demo))
+        demo->servers_ns += (demo->words.manager_grace_ms + LEAVE_MS) * MS_NS;
+    demo->kill_ns = demo->servers_ns + (demo->words.server_grace_ms + KILL_MS) * MS_NS;
     demo_say("stopping");
-    signal_all(demo, SIGTERM);
+    signal_all(demo->managers, demo->plan.manager_count, SIGTERM);
+}
+
+static void go_on_stopping(struct demo *demo, uint64_t now)
+{
+    if (!demo->servers_told && (!any_manager_runs(demo) || now >= demo->servers_ns)) {
+        demo->servers_told = true;
+        signal_all(demo->children, demo->plan.count, SIGTERM);
+    }
+    if (now >= demo->kill_ns) {
+        kill_all(demo);
+        demo->kill_ns = UINT64_MAX;
+    }
 }
 
 static void take_signals(struct demo *demo)
@@ -281,16 +282,18 @@ static void take_signals(struct demo *demo)
     reap(demo);
 }
 
-static int wait_ms(const struct demo *demo, uint64_t now)
+static int wait_ms(struct demo *demo, uint64_t now)
 {
     uint64_t until = now + SEC_NS;
-    for (unsigned i = 0; i < demo->plan.count; i++) {
-        uint64_t again = demo->children[i].again_ns;
+    for (unsigned i = 0; i < child_count(demo); i++) {
+        uint64_t again = child_at(demo, i)->again_ns;
         if (again && again < until)
             until = again;
     }
     if (demo->first_ready_ns && !demo->said_ready && now + 50 * MS_NS < until)
         until = now + 50 * MS_NS;
+    if (demo->stopping && !demo->servers_told && demo->servers_ns < until)
+        until = demo->servers_ns;
     if (demo->stopping && demo->kill_ns < until)
         until = demo->kill_ns;
     return until <= now ? 0 : (int)((until - now) / MS_NS) + 1;
@@ -298,47 +301,52 @@ static int wait_ms(const struct demo *demo, uint64_t now)
 
 static void poll_once(struct demo *demo)
 {
-    struct pollfd fds[2 + 2 * CLUSTER_SERVERS_MAX];
-    unsigned servers = demo->plan.count;
+    struct pollfd fds[2 + 2 * CHILDREN_MAX];
+    unsigned count = child_count(demo);
     fds[0] = (struct pollfd){.fd = demo->signals, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = demo->wake, .events = POLLIN};
-    for (unsigned i = 0; i < servers; i++) {
-        const struct demo_child *child = &demo->children[i];
+    for (unsigned i = 0; i < count; i++) {
+        const struct demo_child *child = child_at(demo, i);
         bool runs = child->pid != 0;
         fds[2 + 2 * i] = (struct pollfd){.fd = runs ? child->out.fd : -1, .events = POLLIN};
         fds[3 + 2 * i] = (struct pollfd){.fd = runs ? child->err.fd : -1, .events = POLLIN};
     }
-    if (poll(fds, 2 + 2 * servers, wait_ms(demo, clock_mono_ns())) <= 0)
+    if (poll(fds, 2 + 2 * count, wait_ms(demo, clock_mono_ns())) <= 0)
         return;
-    for (unsigned i = 0; i < servers; i++) {
+    for (unsigned i = 0; i < count; i++) {
+        struct demo_child *child = child_at(demo, i);
         if (fds[2 + 2 * i].revents)
-            child_read(&demo->children[i], &demo->children[i].out);
+            child_read(child, &child->out);
         if (fds[3 + 2 * i].revents)
-            child_read(&demo->children[i], &demo->children[i].err);
+            child_read(child, &child->err);
     }
     if (fds[0].revents)
         take_signals(demo);
-    eventfd_t count;
-    if (fds[1].revents && eventfd_read(demo->wake, &count) == 0 && !demo->stopping)
+    eventfd_t rung;
+    if (fds[1].revents && eventfd_read(demo->wake, &rung) == 0 && !demo->stopping)
         run_errand(demo);
 }
 
-static int run_servers(struct demo *demo)
+static int run_all(struct demo *demo)
 {
+    for (unsigned i = 0; i < demo->plan.manager_count; i++)
+        start_manager(demo, i);
     for (unsigned i = 0; i < demo->plan.count; i++)
-        start_or_rest(demo, i);
+        start_server(demo, i);
     for (;;) {
         poll_once(demo);
         uint64_t now = clock_mono_ns();
         look_ready(demo, now);
+        if (!demo->stopping && demo->words.options.no_restart && !any_server_runs(demo)) {
+            demo->status = EXIT_FAILED;
+            begin_to_stop(demo);
+        }
         if (!demo->stopping)
             start_again(demo, now);
-        if (demo->stopping && now >= demo->kill_ns) {
-            signal_all(demo, SIGKILL);
-            demo->kill_ns = UINT64_MAX;
-        }
-        if (!any_runs(demo) && (demo->stopping || demo->options.no_restart))
-            return demo->stopping ? EXIT_DONE : EXIT_FAILED;
+        else
+            go_on_stopping(demo, now);
+        if (demo->stopping && !any_server_runs(demo) && !any_manager_runs(demo))
+            return demo->status;
     }
 }
 
@@ -364,14 +372,16 @@ static int run_demo_of(const struct program_command *self, struct demo *demo, in
                        char **words)
 {
     struct failure failure = {0};
-    if (part_words(demo, count, words, &failure))
+    if (demo_words_part(&demo->words, count, words, &failure))
         return command_usage_error(self, failure.text);
-    if (demo->settings.listen.count == 0)
+    const struct settings *settings = &demo->words.settings;
+    if (settings->listen.count == 0)
         return command_usage_error(self, "give --listen ADDR:PORT");
     int err = open_signals(demo, &failure);
     err = err ? err
-              : demo_plan_open(demo->settings.dir, (unsigned)demo->options.servers,
-                               demo->settings.listen.items[0], &demo->plan, &failure);
+              : demo_plan_open(settings->dir, (unsigned)demo->words.options.servers,
+                               demo->words.managers, settings->listen.items[0], &demo->plan,
+                               &failure);
     if (err)
         return command_failed(self, failure.text);
     curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -379,7 +389,7 @@ static int run_demo_of(const struct program_command *self, struct demo *demo, in
      * cluster from now on stays there. */
     unsigned wanted = demo->plan.wanted == demo->plan.count ? 0 : demo->plan.wanted;
     err = steward_start(demo->plan.dir, wanted, demo->wake, &demo->steward, &failure);
-    int status = err ? command_failed(self, failure.text) : run_servers(demo);
+    int status = err ? command_failed(self, failure.text) : run_all(demo);
     /* The steward may be asking a server that hangs. Nothing of it is needed any more, and people
      * who press Ctrl-C do not wait for it. */
     fflush(stdout);
@@ -398,15 +408,15 @@ static int run_demo(const struct program_command *self, int count, char **words)
 
 const struct program_command command_demo = {
     "demo",
-    "[--servers N] [options of serve]",
-    "run several servers of one shop on this machine, to see what they do",
-    "Each server is a process with its own copy of the shop, in DIR/server-1, DIR/server-2, …; "
-    "any\n"
-    "of them may be killed, and is started again. Prints \"stoa: shop ready at URL\" on standard\n"
-    "output when the first server sells, and on standard error what happens. The data of a server\n"
-    "that was alone in DIR become server 1's. Other options than these are `stoa serve`'s, and "
-    "given\n"
-    "to each server. SIGINT or SIGTERM ends them all within two seconds.",
-    &table,
+    "[--servers N] [options of serve and balance]",
+    "run several servers of one shop and a load manager on this machine",
+    "Each server is a process with its own copy of the shop, in DIR/server-1, DIR/server-2, …; a\n"
+    "load manager, at --listen, sends shoppers to them. Any of them may be killed, and is started\n"
+    "again. Prints \"stoa: shop ready at URL\" on standard output when the shop sells, and on\n"
+    "standard error what happens. The data of a server that was alone in DIR become server 1's.\n"
+    "Other options than these are given to each server (`stoa serve --help`), or to the load\n"
+    "manager if it alone has them (`stoa balance --help`). SIGINT or SIGTERM ends them all within\n"
+    "two seconds.",
+    &demo_option_table,
     run_demo,
 };

@@ -1,5 +1,6 @@
 #include "main/demo_child.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "main/program.h"
 
@@ -15,7 +16,7 @@
 
 enum { PAUSE_MS = 200, PAUSE_MAX_MS = 10000, LONG_LIFE_MS = 10000 };
 
-static const char ready[] = "stoa: shop ready at ";
+static const char *const ready[] = {"stoa: shop ready at ", "stoa: load manager ready at "};
 
 /* One write, so that lines of several threads do not mix. */
 static void write_line(const char *front, const char *text, size_t len)
@@ -41,7 +42,7 @@ void demo_say(const char *format, ...)
 /* ---- Starting ---- */
 
 /* In the new process. Only what is safe after fork(). */
-static void become_server(pid_t parent, int out, int err, char *const *words)
+static void become_child(pid_t parent, int out, int err, char *const *words)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
@@ -72,8 +73,7 @@ static int open_pipes(int out[2], int err[2], struct failure *failure)
     return 0;
 }
 
-int child_start(struct demo_child *child, const struct demo_server *server, char *const *words,
-                struct failure *failure)
+int child_start(struct demo_child *child, char *const *words, struct failure *failure)
 {
     int out[2], errors[2];
     int err = open_pipes(out, errors, failure);
@@ -81,7 +81,7 @@ int child_start(struct demo_child *child, const struct demo_server *server, char
         return err;
     pid_t parent = getpid(), pid = fork();
     if (pid == 0)
-        become_server(parent, out[1], errors[1], words);
+        become_child(parent, out[1], errors[1], words);
     close(out[1]);
     close(errors[1]);
     if (pid < 0) {
@@ -89,14 +89,12 @@ int child_start(struct demo_child *child, const struct demo_server *server, char
         close(errors[0]);
         return fail_errno(failure, ERR_FULL, "cannot start a process");
     }
-    unsigned failures = child->failures;
-    *child = (struct demo_child){.id = server->id,
-                                 .state = CHILD_STARTING,
-                                 .pid = pid,
-                                 .started_ns = clock_mono_ns(),
-                                 .failures = failures,
-                                 .out = {.fd = out[0]},
-                                 .err = {.fd = errors[0]}};
+    child->state = CHILD_STARTING;
+    child->pid = pid;
+    child->started_ns = clock_mono_ns();
+    child->again_ns = 0;
+    child->out = (struct child_pipe){.fd = out[0]};
+    child->err = (struct child_pipe){.fd = errors[0]};
     return 0;
 }
 
@@ -104,14 +102,16 @@ int child_start(struct demo_child *child, const struct demo_server *server, char
 
 static bool take_line(struct demo_child *child, bool is_out, const char *line, size_t len)
 {
-    char front[32];
+    char front[CHILD_NAME + 2];
     struct str text = str_make(line, len);
-    if (is_out && str_starts(text, str_of(ready)) && child->state == CHILD_STARTING) {
-        str_copy(child->url, sizeof child->url, str_trim(str_from(text, strlen(ready))));
+    for (unsigned i = 0; i < COUNT_OF(ready); i++) {
+        if (!is_out || !str_starts(text, str_of(ready[i])) || child->state != CHILD_STARTING)
+            continue;
+        str_copy(child->url, sizeof child->url, str_trim(str_from(text, strlen(ready[i]))));
         child->state = CHILD_READY;
         return true;
     }
-    snprintf(front, sizeof front, "server %llu: ", (unsigned long long)child->id);
+    snprintf(front, sizeof front, "%s: ", child->name);
     write_line(front, line, len);
     return false;
 }
@@ -165,27 +165,36 @@ static void close_pipe(struct demo_child *child, struct child_pipe *pipe)
     take_lines(child, pipe, true);
 }
 
+/* How long it rests, by how often it has failed lately. */
+static unsigned pause_ms(const struct demo_child *child)
+{
+    unsigned failures = child->failures;
+    if (child->hasty && child->state == CHILD_READY && failures == 0)
+        return 0;
+    unsigned pause = PAUSE_MS << (failures < 6 ? failures : 6);
+    return pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
+}
+
 void child_exited(struct demo_child *child, int status, bool again, uint64_t now_ns)
 {
     char how[64], then[64] = "";
     close_pipe(child, &child->out);
     close_pipe(child, &child->err);
-    bool lived_long =
-        child->state == CHILD_READY && now_ns - child->started_ns > LONG_LIFE_MS * MS_NS;
-    child->failures = lived_long ? 0 : child->failures;
-    unsigned pause = PAUSE_MS << (child->failures < 6 ? child->failures : 6);
-    if (pause > PAUSE_MAX_MS)
-        pause = PAUSE_MAX_MS;
+    if (child->state == CHILD_READY && now_ns - child->started_ns > LONG_LIFE_MS * MS_NS)
+        child->failures = 0;
+    unsigned pause = pause_ms(child);
     child->failures++;
     child->again_ns = again ? now_ns + pause * MS_NS : 0;
-    if (again)
+    if (again && pause)
         snprintf(then, sizeof then, "; it starts again in %u.%u s", pause / 1000,
                  pause % 1000 / 100);
+    else if (again)
+        snprintf(then, sizeof then, "; it starts again at once");
     if (WIFSIGNALED(status))
         snprintf(how, sizeof how, "died (signal %d)", WTERMSIG(status));
     else
         snprintf(how, sizeof how, "ended with status %d", WEXITSTATUS(status));
-    demo_say("server %llu %s%s", (unsigned long long)child->id, how, then);
+    demo_say("%s %s%s", child->name, how, then);
     child->state = CHILD_RESTING;
     child->pid = 0;
     child->url[0] = 0;

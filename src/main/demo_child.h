@@ -1,24 +1,25 @@
-/* Demo child: one server of a demo as a process: started, listened to, ended.
+/* Demo child: one server or load manager of a demo as a process: started, listened to, ended.
  *
- *            child_start            "stoa: shop ready at"
+ *            child_start            "stoa: shop ready at URL", "stoa: load manager ready at URL"
  *   RESTING ────────────▶ STARTING ──────────────────────▶ READY
  *      ▲                     │                               │
  *      └──────(exited: child_exited; again after a pause)────┴
  *
  * The process dies with its parent (PR_SET_PDEATHSIG), whatever kills that. What it writes on
- * standard error is passed on line by line, with "server 2: " in front. Thread: main, which must
- * be the one that starts it.
+ * standard error is passed on line by line, with its name in front: "server 2: ". Thread: main,
+ * which must be the one that starts it.
  */
 #ifndef STOA_MAIN_DEMO_CHILD_H
 #define STOA_MAIN_DEMO_CHILD_H
 
-#include "main/demo_plan.h"
+#include "main/cluster.h"
+#include "main/option.h"
 
 #include <sys/types.h>
 
 enum child_state { CHILD_RESTING, CHILD_STARTING, CHILD_READY };
 
-enum { CHILD_LINE = 2048 };
+enum { CHILD_LINE = 2048, CHILD_NAME = 32, CHILD_URL = OPTION_TEXT_SIZE + 16 };
 
 struct child_pipe {
     int fd; /* -1: closed */
@@ -27,24 +28,26 @@ struct child_pipe {
 };
 
 struct demo_child {
-    uint64_t id; /* 0: no such server */
+    uint64_t id;           /* the server's; 0: of none */
+    char name[CHILD_NAME]; /* "server 2", "load manager" */
+    bool hasty;            /* one that was ready and dies is started again at once */
     enum child_state state;
     pid_t pid;
-    char url[SERVER_URL];          /* when READY */
+    char url[CHILD_URL];           /* when READY */
     uint64_t started_ns, again_ns; /* again_ns: when it is to be started; 0: not */
     unsigned failures;             /* in a row */
     struct child_pipe out, err;
 };
 
-/* Starts `stoa serve` for SERVER with WORDS, which end in NULL. */
-int child_start(struct demo_child *child, const struct demo_server *server, char *const *words,
-                struct failure *failure);
+/* Starts this program with WORDS, which end in NULL. Its id, name and hastiness are set. */
+int child_start(struct demo_child *child, char *const *words, struct failure *failure);
 
 /* Reads what there is on a pipe (poll said so), passes lines on. True: it has just become READY. */
 bool child_read(struct demo_child *child, struct child_pipe *pipe);
 
 /* It ended with STATUS (of waitpid): reads the rest of its pipes, says so, and sets when it is to
- * be started again (0.2 s, 0.4 s, … 10 s; at once after a long life). AGAIN: whether it is. */
+ * be started again (0.2 s, 0.4 s, … 10 s; from the start after a long life). AGAIN: whether it
+ * is. */
 void child_exited(struct demo_child *child, int status, bool again, uint64_t now_ns);
 
 /* One line for whoever watches the demo, on standard error: "stoa: TEXT". Any thread. */

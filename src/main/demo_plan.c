@@ -20,13 +20,26 @@ enum { JSON_MAX = 64 << 10 };
 
 /* ---- Addresses ---- */
 
-/* One of PLAN's servers has ADDRESS, or is to have it. */
+/* 0: it has none, or any. */
+static uint16_t port_of(const char *address)
+{
+    struct str host;
+    uint16_t port = 0;
+    return endpoint_split(str_of(address), &host, &port, NULL) ? 0 : port;
+}
+
+/* Somebody of PLAN has ADDRESS, or is to have it: by its port alone, because one who listens at
+ * every address has it, too. */
 static bool is_planned(const void *context, const char *address)
 {
     const struct demo_plan *plan = context;
+    uint16_t port = port_of(address);
     for (unsigned i = 0; i < plan->count; i++)
-        if (strcmp(plan->servers[i].listen, address) == 0 ||
-            strcmp(plan->servers[i].peer_listen, address) == 0)
+        if (port_of(plan->servers[i].listen) == port ||
+            port_of(plan->servers[i].peer_listen) == port)
+            return true;
+    for (unsigned i = 0; i < plan->manager_count; i++)
+        if (port_of(plan->managers[i].listen) == port || port_of(plan->managers[i].status) == port)
             return true;
     return false;
 }
@@ -58,13 +71,34 @@ static bool becomes_free(const char *address, uint64_t until)
 }
 
 /* What the user asked for must be free, or there is no demo. */
-static int check_given(const struct demo_server *server, uint64_t until, struct failure *failure)
+static int check_given(const char *listen, uint64_t until, struct failure *failure)
 {
     struct endpoint at;
-    int err = endpoint_resolve(str_of(server->listen), true, &at, failure);
-    if (err || becomes_free(server->listen, until))
+    int err = endpoint_resolve(str_of(listen), true, &at, failure);
+    if (err || becomes_free(listen, until))
         return err;
-    return socket_listen_check(&at, server->listen, failure);
+    return socket_listen_check(&at, listen, failure);
+}
+
+/* HOST:PORT into OUT if that is free, else with any other port. PORT 0: any. */
+static int choose(const struct demo_plan *plan, const char *host, unsigned port, char *out,
+                  size_t size, struct failure *failure)
+{
+    char wish[OPTION_TEXT_SIZE + 8];
+    snprintf(wish, sizeof wish, "%s:%u", host, port);
+    out[0] = 0;
+    if (!port || port > UINT16_MAX || is_planned(plan, wish) || !free_address_is(wish))
+        return free_address(host, is_planned, plan, out, size, failure);
+    str_copy(out, size, str_of(wish));
+    return 0;
+}
+
+/* The port that the user gave a load manager, OFFSET further; 0: none was given. */
+static unsigned given_port(const struct demo_plan *plan, unsigned offset)
+{
+    return plan->manager_count && plan->managers[0].given
+               ? port_of(plan->managers[0].listen) + offset
+               : 0;
 }
 
 /* Keeps what the server had if it is free still, or until UNTIL. */
@@ -74,11 +108,35 @@ static int plan_addresses(struct demo_plan *plan, struct demo_server *server, co
     int err = 0;
     struct demo_server had = *server;
     if (!server->given && (!had.listen[0] || !becomes_free(had.listen, until)))
-        err = free_address(host, is_planned, plan, server->listen, sizeof server->listen, failure);
+        err = choose(plan, host, given_port(plan, (unsigned)server->id), server->listen,
+                     sizeof server->listen, failure);
     if (!err && (!had.peer_listen[0] || !becomes_free(had.peer_listen, until)))
         err = free_address(peer_host(host), is_planned, plan, server->peer_listen,
                            sizeof server->peer_listen, failure);
     return err;
+}
+
+enum { STATUS_OFFSET = 1000, MANAGER_OFFSET = 10 };
+
+/* The same for load manager AT. Its status door is for this machine alone. */
+static int plan_manager(struct demo_plan *plan, unsigned at, const char *host, uint64_t until,
+                        struct failure *failure)
+{
+    struct demo_manager *manager = &plan->managers[at];
+    unsigned port = given_port(plan, at * MANAGER_OFFSET);
+    int err = 0;
+    if (!manager->given && (!manager->listen[0] || !becomes_free(manager->listen, until)))
+        err = choose(plan, host, port, manager->listen, sizeof manager->listen, failure);
+    if (!err && (!manager->status[0] || !becomes_free(manager->status, until)))
+        err = choose(plan, peer_host(host), port ? port + STATUS_OFFSET : 0, manager->status,
+                     sizeof manager->status, failure);
+    return err;
+}
+
+int demo_plan_move_manager(struct demo_plan *plan, unsigned at, struct failure *failure)
+{
+    char host[OPTION_TEXT_SIZE];
+    return plan_manager(plan, at, host_of(plan->managers[0].listen, host, sizeof host), 0, failure);
 }
 
 int demo_plan_move(struct demo_plan *plan, unsigned at, struct failure *failure)
@@ -90,7 +148,17 @@ int demo_plan_move(struct demo_plan *plan, unsigned at, struct failure *failure)
 
 /* ---- demo.json ---- */
 
-static int add_to_json(yyjson_mut_doc *doc, yyjson_mut_val *list, const struct demo_server *server)
+static int manager_to_json(yyjson_mut_doc *doc, yyjson_mut_val *list,
+                           const struct demo_manager *manager)
+{
+    yyjson_mut_val *each = yyjson_mut_arr_add_obj(doc, list);
+    bool good = yyjson_mut_obj_add_str(doc, each, "listen", manager->listen) &&
+                yyjson_mut_obj_add_str(doc, each, "status", manager->status);
+    return good ? 0 : ERR_NOMEM;
+}
+
+static int server_to_json(yyjson_mut_doc *doc, yyjson_mut_val *list,
+                          const struct demo_server *server)
 {
     yyjson_mut_val *each = yyjson_mut_arr_add_obj(doc, list);
     bool good = yyjson_mut_obj_add_uint(doc, each, "id", server->id) &&
@@ -111,8 +179,12 @@ int demo_plan_write(const struct demo_plan *plan, struct failure *failure)
     yyjson_mut_obj_add_int(doc, root, "pid", getpid());
     yyjson_mut_obj_add_uint(doc, root, "wanted", plan->wanted);
     for (unsigned i = 0; !err && i < plan->count; i++)
-        err = add_to_json(doc, list, &plan->servers[i]);
+        err = server_to_json(doc, list, &plan->servers[i]);
     yyjson_mut_obj_add_val(doc, root, "servers", list);
+    list = yyjson_mut_arr(doc);
+    for (unsigned i = 0; !err && i < plan->manager_count; i++)
+        err = manager_to_json(doc, list, &plan->managers[i]);
+    yyjson_mut_obj_add_val(doc, root, "load_managers", list);
     char *text = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES, &len);
     yyjson_mut_doc_free(doc);
     if (!text)
@@ -122,22 +194,10 @@ int demo_plan_write(const struct demo_plan *plan, struct failure *failure)
     return err;
 }
 
-/* How many servers there were to be, and the addresses that they had the last time; a file that
- * cannot be read tells nothing. */
-static void recall(struct demo_plan *plan)
+static void recall_servers(struct demo_plan *plan, yyjson_val *list)
 {
-    char path[FILE_PATH];
-    struct buf text;
     size_t at, count;
     yyjson_val *each;
-    buf_init(&text, JSON_MAX);
-    if (file_join(path, plan->dir, "demo.json", NULL) == 0)
-        file_read_all(path, &text, NULL);
-    yyjson_doc *doc = text.len ? yyjson_read(text.at, text.len, 0) : NULL;
-    yyjson_val *list = yyjson_obj_get(yyjson_doc_get_root(doc), "servers");
-    uint64_t wanted = yyjson_get_uint(yyjson_obj_get(yyjson_doc_get_root(doc), "wanted"));
-    if (!plan->wanted && wanted <= DEMO_SERVERS_MAX)
-        plan->wanted = (unsigned)wanted;
     yyjson_arr_foreach(list, at, count, each)
     {
         uint64_t id = yyjson_get_uint(yyjson_obj_get(each, "id"));
@@ -146,8 +206,65 @@ static void recall(struct demo_plan *plan)
             if (plan->servers[i].id == id && !plan->servers[i].given)
                 str_copy(plan->servers[i].listen, sizeof plan->servers[i].listen, str_of(listen));
     }
+}
+
+static void recall_managers(struct demo_plan *plan, yyjson_val *list)
+{
+    size_t at, count;
+    yyjson_val *each;
+    yyjson_arr_foreach(list, at, count, each)
+    {
+        if (at >= plan->manager_count)
+            break;
+        struct demo_manager *manager = &plan->managers[at];
+        const char *listen = yyjson_get_str(yyjson_obj_get(each, "listen"));
+        const char *status = yyjson_get_str(yyjson_obj_get(each, "status"));
+        if (listen && !manager->given)
+            str_copy(manager->listen, sizeof manager->listen, str_of(listen));
+        if (status)
+            str_copy(manager->status, sizeof manager->status, str_of(status));
+    }
+}
+
+/* How many servers there were to be, and the addresses that all had the last time; a file that
+ * cannot be read tells nothing. */
+static void recall(struct demo_plan *plan)
+{
+    char path[FILE_PATH];
+    struct buf text;
+    buf_init(&text, JSON_MAX);
+    if (file_join(path, plan->dir, "demo.json", NULL) == 0)
+        file_read_all(path, &text, NULL);
+    yyjson_doc *doc = text.len ? yyjson_read(text.at, text.len, 0) : NULL;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    uint64_t wanted = yyjson_get_uint(yyjson_obj_get(root, "wanted"));
+    if (!plan->wanted && wanted <= DEMO_SERVERS_MAX)
+        plan->wanted = (unsigned)wanted;
+    recall_servers(plan, yyjson_obj_get(root, "servers"));
+    recall_managers(plan, yyjson_obj_get(root, "load_managers"));
     yyjson_doc_free(doc);
     buf_close(&text);
+}
+
+/* The user's address may be one that somebody else had the last time, when there was no load
+ * manager, or fewer. */
+static void make_way(struct demo_plan *plan)
+{
+    uint16_t port = 0;
+    if (plan->manager_count && plan->managers[0].given)
+        port = port_of(plan->managers[0].listen);
+    else if (plan->count && plan->servers[0].given)
+        port = port_of(plan->servers[0].listen);
+    for (unsigned i = 0; port && i < plan->count; i++)
+        if (!plan->servers[i].given && port_of(plan->servers[i].listen) == port)
+            plan->servers[i].listen[0] = 0;
+    for (unsigned i = 0; port && i < plan->manager_count; i++) {
+        struct demo_manager *manager = &plan->managers[i];
+        if (!manager->given && port_of(manager->listen) == port)
+            manager->listen[0] = 0;
+        if (port_of(manager->status) == port)
+            manager->status[0] = 0;
+    }
 }
 
 /* ---- The folder ---- */
@@ -328,32 +445,52 @@ static bool has_lone_shop(const struct demo_plan *plan)
     return file_join(path, plan->dir, "server-1/shop.db", NULL) == 0 && access(path, F_OK) == 0;
 }
 
-static int plan_servers(struct demo_plan *plan, const char *listen, struct failure *failure)
+/* Finds the servers, or founds them. *FRESH: there were none. */
+static int settle_servers(struct demo_plan *plan, const char *listen, bool *fresh,
+                          struct failure *failure)
 {
-    char host[OPTION_TEXT_SIZE];
     int err = find_servers(plan, failure);
     if (err)
         return err;
     forget_unfounded(plan);
-    bool fresh = plan->count == 0;
-    if (fresh && !plan->wanted)
+    *fresh = plan->count == 0;
+    if (*fresh && !plan->wanted)
         plan->wanted = DEMO_SERVERS;
-    if (fresh)
-        err = found(plan, has_lone_shop(plan) ? 1 : plan->wanted, listen, failure);
+    return *fresh ? found(plan, has_lone_shop(plan) ? 1 : plan->wanted, listen, failure) : 0;
+}
+
+/* Gives LISTEN to whom it belongs. */
+static const char *give_listen(struct demo_plan *plan, const char *listen)
+{
+    bool given = !str_ends(str_of(listen), STR(":0"));
+    struct demo_server *first = &plan->servers[0];
+    char *place = plan->manager_count ? plan->managers[0].listen : first->listen;
+    if (plan->manager_count)
+        plan->managers[0].given = given;
+    else
+        first->given = given;
+    return given ? str_copy(place, OPTION_TEXT_SIZE, str_of(listen)) : NULL;
+}
+
+static int plan_all(struct demo_plan *plan, const char *listen, struct failure *failure)
+{
+    char host[OPTION_TEXT_SIZE];
+    bool fresh;
+    int err = settle_servers(plan, listen, &fresh, failure);
     if (err)
         return err;
-    struct demo_server *first = &plan->servers[0];
-    first->given = !str_ends(str_of(listen), STR(":0"));
+    const char *given = give_listen(plan, listen);
     recall(plan);
+    make_way(plan);
     if (!plan->wanted)
         plan->wanted = plan->count;
-    if (first->given)
-        str_copy(first->listen, sizeof first->listen, str_of(listen));
     host_of(listen, host, sizeof host);
     /* The servers of a demo that was killed may take a moment to end. */
     uint64_t until = clock_mono_ns() + (fresh ? 0 : LEAVING_MS * MS_NS);
-    if (first->given)
-        err = check_given(first, until, failure);
+    if (given)
+        err = check_given(given, until, failure);
+    for (unsigned i = 0; !err && i < plan->manager_count; i++)
+        err = plan_manager(plan, i, host, until, failure);
     for (unsigned i = 0; !err && i < plan->count; i++)
         err = plan_addresses(plan, &plan->servers[i], host, until, failure);
     return err;
@@ -399,10 +536,10 @@ static int tell_books(const struct demo_plan *plan, struct failure *failure)
     return err;
 }
 
-int demo_plan_open(const char *dir, unsigned wanted, const char *listen, struct demo_plan *plan,
-                   struct failure *failure)
+int demo_plan_open(const char *dir, unsigned wanted, unsigned managers, const char *listen,
+                   struct demo_plan *plan, struct failure *failure)
 {
-    *plan = (struct demo_plan){.lock = -1, .wanted = wanted};
+    *plan = (struct demo_plan){.lock = -1, .wanted = wanted, .manager_count = managers};
     if (strlen(dir) >= sizeof plan->dir - 64)
         return fail(failure, ERR_INVALID, "the path is too long: %s", dir);
     strcpy(plan->dir, dir);
@@ -410,7 +547,7 @@ int demo_plan_open(const char *dir, unsigned wanted, const char *listen, struct 
     err = err ? err : datadir_lock(dir, &plan->lock, failure);
     err = err ? err : refuse_server(dir, failure);
     err = err ? err : move_lone_server(plan, failure);
-    err = err ? err : plan_servers(plan, listen, failure);
+    err = err ? err : plan_all(plan, listen, failure);
     err = err ? err : demo_plan_write(plan, failure);
     err = err ? err : tell_books(plan, failure);
     err = err ? err : link_token(plan, failure);

@@ -1,10 +1,15 @@
-/* Demo plan: which servers a demo has, where each keeps its data and where it listens.
+/* Demo plan: which servers and load managers a demo has, where each server keeps its data and where
+ * each of them listens.
  *
  *     DIR/server-1, DIR/server-2, …   a server's data each (main/datadir.h), by id
- *     DIR/demo.json                   the demo's process, and each server's address, which it gets
+ *     DIR/demo.json                   the demo's process, and everybody's address, which they get
  *                                     again the next time if it is free
  *     DIR/operator.token              of all servers (a link)
  *     DIR/lock                        held by the demo that runs
+ *
+ * The address that the user gave is the first load manager's, and the servers have the ports after
+ * it (8080: 8081, 8082, …) if those are free, else any. Without load managers it is the first
+ * server's.
  *
  * Thread: main.
  */
@@ -14,7 +19,7 @@
 #include "main/cluster.h"
 #include "main/settings.h"
 
-enum { DEMO_SERVERS_MAX = 9, DEMO_SERVERS = 3 };
+enum { DEMO_SERVERS_MAX = 9, DEMO_SERVERS = 3, DEMO_MANAGERS_MAX = 4 };
 
 struct demo_server {
     uint64_t id;
@@ -24,18 +29,26 @@ struct demo_server {
     bool given;                         /* `listen` is what the user asked for */
 };
 
+struct demo_manager {
+    char listen[OPTION_TEXT_SIZE]; /* HTTP, for shoppers */
+    char status[OPTION_TEXT_SIZE]; /* HTTP, for operators: its status door */
+    bool given;                    /* `listen` is what the user asked for */
+};
+
 struct demo_plan {
     char dir[DATADIR_PATH];
     int lock;
     unsigned count, wanted; /* wanted: what count is to become, by joining or removing */
     struct demo_server servers[CLUSTER_SERVERS_MAX];
+    unsigned manager_count;
+    struct demo_manager managers[DEMO_MANAGERS_MAX];
 };
 
 /* Locks DIR (made if need be), moves what a server of its own left there to server 1, and founds
  * the cluster if there is none yet. WANTED 0: as many as there are, in a new one DEMO_SERVERS.
- * LISTEN: the first server's address, as the user gave it. */
-int demo_plan_open(const char *dir, unsigned wanted, const char *listen, struct demo_plan *plan,
-                   struct failure *failure);
+ * MANAGERS: how many load managers. LISTEN: the address that the user gave. */
+int demo_plan_open(const char *dir, unsigned wanted, unsigned managers, const char *listen,
+                   struct demo_plan *plan, struct failure *failure);
 void demo_plan_close(struct demo_plan *plan);
 
 /* Plans for the server ID, whose data are in DIR/server-ID now. */
@@ -47,6 +60,9 @@ void demo_plan_retire(struct demo_plan *plan, unsigned at);
 
 /* Chooses server AT's addresses anew, but for what the user gave: they are taken. */
 int demo_plan_move(struct demo_plan *plan, unsigned at, struct failure *failure);
+
+/* The same for load manager AT. */
+int demo_plan_move_manager(struct demo_plan *plan, unsigned at, struct failure *failure);
 
 /* Writes demo.json. */
 int demo_plan_write(const struct demo_plan *plan, struct failure *failure);

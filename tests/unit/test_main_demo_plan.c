@@ -1,5 +1,6 @@
 #include "main/demo_plan.h"
 #include "main/file.h"
+#include "main/free_address.h"
 #include "main/server_dirs.h"
 #include "net/socket.h"
 #include "replica/book.h"
@@ -47,8 +48,26 @@ static int tear_down(void **state)
 
 static void open_plan(struct bed *bed, unsigned wanted)
 {
-    if (demo_plan_open(bed->dir, wanted, "127.0.0.1:0", &bed->plan, &bed->failure))
+    if (demo_plan_open(bed->dir, wanted, 0, "127.0.0.1:0", &bed->plan, &bed->failure))
         fail_msg("%s", bed->failure.text);
+}
+
+/* With a load manager at LISTEN. */
+static void open_managed(struct bed *bed, unsigned managers, const char *listen)
+{
+    if (demo_plan_open(bed->dir, 0, managers, listen, &bed->plan, &bed->failure))
+        fail_msg("%s", bed->failure.text);
+}
+
+/* An address that is free, and so were those after it a moment ago. */
+static void find_address(char *out, size_t size)
+{
+    assert_int_equal(free_address("127.0.0.1", NULL, NULL, out, size, NULL), 0);
+}
+
+static unsigned port_of(const char *address)
+{
+    return (unsigned)atoi(strrchr(address, ':') + 1);
 }
 
 static bool is_there(const struct bed *bed, const char *name)
@@ -123,7 +142,7 @@ static void the_address_that_was_asked_for_must_be_free(void **state)
     assert_int_equal(endpoint_resolve(STR("127.0.0.1:0"), true, &at, NULL), 0);
     assert_int_equal(socket_listen(&at, "it", false, &fd, NULL), 0);
     endpoint_text(&at, true, text, sizeof text);
-    assert_int_not_equal(demo_plan_open(bed->dir, 1, text, &bed->plan, &bed->failure), 0);
+    assert_int_not_equal(demo_plan_open(bed->dir, 1, 0, text, &bed->plan, &bed->failure), 0);
     assert_non_null(strstr(bed->failure.text, text));
     close(fd);
 }
@@ -133,7 +152,7 @@ static void a_second_demo_on_the_same_data_is_refused(void **state)
     struct bed *bed = *state;
     struct demo_plan *other = calloc(1, sizeof *other);
     open_plan(bed, 1);
-    assert_int_equal(demo_plan_open(bed->dir, 1, "127.0.0.1:0", other, &bed->failure), ERR_BUSY);
+    assert_int_equal(demo_plan_open(bed->dir, 1, 0, "127.0.0.1:0", other, &bed->failure), ERR_BUSY);
     free(other);
 }
 
@@ -211,7 +230,8 @@ static void an_interrupted_move_goes_on(void **state)
     assert_int_equal(file_join(path, bed->dir, "server-1", NULL), 0);
     assert_int_equal(mkdir(path, 0700), 0);
     put(bed, "server-1/raft", "moved before"); /* a file will do */
-    assert_int_not_equal(demo_plan_open(bed->dir, 3, "127.0.0.1:0", &bed->plan, &bed->failure), 0);
+    assert_int_not_equal(demo_plan_open(bed->dir, 3, 0, "127.0.0.1:0", &bed->plan, &bed->failure),
+                         0);
     assert_true(is_there(bed, "server-1/shop.db"));
     assert_true(is_there(bed, "server-1/secret"));
 }
@@ -243,7 +263,7 @@ static void a_clusters_server_is_no_demo(void **state)
     const char *dir = bed->dir;
     struct server_place place = {.id = 1, .address = "127.0.0.1:7420"};
     assert_int_equal(cluster_found("x", &dir, &place, 1, &bed->failure), 0);
-    assert_int_equal(demo_plan_open(bed->dir, 3, "127.0.0.1:0", &bed->plan, &bed->failure),
+    assert_int_equal(demo_plan_open(bed->dir, 3, 0, "127.0.0.1:0", &bed->plan, &bed->failure),
                      ERR_STATE);
     assert_non_null(strstr(bed->failure.text, "stoa serve"));
 }
@@ -264,6 +284,62 @@ static void a_demos_servers_are_found(void **state)
     free(dirs);
 }
 
+static void the_address_that_was_asked_for_is_the_load_managers(void **state)
+{
+    struct bed *bed = *state;
+    char listen[64];
+    find_address(listen, sizeof listen);
+    open_managed(bed, 2, listen);
+    struct demo_plan before = bed->plan;
+    assert_string_equal(before.managers[0].listen, listen);
+    assert_string_not_equal(before.managers[1].listen, listen);
+    assert_string_not_equal(before.managers[0].status, before.managers[1].status);
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned port = port_of(before.servers[i].listen);
+        assert_int_not_equal(port, port_of(listen));
+        assert_int_not_equal(port, port_of(before.managers[1].listen));
+    }
+    demo_plan_close(&bed->plan);
+    open_managed(bed, 2, listen);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_string_equal(bed->plan.managers[i].listen, before.managers[i].listen);
+        assert_string_equal(bed->plan.managers[i].status, before.managers[i].status);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        assert_string_equal(bed->plan.servers[i].listen, before.servers[i].listen);
+}
+
+static void a_load_manager_without_a_given_address_keeps_the_one_it_got(void **state)
+{
+    struct bed *bed = *state;
+    char before[OPTION_TEXT_SIZE];
+    open_managed(bed, 1, "127.0.0.1:0");
+    strcpy(before, bed->plan.managers[0].listen);
+    assert_int_not_equal(port_of(before), 0);
+    demo_plan_close(&bed->plan);
+    open_managed(bed, 1, "127.0.0.1:0");
+    assert_string_equal(bed->plan.managers[0].listen, before);
+}
+
+static void the_first_server_makes_way_for_a_load_manager_and_comes_back(void **state)
+{
+    struct bed *bed = *state;
+    char listen[64], second[OPTION_TEXT_SIZE];
+    find_address(listen, sizeof listen);
+    open_managed(bed, 0, listen);
+    assert_string_equal(bed->plan.servers[0].listen, listen);
+    strcpy(second, bed->plan.servers[1].listen);
+    demo_plan_close(&bed->plan);
+    open_managed(bed, 1, listen);
+    assert_string_equal(bed->plan.managers[0].listen, listen);
+    assert_int_not_equal(port_of(bed->plan.servers[0].listen), port_of(listen));
+    assert_string_equal(bed->plan.servers[1].listen, second);
+    demo_plan_close(&bed->plan);
+    open_managed(bed, 0, listen);
+    assert_string_equal(bed->plan.servers[0].listen, listen);
+    assert_string_equal(bed->plan.servers[1].listen, second);
+}
+
 #define PLANNING(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -280,6 +356,9 @@ int main(void)
         PLANNING(interrupted_founding_is_done_again),
         PLANNING(a_clusters_server_is_no_demo),
         PLANNING(a_demos_servers_are_found),
+        PLANNING(the_address_that_was_asked_for_is_the_load_managers),
+        PLANNING(a_load_manager_without_a_given_address_keeps_the_one_it_got),
+        PLANNING(the_first_server_makes_way_for_a_load_manager_and_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
