@@ -1,0 +1,172 @@
+#include "balance/balance.h"
+
+#include "balance/events.h"
+#include "balance/forward.h"
+#include "balance/view.h"
+#include "base/check.h"
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+struct balance {
+    struct app app;
+    struct balance_config config;
+    struct trust trust;
+    struct events *events;
+    struct members *members;
+};
+
+static struct balance *balance_of(struct app *app)
+{
+    return CONTAINER_OF(app, struct balance, app);
+}
+
+/* ---- What the engine asks for ---- */
+
+static void answer_without_memory(struct exchange *x)
+{
+    exchange_reply(x, 503, STR("text/plain"), STR("The load manager is out of memory.\n"));
+}
+
+static void on_accept(struct app *app, struct exchange *x)
+{
+    struct lane *lane = x->thread_state;
+    uint32_t most = balance_of(app)->config.replay_bytes;
+    if (!x->has_body || (x->content_length >= 0 && x->content_length <= (int64_t)most)) {
+        x->body_limit = most;
+        return;
+    }
+    struct forward *f = forward_new(lane, x);
+    if (!f) {
+        answer_without_memory(x);
+        return;
+    }
+    x->body_limit = UINT64_MAX;
+    x->sink = &forward_sink;
+    f->streamed = true;
+    forward_begin(f);
+}
+
+static enum app_verdict on_handle(struct app *app, struct exchange *x)
+{
+    struct forward *f = x->state;
+    (void)app;
+    if (f && f->streamed) {
+        if (f->given)
+            return APP_DONE;
+        f->in_app = true;
+        forward_body_ends(f);
+        return APP_LATER;
+    }
+    f = forward_new(x->thread_state, x);
+    if (!f) {
+        answer_without_memory(x);
+        return APP_DONE;
+    }
+    f->in_app = true;
+    forward_begin(f);
+    return APP_LATER;
+}
+
+static enum app_verdict on_work(struct app *app, struct exchange *x)
+{
+    (void)app, (void)x;
+    CHECK(!"the load manager never gives work to helpers");
+}
+
+static void *on_thread_start(struct app *app, struct loop *loop)
+{
+    struct balance *balance = balance_of(app);
+    if (!loop)
+        return balance; /* a helper: anything but NULL */
+    return lane_new(&balance->config, &balance->trust, balance->members, balance->events, loop);
+}
+
+static void on_thread_stop(struct app *app, void *thread_state)
+{
+    if (thread_state != balance_of(app))
+        lane_free(thread_state);
+}
+
+/* ---- Being made and freed ---- */
+
+static void fill_config(struct balance_config *config)
+{
+#define DEFAULT(field, value) \
+    if (!config->field)       \
+        config->field = (value);
+    DEFAULT(policy, policies[0])
+    DEFAULT(aways, 2)
+    DEFAULT(limit, 256)
+    DEFAULT(queue, 1024)
+    DEFAULT(queue_per_client, 64)
+    DEFAULT(queue_ns, 2 * SEC_NS)
+    DEFAULT(answer_ns, 30 * SEC_NS)
+    DEFAULT(body_idle_ns, 30 * SEC_NS)
+    DEFAULT(connect_ns, SEC_NS)
+    DEFAULT(check_ns, 100 * MS_NS)
+    DEFAULT(silent_ns, 300 * MS_NS)
+    DEFAULT(retry_share, 200)
+    DEFAULT(hedge_share, 50)
+    DEFAULT(replay_bytes, 64 << 10)
+    DEFAULT(backup_connections, 2)
+    DEFAULT(idle_connections, 128)
+    DEFAULT(max_out, 500)
+    DEFAULT(panic, 300)
+#undef DEFAULT
+}
+
+static int begin(struct balance *balance, struct failure *failure)
+{
+    const struct balance_config *config = &balance->config;
+    for (unsigned i = 0; i < config->trusted_count; i++) {
+        int err = trust_add(&balance->trust, str_of(config->trusted[i]), failure);
+        if (err)
+            return err;
+    }
+    int err = events_new(config->log, &balance->events, failure);
+    return err ? err : members_new(config, balance->events, &balance->members, failure);
+}
+
+int balance_new(const struct balance_config *config, struct balance **out, struct failure *failure)
+{
+    struct balance *balance = calloc(1, sizeof *balance);
+    if (!balance)
+        return fail(failure, ERR_NOMEM, "no memory for the load manager");
+    balance->config = *config;
+    fill_config(&balance->config);
+    balance->app = (struct app){
+        .name = "balance",
+        .accept = on_accept,
+        .handle = on_handle,
+        .work = on_work,
+        .thread_start = on_thread_start,
+        .thread_stop = on_thread_stop,
+    };
+    int err = begin(balance, failure);
+    if (err) {
+        balance_free(balance);
+        return err;
+    }
+    *out = balance;
+    return 0;
+}
+
+struct app *balance_app(struct balance *balance)
+{
+    return &balance->app;
+}
+
+void balance_free(struct balance *balance)
+{
+    if (!balance)
+        return;
+    members_free(balance->members);
+    events_free(balance->events);
+    free(balance);
+}
+
+struct events *balance_events(struct balance *balance)
+{
+    return balance->events;
+}

@@ -1,0 +1,98 @@
+#include "balance/forward.h"
+
+#include <stdio.h>
+
+/* One piece, framed as the head said. */
+static void put_piece(struct forward *f, struct buf *out, struct str bytes)
+{
+    char size[24];
+    if (f->x->content_length >= 0) {
+        buf_str(out, bytes);
+        return;
+    }
+    int len = snprintf(size, sizeof size, "%zx\r\n", bytes.len);
+    buf_put(out, size, (size_t)len);
+    buf_str(out, bytes);
+    buf_str(out, STR("\r\n"));
+}
+
+static void put_end(struct forward *f, struct attempt *attempt)
+{
+    if (f->x->content_length < 0)
+        buf_str(upstream_out(attempt->line), STR("0\r\n\r\n"));
+    upstream_written(attempt->line);
+}
+
+/* More has come than is kept: from here on it cannot be sent again. */
+static void let_go(struct forward *f)
+{
+    if (!f->kept || f->body_seen <= f->lane->config->replay_bytes)
+        return;
+    f->kept = false;
+    buf_close(&f->beginning);
+}
+
+void forward_send_body(struct forward *f, struct attempt *attempt)
+{
+    struct buf *out = upstream_out(attempt->line);
+    if (!f->streamed) {
+        buf_str(out, f->x->body);
+        upstream_written(attempt->line);
+        return;
+    }
+    if (f->beginning.len)
+        put_piece(f, out, buf_text(&f->beginning));
+    let_go(f);
+    if (f->body_complete)
+        put_end(f, attempt);
+    else
+        forward_take_more(f);
+}
+
+void forward_take_more(struct forward *f)
+{
+    if (!f->sink_paused)
+        return;
+    f->sink_paused = false;
+    exchange_take_more(f->x);
+}
+
+/* The attempt that the body goes to; NULL: none is under way. */
+static struct attempt *taker_of(struct forward *f)
+{
+    if (f->winner)
+        return f->winner->line ? f->winner : NULL;
+    return f->attempts[0].line ? &f->attempts[0] : NULL;
+}
+
+static enum sink_verdict take(struct exchange *x, struct str bytes)
+{
+    struct forward *f = x->state;
+    struct attempt *attempt = taker_of(f);
+    if (f->given)
+        return SINK_STOP;
+    f->body_seen += bytes.len;
+    if (f->kept)
+        buf_str(&f->beginning, bytes);
+    if (!attempt) {
+        f->sink_paused = f->body_seen > f->lane->config->replay_bytes;
+        return f->sink_paused ? SINK_PAUSE : SINK_MORE;
+    }
+    put_piece(f, upstream_out(attempt->line), bytes);
+    let_go(f);
+    upstream_send(attempt->line);
+    f->sink_paused = upstream_crowded(attempt->line);
+    return f->sink_paused ? SINK_PAUSE : SINK_MORE;
+}
+
+const struct body_sink forward_sink = {.data = take};
+
+void forward_body_ends(struct forward *f)
+{
+    struct attempt *attempt = taker_of(f);
+    f->body_complete = true;
+    if (!attempt)
+        return;
+    put_end(f, attempt);
+    upstream_send(attempt->line);
+}

@@ -1,0 +1,70 @@
+#include "balance/forward.h"
+
+static struct str title_of(int status)
+{
+    return status == 502   ? STR("The server's answer could not be used")
+           : status == 504 ? STR("The server took too long")
+                           : STR("Busy at the moment");
+}
+
+static bool wants_json(const struct exchange *x)
+{
+    struct str accept = x->known[HTTP_FIELD_ACCEPT];
+    return str_find(accept, STR("text/html")) < 0;
+}
+
+/* SENTENCE and the id have no character that HTML or JSON would have escaped: the one is ours,
+ * the other is checked. */
+static bool is_plain(struct str id)
+{
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.at[i];
+        bool fine = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                    c == '-' || c == '_' || c == '.' || c == ':' || c == '/' || c == '+' ||
+                    c == '=';
+        if (!fine)
+            return false;
+    }
+    return id.len > 0 && id.len <= 128;
+}
+
+static struct str write_text(struct forward *f, int status, struct str sentence, struct str id)
+{
+    struct exchange *x = f->x;
+    if (wants_json(x))
+        return arena_printf(&x->arena,
+                            "{\"error\":{\"code\":\"%s\",\"message\":\"%.*s\","
+                            "\"request_id\":\"%.*s\"}}\n",
+                            status == 502   ? "bad_gateway"
+                            : status == 504 ? "gateway_timeout"
+                                            : "unavailable",
+                            STR_FMT(sentence), STR_FMT(id));
+    struct str title = title_of(status);
+    return arena_printf(&x->arena,
+                        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
+                        "<meta name=\"viewport\" content=\"width=device-width\">"
+                        "<title>%.*s</title>\n<h1>%.*s</h1>\n<p>%.*s Please try again in a "
+                        "moment.</p>\n<p><small>%d, request %.*s</small></p>\n",
+                        STR_FMT(title), STR_FMT(title), STR_FMT(sentence), status, STR_FMT(id));
+}
+
+void forward_fail(struct forward *f, int status, const char *sentence)
+{
+    struct exchange *x = f->x;
+    struct str id = hop_request_id(x);
+    if (!is_plain(id))
+        id = id.len ? STR("") : str_of(f->request_id);
+    struct str body = write_text(f, status, str_of(sentence), id);
+    f->state = FORWARD_ANSWERED;
+    f->complete = true;
+    lane_count(&f->lane->figures.failed, 1);
+    if (status == 503)
+        exchange_add_header(x, STR("Retry-After"), STR("1"));
+    exchange_add_header(x, STR("Cache-Control"), STR("no-store"));
+    if (id.len)
+        exchange_add_header(x, STR("X-Request-Id"), id);
+    exchange_reply(x, status, wants_json(x) ? STR("application/json") : STR("text/html"),
+                   body.at ? body : STR(""));
+    f->given = true;
+    forward_give(f);
+}

@@ -1,0 +1,375 @@
+#include "balance/hop.h"
+
+#include "base/err.h"
+
+/* What is done with a field. */
+enum rule {
+    PASS,
+    DROP,      /* ends here, or is made anew */
+    FORWARDED, /* about the client: believed from those who are trusted */
+    NAMABLE,   /* passes unless Connection names it */
+    REQUEST_ID,
+};
+
+static char folded(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c | 0x20);
+    return c == '_' ? '-' : c;
+}
+
+static bool starts_with(struct str name, struct str lower)
+{
+    if (name.len < lower.len)
+        return false;
+    for (size_t i = 0; i < lower.len; i++)
+        if (folded(name.at[i]) != lower.at[i])
+            return false;
+    return true;
+}
+
+static bool is_named(struct str name, struct str lower)
+{
+    return name.len == lower.len && starts_with(name, lower);
+}
+
+#define NAMED(literal) is_named(name, STR(literal))
+
+bool hop_lists(struct str value, struct str token)
+{
+    struct str part;
+    while (str_cut(&value, ',', &part))
+        if (str_eq_nocase(str_trim(part), token))
+            return true;
+    return false;
+}
+
+/* By length first, as only names of a few lengths matter. */
+static enum rule rule_of_unknown(struct str name)
+{
+    switch (name.len) {
+    case 2:
+        return NAMED("te") ? DROP : NAMABLE;
+    case 3:
+        return NAMED("via") ? PASS : NAMABLE;
+    case 4: /* of old CGI programs the variable HTTP_HOST */
+        return NAMED("host") ? DROP : NAMABLE;
+    case 7:
+        return NAMED("trailer") || NAMED("upgrade") ? DROP : NAMABLE;
+    case 9:
+        return NAMED("forwarded") ? FORWARDED : NAMABLE;
+    case 10:
+        return NAMED("keep-alive") || NAMED("connection") ? DROP : NAMABLE;
+    case 12:
+        return NAMED("x-request-id") ? REQUEST_ID : NAMABLE;
+    case 14:
+        return NAMED("http2-settings") || NAMED("content-length") ? DROP : NAMABLE;
+    case 15:
+        return NAMED("x-forwarded-for") ? FORWARDED : NAMABLE;
+    case 16:
+        return NAMED("x-forwarded-host") || NAMED("x-forwarded-port") ? FORWARDED
+               : NAMED("proxy-connection")                            ? DROP
+                                                                      : NAMABLE;
+    case 17:
+        return NAMED("transfer-encoding") ? DROP : NAMED("x-forwarded-proto") ? FORWARDED : NAMABLE;
+    default:
+        return NAMABLE;
+    }
+}
+
+static enum rule rule_of_request(const struct http_header *header)
+{
+    struct str name = header->name;
+    switch (header->field) {
+    case HTTP_FIELD_UNKNOWN:
+        break;
+    case HTTP_FIELD_HOST:
+    case HTTP_FIELD_COOKIE:
+    case HTTP_FIELD_CONNECTION:
+    case HTTP_FIELD_CONTENT_LENGTH:
+    case HTTP_FIELD_TRANSFER_ENCODING:
+    case HTTP_FIELD_EXPECT:
+        return DROP;
+    case HTTP_FIELD_X_FORWARDED_FOR:
+    case HTTP_FIELD_X_FORWARDED_PROTO:
+        return FORWARDED;
+    case HTTP_FIELD_REQUEST_ID:
+        return REQUEST_ID;
+    default: /* what the core knows concerns the server: Connection cannot take it away */
+        return PASS;
+    }
+    char first = folded(name.len ? name.at[0] : 0);
+    if (first == 's' && starts_with(name, STR("stoa-")))
+        return NAMED("stoa-session") ? PASS : DROP;
+    if (first == 'p' && (starts_with(name, STR("proxy-")) || NAMED("proxy")))
+        return DROP;
+    return rule_of_unknown(name);
+}
+
+/* ---- Connection ---- */
+
+/* The Connection fields of a message. Most say nothing but keep-alive or close. */
+struct options {
+    const struct http_header *headers;
+    unsigned count;
+    bool any; /* they name something */
+};
+
+static struct options options_of(const struct http_header *headers, unsigned count)
+{
+    struct options options = {headers, count, false};
+    for (unsigned i = 0; i < count; i++)
+        if (headers[i].field == HTTP_FIELD_CONNECTION &&
+            !str_eq_nocase(headers[i].value, STR("keep-alive")) &&
+            !str_eq_nocase(headers[i].value, STR("close")))
+            options.any = true;
+    return options;
+}
+
+static bool options_name(const struct options *options, struct str name)
+{
+    if (!options->any)
+        return false;
+    for (unsigned i = 0; i < options->count; i++)
+        if (options->headers[i].field == HTTP_FIELD_CONNECTION &&
+            hop_lists(options->headers[i].value, name))
+            return true;
+    return false;
+}
+
+/* ---- Requests ---- */
+
+static void put_field(struct buf *out, struct str name, struct str value)
+{
+    char *at = buf_room(out, name.len + value.len + 4);
+    if (!at)
+        return;
+    memcpy(at, name.at, name.len);
+    at += name.len;
+    memcpy(at, ": ", 2);
+    if (value.len)
+        memcpy(at + 2, value.at, value.len);
+    memcpy(at + 2 + value.len, "\r\n", 2);
+    out->len += name.len + value.len + 4;
+}
+
+static void put_request_line(struct buf *out, const struct exchange *x)
+{
+    buf_str(out, x->method_name);
+    buf_byte(out, ' ');
+    if (x->target.len && x->target.at[0] == '/') {
+        buf_str(out, x->target);
+    } else { /* absolute form: the host goes where it belongs */
+        buf_str(out, x->path);
+        if (x->query.len) {
+            buf_byte(out, '?');
+            buf_str(out, x->query);
+        }
+    }
+    buf_str(out, STR(" HTTP/1.1\r\nHost: "));
+    buf_str(out, x->host);
+    buf_str(out, STR("\r\n"));
+}
+
+/* All values of a field that may have come in several lines, and then MORE, as one list. */
+static void put_list(struct buf *out, const struct hop_request *request, struct str name,
+                     struct str lower, struct str more)
+{
+    const struct exchange *x = request->x;
+    buf_str(out, name);
+    buf_str(out, STR(": "));
+    for (unsigned i = 0; request->trusted && i < x->header_count; i++) {
+        if (!is_named(x->headers[i].name, lower) || !x->headers[i].value.len)
+            continue;
+        buf_str(out, x->headers[i].value);
+        buf_str(out, STR(", "));
+    }
+    buf_str(out, more);
+    buf_str(out, STR("\r\n"));
+}
+
+static struct str believed(const struct hop_request *request, struct str lower)
+{
+    const struct exchange *x = request->x;
+    for (unsigned i = 0; request->trusted && i < x->header_count; i++)
+        if (is_named(x->headers[i].name, lower))
+            return x->headers[i].value;
+    return STR_NONE;
+}
+
+/* RFC 7239 §4: what is not a token is quoted, and an IPv6 address is in brackets besides. */
+static void put_forwarded(struct buf *out, const struct hop_request *request)
+{
+    const struct exchange *x = request->x;
+    char room[160 + 262];
+    struct buf element = {.at = room, .cap = sizeof room, .max = sizeof room};
+    bool v6 = str_find_byte(x->peer, ':') >= 0;
+    buf_str(&element, v6 ? STR("for=\"[") : STR("for="));
+    buf_str(&element, x->peer);
+    buf_str(&element, v6 ? STR("]\";host=\"") : STR(";host=\""));
+    buf_str(&element, x->host);
+    buf_str(&element, STR("\";proto="));
+    buf_str(&element, x->scheme);
+    if (!element.failed)
+        put_list(out, request, STR("Forwarded"), STR("forwarded"), buf_text(&element));
+}
+
+/* What the server is told of the client. */
+static void put_client(struct buf *out, const struct hop_request *request)
+{
+    const struct exchange *x = request->x;
+    struct str proto = believed(request, STR("x-forwarded-proto"));
+    struct str host = believed(request, STR("x-forwarded-host"));
+    put_list(out, request, STR("X-Forwarded-For"), STR("x-forwarded-for"), x->peer);
+    put_field(out, STR("X-Forwarded-Proto"), proto.len ? proto : x->scheme);
+    put_field(out, STR("X-Forwarded-Host"), host.len ? host : x->host);
+    put_forwarded(out, request);
+}
+
+static void put_framing(struct buf *out, const struct hop_request *request)
+{
+    switch (request->framing) {
+    case HOP_NO_BODY:
+        break;
+    case HOP_LENGTH:
+        buf_str(out, STR("Content-Length: "));
+        buf_u64(out, request->length);
+        buf_str(out, STR("\r\n"));
+        break;
+    case HOP_CHUNKED:
+        buf_str(out, STR("Transfer-Encoding: chunked\r\n"));
+        break;
+    }
+}
+
+void hop_write_request(struct buf *out, const struct hop_request *request)
+{
+    const struct exchange *x = request->x;
+    struct options options = options_of(x->headers, x->header_count);
+    bool has_id = false;
+    put_request_line(out, x);
+    for (unsigned i = 0; i < x->header_count; i++) {
+        const struct http_header *header = &x->headers[i];
+        enum rule rule = rule_of_request(header);
+        if (rule == DROP || rule == FORWARDED ||
+            (rule == NAMABLE && options_name(&options, header->name)))
+            continue;
+        has_id |= rule == REQUEST_ID;
+        put_field(out, header->name, header->value);
+    }
+    if (x->known[HTTP_FIELD_COOKIE].at)
+        put_field(out, STR("Cookie"), x->known[HTTP_FIELD_COOKIE]);
+    put_client(out, request);
+    if (!has_id && request->request_id.len)
+        put_field(out, STR("X-Request-Id"), request->request_id);
+    if (request->via)
+        buf_str(out, STR("Via: 1.1 stoa\r\n"));
+    if (request->operation.len)
+        put_field(out, STR("Stoa-Operation"), request->operation);
+    if (request->home.len)
+        put_field(out, STR("Stoa-Home"), request->home);
+    if (request->upgrade) {
+        buf_str(out, STR("Connection: upgrade\r\n"));
+        put_field(out, STR("Upgrade"), exchange_header(x, STR("upgrade")));
+    }
+    put_framing(out, request);
+    buf_str(out, STR("\r\n"));
+}
+
+struct str hop_request_id(const struct exchange *x)
+{
+    struct str id = exchange_header(x, STR("x-request-id"));
+    return id.len ? id : x->known[HTTP_FIELD_REQUEST_ID];
+}
+
+/* ---- Answers ---- */
+
+static bool ends_here(const struct http_header *header)
+{
+    struct str name = header->name;
+    switch (header->field) {
+    case HTTP_FIELD_UNKNOWN:
+        break;
+    case HTTP_FIELD_CONNECTION:
+    case HTTP_FIELD_CONTENT_LENGTH:
+    case HTTP_FIELD_TRANSFER_ENCODING:
+        return true;
+    default:
+        return false;
+    }
+    switch (name.len) {
+    case 2:
+        return NAMED("te");
+    case 4:
+        return NAMED("date");
+    case 7:
+        return NAMED("trailer") || NAMED("upgrade");
+    case 8:
+        return NAMED("stoa-try");
+    case 10:
+        return NAMED("keep-alive");
+    case 16:
+        return NAMED("proxy-connection");
+    default:
+        return false;
+    }
+}
+
+/* Whether caches between here and many clients may keep it (RFC 9111 §3.5, §5.2.2). */
+static bool lets_caches_share(struct str control)
+{
+    struct str part;
+    while (str_cut(&control, ',', &part)) {
+        part = str_trim(part);
+        if (str_eq_nocase(part, STR("public")) ||
+            str_eq_nocase(str_sub(part, 0, 9), STR("s-maxage=")))
+            return true;
+    }
+    return false;
+}
+
+/* What is of use here, of a field that may end here or go on. */
+static void look_at(struct hop_answer *answer, const struct http_header *header)
+{
+    struct str name = header->name;
+    if (NAMED("cache-control"))
+        answer->is_public |= lets_caches_share(header->value);
+    else if (NAMED("date"))
+        answer->date = header->value;
+    else if (NAMED("stoa-try"))
+        answer->elsewhere = str_eq(header->value, STR("elsewhere"));
+}
+
+static char *copy(char **at, struct str text)
+{
+    char *copied = *at;
+    if (text.len)
+        memcpy(copied, text.at, text.len);
+    *at += text.len;
+    return copied;
+}
+
+int hop_read_answer(struct arena *arena, const struct http_response *response, unsigned more,
+                    struct hop_answer *answer)
+{
+    struct options options = options_of(response->headers, response->header_count);
+    size_t bytes = 1;
+    for (unsigned i = 0; i < response->header_count; i++)
+        bytes += response->headers[i].name.len + response->headers[i].value.len;
+    *answer = (struct hop_answer){.room = response->header_count + more};
+    answer->headers = arena_alloc(arena, answer->room * sizeof *answer->headers);
+    char *at = arena_alloc(arena, bytes);
+    if (!answer->headers || !at)
+        return ERR_NOMEM;
+    for (unsigned i = 0; i < response->header_count; i++) {
+        struct http_header header = response->headers[i];
+        header.name.at = copy(&at, header.name);
+        header.value.at = copy(&at, header.value);
+        if (header.field == HTTP_FIELD_UNKNOWN)
+            look_at(answer, &header);
+        if (!ends_here(&header) &&
+            !(header.field == HTTP_FIELD_UNKNOWN && options_name(&options, header.name)))
+            answer->headers[answer->count++] = header;
+    }
+    return 0;
+}

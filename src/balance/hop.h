@@ -1,0 +1,62 @@
+/* Hop: a message on its way from one connection to the next (RFC 9110 §7.6). Pure.
+ *
+ * What a client sent and what a server answered concern the other end but for some fields: those
+ * about the connection they came by, and those that say how long the message is. These end here,
+ * and the next connection gets its own. A server can rely on what it is told of the client
+ * (X-Forwarded-For, Forwarded, Stoa-…): from outside such fields are dropped, unless the peer is
+ * trusted to be a load manager itself.
+ *
+ *   dropped in requests   Connection and what it names, Keep-Alive, Proxy-…, TE, Trailer, Upgrade,
+ *                         HTTP2-Settings, Expect (answered here), Stoa-… (but Stoa-Session)
+ *   made anew             Host, Content-Length, Transfer-Encoding, Cookie (one field)
+ *   added to              X-Forwarded-For, -Proto, -Host (RFC 7239: Forwarded), Via, Request-Id
+ *
+ * A name with '_' counts as the same with '-': servers that hand fields on as environment
+ * variables (CGI) do not tell them apart.
+ *
+ * Called by forward.c. Thread: any.
+ */
+#ifndef STOA_BALANCE_HOP_H
+#define STOA_BALANCE_HOP_H
+
+#include "http/client.h"
+#include "http/exchange.h"
+
+enum hop_framing { HOP_NO_BODY, HOP_LENGTH, HOP_CHUNKED };
+
+struct hop_request {
+    const struct exchange *x;
+    bool trusted; /* what X says of the client before it is believed and added to */
+    bool via;
+    bool upgrade;          /* its Upgrade goes on */
+    struct str request_id; /* given to a request that has none */
+    struct str operation;  /* Stoa-Operation (stamp.h); empty: none */
+    struct str home;       /* Stoa-Home (home.h); empty: none */
+    enum hop_framing framing;
+    uint64_t length; /* with HOP_LENGTH */
+};
+
+/* The head as HTTP/1.1, to its empty line, at the end of OUT (which may be `failed` then). */
+void hop_write_request(struct buf *out, const struct hop_request *request);
+
+/* The request's own name for itself (X-Request-Id, or Request-Id); at == NULL: it has none that
+ * can be passed on. */
+struct str hop_request_id(const struct exchange *x);
+
+/* What an answer's fields say to whoever hands it on. */
+struct hop_answer {
+    struct http_header *headers; /* those that go on, in the arena; room for MORE behind them */
+    unsigned count, room;
+    bool is_public; /* may be kept by caches that serve many: nothing personal may be added */
+    bool elsewhere; /* Stoa-Try: elsewhere: this server cannot now, another one can */
+    struct str date;
+};
+
+/* ERR_NOMEM. Names and values are copied into ARENA. */
+int hop_read_answer(struct arena *arena, const struct http_response *response, unsigned more,
+                    struct hop_answer *answer);
+
+/* Whether VALUE, a comma-separated list, has TOKEN (any case). */
+bool hop_lists(struct str value, struct str token);
+
+#endif

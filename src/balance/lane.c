@@ -1,0 +1,250 @@
+#include "balance/lane.h"
+
+#include "balance/forward.h"
+#include "base/check.h"
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+enum { FREE_PER_SECOND = 10 }; /* retries, and hedges, whatever their share comes to */
+
+/* ---- The view of the servers ---- */
+
+static struct pool *pool_of(struct lane *lane, const struct backend_set *set,
+                            const struct backend *backend)
+{
+    for (unsigned i = 0; set && i < set->count; i++)
+        if (lane->pools[i] && lane->pools[i]->backend == backend)
+            return lane->pools[i];
+    return NULL;
+}
+
+static void use_key(struct lane *lane, const struct backend_set *set)
+{
+    if (!set->keyed ||
+        (lane->set && lane->set->keyed && memcmp(lane->set->key, set->key, sizeof set->key) == 0))
+        return;
+    home_signer_free(lane->router.signer);
+    lane->router.signer = home_signer_new(set->key);
+}
+
+/* Another set: the connections to those who stay are kept. */
+static void take_set(struct lane *lane, struct backend_set *set)
+{
+    struct pool *before[BACKENDS_MAX];
+    struct backend_set *old = lane->set;
+    memcpy(before, lane->pools, sizeof before);
+    use_key(lane, set);
+    for (unsigned i = 0; i < set->count; i++) {
+        struct pool *pool = pool_of(lane, old, set->at[i]);
+        before[i] = pool ? pool : pool_new(lane, set->at[i]);
+    }
+    for (unsigned i = 0; old && i < old->count; i++) {
+        bool stays = false;
+        for (unsigned k = 0; k < set->count; k++)
+            stays |= before[k] == lane->pools[i];
+        if (!stays && lane->pools[i])
+            pool_retire(lane->pools[i]);
+    }
+    lane->set = set;
+    for (unsigned i = 0; i < BACKENDS_MAX; i++)
+        lane->pools[i] = i < set->count ? before[i] : NULL;
+    for (unsigned i = 0; i < set->count; i++) {
+        lane->servers[i] = (struct policy_server){.id = set->at[i]->id};
+        if (lane->pools[i])
+            lane->pools[i]->place = (int)i;
+    }
+    lane->view.count = set->count;
+    lane->view.version++;
+    backend_set_drop(old);
+}
+
+static void take_news(struct lane *lane)
+{
+    struct backend_set *set = members_set(lane->members);
+    if (lane->set && lane->set->version == set->version) {
+        backend_set_drop(set);
+        return;
+    }
+    take_set(lane, set);
+}
+
+/* Weights and who may be used, which the policies prepare for. */
+static void refresh(struct lane *lane)
+{
+    const struct balance_config *config = lane->config;
+    bool panic;
+    uint64_t usable = backend_set_usable(lane->set, config->max_out, config->panic, &panic);
+    for (unsigned i = 0; i < lane->view.count; i++) {
+        struct policy_server *server = &lane->servers[i];
+        const struct backend *backend = lane->set->at[i];
+        uint32_t share = atomic_load_explicit(&backend->share, memory_order_relaxed);
+        bool is_usable = lane->pools[i] && (usable >> i & 1);
+        if (server->usable == is_usable && server->weight == backend->weight &&
+            server->share == share)
+            continue;
+        if (server->usable != is_usable || server->weight != backend->weight)
+            lane->view.version++;
+        server->usable = is_usable;
+        server->weight = backend->weight;
+        server->share = share;
+    }
+}
+
+static void prepare(struct lane *lane)
+{
+    struct router *router = &lane->router;
+    uint64_t now_ns = lane_now(lane);
+    if (lane->prepared == lane->view.version)
+        return;
+    lane->prepared = lane->view.version;
+    if (router->policy->prepare)
+        router->policy->prepare(router->policy_memory, &lane->view, now_ns);
+    if (router->hash->prepare)
+        router->hash->prepare(router->hash_memory, &lane->view, now_ns);
+}
+
+const struct policy_view *lane_view(struct lane *lane, uint64_t *overloaded)
+{
+    *overloaded = 0;
+    for (unsigned i = 0; i < lane->view.count; i++) {
+        const struct backend *backend = lane->set->at[i];
+        uint32_t in_flight = atomic_load_explicit(&backend->in_flight, memory_order_relaxed);
+        lane->servers[i].in_flight = in_flight;
+        if (backend->limit && in_flight >= backend->limit)
+            *overloaded |= UINT64_C(1) << i;
+    }
+    prepare(lane);
+    return &lane->view;
+}
+
+static void on_news(struct member_news *news)
+{
+    struct lane *lane = CONTAINER_OF(news, struct lane, news);
+    take_news(lane);
+    refresh(lane);
+    forward_servers_changed(lane);
+}
+
+/* ---- Ticks ---- */
+
+static void on_tick(struct timer *timer, uint64_t now_ns)
+{
+    struct lane *lane = CONTAINER_OF(timer, struct lane, tick);
+    uint64_t late_ns = now_ns > lane->tick_due_ns ? now_ns - lane->tick_due_ns : 0;
+    unsigned idle = 0;
+    refresh(lane);
+    forward_tick(lane, now_ns, late_ns);
+    for (unsigned i = 0; i < lane->view.count; i++) {
+        if (!lane->pools[i])
+            continue;
+        pool_tick(lane->pools[i], lane->config->backup_connections, lane->servers[i].usable,
+                  now_ns);
+        idle += lane->pools[i]->idle_count;
+    }
+    atomic_store_explicit(&lane->figures.idle, idle, memory_order_relaxed);
+    lane->tick_due_ns = now_ns + LANE_TICK_NS;
+    CHECK(loop_timer_set(lane->loop, timer, lane->tick_due_ns) == 0); /* its slot was free */
+}
+
+int64_t lane_wall_ms(struct lane *lane)
+{
+    if (lane->wall_turn != loop_turns(lane->loop) || lane->wall_ms == 0) {
+        lane->wall_turn = loop_turns(lane->loop);
+        lane->wall_ms = clock_wall_ms();
+    }
+    return lane->wall_ms;
+}
+
+/* ---- Windows ---- */
+
+char *lane_window_take(struct lane *lane)
+{
+    if (lane->window_count > 0)
+        return lane->windows[--lane->window_count];
+    return malloc(WINDOW_BYTES);
+}
+
+void lane_window_give(struct lane *lane, char *window)
+{
+    if (lane->window_count < LANE_WINDOWS)
+        lane->windows[lane->window_count++] = window;
+    else
+        free(window);
+}
+
+/* ---- Being made and freed ---- */
+
+static bool make_router(struct lane *lane)
+{
+    struct router *router = &lane->router;
+    uint64_t seed;
+    random_secret(&seed, sizeof seed);
+    random_seed(&router->random, seed);
+    router->policy = lane->config->policy;
+    router->hash = &policy_ip_hash;
+    router->aways = lane->config->aways;
+    router->policy_memory = calloc(1, router->policy->memory ? router->policy->memory : 1);
+    router->hash_memory = calloc(1, router->hash->memory ? router->hash->memory : 1);
+    return router->policy_memory && router->hash_memory;
+}
+
+struct lane *lane_new(const struct balance_config *config, const struct trust *trust,
+                      struct members *members, struct events *events, struct loop *loop)
+{
+    struct lane *lane = calloc(1, sizeof *lane);
+    if (!lane)
+        return NULL;
+    lane->config = config;
+    lane->trust = trust;
+    lane->members = members;
+    lane->events = events;
+    lane->loop = loop;
+    lane->view.servers = lane->servers;
+    list_init(&lane->forwards);
+    list_init(&lane->retired);
+    lane->news.changed = on_news;
+    lane->tick.fire = on_tick;
+    lane->input = malloc(UPSTREAM_READ);
+    lane->plain = malloc(UPSTREAM_RECORD);
+    if (!lane->input || !lane->plain || !make_router(lane) ||
+        members_listen(members, loop, &lane->news)) {
+        lane->members = NULL;
+        lane_free(lane);
+        return NULL;
+    }
+    take_news(lane);
+    refresh(lane);
+    uint64_t now_ns = loop_now_refresh(loop);
+    budget_init(&lane->retries, config->retry_share, FREE_PER_SECOND, now_ns);
+    budget_init(&lane->hedges, config->hedge_share, FREE_PER_SECOND, now_ns);
+    lane->tick_due_ns = now_ns + LANE_TICK_NS;
+    if (loop_timer_set(loop, &lane->tick, lane->tick_due_ns)) {
+        lane_free(lane);
+        return NULL;
+    }
+    return lane;
+}
+
+void lane_free(struct lane *lane)
+{
+    if (!lane)
+        return;
+    forward_abandon(lane);
+    loop_timer_stop(lane->loop, &lane->tick);
+    if (lane->members)
+        members_unlisten(lane->members, &lane->news);
+    for (unsigned i = 0; i < BACKENDS_MAX; i++)
+        pool_free(lane->pools[i]);
+    while (!list_empty(&lane->retired))
+        pool_free(CONTAINER_OF(lane->retired.next, struct pool, node));
+    backend_set_drop(lane->set);
+    home_signer_free(lane->router.signer);
+    free(lane->router.policy_memory);
+    free(lane->router.hash_memory);
+    while (lane->window_count > 0)
+        free(lane->windows[--lane->window_count]);
+    free(lane->input);
+    free(lane->plain);
+    free(lane);
+}

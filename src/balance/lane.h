@@ -1,0 +1,99 @@
+/* Lane: one loop's part of the load manager.
+ *
+ * Each engine loop has a lane: its own view of the servers, its own connections to them, its own
+ * policy memory, budgets and queue. Lanes share the backends (backend.h) with each other, and
+ * nothing else, so that no request waits for another loop's.
+ *
+ *   balance.c     the app: what the engine calls, mapped to a lane
+ *   lane.c        the view of the servers, kept up to date; the tick
+ *   forward.c     one request: plan ─▶ attempt ─▶ answer, again elsewhere if that must be
+ *   pool.c        a server's connections     upstream.c  one of them
+ *
+ * Thread: its loop's, but for the figures, which any may read.
+ */
+#ifndef STOA_BALANCE_LANE_H
+#define STOA_BALANCE_LANE_H
+
+#include "balance/balance.h"
+#include "balance/budget.h"
+#include "balance/members.h"
+#include "balance/pool.h"
+#include "balance/route.h"
+#include "balance/stamp.h"
+#include "balance/trust.h"
+
+#include <stdatomic.h>
+
+/* Time between two looks at what is under way. */
+#define LANE_TICK_NS (25 * MS_NS)
+
+/* A window: what of an answer has come from the server and not gone to the client. */
+enum { LANE_WINDOWS = 64, WINDOW_BYTES = UPSTREAM_READ + UPSTREAM_RECORD };
+
+/* One writer: its loop. */
+struct lane_figures {
+    _Atomic uint64_t requests, answers, failed;
+    _Atomic uint64_t retries, retries_denied, hedges, hedge_wins, hedges_denied;
+    _Atomic uint64_t queued, shed, away, moved, placed;
+    _Atomic uint64_t tunnels;
+    _Atomic uint32_t in_flight, queue, idle, tunnels_open;
+};
+
+struct lane {
+    const struct balance_config *config;
+    const struct trust *trust;
+    struct members *members;
+    struct events *events;
+    struct loop *loop;
+    struct timer tick;
+    uint64_t tick_due_ns;
+    struct member_news news;
+
+    struct backend_set *set;          /* held */
+    struct pool *pools[BACKENDS_MAX]; /* by place, as the next two */
+    struct policy_server servers[BACKENDS_MAX];
+    struct policy_view view;
+    uint64_t prepared; /* the view's version that the policies know */
+    struct router router;
+    struct list retired; /* pools of servers that have left */
+
+    struct list forwards; /* under way, oldest first */
+    struct stamp stamp;
+    struct budget retries, hedges;
+    int64_t wall_ms;
+    uint64_t wall_turn;          /* in which wall_ms was read */
+    char *input, *plain;         /* UPSTREAM_READ, UPSTREAM_RECORD: for all connections */
+    char *windows[LANE_WINDOWS]; /* spare ones: WINDOW_BYTES each */
+    unsigned window_count;
+    struct lane_figures figures;
+};
+
+/* NULL without memory. What is given is lent. */
+struct lane *lane_new(const struct balance_config *config, const struct trust *trust,
+                      struct members *members, struct events *events, struct loop *loop);
+/* What is still under way is given up. NULL is fine. */
+void lane_free(struct lane *lane);
+
+/* The servers as they are now, and those who have as much as they may have. */
+const struct policy_view *lane_view(struct lane *lane, uint64_t *overloaded);
+
+/* Milliseconds since 1970, read once per turn. */
+int64_t lane_wall_ms(struct lane *lane);
+
+/* A buffer of WINDOW_BYTES; NULL without memory. And back again. */
+char *lane_window_take(struct lane *lane);
+void lane_window_give(struct lane *lane, char *window);
+
+static inline uint64_t lane_now(const struct lane *lane)
+{
+    return loop_now(lane->loop);
+}
+
+/* For figures: one writer, so that no locked instruction is needed. */
+static inline void lane_count(_Atomic uint64_t *figure, uint64_t add)
+{
+    atomic_store_explicit(figure, atomic_load_explicit(figure, memory_order_relaxed) + add,
+                          memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,134 @@
+#include "balance/pool.h"
+
+#include "balance/lane.h"
+#include "base/check.h"
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+/* Shorter than servers keep what is idle: ours for 60 s, nginx's for 75 s. */
+#define IDLE_NS (45 * SEC_NS)
+/* After one that could not be made: how long until a backup is tried again. */
+#define BACKUP_PAUSE_NS (500 * MS_NS)
+
+struct pool *pool_new(struct lane *lane, struct backend *backend)
+{
+    struct pool *pool = calloc(1, sizeof *pool);
+    if (!pool)
+        return NULL;
+    pool->lane = lane;
+    pool->backend = backend_hold(backend);
+    pool->place = -1;
+    list_init(&pool->idle);
+    list_init(&pool->busy);
+    list_init(&pool->connecting);
+    list_init(&pool->node);
+    return pool;
+}
+
+static struct upstream *line_at(struct list *node)
+{
+    return CONTAINER_OF(node, struct upstream, node);
+}
+
+static void close_all(struct list *lines)
+{
+    while (!list_empty(lines))
+        upstream_close(line_at(lines->next));
+}
+
+void pool_free(struct pool *pool)
+{
+    if (!pool)
+        return;
+    CHECK(pool->users == 0);
+    close_all(&pool->idle);
+    close_all(&pool->busy);
+    close_all(&pool->connecting);
+    list_remove(&pool->node);
+    backend_drop(pool->backend);
+    free(pool);
+}
+
+void pool_retire(struct pool *pool)
+{
+    pool->place = -1;
+    close_all(&pool->idle);
+    list_append(&pool->lane->retired, &pool->node);
+    if (pool->users == 0)
+        pool_free(pool);
+}
+
+void pool_hold(struct pool *pool)
+{
+    pool->users++;
+}
+
+void pool_drop(struct pool *pool)
+{
+    CHECK(pool->users > 0);
+    pool->users--;
+    if (pool->users == 0 && pool->place < 0)
+        pool_free(pool);
+}
+
+struct upstream *pool_take(struct pool *pool)
+{
+    if (!list_empty(&pool->idle))
+        return line_at(pool->idle.next);
+    return upstream_new(pool);
+}
+
+void pool_give(struct pool *pool, struct upstream *line)
+{
+    const struct balance_config *config = pool->lane->config;
+    list_remove(&line->node);
+    line->state = UPSTREAM_IDLE;
+    line->since_ns = lane_now(pool->lane);
+    line->room = UPSTREAM_READ;
+    pool->idle_count++;
+    list_append(pool->idle.next, &line->node); /* before the first: used next */
+    if (pool->place < 0 || pool->idle_count > config->idle_connections || line->hung_up)
+        upstream_close(line);
+}
+
+static unsigned count_of(const struct list *list)
+{
+    unsigned count = 0;
+    for (const struct list *node = list->next; node != list; node = node->next)
+        count++;
+    return count;
+}
+
+/* Oldest first: those that nobody has needed for long. */
+static void close_old(struct pool *pool, uint64_t now_ns)
+{
+    while (!list_empty(&pool->idle)) {
+        struct upstream *oldest = line_at(pool->idle.prev);
+        if (now_ns - oldest->since_ns < IDLE_NS)
+            return;
+        upstream_close(oldest);
+    }
+}
+
+static void give_up_slow(struct pool *pool, uint64_t now_ns)
+{
+    LIST_EACH(&pool->connecting, node)
+    {
+        struct upstream *line = line_at(node);
+        if (now_ns - line->since_ns < pool->lane->config->connect_ns)
+            return; /* in order of their age */
+        pool->failed_ns = now_ns;
+        upstream_unheard(line);
+        return; /* the list, and the pool, may be others now; the next tick goes on */
+    }
+}
+
+void pool_tick(struct pool *pool, unsigned backups, bool usable, uint64_t now_ns)
+{
+    close_old(pool, now_ns);
+    if (usable && now_ns - pool->failed_ns > BACKUP_PAUSE_NS &&
+        pool->idle_count + count_of(&pool->connecting) < backups && !upstream_new(pool))
+        pool->failed_ns = now_ns;
+    give_up_slow(pool, now_ns);
+}
