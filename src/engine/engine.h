@@ -13,11 +13,13 @@
 
 #include <stdint.h>
 
-enum { ENGINE_LISTEN_MAX = 16 };
+enum { ENGINE_LISTEN_MAX = 16, ENGINE_TRUSTED_MAX = 16 };
 
 struct engine_listen {
     char address[64]; /* "127.0.0.1:8080", "[::1]:8443", ":8080" */
     bool tls;
+    bool proxy; /* each connection begins with a PROXY header (net/proxy_header.h), before TLS;
+                   without one, or from elsewhere than `trusted`, it is closed */
 };
 
 struct engine_config {
@@ -32,6 +34,9 @@ struct engine_config {
     char certificate[256],
         key[256]; /* PEM files; both empty with tls: self-signed, kept in `state_dir` */
     char state_dir[256];
+    /* Networks ("10.0.0.0/8") that may say whose a connection is. Without any: loopback. */
+    char trusted[ENGINE_TRUSTED_MAX][64];
+    unsigned trusted_count;
     const struct log *log;
 };
 

@@ -62,7 +62,7 @@ void event_loop_check_end(struct event_loop *l)
 
 static void drain_one(struct event_conn *c)
 {
-    if (c->state == EVENT_HANDSHAKE) {
+    if (c->state == EVENT_HANDSHAKE || c->state == EVENT_PROXY) {
         event_conn_close(c, false);
         return;
     }
@@ -171,6 +171,7 @@ static struct event_loop *loop_make(struct event_engine *engine, struct engine_s
     for (unsigned i = 0; i < sockets->listens; i++) {
         l->doors[i].watch.fd = engine_sockets_take(sockets, i, index);
         l->doors[i].tls = engine->config.listen[i].tls;
+        l->doors[i].proxy = engine->config.listen[i].proxy;
         l->door_count++;
     }
     if (l->loop && l->input && l->plain && event_doors_open(l) == ERR_OK)
@@ -197,6 +198,10 @@ static void engine_free(struct event_engine *engine)
 static int prepare(struct event_engine *engine, struct failure *failure)
 {
     struct engine_sockets sockets = {0};
+    int trusted = engine_trusted(&engine->config, engine->trusted, failure);
+    if (trusted < 0)
+        return ERR_INVALID;
+    engine->trusted_count = (unsigned)trusted;
     int err = engine_tls(&engine->config, &engine->tls, failure);
     if (!err)
         err = engine_sockets_open(&sockets, &engine->config, engine->config.loops, failure);

@@ -6,6 +6,7 @@
  *
  *   event.c           starts and stops the threads, adds up the counters
  *   event_accept.c    takes connections in, as many as there may be
+ *   event_proxy.c     learns from a PROXY header whose a connection is
  *   event_conn.c      moves bytes between a socket and its connection core
  *   event_exchange.c  runs exchanges: accept, handle, work, and what comes back
  *
@@ -19,6 +20,7 @@
 #include "engine/engine.h"
 #include "engine/offload.h"
 #include "net/loop.h"
+#include "net/network.h"
 #include "net/socket.h"
 #include "net/tls.h"
 
@@ -37,10 +39,12 @@ enum {
 struct event_loop;
 
 /*   accepted --http_new, at once for plain TCP--> OPEN --http_conn_finished--> LINGERING
- *      |                                            |                             |
- *      +--> HANDSHAKE --tls_ready--> OPEN           +--- conn_close ---> gone <---+
+ *    |    |                                       ^  |                             |
+ *    |    +--> HANDSHAKE --tls_ready--------------+  +--- conn_close ---> gone <---+
+ *    |            ^                               |
+ *    +--> PROXY --+--event_proxy_read-------------+
  */
-enum event_state { EVENT_HANDSHAKE, EVENT_OPEN, EVENT_LINGERING };
+enum event_state { EVENT_PROXY, EVENT_HANDSHAKE, EVENT_OPEN, EVENT_LINGERING };
 
 struct event_conn {
     struct watch watch;
@@ -57,19 +61,21 @@ struct event_conn {
     enum event_state state;
     /* Edge-triggered: what the socket was last known to be able to do. */
     bool readable, writable;
-    bool hung_up; /* the end is in sight: read until it comes */
-    bool eof;     /* it came */
-    bool bulk;    /* the last read brought nothing but a piece of a large body */
-    bool sending; /* in the middle of a large answer */
-    bool broken;  /* to be closed at the end of this turn */
-    bool reset;   /* and by a reset */
-    struct endpoint peer;
+    bool hung_up;   /* the end is in sight: read until it comes */
+    bool eof;       /* it came */
+    bool bulk;      /* the last read brought nothing but a piece of a large body */
+    bool sending;   /* in the middle of a large answer */
+    bool broken;    /* to be closed at the end of this turn */
+    bool reset;     /* and by a reset */
+    bool wants_tls; /* after the PROXY header */
+    bool proxied;   /* peer and here are what it said */
+    struct endpoint peer, here;
 };
 
 struct event_door {
     struct watch watch;
     struct event_loop *owner;
-    bool tls;
+    bool tls, proxy;
 };
 
 /* Written by the loop's thread alone, read by any. */
@@ -84,6 +90,8 @@ struct event_engine {
     struct offload *offload;
     atomic_uint open;
     uint16_t ports[ENGINE_LISTEN_MAX];
+    struct network trusted[ENGINE_TRUSTED_MAX];
+    unsigned trusted_count;
     /* For start: loops whose thread_start returned well, or not. */
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -149,8 +157,12 @@ void event_doors_drain(struct event_loop *l);
 /* A connection has closed: there may be room again. */
 void event_doors_resume(struct event_loop *l);
 
+/* event_proxy.c: looks for the header at the beginning of what has come. True: it is there, and
+ * has been taken; else it is to be waited for, or C is broken. */
+bool event_proxy_read(struct event_conn *c);
+
 /* event_conn.c. Takes FD over. */
-void event_conn_open(struct event_loop *l, int fd, const struct endpoint *peer, bool tls);
+void event_conn_open(struct event_door *door, int fd, const struct endpoint *peer);
 /* Receives, sends, closes: one turn of it. C may be gone afterwards. */
 void event_conn_turn(struct event_conn *c);
 void event_conn_close(struct event_conn *c, bool reset);

@@ -65,7 +65,7 @@ static bool accept_one(struct event_door *door)
     int fd = accept4(door->watch.fd, (struct sockaddr *)&peer.at, &peer.len,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        event_conn_open(l, fd, &peer, door->tls);
+        event_conn_open(door, fd, &peer);
         return true;
     }
     if (errno == EMFILE || errno == ENFILE) {

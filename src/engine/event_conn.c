@@ -327,9 +327,28 @@ static void set_deadline(struct event_conn *c)
         c->broken = true; /* a connection without a deadline is not kept */
 }
 
+/* The connection's first own byte may come. */
+static bool begin(struct event_conn *c)
+{
+    struct event_loop *l = c->owner;
+    if (!c->wants_tls) {
+        bool good = http_start(c);
+        if (good)
+            set_deadline(c);
+        return good;
+    }
+    c->state = EVENT_HANDSHAKE;
+    c->tls = tls_new(l->engine->tls);
+    return c->tls && !loop_timer_set(l->loop, &c->timer, loop_now(l->loop) + HANDSHAKE_NS);
+}
+
 static void turn_open(struct event_conn *c)
 {
     struct event_loop *l = c->owner;
+    if (c->state == EVENT_PROXY && (!event_proxy_read(c) || !begin(c))) {
+        c->broken |= c->state != EVENT_PROXY;
+        return;
+    }
     if (c->http)
         http_conn_nudge(c->http, loop_now(l->loop));
     if (c->readable && !c->broken && (!c->http || http_conn_wants_input(c->http)))
@@ -391,7 +410,7 @@ static void conn_deadline(struct timer *timer, uint64_t now_ns)
 {
     struct event_conn *c = CONTAINER_OF(timer, struct event_conn, timer);
     if (c->state != EVENT_OPEN) {
-        event_conn_close(c, c->state == EVENT_HANDSHAKE);
+        event_conn_close(c, c->state != EVENT_LINGERING);
     } else if (http_conn_deadline(c->http) > now_ns) {
         set_deadline(c);
     } else if (http_conn_expire(c->http, now_ns)) {
@@ -402,8 +421,9 @@ static void conn_deadline(struct timer *timer, uint64_t now_ns)
     }
 }
 
-void event_conn_open(struct event_loop *l, int fd, const struct endpoint *peer, bool tls)
+void event_conn_open(struct event_door *door, int fd, const struct endpoint *peer)
 {
+    struct event_loop *l = door->owner;
     struct event_conn *c = conn_take(l);
     if (!c) {
         close(fd);
@@ -421,14 +441,16 @@ void event_conn_open(struct event_loop *l, int fd, const struct endpoint *peer, 
     c->heard_ns = loop_now(l->loop);
     atomic_fetch_add_explicit(&l->engine->open, 1, memory_order_relaxed);
     event_count(&l->counters.accepted, 1);
+    c->wants_tls = door->tls;
     bool good;
-    if (tls) {
-        c->state = EVENT_HANDSHAKE;
-        c->tls = tls_new(l->engine->tls);
-        good = c->tls && !loop_timer_set(l->loop, &c->timer, c->heard_ns + HANDSHAKE_NS);
+    if (door->proxy) {
+        c->state = EVENT_PROXY;
+        good = network_has(l->engine->trusted, l->engine->trusted_count, peer) &&
+               !loop_timer_set(l->loop, &c->timer, c->heard_ns + HANDSHAKE_NS);
+        if (!good)
+            event_count(&l->counters.refused, 1);
     } else {
-        good = http_start(c);
-        set_deadline(c);
+        good = begin(c);
     }
     if (!good || c->broken ||
         loop_watch(l->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) != ERR_OK)

@@ -158,6 +158,10 @@ static bool host_addresses(struct http_host *host, void *owner, struct endpoint 
     struct event_conn *c = owner;
     (void)host;
     *client = c->peer;
+    if (c->proxied) {
+        *here = c->here;
+        return true;
+    }
     here->len = sizeof here->at;
     return getsockname(c->watch.fd, (struct sockaddr *)&here->at, &here->len) == 0;
 }

@@ -1,5 +1,6 @@
 #include "engine/settings.h"
 
+#include "base/check.h"
 #include "net/socket.h"
 #include "net/tls.h"
 
@@ -79,6 +80,22 @@ void engine_sockets_close(struct engine_sockets *sockets)
             close(sockets->fds[i]);
     free(sockets->fds);
     sockets->fds = NULL;
+}
+
+int engine_trusted(const struct engine_config *config,
+                   struct network networks[static ENGINE_TRUSTED_MAX], struct failure *failure)
+{
+    static const char *const loopback[] = {"127.0.0.0/8", "::1"};
+    bool none = config->trusted_count == 0;
+    unsigned count = none ? COUNT_OF(loopback) : config->trusted_count;
+    if (count > ENGINE_TRUSTED_MAX) {
+        fail(failure, ERR_INVALID, "there may be %d trusted networks at most", ENGINE_TRUSTED_MAX);
+        return -1;
+    }
+    for (unsigned i = 0; i < count; i++)
+        if (network_parse(str_of(none ? loopback[i] : config->trusted[i]), &networks[i], failure))
+            return -1;
+    return (int)count;
 }
 
 int engine_tls(const struct engine_config *config, struct tls_context **context,

@@ -6,6 +6,7 @@
 #define STOA_ENGINE_SETTINGS_H
 
 #include "engine/engine.h"
+#include "net/network.h"
 
 /* Puts the default in the place of each 0 (not in `limits`: the connection core does
  * that) and raises the limit of open files. */
@@ -26,6 +27,10 @@ int engine_sockets_open(struct engine_sockets *sockets, const struct engine_conf
 int engine_sockets_take(struct engine_sockets *sockets, unsigned index, unsigned sharer);
 /* Closes those not taken. */
 void engine_sockets_close(struct engine_sockets *sockets);
+
+/* CONFIG's trusted networks; returns how many, or -1. */
+int engine_trusted(const struct engine_config *config,
+                   struct network networks[static ENGINE_TRUSTED_MAX], struct failure *failure);
 
 struct tls_context;
 /* The TLS context that CONFIG asks for: from its files, or self-signed. *CONTEXT is
