@@ -46,6 +46,11 @@ uint64_t route_key(const struct exchange *x)
     return token.len && is_operators(x->path) ? hash_of(token) : 0;
 }
 
+bool route_repeats(const struct exchange *x)
+{
+    return !str_starts(x->path, STR("/api/v1/")) && !str_eq(x->path, STR("/admin/api/import"));
+}
+
 /* What pages load besides, and what programs ask for. */
 static bool is_for_programs(struct str path)
 {

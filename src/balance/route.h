@@ -49,6 +49,11 @@ struct router {
 void route_choose(struct router *router, const struct exchange *x, const struct policy_view *view,
                   uint64_t overloaded, uint64_t now_ns, int64_t wall_ms, struct route_plan *plan);
 
+/* Whether X, an unsafe request with a stamp, may be sent again when it is not known whether it was
+ * done. What the shop's log does is done once (web/once.h); an import and a change of the cluster
+ * are not in it. */
+bool route_repeats(const struct exchange *x);
+
 /* What belongs together, hashed: a cart's, checkout's or order's id in the path, the cart in the
  * cookie, or the operator's token; 0: nothing of the kind. */
 uint64_t route_key(const struct exchange *x);

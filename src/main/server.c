@@ -232,32 +232,49 @@ static int start_watch(struct server *server, struct failure *failure)
     return metrics_new(&server->watched, &server->metrics, failure);
 }
 
-int server_listen(struct server *server, struct failure *failure)
+/* What the shop's pages are made of and with. */
+static int shop_settings(struct server *server, struct web_settings *web, struct failure *failure)
 {
-    struct engine_config config;
+    const struct settings *s = server->settings;
     snprintf(server->spool, sizeof server->spool, "%s/spool", server->dir.path);
-    struct web_settings web = {
+    if (s->server_header)
+        snprintf(server->name, sizeof server->name, "%llu",
+                 (unsigned long long)(server->member ? server->cluster.own : 1));
+    *web = (struct web_settings){
         .database = server->dir.database,
-        .base_url = server->settings->url,
-        .media_dir = server->settings->media,
+        .base_url = s->url,
+        .server_name = server->name,
+        .cookie_domain = s->cookie_domain,
+        .media_dir = s->media,
         .spool_dir = server->spool,
-        .upload_max = server->settings->upload_bytes,
+        .upload_max = s->upload_bytes,
         .operator_token = server->dir.token,
         .cache = server->cache,
         .order = replica_order(server->replica),
         .copies = replica_copies(server->replica),
         .buying = server->buying,
         .log = &server->log,
+        .watch = {server, watch_metrics_of, watch_health_of},
     };
-    memcpy(web.secret, server->dir.secret, sizeof web.secret);
+    memcpy(web->secret, server->dir.secret, sizeof web->secret);
     if (server->member)
-        member_web(server->member, &web.cluster);
+        member_web(server->member, &web->cluster);
+    int err = 0;
+    for (unsigned i = 0; i < s->trust.count && !err; i++)
+        err = trust_add(&web->trust, str_of(s->trust.items[i]), failure);
+    return err;
+}
+
+int server_listen(struct server *server, struct failure *failure)
+{
+    struct engine_config config;
+    struct web_settings web;
     int err = engine_settings(server, &config, failure);
-    if (!err && buying_new(web.order, server->bank, &server->log, &server->buying))
+    if (!err &&
+        buying_new(replica_order(server->replica), server->bank, &server->log, &server->buying))
         err = fail(failure, ERR_NOMEM, "no memory for purchases");
-    web.buying = server->buying;
     err = err ? err : start_watch(server, failure);
-    web.watch = (struct web_watch){server, watch_metrics_of, watch_health_of};
+    err = err ? err : shop_settings(server, &web, failure);
     err = err ? err : web_new(&web, &server->web, failure);
     if (err)
         return err;

@@ -40,6 +40,7 @@ struct server {
     struct settle *settle;
     struct buying *buying;
     char spool[DATADIR_PATH + 8]; /* uploads on their way */
+    char name[24];                /* for Stoa-Server; empty: it is not told */
     struct watched watched;
     struct metrics *metrics;
     struct health *health;

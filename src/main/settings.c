@@ -23,6 +23,13 @@ static const struct option_row rows[] = {
      "files served under /media/ [DIR/media]"},
     {"url", OPTION_TEXT, AT(url), NULL, 0, 0, NULL, "URL",
      "the shop's address as its shoppers see it [the first --listen]"},
+    {"cookie-domain", OPTION_TEXT, AT(cookie_domain), NULL, 0, 0, NULL, "DOMAIN",
+     "shoppers keep their carts on all hosts of this domain, as when they are sent to the servers "
+     "themselves [on one host]"},
+    {"trust", OPTION_LIST, AT(trust), NULL, 0, 0, NULL, "NETWORK",
+     "proxies whose X-Forwarded-Proto is believed, besides load managers of this cluster"},
+    {"server-header", OPTION_SWITCH, AT(server_header), NULL, 0, 0, NULL, NULL,
+     "answers name this server in the header Stoa-Server"},
     {"engine", OPTION_CHOICE, AT(engine), "event", 0, 0, "event", "NAME",
      "how requests are run"},
     {"loops", OPTION_COUNT, AT(loops), "0", 0, 256, NULL, "N", "event loops (0: one a core)"},
@@ -80,6 +87,13 @@ static const struct option_row rows[] = {
 
 const struct option_table settings_table = {rows, COUNT_OF(rows), "serve"};
 
+/* Goes into a header as it is. */
+static bool is_domain(const char *text)
+{
+    return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") ==
+           strlen(text);
+}
+
 int settings_read(struct settings *settings, int count, char **words, struct failure *failure)
 {
     /* The file comes below the flags but is named by one: the flags are read twice. */
@@ -107,6 +121,11 @@ int settings_read(struct settings *settings, int count, char **words, struct fai
         !str_starts(str_of(settings->url), STR("https://")))
         return fail(failure, ERR_INVALID, "url is \"%s\", but must begin with http:// or https://",
                     settings->url);
+    if (!is_domain(settings->cookie_domain))
+        return fail(failure, ERR_INVALID,
+                    "cookie-domain is \"%s\", but has letters, digits, '.' and '-', like "
+                    "shop.example",
+                    settings->cookie_domain);
     if (settings->election_ms < 4 * settings->heartbeat_ms)
         return fail(failure, ERR_INVALID,
                     "election-timeout is %llums, but must be at least four heartbeats of %llums",

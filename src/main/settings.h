@@ -12,7 +12,9 @@ struct settings {
     char dir[OPTION_TEXT_SIZE];
     char catalogue[OPTION_TEXT_SIZE];
     char media[OPTION_TEXT_SIZE];
-    char url[OPTION_TEXT_SIZE];
+    char url[OPTION_TEXT_SIZE], cookie_domain[OPTION_TEXT_SIZE];
+    struct option_list trust;
+    bool server_header;
     char certificate[OPTION_TEXT_SIZE], key[OPTION_TEXT_SIZE];
     char engine[OPTION_TEXT_SIZE];
     char log_level[OPTION_TEXT_SIZE];

@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/params.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,14 +50,33 @@ void signer_free(struct signer *signer)
     free(signer);
 }
 
-bool signer_sign(struct signer *signer, const void *message, size_t len,
-                 unsigned char out[static SIGN_BYTES])
+static bool end(struct signer *signer, bool good, unsigned char out[static SIGN_BYTES])
 {
     size_t written = 0;
-    if (EVP_MAC_init(signer->context, NULL, 0, NULL) &&
-        EVP_MAC_update(signer->context, message, len) &&
-        EVP_MAC_final(signer->context, out, &written, SIGN_BYTES) && written == SIGN_BYTES)
+    if (good && EVP_MAC_final(signer->context, out, &written, SIGN_BYTES) && written == SIGN_BYTES)
         return true;
     memset(out, 0, SIGN_BYTES);
     return false;
+}
+
+bool signer_sign(struct signer *signer, const void *message, size_t len,
+                 unsigned char out[static SIGN_BYTES])
+{
+    bool good = EVP_MAC_init(signer->context, NULL, 0, NULL) &&
+                EVP_MAC_update(signer->context, message, len);
+    return end(signer, good, out);
+}
+
+bool signer_sign_parts(struct signer *signer, const struct sign_part *parts, unsigned count,
+                       unsigned char out[static SIGN_BYTES])
+{
+    bool good = EVP_MAC_init(signer->context, NULL, 0, NULL);
+    for (unsigned i = 0; i < count && good; i++) {
+        unsigned char len[8];
+        for (unsigned j = 0; j < sizeof len; j++)
+            len[j] = (unsigned char)((uint64_t)parts[i].len >> (56 - 8 * j));
+        good = EVP_MAC_update(signer->context, len, sizeof len) &&
+               (parts[i].len == 0 || EVP_MAC_update(signer->context, parts[i].at, parts[i].len));
+    }
+    return end(signer, good, out);
 }

@@ -17,6 +17,15 @@ void signer_free(struct signer *signer);                             /* NULL is 
 bool signer_sign(struct signer *signer, const void *message, size_t len,
                  unsigned char out[static SIGN_BYTES]);
 
+/* The same over several parts, none of which can be taken for a part of another: each is preceded
+ * by its length. */
+struct sign_part {
+    const void *at;
+    size_t len;
+};
+bool signer_sign_parts(struct signer *signer, const struct sign_part *parts, unsigned count,
+                       unsigned char out[static SIGN_BYTES]);
+
 void sign_hmac(const unsigned char *key, size_t key_len, const void *message, size_t len,
                unsigned char out[static SIGN_BYTES]);
 bool sign_same(const void *a, const void *b, size_t len);

@@ -38,6 +38,7 @@ bool api_has_cluster(struct exchange *x)
 static enum app_verdict refuse(struct exchange *x, const struct failure *failure)
 {
     struct str text = arena_str(&x->arena, str_of(failure->text));
+    call_try_elsewhere(x, failure->err == ERR_TIMEOUT ? ERR_OK : failure->err);
     switch (failure->err) {
     case ERR_TIMEOUT:
         exchange_add_header(x, STR("Retry-After"), STR("2"));

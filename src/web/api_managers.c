@@ -57,6 +57,7 @@ enum app_verdict api_manager_announce(struct exchange *x)
     if (!api_body(x, &in, &body))
         return APP_DONE;
     read_manager(&in, &body, &manager);
+    str_copy(manager.peer, sizeof manager.peer, x->peer);
     if (api_malformed(x, &in))
         return APP_DONE;
     managers_hear(call_web(x)->api->managers, &manager);

@@ -1,8 +1,11 @@
 #include "web/call.h"
 
 #include "base/check.h"
+#include "web/api.h"
 #include "web/cache.h"
 #include "web/fetch.h"
+#include "web/managers.h"
+#include "web/once.h"
 #include "web/page.h"
 #include "web/ucp.h"
 
@@ -98,12 +101,24 @@ struct fetch_line *call_line(const struct exchange *x)
     return thread->line;
 }
 
+/* A load manager takes https off and says so. */
+static struct str scheme_of(const struct exchange *x)
+{
+    struct str said = x->known[HTTP_FIELD_X_FORWARDED_PROTO];
+    struct web *web = call_web(x);
+    if (!str_eq(said, STR("https")) && !str_eq(said, STR("http")))
+        return x->scheme;
+    bool believed =
+        trust_has(&web->settings.trust, x->peer) || managers_come_from(web->api->managers, x->peer);
+    return believed ? said : x->scheme;
+}
+
 struct str call_base_url(struct exchange *x)
 {
     const char *set = call_web(x)->settings.base_url;
     if (set && *set)
         return str_of(set);
-    return arena_printf(&x->arena, "%.*s://%.*s", STR_FMT(x->scheme), STR_FMT(x->host));
+    return arena_printf(&x->arena, "%.*s://%.*s", STR_FMT(scheme_of(x)), STR_FMT(x->host));
 }
 
 bool call_is_https(const struct exchange *x)
@@ -111,7 +126,7 @@ bool call_is_https(const struct exchange *x)
     const char *set = call_web(x)->settings.base_url;
     if (set && *set)
         return str_starts(str_of(set), STR("https:"));
-    return str_eq(x->scheme, STR("https"));
+    return str_eq(scheme_of(x), STR("https"));
 }
 
 enum app_verdict call_redirect(struct exchange *x, struct str location)
@@ -255,8 +270,27 @@ enum app_verdict call_fail(struct exchange *x, int status, struct str text)
     return fail_with(x, words, text.len ? text : str_of(words->text));
 }
 
+/* Whether another server of the cluster may well do what this one cannot for ERR. One that is busy
+ * is none: the others will be as well. What may have been done may be asked for again under the
+ * same stamp alone. */
+static bool is_of_this_server(struct exchange *x, int err)
+{
+    if (!call_web(x)->settings.cluster.status)
+        return false;
+    if (err == ERR_TIMEOUT || err == ERR_UNKNOWN_FATE)
+        return x->method == HTTP_GET || x->method == HTTP_HEAD || once_is_stamped(x);
+    return err == ERR_NOPRIMARY || err == ERR_CLOSED;
+}
+
+void call_try_elsewhere(struct exchange *x, int err)
+{
+    if (is_of_this_server(x, err))
+        exchange_add_header(x, STR("Stoa-Try"), STR("elsewhere"));
+}
+
 enum app_verdict call_fail_err(struct exchange *x, int err)
 {
+    call_try_elsewhere(x, err);
     switch (err) {
     case ERR_NOTFOUND:
         return call_fail(x, 404, STR(""));

@@ -20,6 +20,7 @@ struct api;
 struct fetch_line;
 struct gate;
 struct media;
+struct once;
 struct outcome;
 struct signer;
 struct wait;
@@ -57,6 +58,8 @@ struct call {
     void *own;            /* the handler's own state, from one step to the next */
     struct wait *waiting; /* submit.c's */
     enum app_verdict (*step)(struct exchange *x, struct outcome *outcome); /* submit.c's */
+
+    struct once *once; /* once.c's */
 
     /* gate.c's: log indexes that X's token gave, and that X was shown; 0: none. */
     uint64_t given, seen;
@@ -113,6 +116,10 @@ enum app_verdict call_json(struct exchange *x, int status, struct str json);
 enum app_verdict call_fail(struct exchange *x, int status, struct str text);
 /* The same for an error of our list (ERR_NOTFOUND: 404, ERR_BUSY: 503, …). */
 enum app_verdict call_fail_err(struct exchange *x, int err);
+
+/* Says in Stoa-Try, for load managers, when what could not be done here for ERR, and is answered
+ * with 503, may be done by another server. call_fail_err does it by itself. */
+void call_try_elsewhere(struct exchange *x, int err);
 
 /* Adds the headers that each answer of ours has: nosniff, Referrer-Policy, for HTML the
  * content security policy. Called by page.h and call_fail; JSON faces call it as well. */

@@ -10,6 +10,7 @@
 #define STOA_WEB_MANAGERS_H
 
 #include "base/err.h"
+#include "base/str.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +21,7 @@ enum {
     MANAGER_ID = 17, /* 16 hexadecimal digits and a 0 */
     MANAGER_URL = 128,
     MANAGER_WORD = 32,
+    MANAGER_PEER = 48,
 };
 
 struct manager {
@@ -27,6 +29,7 @@ struct manager {
     uint64_t pid;
     char url[MANAGER_URL], status[MANAGER_URL]; /* may be empty */
     char policy[MANAGER_WORD], started_at[MANAGER_WORD];
+    char peer[MANAGER_PEER]; /* where it connects from */
     bool direct;
     uint64_t seen_ns; /* when it was heard last, by clock_mono_ns */
 };
@@ -38,6 +41,8 @@ void managers_free(struct managers *managers); /* NULL is fine */
 
 /* MANAGER is here (again) at manager->seen_ns. */
 void managers_hear(struct managers *managers, const struct manager *manager);
+/* Whether one of them connects from PEER. */
+bool managers_come_from(struct managers *managers, struct str peer);
 /* Those that are not silent at NOW_NS, the longest known first; returns how many. */
 unsigned managers_list(struct managers *managers, uint64_t now_ns,
                        struct manager out[static MANAGERS_MAX]);

@@ -1,10 +1,10 @@
-#include "base/clock.h"
 #include "web/basket.h"
 #include "web/call.h"
 #include "web/choice.h"
 #include "web/csrf.h"
 #include "web/gate.h"
 #include "web/json.h"
+#include "web/once.h"
 #include "web/page.h"
 #include "web/pages.h"
 #include "web/session.h"
@@ -101,11 +101,6 @@ static struct str form_text(struct exchange *x, const char *name)
     return text.at ? str_trim(text) : STR("");
 }
 
-static struct id new_id(void)
-{
-    return id_new(clock_wall_ms());
-}
-
 /* The quantity typed; 0 to SHOP_QUANTITY_MAX, else false. */
 static bool read_quantity(struct exchange *x, uint32_t *quantity)
 {
@@ -158,7 +153,7 @@ static struct str asked_item(struct exchange *x, enum app_verdict *verdict)
 enum app_verdict cart_add(struct exchange *x)
 {
     enum app_verdict verdict = APP_DONE;
-    struct command command = {.type = COMMAND_CART_ADD, .operation = new_id()};
+    struct command command = {.type = COMMAND_CART_ADD};
     uint32_t quantity;
     if (!read_quantity(x, &quantity) || quantity == 0)
         return show_cart(x, 422, STR("Choose a quantity from 1 to 10000."));
@@ -167,7 +162,7 @@ enum app_verdict cart_add(struct exchange *x)
     if (!command.cart_item.item_key.at)
         return verdict;
     struct cart cart;
-    command.cart_item.id = session_cart(x, &cart) ? cart.id : new_id();
+    command.cart_item.id = session_cart(x, &cart) ? cart.id : once_id(x, STR("cart"));
     return submit_command(x, &command, changed);
 }
 
@@ -258,7 +253,7 @@ enum app_verdict checkout_begin(struct exchange *x)
     if (!own_cart(x, &cart, &verdict))
         return verdict;
     struct command command = {.type = COMMAND_CHECKOUT_CREATE};
-    command.checkout.id = new_id();
+    command.checkout.id = once_id(x, STR("checkout"));
     command.checkout.cart_id = cart.id;
     return submit_command(x, &command, began);
 }

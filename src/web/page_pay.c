@@ -1,6 +1,8 @@
 #include "web/call.h"
+#include "web/csrf.h"
 #include "web/form.h"
 #include "web/gate.h"
+#include "web/once.h"
 #include "web/pages.h"
 #include "web/session.h"
 #include "web/submit.h"
@@ -183,6 +185,7 @@ static enum app_verdict start_paying(struct exchange *x, const struct visit *vis
         .currency = settings.currency,
         .expected_total = agreed,
     };
+    request.keyed = once_key(x, request.idempotency_key, request.idempotency_body);
     if (card) {
         request.token = str_of(card->token);
         request.payment = (struct payment){
@@ -196,23 +199,46 @@ static enum app_verdict start_paying(struct exchange *x, const struct visit *vis
     return submit_purchase(x, &request, pay_ended);
 }
 
+/* The request came twice, under one stamp: the first may be paying still, or have paid. Then this
+ * one goes on where that stands, to the same end. */
+static bool goes_on(struct exchange *x, struct visit *visit)
+{
+    const struct web_settings *settings = &call_web(x)->settings;
+    visit->x = x;
+    if (!once_is_stamped(x) || call_param_id(x, 0, &visit->id) ||
+        !csrf_token_fits(settings->secret, sizeof settings->secret, visit->id,
+                         exchange_form(x, STR("token"))) ||
+        reader_checkout(call_reader(x), &x->arena, visit->id, &visit->checkout))
+        return false;
+    return visit->checkout.status == CHECKOUT_PAYING ||
+           visit->checkout.status == CHECKOUT_COMPLETED;
+}
+
+static bool read_agreed(struct exchange *x, int64_t *agreed)
+{
+    struct str shown = exchange_form(x, STR("agreed"));
+    return shown.at && str_to_i64(shown, agreed) == 0 && *agreed >= 0;
+}
+
 enum app_verdict checkout_pay(struct exchange *x)
 {
     struct visit *visit = ARENA_NEW(&x->arena, struct visit);
     enum app_verdict verdict;
     if (!visit)
         return call_fail_err(x, ERR_NOMEM);
+    call_of(x)->own = visit;
+    const struct card *card = card_of(exchange_form(x, STR("card")));
+    int64_t agreed = -1, total;
+    if (goes_on(x, visit) && read_agreed(x, &agreed))
+        return start_paying(x, visit, card, agreed);
     if (!visit_take(x, visit, &verdict))
         return verdict;
-    call_of(x)->own = visit;
     enum visit_step step = visit_step_of(&visit->checkout);
     if (step != VISIT_PAYMENT)
         return visit_go(visit, step);
-    int64_t agreed = -1, total = basket_total(&visit->checkout.basket, TOTAL_TOTAL);
-    struct str shown = exchange_form(x, STR("agreed"));
-    if (!shown.at || str_to_i64(shown, &agreed) || agreed < 0)
+    total = basket_total(&visit->checkout.basket, TOTAL_TOTAL);
+    if (!read_agreed(x, &agreed))
         return call_fail(x, 400, STR(""));
-    const struct card *card = card_of(exchange_form(x, STR("card")));
     if (!card && total > 0)
         return show_payment(visit, 422, STR("Choose a card"), true);
     return start_paying(x, visit, card, agreed);

@@ -25,7 +25,7 @@ bool relay_passes(struct str name, struct str connection)
         /* What each side's core makes anew. */
         "content-length", "content-encoding", "accept-encoding", "expect", "date", "server",
         /* Set by ourselves. */
-        "host", "stoa-relayed"};
+        "host", "stoa-relayed", "stoa-server"};
     for (unsigned i = 0; i < sizeof local / sizeof *local; i++)
         if (str_eq_nocase(name, str_of(local[i])))
             return false;

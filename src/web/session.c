@@ -35,10 +35,13 @@ unsigned basket_units(const struct basket *basket)
 static void set_cookie(struct exchange *x, const char *name, struct str value, bool hidden,
                        int seconds)
 {
+    const char *domain = call_web(x)->settings.cookie_domain;
+    bool has_domain = domain && *domain;
     exchange_add_header(x, STR("Set-Cookie"),
-                        arena_printf(&x->arena, "%s=%.*s; Path=/; Max-Age=%d; SameSite=Lax%s%s",
+                        arena_printf(&x->arena, "%s=%.*s; Path=/; Max-Age=%d; SameSite=Lax%s%s%s%s",
                                      name, STR_FMT(value), seconds, hidden ? "; HttpOnly" : "",
-                                     call_is_https(x) ? "; Secure" : ""));
+                                     call_is_https(x) ? "; Secure" : "",
+                                     has_domain ? "; Domain=" : "", has_domain ? domain : ""));
 }
 
 void session_keep(struct exchange *x, const struct cart *cart)

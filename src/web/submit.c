@@ -1,9 +1,9 @@
 #include "web/submit.h"
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "web/call.h"
 #include "web/gate.h"
+#include "web/once.h"
 
 #include <stdlib.h>
 
@@ -87,10 +87,9 @@ enum app_verdict submit_command(struct exchange *x, const struct command *comman
     struct buf record;
     buf_init(&record, ORDER_COMMAND_MAX);
     struct command stamped = *command;
-    /* It may be sent again when the primary changes. */
-    if (command_once(command->type) && id_is_zero(command->operation) &&
-        command->idempotency == IDEMPOTENCY_NONE)
-        stamped.operation = id_new(clock_wall_ms());
+    /* It may be sent again when the primary changes, or by a load manager. */
+    if (command_once(command->type) && command->idempotency == IDEMPOTENCY_NONE)
+        stamped.operation = once_id(x, str_of(command_name(command->type)));
     command_encode(&record, &stamped);
     int err = record.failed ? ERR_FULL : 0;
     if (!err) {

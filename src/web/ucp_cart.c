@@ -1,4 +1,4 @@
-#include "base/clock.h"
+#include "web/once.h"
 #include "web/ucp.h"
 
 static enum app_verdict show(struct exchange *x, int status, const struct cart *cart)
@@ -53,7 +53,7 @@ enum app_verdict ucp_cart_create(struct exchange *x)
     struct command command = {.type = COMMAND_CART_PUT};
     if (!ucp)
         return APP_DONE;
-    command.cart_put.id = id_new(clock_wall_ms());
+    command.cart_put.id = once_id(x, STR("cart"));
     return put(x, ucp, &command, created);
 }
 

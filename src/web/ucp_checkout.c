@@ -1,4 +1,4 @@
-#include "base/clock.h"
+#include "web/once.h"
 #include "web/ucp.h"
 
 /* ---- Rendering ---- */
@@ -122,7 +122,7 @@ enum app_verdict ucp_checkout_create(struct exchange *x)
     struct command command = {.type = COMMAND_CHECKOUT_CREATE};
     struct checkout_input *input = &command.checkout;
     struct str cart = json_text_of(&ucp->in, &ucp->body, "cart_id", SHOP_KEY_MAX);
-    input->id = id_new(clock_wall_ms());
+    input->id = once_id(x, STR("checkout"));
     input->has_basket = true;
     ucp_read_basket(&ucp->in, &ucp->body, !cart.len, &input->basket);
     ucp_read_fulfillment(&ucp->in, &ucp->body, NULL, input);

@@ -1,4 +1,5 @@
 #include "web/gate.h"
+#include "web/once.h"
 #include "web/ucp.h"
 
 enum { TOKEN_MAX = 4096, INSTRUMENTS_MAX = 16 };
@@ -99,7 +100,7 @@ enum app_verdict ucp_checkout_complete(struct exchange *x)
     if (err)
         return call_fail_err(x, err);
     request.currency = settings.currency;
-    request.keyed = ucp->keyed;
+    request.keyed = ucp->keyed || once_key(x, ucp->key, ucp->hash);
     memcpy(request.idempotency_key, ucp->key, sizeof request.idempotency_key);
     memcpy(request.idempotency_body, ucp->hash, sizeof request.idempotency_body);
     return submit_purchase(x, &request, bought);

@@ -77,6 +77,8 @@ static void refuse_unrouted(struct exchange *x, const struct route_match *match)
 static void on_accept(struct app *app, struct exchange *x)
 {
     struct web *web = web_of(app);
+    if (web->settings.server_name && *web->settings.server_name)
+        exchange_add_header(x, STR("Stoa-Server"), str_of(web->settings.server_name));
     if (watch_is_live(x))
         return;
     if (answer_from_cache(web, x)) {

@@ -19,6 +19,7 @@
 #ifndef STOA_WEB_WEB_H
 #define STOA_WEB_WEB_H
 
+#include "balance/trust.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -46,9 +47,14 @@ struct web_watch {
 };
 
 struct web_settings {
-    const char *database;  /* the shop's database file, for readers */
-    const char *base_url;  /* "https://shop.example", no slash at its end; empty: made from each
-                              request's scheme and Host */
+    const char *database;    /* the shop's database file, for readers */
+    const char *base_url;    /* "https://shop.example", no slash at its end; empty: made from each
+                                request's scheme and Host */
+    const char *server_name; /* told in Stoa-Server with each answer; empty: not */
+    const char
+        *cookie_domain;    /* of which all servers' hosts are parts; empty: one host's cookies */
+    struct trust trust;    /* whose X-Forwarded-Proto is believed; load managers that have announced
+                              themselves are trusted besides */
     const char *media_dir; /* files served under /media/; empty: none */
     const char *spool_dir; /* where uploads wait until they are complete; on the data's disk */
     uint64_t upload_max;   /* bytes of one upload by the operator */
