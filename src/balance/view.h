@@ -17,7 +17,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { VIEW_LOOPS_MAX = 64 };
+enum {
+    VIEW_LOOPS_MAX = 64,
+    VIEW_TEXT_MAX = 2 << 20 /* bytes that suffice for either text of the most servers */
+};
 
 /* A server. */
 struct view_backend {
@@ -99,6 +102,9 @@ struct events *balance_events(struct balance *balance);
 /* Fills in what comes from two looks, and remembers this one. A VIEW of less than 100 ms after
  * the one before gets that one's rates and is not remembered. */
 void view_roll(struct view_memory *memory, struct balance_view *view);
+
+/* "primary", "secondary", or "upstream" for one that is not of a cluster. */
+const char *view_role(const struct view_backend *server);
 
 /* GET /balance.json. */
 void view_write_json(struct buf *out, const struct balance_view *view);
