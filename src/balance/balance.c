@@ -36,7 +36,7 @@ static void on_accept(struct app *app, struct exchange *x)
         x->body_limit = most;
         return;
     }
-    struct forward *f = forward_new(lane, x);
+    struct forward *f = forward_open(lane, x);
     if (!f) {
         answer_without_memory(x);
         return;
@@ -58,7 +58,7 @@ static enum app_verdict on_handle(struct app *app, struct exchange *x)
         forward_body_ends(f);
         return APP_LATER;
     }
-    f = forward_new(x->thread_state, x);
+    f = forward_open(x->thread_state, x);
     if (!f) {
         answer_without_memory(x);
         return APP_DONE;

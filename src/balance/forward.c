@@ -314,7 +314,7 @@ static void ends(void *argument)
     atomic_fetch_sub_explicit(&lane->figures.in_flight, 1, memory_order_relaxed);
 }
 
-struct forward *forward_new(struct lane *lane, struct exchange *x)
+struct forward *forward_open(struct lane *lane, struct exchange *x)
 {
     struct forward *f = ARENA_NEW(&x->arena, struct forward);
     if (!f || exchange_at_end(x, ends, f))

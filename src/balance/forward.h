@@ -97,7 +97,7 @@ struct forward {
 /* ---- forward.c ---- */
 
 /* X gets a forward (x->state). NULL without memory. */
-struct forward *forward_new(struct lane *lane, struct exchange *x);
+struct forward *forward_open(struct lane *lane, struct exchange *x);
 /* It is on its way from now on. */
 void forward_begin(struct forward *f);
 /* Has it sent to the next server that can take it; or answers. */

@@ -388,7 +388,7 @@ int balance_config_engine(const struct balance_settings *s, const struct log *lo
         return fail(failure, ERR_INVALID,
                     "listen-tls needs --certificate and --key, or --dir DIR, where a self-signed "
                     "certificate is kept");
-    int err = listening_add(config, &s->listen, false, failure);
-    err = err ? err : listening_add(config, &s->listen_tls, true, failure);
-    return err ? err : listening_add(config, &s->listen_proxy, false, failure);
+    int err = listening_add(config, &s->listen, LISTENING_HTTP, failure);
+    err = err ? err : listening_add(config, &s->listen_tls, LISTENING_TLS, failure);
+    return err ? err : listening_add(config, &s->listen_proxy, LISTENING_PROXY, failure);
 }

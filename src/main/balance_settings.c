@@ -73,7 +73,7 @@ static const struct option_row rows[] = {
      "how long a server may take to begin its answer; then 504"},
     {"answer-pause", OPTION_DURATION, AT(answer_idle_ms), "30s", 10, 3600000, NULL, "TIME",
      "how long an answer may pause"},
-    {"retries", OPTION_SHARE, AT(retries), "20%", 1, 10000, NULL, "SHARE",
+    {"retries", OPTION_SHARE, AT(retries), "20%", 1, 1000, NULL, "SHARE",
      "most requests that are sent a second time, to another server (and ten a second always)"},
     {"hedge", OPTION_SHARE, AT(hedge), "5%", 0, 1000, NULL, "SHARE",
      "most reads that are also sent to a second server when the first is slow; off: none"},

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <yyjson.h>
 
-enum { ANSWER_MAX = 256 << 10 };
+enum { ANSWER_MAX = 256 << 10, SILENT_MS = 2000 /* load managers speak each second */ };
 
 /* ---- What a server tells ---- */
 
@@ -42,6 +42,41 @@ static void take_server(yyjson_val *each, struct view_server *server)
     take_text(each, "state", server->state, sizeof server->state);
 }
 
+/* OLD is silent and at its place there is NOW: it was started again. Two that share a place for
+ * shoppers, on two machines, are both heard. */
+static bool is_followed(const struct view_manager *old, const struct view_manager *now)
+{
+    return old->seen_ms > SILENT_MS && strcmp(old->url, now->url) == 0 &&
+           strcmp(old->started_at, now->started_at) < 0;
+}
+
+static void keep_manager(struct cluster_view *view, const struct view_manager *manager)
+{
+    for (unsigned i = 0; i < view->manager_count; i++) {
+        if (is_followed(manager, &view->managers[i]))
+            return;
+        if (is_followed(&view->managers[i], manager)) {
+            view->managers[i] = *manager;
+            return;
+        }
+    }
+    if (view->manager_count < VIEW_MANAGERS_MAX)
+        view->managers[view->manager_count++] = *manager;
+}
+
+static void take_manager(yyjson_val *each, struct cluster_view *view)
+{
+    struct view_manager manager = {
+        .pid = take_number(each, "pid"),
+        .seen_ms = take_number(each, "seen_ms"),
+    };
+    take_text(each, "url", manager.url, sizeof manager.url);
+    take_text(each, "status", manager.status, sizeof manager.status);
+    take_text(each, "policy", manager.policy, sizeof manager.policy);
+    take_text(each, "started_at", manager.started_at, sizeof manager.started_at);
+    keep_manager(view, &manager);
+}
+
 static void take_answer(struct str text, struct cluster_view *view)
 {
     size_t at, count;
@@ -59,6 +94,11 @@ static void take_answer(struct str text, struct cluster_view *view)
             take_server(each, &view->servers[view->count++]);
     }
     view->answered = view->count > 0;
+    list = yyjson_obj_get(root, "load_managers");
+    yyjson_arr_foreach(list, at, count, each)
+    {
+        take_manager(each, view);
+    }
     yyjson_doc_free(doc);
 }
 
@@ -238,6 +278,19 @@ static void json_server(const struct view_server *server, FILE *out)
     fputc('}', out);
 }
 
+static void json_manager(const struct view_manager *manager, FILE *out)
+{
+    fprintf(out, "{\"pid\":%llu,\"url\":", (unsigned long long)manager->pid);
+    json_text_print(manager->url, out);
+    fputs(",\"status\":", out);
+    json_text_print(manager->status, out);
+    fputs(",\"policy\":", out);
+    json_text_print(manager->policy, out);
+    fputs(",\"started_at\":", out);
+    json_text_print(manager->started_at, out);
+    fprintf(out, ",\"seen_ms\":%llu}", (unsigned long long)manager->seen_ms);
+}
+
 void cluster_view_json(const struct cluster_view *view, FILE *out)
 {
     fputs("{\"cluster\":", out);
@@ -248,6 +301,11 @@ void cluster_view_json(const struct cluster_view *view, FILE *out)
     for (unsigned i = 0; i < view->count; i++) {
         fputs(i ? "," : "", out);
         json_server(&view->servers[i], out);
+    }
+    fputs("],\"load_managers\":[", out);
+    for (unsigned i = 0; i < view->manager_count; i++) {
+        fputs(i ? "," : "", out);
+        json_manager(&view->managers[i], out);
     }
     fputs("]}\n", out);
 }
@@ -270,6 +328,18 @@ static void print_server(const struct view_server *server, FILE *out)
             behind, server->preferred ? " (preferred)" : "");
 }
 
+static void print_managers(const struct cluster_view *view, FILE *out)
+{
+    if (view->manager_count)
+        fprintf(out, "\n%-30s  %7s  %-18s  %s\n", "load manager", "pid", "policy", "status page");
+    for (unsigned i = 0; i < view->manager_count; i++) {
+        const struct view_manager *manager = &view->managers[i];
+        fprintf(out, "%-30s  %7llu  %-18s  %s\n", manager->url[0] ? manager->url : "?",
+                (unsigned long long)manager->pid, manager->policy,
+                manager->status[0] ? manager->status : "-");
+    }
+}
+
 void cluster_view_print(const struct cluster_view *view, FILE *out)
 {
     if (view->cluster[0])
@@ -283,4 +353,5 @@ void cluster_view_print(const struct cluster_view *view, FILE *out)
             "index", "address", "behind");
     for (unsigned i = 0; i < view->count; i++)
         print_server(&view->servers[i], out);
+    print_managers(view, out);
 }

@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { VIEW_WORD = 16, VIEW_TIMEOUT_MS = 2000 };
+enum { VIEW_WORD = 16, VIEW_TIMEOUT_MS = 2000, VIEW_MANAGERS_MAX = 16, VIEW_URL = 128 };
 
 struct view_server {
     uint64_t id, pid;
@@ -20,6 +20,13 @@ struct view_server {
     char role[VIEW_WORD], state[VIEW_WORD]; /* see docs/api.md; role empty: not known */
     uint64_t term, index, lag_entries, lag_ms, copied_bytes, copy_bytes;
     bool preferred;
+};
+
+/* A load manager, as it has announced itself. */
+struct view_manager {
+    uint64_t pid, seen_ms;                /* seen_ms: so long ago */
+    char url[VIEW_URL], status[VIEW_URL]; /* for shoppers; its status door, may be empty */
+    char policy[2 * VIEW_WORD], started_at[2 * VIEW_WORD];
 };
 
 struct cluster_view {
@@ -31,6 +38,8 @@ struct cluster_view {
     struct remote remote; /* which one */
     unsigned count;
     struct view_server servers[CLUSTER_SERVERS_MAX]; /* by id */
+    unsigned manager_count;
+    struct view_manager managers[VIEW_MANAGERS_MAX];
 };
 
 /* Looks at DIR (a server's or a demo's). ERR_NOTFOUND: it is neither. */

@@ -3,7 +3,6 @@
 #include "balance/balance.h"
 #include "base/check.h"
 #include "main/balance_settings.h"
-#include "main/program.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,10 +118,6 @@ int demo_words_part(struct demo_words *words, int count, char **typed, struct fa
     if (err)
         return err;
     words->managers = words->options.no_managers ? 0 : (unsigned)words->options.managers;
-    bool there = false; /* TODO until balance.c is linked */
-    for (unsigned i = 0; i < program_command_count; i++)
-        there |= strcmp(program_commands[i]->name, "balance") == 0;
-    words->managers = there ? words->managers : 0;
     if (!words->managers && (words->balance_count || words->options.direct))
         return fail(failure, ERR_INVALID, "without a load manager %s means nothing",
                     words->options.direct ? "--direct" : words->balance[0]);

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-int listening_add(struct engine_config *config, const struct option_list *list, bool tls,
-                  struct failure *failure)
+int listening_add(struct engine_config *config, const struct option_list *list,
+                  enum listening_kind kind, struct failure *failure)
 {
     for (unsigned i = 0; i < list->count; i++) {
         struct engine_listen *listen = &config->listen[config->listen_count];
@@ -14,7 +14,8 @@ int listening_add(struct engine_config *config, const struct option_list *list, 
         if (strlen(list->items[i]) >= sizeof listen->address)
             return fail(failure, ERR_INVALID, "listen address \"%s\" is too long", list->items[i]);
         strcpy(listen->address, list->items[i]);
-        listen->tls = tls;
+        listen->tls = kind == LISTENING_TLS;
+        listen->proxy = kind == LISTENING_PROXY;
         config->listen_count++;
     }
     return 0;

@@ -7,9 +7,11 @@
 #include "engine/engine.h"
 #include "main/option.h"
 
+enum listening_kind { LISTENING_HTTP, LISTENING_TLS, LISTENING_PROXY };
+
 /* Appends LIST's addresses to CONFIG's. */
-int listening_add(struct engine_config *config, const struct option_list *list, bool tls,
-                  struct failure *failure);
+int listening_add(struct engine_config *config, const struct option_list *list,
+                  enum listening_kind kind, struct failure *failure);
 
 /* LISTEN as a URL, with the PORT that it really got. EVERY_HOST: how this machine is called where
  * LISTEN means all of its addresses. */

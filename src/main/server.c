@@ -191,8 +191,8 @@ static int engine_settings(const struct server *server, struct engine_config *co
     str_copy(config->certificate, sizeof config->certificate, str_of(s->certificate));
     str_copy(config->key, sizeof config->key, str_of(s->key));
     str_copy(config->state_dir, sizeof config->state_dir, str_of(server->dir.path));
-    int err = listening_add(config, &s->listen, false, failure);
-    return err ? err : listening_add(config, &s->listen_tls, true, failure);
+    int err = listening_add(config, &s->listen, LISTENING_HTTP, failure);
+    return err ? err : listening_add(config, &s->listen_tls, LISTENING_TLS, failure);
 }
 
 /* Where it serves. One who listens at every address of the machine is reached by the one that it

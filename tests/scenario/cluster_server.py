@@ -13,16 +13,22 @@ from shop_server import READY, STOA, Client, Shop, wait_until
 
 class Cluster(Shop):
     """A demo: its parent process is `process`. start(), kill_server(id) and so on, as often as one
-    likes, on the same data. `url` is the first server's."""
+    likes, on the same data. `url` is the first server's, or with `managers` the first load
+    manager's."""
 
-    def __init__(self, folder, *options, servers=3, catalogue="demo"):
+    def __init__(self, folder, *options, servers=3, catalogue="demo", managers=0):
         super().__init__(folder, *options, catalogue=catalogue)
         self.servers = servers
+        self.managers = managers
 
     def spawn(self):
         command = [STOA, "demo", "--dir", str(self.dir), "--listen", "127.0.0.1:0"]
         if self.servers:
             command += ["--servers", str(self.servers)]
+        if self.managers:
+            command += ["--load-managers", str(self.managers)]
+        else:
+            command += ["--no-load-manager"]
         if self.catalogue:
             command += ["--catalogue", str(self.catalogue)]
         with open(self.log, "ab") as log:

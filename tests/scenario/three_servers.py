@@ -141,7 +141,7 @@ class Three:
         with open(self.folder / "demo.log", "ab") as log:
             demo = subprocess.Popen(
                 [STOA, "demo", "--dir", str(self.folder / "shop"), "--listen", "127.0.0.1:0",
-                 "--catalogue", str(catalogue)], stdout=subprocess.PIPE, stderr=log, text=True)
+                 "--no-load-manager", "--catalogue", str(catalogue)], stdout=subprocess.PIPE, stderr=log, text=True)
         Shop.running.add(demo)
         line = demo.stdout.readline()
         assert line.startswith(READY), (line, (self.folder / "demo.log").read_text()[-2000:])
