@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "bench/ask.h"
+#include "bench/healthy.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,11 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <yyjson.h>
 
 enum {
-    HEALTHY_MS = 30000, /* at most, between two rounds */
-    LOOK_MS = 5,
     LAG_FEW = 32,        /* entries, which a server may lack while changes come all the time */
     QUIET_MS = 100,      /* before a window without a handover */
     WINDOW_MS = 300,     /* what a window has after the answer of the request that it is about */
@@ -31,65 +29,6 @@ struct bench {
 static void pause_ms(unsigned ms)
 {
     nanosleep(&(struct timespec){ms / 1000, ms % 1000 * (long)MS_NS}, NULL);
-}
-
-/* ---- How the cluster is ---- */
-
-struct view {
-    unsigned up, primary; /* primary: from 0; FAILOVER_SERVERS: none */
-    uint64_t worst_lag;
-};
-
-static bool look(struct ask *asked, struct view *view)
-{
-    *view = (struct view){.primary = FAILOVER_SERVERS};
-    if (ask_for(asked, "/api/v1/cluster", NULL) != 200)
-        return false;
-    struct str text = ask_text(asked);
-    yyjson_doc *doc = yyjson_read(text.at, text.len, 0);
-    yyjson_val *list = yyjson_obj_get(yyjson_doc_get_root(doc), "servers");
-    yyjson_val *server;
-    yyjson_arr_iter each = yyjson_arr_iter_with(list);
-    while ((server = yyjson_arr_iter_next(&each))) {
-        const char *role = yyjson_get_str(yyjson_obj_get(server, "role"));
-        const char *state = yyjson_get_str(yyjson_obj_get(server, "state"));
-        uint64_t id = yyjson_get_uint(yyjson_obj_get(server, "id"));
-        uint64_t lag = yyjson_get_uint(yyjson_obj_get(server, "lag_entries"));
-        view->up += state && strcmp(state, "up") == 0;
-        view->worst_lag = lag > view->worst_lag ? lag : view->worst_lag;
-        if (role && strcmp(role, "primary") == 0 && id >= 1 && id <= FAILOVER_SERVERS)
-            view->primary = (unsigned)id - 1;
-    }
-    yyjson_doc_free(doc);
-    return true;
-}
-
-/* Waits until every server sees all of them up, caught up (but for LAG entries), and the same
- * primary. */
-static int wait_healthy(struct bench *bench, uint64_t lag, unsigned *primary,
-                        struct failure *failure)
-{
-    uint64_t end = clock_mono_ns() + HEALTHY_MS * MS_NS;
-    while (clock_mono_ns() < end) {
-        unsigned agree = 0;
-        struct view first = {.primary = FAILOVER_SERVERS}, view;
-        for (unsigned i = 0; i < FAILOVER_SERVERS; i++) {
-            if (!look(bench->operators[i], &view) || view.up != FAILOVER_SERVERS ||
-                view.worst_lag > lag || view.primary == FAILOVER_SERVERS)
-                break;
-            if (i == 0)
-                first = view;
-            agree += view.primary == first.primary;
-        }
-        if (agree == FAILOVER_SERVERS) {
-            *primary = first.primary;
-            return 0;
-        }
-        pause_ms(LOOK_MS);
-    }
-    return fail(failure, ERR_TIMEOUT,
-                "the three servers were not all up and caught up within %d s of each other",
-                HEALTHY_MS / 1000);
 }
 
 static bool is_success(int status)
@@ -138,7 +77,7 @@ static int one_round(struct bench *bench, unsigned number, bool kill, double *ms
 {
     const struct failover_cluster *cluster = bench->cluster;
     unsigned primary = 0;
-    int err = wait_healthy(bench, 0, &primary, failure);
+    int err = healthy_wait(bench->operators, 0, &primary, failure);
     if (err)
         return err;
     struct ask *shopper = bench->shoppers[(primary + 1 + number % 2) % FAILOVER_SERVERS];
@@ -213,14 +152,13 @@ static int hand_over_once(struct bench *bench, unsigned number, struct round *ro
                           struct failure *failure)
 {
     unsigned primary = 0;
-    struct view view;
-    int err = wait_healthy(bench, LAG_FEW, &primary, failure);
+    int err = healthy_wait(bench->operators, LAG_FEW, &primary, failure);
     if (err)
         return err;
     pause_ms(QUIET_MS);
     struct ask *asked = bench->operators[(primary + number) % FAILOVER_SERVERS];
     round->without.begin_ns = clock_mono_ns();
-    look(asked, &view);
+    ask_for(asked, "/api/v1/cluster", NULL);
     round->without.end_ns = clock_mono_ns();
     pause_ms(WINDOW_MS);
     round->with.begin_ns = clock_mono_ns();

@@ -397,7 +397,7 @@ static int worker_init(struct worker *w, const struct load_config *config, unsig
     w->first_client = first;
     for (unsigned i = 0; i <= config->also_count; i++) {
         w->kinds[i].loop = w->loop;
-        w->kinds[i].events = (struct peer_events){connected, answered, closed};
+        w->kinds[i].events = (struct peer_events){connected, answered, closed, NULL};
         w->kinds[i].bytes_in = &w->bytes_in;
     }
     if (!w->loop || !w->backlog || w->arrivals.fd < 0)

@@ -24,8 +24,10 @@ struct peer {
 static void head(void *user, const struct http_response *response)
 {
     struct peer_call *call = response->tag;
-    (void)user;
+    struct peer *peer = user;
     buf_clear(&call->answer);
+    if (peer->kind->events.head)
+        peer->kind->events.head(peer, call, response);
 }
 
 static void body(void *user, const struct http_response *response, struct str bytes)

@@ -1,5 +1,5 @@
 /* Peer: one client connection of the generator: a socket, and HTTP/1.1 or HTTP/2 on it.
- * For load.c alone; on a loop's thread.
+ * For load.c and crowd.c; on a loop's thread.
  */
 #ifndef STOA_BENCH_PEER_H
 #define STOA_BENCH_PEER_H
@@ -18,6 +18,8 @@ struct peer_call {
 
 enum { PEER_ANSWER_MAX = 16 << 20 };
 
+struct http_response;
+
 struct peer_events {
     /* The connection stands: requests may be sent. */
     void (*connected)(struct peer *peer);
@@ -25,6 +27,8 @@ struct peer_events {
     void (*answered)(struct peer *peer, struct peer_call *call, int status);
     /* It is gone; what was not answered never will be. Free it. */
     void (*closed)(struct peer *peer);
+    /* May be NULL. The head of CALL's answer has come. */
+    void (*head)(struct peer *peer, struct peer_call *call, const struct http_response *response);
 };
 
 struct peer_kind {

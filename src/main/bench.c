@@ -27,8 +27,8 @@ static const struct option_row rows[] = {
     {"streams", OPTION_COUNT, AT(streams), "1", 1, 64, NULL, "N",
      "visitors on each HTTP/2 connection"},
     {"dir", OPTION_TEXT, AT(dir), "data", 0, 0, NULL, "DIR",
-     "cart, buy: the running shop's data directory; disk: what to measure; order, failover: where "
-     "to make three servers for the while"},
+     "cart, buy: the running shop's data directory; disk: what to measure; order, failover, crowd: "
+     "where to make three servers for the while"},
     {"items", OPTION_COUNT, AT(items), "1000", 1, 100000, NULL, "N",
      "cart, buy, order: products made for it"},
     {"lines", OPTION_COUNT, AT(lines), "1", 1, 100, NULL, "N", "cart, buy: lines of each cart"},
@@ -38,7 +38,27 @@ static const struct option_row rows[] = {
      "http: one more header, as in \"Accept-Encoding: gzip\""},
     {"ready", OPTION_COUNT, AT(ready), "100000", 100, 10000000, NULL, "N",
      "order buy: checkouts made before it begins"},
-    {"rounds", OPTION_COUNT, AT(rounds), "50", 1, 100000, NULL, "N", "failover: of each kind"},
+    {"rounds", OPTION_COUNT, AT(rounds), "50", 1, 100000, NULL, "N",
+     "failover: of each kind; crowd: how often a server goes"},
+    {"shoppers", OPTION_COUNT, AT(shoppers), "2000", 1, 100000, NULL, "N",
+     "crowd: how many, who click at --rate in all [a fifth of their number]"},
+    {"managers", OPTION_COUNT, AT(managers), "1", 0, 4, NULL, "N",
+     "crowd: load managers in front (0: none)"},
+    {"fault", OPTION_CHOICE, AT(fault), "none", 0, 0, "none kill stop slow restart", "KIND",
+     "crowd: what happens to servers in turn: kill -9, SIGSTOP, a tenth of their time, a restart "
+     "of all; none: nothing for --duration"},
+    {"down", OPTION_DURATION, AT(down_ms), "2s", 1, 3600000, NULL, "TIME",
+     "crowd: until a killed one is started again; how long it is stopped or slow"},
+    {"calm", OPTION_DURATION, AT(calm_ms), "3s", 1, 3600000, NULL, "TIME",
+     "crowd: how long all are left alone before that"},
+    {"policy", OPTION_TEXT, AT(policy), NULL, 0, 0, NULL, "NAME",
+     "crowd: the load managers' [their default]"},
+    {"balance", OPTION_LIST, AT(balance), NULL, 0, 0, NULL, "WORD",
+     "crowd: one more word for `stoa balance`, as in --balance=--hedge=off"},
+    {"spread", OPTION_SWITCH, AT(spread), NULL, 0, 0, NULL, NULL,
+     "crowd: in place of faults, how evenly each policy spreads them"},
+    {"keep", OPTION_SWITCH, AT(keep), NULL, 0, 0, NULL, NULL,
+     "crowd: do not remove the servers' data and logs"},
     {"also", OPTION_LIST, AT(also), NULL, 0, 0, NULL, "DIR",
      "cart, buy: data directory of another of the cluster's servers, which takes its share"},
     {"seed", OPTION_COUNT, AT(seed), "1", 0, 0, NULL, "N", "of the random numbers"},
@@ -249,6 +269,8 @@ static int choose(const struct bench_flags *flags, struct str what, const char *
         return bench_disk(flags, failure);
     if (str_eq(what, STR("failover")))
         return bench_failover(flags, failure);
+    if (str_eq(what, STR("crowd")))
+        return bench_crowd(flags, failure);
     if (str_eq(what, STR("order")) && strcmp(operand, "cart") == 0)
         return bench_order(flags, false, failure);
     if (str_eq(what, STR("order")) && strcmp(operand, "buy") == 0)
@@ -268,19 +290,19 @@ static int run_bench(const struct program_command *self, int count, char **words
     struct str what = operand_count ? str_of(operands[0]) : STR("");
     bool two = str_eq(what, STR("http")) || str_eq(what, STR("order"));
     if (operand_count != (two ? 2u : 1u))
-        return command_usage_error(self, "give http URL, cart, buy, disk, order cart, order buy or "
-                                         "failover");
+        return command_usage_error(self, "give http URL, cart, buy, disk, order cart, order buy, "
+                                         "failover or crowd");
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int err = choose(&flags, what, operands[1], &failure);
     if (err == ERR_UNSUPPORTED)
         return command_usage_error(self, "there are the benches http URL, cart, buy, disk, order "
-                                         "cart, order buy and failover");
+                                         "cart, order buy, failover and crowd");
     return err ? command_failed(self, failure.text) : EXIT_DONE;
 }
 
 const struct program_command command_bench = {
     "bench",
-    "[options] http URL | cart | buy | disk | order cart | order buy | failover",
+    "[options] http URL | cart | buy | disk | order cart | order buy | failover | crowd",
     "measure a server: throughput and latency under a load",
     "  http URL  GETs of one address, of any HTTP server\n"
     "  cart      shoppers who change their carts, through the public API\n"
@@ -291,7 +313,10 @@ const struct program_command command_bench = {
     "made\n"
     "            for it under --dir\n"
     "  failover  three servers made for it under --dir: for how long nobody can change anything\n"
-    "            when the primary is killed, hangs, or hands over\n\n"
+    "            when the primary is killed, hangs, or hands over\n"
+    "  crowd     three servers made for it under --dir with load managers in front: what shoppers\n"
+    "            notice when servers are killed, hang, become slow or are restarted. Ends with 1\n"
+    "            when a request fails or a cart is not as promised\n\n"
     "cart and buy put products of their own, named bench-…, into the shop that runs on --dir:\n"
     "give them a shop made for it. Latencies are kept within 0.8 % in a log-linear histogram.",
     &table,

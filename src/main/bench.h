@@ -11,10 +11,12 @@
 struct bench_flags {
     char dir[OPTION_TEXT_SIZE], header[OPTION_TEXT_SIZE];
     char cdf[OPTION_TEXT_SIZE], svg[OPTION_TEXT_SIZE];
-    struct option_list also;
+    char fault[OPTION_TEXT_SIZE], policy[OPTION_TEXT_SIZE];
+    struct option_list also, balance;
     uint64_t connections, streams, threads, rate, items, lines, seed, ready, rounds;
-    uint64_t duration_ms, warm_up_ms;
-    bool http2, json, hot;
+    uint64_t shoppers, managers;
+    uint64_t duration_ms, warm_up_ms, down_ms, calm_ms;
+    bool http2, json, hot, spread, keep;
 };
 
 /* Commands through the order of three servers, without HTTP; BUY: purchases, else carts. */
@@ -22,5 +24,8 @@ int bench_order(const struct bench_flags *flags, bool buy, struct failure *failu
 
 /* How long nobody can change anything when the primary is killed, hangs, or hands over. */
 int bench_failover(const struct bench_flags *flags, struct failure *failure);
+
+/* Whether a crowd of shoppers notices anything when servers behind load managers go and come. */
+int bench_crowd(const struct bench_flags *flags, struct failure *failure);
 
 #endif

@@ -2,10 +2,7 @@
 #include "main/bench.h"
 #include "main/bench_trio.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { READY_MS = 60000 };
 
@@ -24,10 +21,7 @@ static int start_one(void *context, unsigned which, struct failure *failure)
 
 static int hang_one(void *context, unsigned which, bool hangs, struct failure *failure)
 {
-    const struct trio *trio = context;
-    if (kill(trio->servers[which].pid, hangs ? SIGSTOP : SIGCONT))
-        return fail_errno(failure, ERR_STATE, "cannot stop server %u", which + 1);
-    return 0;
+    return trio_hang(context, which, hangs, failure);
 }
 
 static void print_times(const char *name, const struct failover_times *times)
@@ -83,17 +77,6 @@ static void print_json(const struct failover_report *r)
     printf("}}\n");
 }
 
-/* All three are started before any can be ready. */
-static int start_all(struct trio *trio, struct failure *failure)
-{
-    int err = 0;
-    for (unsigned i = 0; !err && i < TRIO; i++)
-        err = trio_start(trio, i, failure);
-    for (unsigned i = 0; !err && i < TRIO; i++)
-        err = trio_wait_ready(trio, i, READY_MS, failure);
-    return err;
-}
-
 int bench_failover(const struct bench_flags *flags, struct failure *failure)
 {
     struct trio trio;
@@ -114,7 +97,7 @@ int bench_failover(const struct bench_flags *flags, struct failure *failure)
         snprintf(urls[i], sizeof urls[i], "http://%s", trio.servers[i].listen);
         cluster.urls[i] = urls[i];
     }
-    err = start_all(&trio, failure);
+    err = trio_start_all(&trio, READY_MS, failure);
     err = err ? err : failover_run(&cluster, (unsigned)flags->rounds, &report, failure);
     trio_remove(&trio);
     if (err)

@@ -124,7 +124,7 @@ static int spawn(struct hub *hub, unsigned which, struct failure *failure)
     hub->sockets[which] = pair[0];
     if (pid < 0)
         return fail_errno(failure, ERR_IO, "cannot start a server");
-    hub->trio.servers[which].pid = pid;
+    hub->trio.servers[which].process.pid = pid;
     return 0;
 }
 

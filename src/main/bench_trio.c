@@ -1,22 +1,15 @@
 #include "main/bench_trio.h"
 
-#include "base/clock.h"
 #include "main/cluster.h"
 #include "main/free_address.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-static const char ready[] = "stoa: shop ready at ";
 
 /* ---- Making and removing ---- */
 
@@ -58,7 +51,7 @@ int trio_found(struct trio *trio, const char *dir, struct failure *failure)
 {
     *trio = (struct trio){0};
     for (unsigned i = 0; i < TRIO; i++)
-        trio->servers[i].output = -1;
+        trio->servers[i].process.output = -1;
     if (mkdir(dir, 0777) && errno != EEXIST)
         return fail_errno(failure, ERR_IO, "cannot make %s", dir);
     snprintf(trio->dir, sizeof trio->dir, "%.400s/bench-XXXXXX", dir);
@@ -93,71 +86,44 @@ void trio_remove(struct trio *trio)
 
 /* ---- Processes ---- */
 
-/* Does not return. */
-static void become_server(const struct trio_server *server, int output)
-{
-    char log[DATADIR_PATH + 16];
-    snprintf(log, sizeof log, "%s/stoa.log", server->dir);
-    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0666);
-    if (fd < 0 || dup2(output, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
-        _exit(127);
-    execl("/proc/self/exe", "stoa", "serve", "--dir", server->dir, "--listen", server->listen,
-          "--catalogue", "demo", (char *)NULL);
-    _exit(127);
-}
-
 int trio_start(struct trio *trio, unsigned which, struct failure *failure)
 {
     struct trio_server *server = &trio->servers[which];
-    int pipe_fds[2];
-    if (pipe2(pipe_fds, O_CLOEXEC))
-        return fail_errno(failure, ERR_IO, "cannot make a pipe");
-    server->pid = fork();
-    if (server->pid == 0)
-        become_server(server, pipe_fds[1]);
-    close(pipe_fds[1]);
-    if (server->pid < 0) {
-        server->pid = 0;
-        close(pipe_fds[0]);
-        return fail_errno(failure, ERR_IO, "cannot start a server");
-    }
-    server->output = pipe_fds[0];
-    return 0;
+    char log[DATADIR_PATH + 16];
+    const char *words[] = {"serve",        "--dir",       server->dir, "--listen",
+                           server->listen, "--catalogue", "demo",      NULL};
+    snprintf(log, sizeof log, "%s/stoa.log", server->dir);
+    return bench_process_start(&server->process, words, log, failure);
 }
 
 int trio_wait_ready(struct trio *trio, unsigned which, unsigned timeout_ms, struct failure *failure)
 {
-    struct trio_server *server = &trio->servers[which];
-    uint64_t end = clock_mono_ns() + timeout_ms * MS_NS;
-    char line[256];
-    size_t length = 0;
-    while (clock_mono_ns() < end && length < sizeof line - 1) {
-        struct pollfd poll_fd = {.fd = server->output, .events = POLLIN};
-        poll(&poll_fd, 1, 100);
-        if (!poll_fd.revents)
-            continue;
-        ssize_t got = read(server->output, line + length, sizeof line - 1 - length);
-        if (got <= 0)
-            break;
-        length += (size_t)got;
-        line[length] = 0;
-        if (strncmp(line, ready, sizeof ready - 1) == 0 && strchr(line, '\n'))
-            return 0;
-    }
-    return fail(failure, ERR_TIMEOUT, "server %u was not ready within %u s (see %s/stoa.log)",
-                which + 1, timeout_ms / 1000, server->dir);
+    return bench_process_wait(&trio->servers[which].process, "stoa: shop ready at ", timeout_ms,
+                              trio_name(which), failure);
+}
+
+int trio_start_all(struct trio *trio, unsigned timeout_ms, struct failure *failure)
+{
+    int err = 0;
+    for (unsigned i = 0; !err && i < TRIO; i++)
+        err = trio_start(trio, i, failure);
+    for (unsigned i = 0; !err && i < TRIO; i++)
+        err = trio_wait_ready(trio, i, timeout_ms, failure);
+    return err;
 }
 
 void trio_kill(struct trio *trio, unsigned which)
 {
-    struct trio_server *server = &trio->servers[which];
-    if (server->pid > 0) {
-        kill(server->pid, SIGKILL);
-        while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
-    server->pid = 0;
-    if (server->output >= 0)
-        close(server->output);
-    server->output = -1;
+    bench_process_kill(&trio->servers[which].process);
+}
+
+int trio_hang(struct trio *trio, unsigned which, bool hangs, struct failure *failure)
+{
+    return bench_process_hang(&trio->servers[which].process, hangs, trio_name(which), failure);
+}
+
+const char *trio_name(unsigned which)
+{
+    static const char *const names[TRIO] = {"server 1", "server 2", "server 3"};
+    return names[which];
 }

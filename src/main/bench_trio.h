@@ -7,17 +7,15 @@
 #ifndef STOA_MAIN_BENCH_TRIO_H
 #define STOA_MAIN_BENCH_TRIO_H
 
+#include "main/bench_process.h"
 #include "main/datadir.h"
-
-#include <sys/types.h>
 
 enum { TRIO = 3 };
 
 struct trio_server {
     char dir[DATADIR_PATH];
     char listen[64]; /* for shoppers: "127.0.0.1:PORT", the same at each start */
-    pid_t pid;       /* 0: does not run */
-    int output;      /* its standard output, until it is ready; -1: none */
+    struct bench_process process;
 };
 struct trio {
     char dir[DATADIR_PATH];
@@ -35,6 +33,12 @@ int trio_start(struct trio *trio, unsigned which, struct failure *failure);
 /* Waits until it says that it is ready. */
 int trio_wait_ready(struct trio *trio, unsigned which, unsigned timeout_ms,
                     struct failure *failure);
+/* Starts all, and waits until they are ready. */
+int trio_start_all(struct trio *trio, unsigned timeout_ms, struct failure *failure);
+/* SIGSTOP, or SIGCONT. */
+int trio_hang(struct trio *trio, unsigned which, bool hangs, struct failure *failure);
+/* "server 1" */
+const char *trio_name(unsigned which);
 /* kill -9, and waits for its end. */
 void trio_kill(struct trio *trio, unsigned which);
 

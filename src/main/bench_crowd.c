@@ -1,0 +1,423 @@
+#include "balance/policy.h"
+#include "base/clock.h"
+#include "bench/crowd_report.h"
+#include "main/bench.h"
+#include "main/bench_trio.h"
+#include "main/free_address.h"
+#include "shop/audit.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    READY_MS = 60000,
+    SAME_MS = 15000, /* until all copies are at the same entry, once nobody changes anything */
+    MANAGERS_MAX = CROWD_FRONTS,
+    SPREAD_PERIOD_MS = 4,
+    SPREAD_SHARE = 500, /* thousandths: half speed */
+};
+
+struct manager {
+    struct bench_process process;
+    char listen[64];
+};
+
+/* Three servers, and what stands in front of them. */
+struct stage {
+    const struct bench_flags *flags;
+    struct trio trio;
+    char urls[TRIO][80], fronts[MANAGERS_MAX][80];
+    struct manager managers[MANAGERS_MAX];
+    unsigned manager_count; /* 0: shoppers go to the servers themselves */
+    struct crowd_cluster cluster;
+};
+
+/* ---- The servers, as the crowd's faults see them ---- */
+
+static int kill_one(void *context, unsigned which, struct failure *failure)
+{
+    struct stage *stage = context;
+    (void)failure;
+    trio_kill(&stage->trio, which);
+    return 0;
+}
+
+static int end_one(void *context, unsigned which, struct failure *failure)
+{
+    struct stage *stage = context;
+    return bench_process_end(&stage->trio.servers[which].process, trio_name(which), failure);
+}
+
+static int start_one(void *context, unsigned which, struct failure *failure)
+{
+    struct stage *stage = context;
+    int err = trio_start(&stage->trio, which, failure);
+    return err ? err : trio_wait_ready(&stage->trio, which, READY_MS, failure);
+}
+
+static int hang_one(void *context, unsigned which, bool hangs, struct failure *failure)
+{
+    struct stage *stage = context;
+    return trio_hang(&stage->trio, which, hangs, failure);
+}
+
+static uint64_t used_by_one(void *context, unsigned which)
+{
+    struct stage *stage = context;
+    return bench_process_used_ns(&stage->trio.servers[which].process);
+}
+
+/* ---- The load managers ---- */
+
+/* WEIGHTS: the servers are listed with them, as any upstreams; NULL: as a cluster's. */
+static int start_manager(struct stage *stage, unsigned which, const char *policy,
+                         const unsigned *weights, struct failure *failure)
+{
+    struct manager *manager = &stage->managers[which];
+    const struct bench_flags *flags = stage->flags;
+    char log[DATADIR_PATH + 32], token[DATADIR_PATH + 32], servers[TRIO][128], name[32];
+    const char *words[40] = {"balance", "--listen", manager->listen, "--server-header"};
+    unsigned count = 4;
+    for (unsigned i = 0; i < TRIO; i++) {
+        snprintf(servers[i], sizeof servers[i], weights ? "%s,weight=%u" : "%s", stage->urls[i],
+                 weights ? weights[i] : 0);
+        words[count++] = weights ? "--upstream" : "--server";
+        words[count++] = servers[i];
+    }
+    snprintf(token, sizeof token, "%s/operator.token", stage->trio.servers[0].dir);
+    if (!weights) {
+        words[count++] = "--token-file";
+        words[count++] = token;
+    }
+    if (policy[0]) {
+        words[count++] = "--policy";
+        words[count++] = policy;
+    }
+    for (unsigned i = 0; i < flags->balance.count && count < 39; i++)
+        words[count++] = flags->balance.items[i];
+    snprintf(log, sizeof log, "%s/balance-%u.log", stage->trio.dir, which + 1);
+    snprintf(name, sizeof name, "load manager %u", which + 1);
+    int err = bench_process_start(&manager->process, words, log, failure);
+    return err ? err
+               : bench_process_wait(&manager->process, "stoa: load manager ready at ", READY_MS,
+                                    name, failure);
+}
+
+static int start_managers(struct stage *stage, const char *policy, const unsigned *weights,
+                          struct failure *failure)
+{
+    int err = 0;
+    for (unsigned i = 0; !err && i < stage->manager_count; i++)
+        err = start_manager(stage, i, policy, weights, failure);
+    return err;
+}
+
+static int end_managers(struct stage *stage, struct failure *failure)
+{
+    int err = 0;
+    for (unsigned i = 0; !err && i < stage->manager_count; i++)
+        err = bench_process_end(&stage->managers[i].process, "a load manager", failure);
+    return err;
+}
+
+/* ---- The stage ---- */
+
+static int place_managers(struct stage *stage, struct failure *failure)
+{
+    int err = 0;
+    stage->manager_count = (unsigned)stage->flags->managers;
+    for (unsigned i = 0; !err && i < stage->manager_count; i++) {
+        struct manager *manager = &stage->managers[i];
+        err =
+            free_address("127.0.0.1", NULL, NULL, manager->listen, sizeof manager->listen, failure);
+        char url[sizeof stage->fronts[i]];
+        snprintf(url, sizeof url, "http://%s", manager->listen);
+        memcpy(stage->fronts[i], url, sizeof url);
+    }
+    return err;
+}
+
+static int open_stage(struct stage *stage, const struct bench_flags *flags, struct failure *failure)
+{
+    *stage = (struct stage){.flags = flags};
+    for (unsigned i = 0; i < MANAGERS_MAX; i++)
+        stage->managers[i].process.output = -1;
+    int err = trio_found(&stage->trio, flags->dir, failure);
+    if (err)
+        return err;
+    stage->cluster = (struct crowd_cluster){
+        .context = stage,
+        .token = stage->trio.token,
+        .kill = kill_one,
+        .end = end_one,
+        .start = start_one,
+        .hang = hang_one,
+        .processor_ns = used_by_one,
+    };
+    for (unsigned i = 0; i < TRIO; i++) {
+        snprintf(stage->urls[i], sizeof stage->urls[i], "http://%s", stage->trio.servers[i].listen);
+        stage->cluster.urls[i] = stage->urls[i];
+    }
+    err = place_managers(stage, failure);
+    return err ? err : trio_start_all(&stage->trio, READY_MS, failure);
+}
+
+static void close_stage(struct stage *stage)
+{
+    for (unsigned i = 0; i < MANAGERS_MAX; i++)
+        bench_process_kill(&stage->managers[i].process);
+    if (stage->flags->keep) {
+        for (unsigned i = 0; i < TRIO; i++)
+            trio_kill(&stage->trio, i);
+        fprintf(stderr, "stoa bench: data and logs are in %s\n", stage->trio.dir);
+    } else {
+        trio_remove(&stage->trio);
+    }
+}
+
+static void configure(const struct stage *stage, struct crowd_config *config)
+{
+    const struct bench_flags *flags = stage->flags;
+    *config = (struct crowd_config){
+        .cluster = &stage->cluster,
+        .shoppers = (unsigned)flags->shoppers,
+        .rate = flags->rate ? (double)flags->rate : (double)flags->shoppers / 5,
+        .warm_up_seconds = (double)flags->warm_up_ms / 1000,
+        .seconds = (double)flags->duration_ms / 1000,
+        .plan = {.kind = crowd_fault_find(flags->fault),
+                 .rounds = (unsigned)flags->rounds,
+                 .down_ms = (unsigned)flags->down_ms,
+                 .calm_ms = (unsigned)flags->calm_ms,
+                 .slow_share = 100,
+                 .slow_ms = 20},
+        .seed = flags->seed,
+    };
+    config->front_count = stage->manager_count ? stage->manager_count : TRIO;
+    for (unsigned i = 0; i < config->front_count; i++)
+        config->fronts[i] = stage->manager_count ? stage->fronts[i] : stage->urls[i];
+}
+
+/* ---- The copies, at the end ---- */
+
+struct difference {
+    char first[200];
+};
+
+static void keep_first(void *context, const char *sentence)
+{
+    struct difference *difference = context;
+    if (!difference->first[0])
+        snprintf(difference->first, sizeof difference->first, "%s", sentence);
+}
+
+/* 0: all three are the same; ERR_BUSY: they are not at the same entry. */
+static int compare_copies(const struct stage *stage, char *out, size_t size,
+                          struct failure *failure)
+{
+    unsigned char first[DB_DIGEST], digest[DB_DIGEST];
+    uint64_t first_index = 0, index = 0;
+    char file[DATADIR_PATH + 16];
+    for (unsigned i = 0; i < TRIO; i++) {
+        snprintf(file, sizeof file, "%s/shop.db", stage->trio.servers[i].dir);
+        int err = audit_digest(file, i ? digest : first, i ? &index : &first_index, failure);
+        if (err)
+            return err;
+        if (i && index != first_index)
+            return ERR_BUSY;
+        if (i && memcmp(first, digest, sizeof digest) != 0) {
+            snprintf(out, size, "server %u's differs from server 1's at entry %llu", i + 1,
+                     (unsigned long long)index);
+            return 0;
+        }
+    }
+    snprintf(out, size, "equal");
+    return 0;
+}
+
+static int audit_copies(const struct stage *stage, char *out, size_t size, struct failure *failure)
+{
+    char file[DATADIR_PATH + 16];
+    for (unsigned i = 0; i < TRIO; i++) {
+        struct difference difference = {""};
+        struct audit_report report;
+        snprintf(file, sizeof file, "%s/shop.db", stage->trio.servers[i].dir);
+        int err = audit_run(file, keep_first, &difference, &report, failure);
+        if (err)
+            return err;
+        if (report.differences) {
+            snprintf(out, size, "server %u's has %llu differences: %s", i + 1,
+                     (unsigned long long)report.differences, difference.first);
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static int judge_copies(const struct stage *stage, char *out, size_t size, struct failure *failure)
+{
+    uint64_t end = clock_mono_ns() + SAME_MS * MS_NS;
+    int err;
+    while ((err = compare_copies(stage, out, size, failure)) == ERR_BUSY && clock_mono_ns() < end)
+        nanosleep(&(struct timespec){0, 50 * (long)MS_NS}, NULL);
+    if (err == ERR_BUSY) {
+        snprintf(out, size, "not at the same entry after %d s", SAME_MS / 1000);
+        return 0;
+    }
+    return err || strcmp(out, "equal") != 0 ? err : audit_copies(stage, out, size, failure);
+}
+
+/* ---- Faults ---- */
+
+static int run_faults(struct stage *stage, struct failure *failure)
+{
+    struct crowd_config config;
+    struct crowd_report *report = calloc(1, sizeof *report);
+    char copies[300] = "not compared";
+    if (!report)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    configure(stage, &config);
+    int err = start_managers(stage, stage->flags->policy, NULL, failure);
+    err = err ? err : crowd_run(&config, report, failure);
+    err = err ? err : judge_copies(stage, copies, sizeof copies, failure);
+    if (report->requests)
+        (stage->flags->json ? crowd_report_json : crowd_report_text)(report, &config, copies,
+                                                                     stdout);
+    if (!err && (!crowd_report_good(report) || strcmp(copies, "equal") != 0))
+        err = fail(failure, ERR_STATE, "a promise was broken: see the report");
+    crowd_report_close(report);
+    free(report);
+    return err;
+}
+
+/* ---- Spread ---- */
+
+/* Slows one server down for as long as the crowd runs. */
+struct brake {
+    const struct crowd_cluster *cluster;
+    atomic_bool stop;
+    pthread_t thread;
+};
+
+static void *pull_brake(void *argument)
+{
+    struct brake *brake = argument;
+    struct failure failure;
+    crowd_faults_slow(brake->cluster, TRIO - 1, SPREAD_SHARE, SPREAD_PERIOD_MS, UINT32_MAX,
+                      &brake->stop, &failure);
+    return NULL;
+}
+
+struct spread_row {
+    const char *name;
+    double requests, processor, p50_ms, p99_ms;
+};
+
+static int measure_spread(struct stage *stage, const char *policy, const unsigned *weights,
+                          bool slow, struct spread_row *row, struct failure *failure)
+{
+    struct crowd_config config;
+    struct crowd_report *report = calloc(1, sizeof *report);
+    struct brake brake = {.cluster = &stage->cluster};
+    if (!report)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    configure(stage, &config);
+    config.plan.kind = CROWD_NO_FAULT;
+    int err = start_managers(stage, policy, weights, failure);
+    if (!err && slow && pthread_create(&brake.thread, NULL, pull_brake, &brake))
+        err = fail_errno(failure, ERR_NOMEM, "cannot start a thread");
+    bool braked = !err && slow;
+    err = err ? err : crowd_run(&config, report, failure);
+    if (braked) {
+        atomic_store(&brake.stop, true);
+        pthread_join(brake.thread, NULL);
+    }
+    if (!err && !crowd_report_good(report))
+        err = fail(failure, ERR_STATE, "a promise was broken with policy %s: %.*s", policy,
+                   STR_FMT(str_sub(buf_text(&report->notes), 0, 300)));
+    crowd_report_spread(report, &row->requests, &row->processor);
+    row->p50_ms = (double)histogram_quantile(&report->latency, 0.5) / 1e6;
+    row->p99_ms = (double)histogram_quantile(&report->latency, 0.99) / 1e6;
+    crowd_report_close(report);
+    free(report);
+    return err ? err : end_managers(stage, failure);
+}
+
+static void print_spread(const struct spread_row *row, bool json, bool first)
+{
+    if (json)
+        printf("%s{\"policy\":\"%s\",\"variation\":{\"requests\":%.4f,\"processor\":%.4f},"
+               "\"p50_ms\":%.3f,\"p99_ms\":%.3f}",
+               first ? "" : ",", row->name, row->requests, row->processor, row->p50_ms,
+               row->p99_ms);
+    else
+        printf("  %-34s variation of requests %.3f, of processor %.3f   p50 %.1f ms   p99 %.1f\n",
+               row->name, row->requests, row->processor, row->p50_ms, row->p99_ms);
+    fflush(stdout);
+}
+
+static int spread_of_policies(struct stage *stage, struct failure *failure)
+{
+    const struct bench_flags *flags = stage->flags;
+    int err = 0;
+    bool first = true;
+    for (unsigned i = 0; !err && policies[i]; i++) {
+        struct spread_row row = {.name = policies[i]->name};
+        if (flags->policy[0] && strcmp(flags->policy, row.name) != 0)
+            continue;
+        err = measure_spread(stage, row.name, NULL, false, &row, failure);
+        if (!err)
+            print_spread(&row, flags->json, first);
+        first = false;
+    }
+    return err;
+}
+
+/* With one server at half speed: the policy against the split that is right for that. */
+static int spread_when_slow(struct stage *stage, struct failure *failure)
+{
+    static const unsigned right[TRIO] = {200, 200, 100};
+    const struct bench_flags *flags = stage->flags;
+    const char *policy = flags->policy[0] ? flags->policy : policies[0]->name;
+    char name[OPTION_TEXT_SIZE + 32];
+    snprintf(name, sizeof name, "%s, one at half speed", policy);
+    struct spread_row own = {.name = name}, ideal = {.name = "2:2:1 by hand, one at half speed"};
+    int err = measure_spread(stage, policy, NULL, true, &own, failure);
+    if (!err)
+        print_spread(&own, flags->json, false);
+    err = err ? err : measure_spread(stage, policy_round_robin.name, right, true, &ideal, failure);
+    if (err)
+        return err;
+    print_spread(&ideal, flags->json, false);
+    double ratio = ideal.p99_ms > 0 ? own.p99_ms / ideal.p99_ms : 0;
+    if (flags->json)
+        printf("],\"p99_by_ideal\":%.3f}\n", ratio);
+    else
+        printf("  p99 by that of the right split: %.2f\n", ratio);
+    return 0;
+}
+
+static int run_spread(struct stage *stage, struct failure *failure)
+{
+    if (stage->manager_count == 0)
+        return fail(failure, ERR_INVALID, "--spread needs a load manager: not --managers 0");
+    if (stage->flags->json)
+        fputs("{\"bench\":\"spread\",\"rows\":[", stdout);
+    int err = spread_of_policies(stage, failure);
+    return err ? err : spread_when_slow(stage, failure);
+}
+
+int bench_crowd(const struct bench_flags *flags, struct failure *failure)
+{
+    struct stage *stage = calloc(1, sizeof *stage);
+    if (!stage)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    int err = open_stage(stage, flags, failure);
+    err = err ? err : flags->spread ? run_spread(stage, failure) : run_faults(stage, failure);
+    close_stage(stage);
+    free(stage);
+    return err;
+}
