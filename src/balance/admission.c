@@ -46,7 +46,7 @@ static uint64_t full_places(const struct admission *admission, const struct poli
     uint64_t full = 0;
     for (unsigned i = 0; i < view->count; i++) {
         const struct policy_server *server = &view->servers[i];
-        bool is = server->in_flight >= admission_part(admission, places[i].limit, server->share);
+        bool is = places[i].in_flight >= admission_part(admission, places[i].limit, server->share);
         full |= (uint64_t)is << i;
     }
     return full;

@@ -40,8 +40,9 @@ struct admission {
 
 /* A server's, beside what the view says of it. */
 struct admission_place {
-    uint32_t limit; /* requests in flight, of all lanes; 0: none */
-    uint32_t slow;  /* what slowness leaves of its share (struct backend); 1000: it is not */
+    uint32_t in_flight; /* of this lane */
+    uint32_t limit;     /* for all lanes together; 0: none */
+    uint32_t slow;      /* what slowness leaves of its share (struct backend); 1000: it is not */
 };
 
 /* As bits by place. */

@@ -80,6 +80,7 @@ struct backend {
     _Atomic uint32_t reported_in_flight;
     _Atomic uint64_t reported_latency_ns, round_trip_ns;
     _Atomic bool primary;
+    _Atomic bool leaving; /* says the cluster */
 
     struct backend_counters counters;
 

@@ -2,8 +2,10 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/cond.h"
+#include "base/random.h"
 #include "base/thread.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* How long members_new waits for the first set. */
@@ -76,8 +78,10 @@ void members_publish(struct members *members, struct backend_set *set)
     members->set_known = true;
     pthread_cond_broadcast(&members->known);
     pthread_mutex_unlock(&members->lock);
+    checks_set(members->checks, set);
     backend_set_drop(old);
     tell_loops(members);
+    members_tell_panic(members);
 }
 
 int members_drain(struct members *members, uint64_t id, bool drain)
@@ -90,47 +94,68 @@ int members_drain(struct members *members, uint64_t id, bool drain)
     return backend ? ERR_OK : ERR_NOTFOUND;
 }
 
+/* Any thread. */
 static void backend_changed(struct backend_watcher *watcher, struct backend *backend,
                             enum health_state before, enum health_state now, enum health_sign sign)
 {
     struct members *members = CONTAINER_OF(watcher, struct members, watcher);
-    (void)backend, (void)before, (void)now, (void)sign;
     tell_loops(members);
+    members_tell_state(members, backend, before, now, sign);
+    members_tell_panic(members);
+    bool wrong = now == HEALTH_OUT || now == HEALTH_SUSPECT;
+    if (wrong && !atomic_exchange_explicit(&members->hurried, true, memory_order_acq_rel))
+        loop_post(members->loop, &members->hurry);
+}
+
+static void run_hurry(struct post *post)
+{
+    struct members *members = CONTAINER_OF(post, struct members, hurry);
+    atomic_store_explicit(&members->hurried, false, memory_order_release);
+    if (members->learn)
+        learn_hurry(members->learn);
 }
 
 /* ---- Fixed upstreams ---- */
 
-static int fixed_set(struct members *members, struct failure *failure)
+static struct backend *fixed_one(struct members *members, unsigned place, struct failure *failure)
 {
     const struct balance_config *config = members->config;
+    const struct balance_seed *seed = &config->upstreams[place];
+    char host[BACKEND_URL], url[BACKEND_URL + 8];
+    struct backend_plan plan = {
+        .id = place + 1,
+        .name = host,
+        .url = url,
+        .proxy_header = config->proxy_out,
+        .weight = seed->weight ? seed->weight : POLICY_WEIGHT,
+        .limit = config->limit,
+        .rules = config->health,
+        .watcher = &members->watcher,
+    };
+    bool tls;
+    if (roster_url(str_of(seed->url), &tls, host, failure) != ERR_OK ||
+        endpoint_resolve(str_of(host), false, &plan.address, failure) != ERR_OK)
+        return NULL;
+    snprintf(url, sizeof url, "%s://%s", tls ? "https" : "http", host);
+    plan.tls_context = tls ? members->tls_context : NULL;
+    struct backend *backend = backend_new(&plan, clock_mono_ns());
+    if (!backend)
+        fail(failure, ERR_NOMEM, "no memory for the list of servers");
+    return backend;
+}
+
+static int fixed_begin(struct members *members, struct failure *failure)
+{
     struct backend_set *set = backend_set_new(1);
     if (!set)
         return fail(failure, ERR_NOMEM, "no memory for the list of servers");
-    for (unsigned i = 0; i < config->upstream_count; i++) {
-        struct backend_plan plan = {
-            .id = i + 1,
-            .url = config->upstreams[i].url,
-            .proxy_header = config->proxy_out,
-            .weight = config->upstreams[i].weight ? config->upstreams[i].weight : POLICY_WEIGHT,
-            .limit = config->limit,
-            .rules = config->health,
-            .watcher = &members->watcher,
-        };
-        struct str address = str_of(plan.url);
-        ptrdiff_t scheme = str_find(address, STR("://"));
-        address = str_from(address, scheme < 0 ? 0 : (size_t)scheme + 3);
-        plan.name = address.at;
-        int err = endpoint_resolve(address, false, &plan.address, failure);
-        if (!err) {
-            set->at[set->count] = backend_new(&plan, clock_mono_ns());
-            if (!set->at[set->count])
-                err = fail(failure, ERR_NOMEM, "no memory for the list of servers");
-        }
-        if (err) {
+    for (unsigned i = 0; i < members->config->upstream_count; i++) {
+        struct backend *backend = fixed_one(members, i, failure);
+        if (!backend) {
             backend_set_drop(set);
-            return err;
+            return failure->err;
         }
-        set->count++;
+        set->at[set->count++] = backend;
     }
     members_publish(members, set);
     return ERR_OK;
@@ -154,15 +179,50 @@ static void await_first(struct members *members)
     pthread_mutex_unlock(&members->lock);
 }
 
+/* A context is made when a URL of the configuration needs one; members of a cluster are reached
+ * in the way in which its seeds are. */
+static int tls_begin(struct members *members, struct failure *failure)
+{
+    const struct balance_config *config = members->config;
+    bool needed = false;
+    for (unsigned i = 0; i < config->upstream_count; i++)
+        needed |= str_starts(str_of(config->upstreams[i].url), STR("https://"));
+    for (unsigned i = 0; i < config->server_count; i++)
+        needed |= str_starts(str_of(config->servers[i].url), STR("https://"));
+    if (!needed)
+        return ERR_OK;
+    const char *authority = config->authority[0] ? config->authority : NULL;
+    members->tls_context = tls_context_client(authority, !config->insecure, failure);
+    return members->tls_context ? ERR_OK : failure->err;
+}
+
+static int begin(struct members *members, struct failure *failure)
+{
+    uint64_t seed;
+    random_secret(&seed, sizeof seed);
+    struct check_settings settings = {
+        .check_ns = members->config->check_ns,
+        .silent_ns = members->config->silent_ns,
+        .path = members->config->check_path,
+        .seed = seed,
+    };
+    members->loop = loop_new(failure);
+    if (!members->loop)
+        return failure->err;
+    members->set = backend_set_new(0);
+    members->checks = checks_new(members->loop, &settings);
+    if (!members->set || !members->checks)
+        return fail(failure, ERR_NOMEM, "no memory for the list of servers");
+    int err = tls_begin(members, failure);
+    if (!err)
+        err = members->config->upstream_count ? fixed_begin(members, failure)
+                                              : members_cluster_begin(members, failure);
+    return err;
+}
+
 static int start(struct members *members, struct failure *failure)
 {
-    members->loop = loop_new(failure);
-    members->set = backend_set_new(0);
-    if (!members->loop)
-        return ERR_NOMEM;
-    if (!members->set)
-        return fail(failure, ERR_NOMEM, "no memory for the list of servers");
-    int err = members->config->upstream_count ? fixed_set(members, failure) : ERR_OK;
+    int err = begin(members, failure);
     if (err)
         return err;
     int reason = thread_start(&members->thread, "stoa-watch", run_watcher, members);
@@ -182,6 +242,7 @@ int members_new(const struct balance_config *config, struct events *events, stru
     members->config = config;
     members->events = events;
     members->watcher.changed = backend_changed;
+    members->hurry.run = run_hurry;
     list_init(&members->posts);
     pthread_mutex_init(&members->lock, NULL);
     cond_init(&members->known);
@@ -202,7 +263,10 @@ void members_free(struct members *members)
         loop_stop(members->loop);
         pthread_join(members->thread, NULL);
     }
+    members_cluster_end(members);
+    checks_free(members->checks);
     backend_set_drop(members->set);
+    tls_context_free(members->tls_context);
     LIST_EACH(&members->posts, node)
     free(CONTAINER_OF(node, struct member_post, node));
     loop_free(members->loop);

@@ -21,7 +21,6 @@
  *     id          16 hexadecimal digits, chosen at random at each start: two load managers on one
  *                 machine, or one that came back, are told apart by it
  *     url         where shoppers reach it; empty when it does not know
- *     status_url  where its status page is; empty: nowhere
  *     mode        "proxy" or "direct": in direct mode the servers' pages know the way back to url
  *     status      its status door (status_url), where `stoa top` finds it; missing: none
  *   The server keeps it for 5 s (at most 64 of them, the longest silent one makes room) and shows

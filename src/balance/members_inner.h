@@ -5,7 +5,9 @@
 #define STOA_BALANCE_MEMBERS_INNER_H
 
 #include "balance/balance.h"
+#include "balance/check.h"
 #include "balance/events.h"
+#include "balance/learn.h"
 #include "balance/members.h"
 #include "base/list.h"
 
@@ -23,9 +25,21 @@ struct members {
     const struct balance_config *config;
     struct events *events;
     struct backend_watcher watcher;
+    struct tls_context *tls_context; /* NULL: no server has TLS, as far as is known */
     struct loop *loop;
     pthread_t thread;
     bool started;
+    struct post hurry; /* of any thread: something is wrong with a server */
+    atomic_bool hurried;
+    atomic_bool panic; /* as told last */
+
+    /* Watcher thread. */
+    struct checks *checks;
+    struct resolver *resolver; /* of a cluster's servers, as the next three */
+    struct learn *learn;
+    struct buf announcement;
+    struct roster roster; /* as learnt last */
+    bool roster_known;
 
     pthread_mutex_t lock;    /* for these */
     pthread_cond_t known;    /* the first set was published */
@@ -36,5 +50,15 @@ struct members {
 
 /* Watcher thread: SET (handed over) is the present one from now on. */
 void members_publish(struct members *members, struct backend_set *set);
+
+/* members_cluster.c: the servers of a cluster. Before the thread begins, and after it has ended. */
+int members_cluster_begin(struct members *members, struct failure *failure);
+void members_cluster_end(struct members *members);
+
+/* members_events.c: what people are told. Any thread. */
+void members_tell_state(struct members *members, const struct backend *backend,
+                        enum health_state before, enum health_state now, enum health_sign sign);
+/* Whether more servers are used than should be, when that is another than before. */
+void members_tell_panic(struct members *members);
 
 #endif
