@@ -94,6 +94,8 @@ size_t http_client_unsent(const struct http_client *client);
 /* HTTP/1.1 only: the caller sends a request of its own making, and the answer to come
  * belongs to TAG. IS_HEAD: it will have no body. ERR_FULL as above. */
 int http_client_expect(struct http_client *client, bool is_head, void *tag);
+/* The request expected last asks for an upgrade: its answer 101 may hand the connection over. */
+void http_client_may_switch(struct http_client *client);
 
 /* Requests without an answer yet. */
 unsigned http_client_waiting(const struct http_client *client);

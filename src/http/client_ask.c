@@ -17,6 +17,12 @@ int http_client_expect(struct http_client *client, bool is_head, void *tag)
     return 0;
 }
 
+void http_client_may_switch(struct http_client *client)
+{
+    CHECK(client->waiting > 0);
+    client->queue[(client->first + client->waiting - 1) % CLIENT_WAITING_MAX].upgrade = true;
+}
+
 static bool is_clean(struct str text, bool blanks)
 {
     if (fields_clean(text.at, text.at + text.len) < text.len)

@@ -326,11 +326,19 @@ static bool may_begin(const struct http_conn *conn, enum http_method method)
     {
         struct stream *stream = stream_at(node);
         if (stream->state < STREAM_ANSWERED &&
-            (stream->x.wants_upgrade ||
-             !(method_is_safe(method) && method_is_safe(stream->x.method))))
-            return false; /* behind an upgrade, who knows yet what language it is in? */
+            !(method_is_safe(method) && method_is_safe(stream->x.method)))
+            return false;
     }
     return true;
+}
+
+/* Behind a request for an upgrade, who knows yet what language it is in? */
+static bool awaits_upgrade(const struct http_conn *conn)
+{
+    if (list_empty(&conn->streams))
+        return false;
+    const struct stream *last = stream_at(conn->streams.prev);
+    return last->x.wants_upgrade && (last->state < STREAM_ANSWERED || last->tunnel);
 }
 
 static bool is_token(char c)
@@ -433,7 +441,7 @@ static const char *execute(struct http_conn *conn, const char *at, size_t len)
 static bool begin(struct http_conn *conn, const char **at, const char *end)
 {
     struct h1 *h1 = &conn->h1;
-    if (h1->method_len == 0 && !skip_blank(conn, at, end))
+    if (awaits_upgrade(conn) || (h1->method_len == 0 && !skip_blank(conn, at, end)))
         return false;
     const char *start = *at;
     if (h1->method_len == 0)
