@@ -127,6 +127,8 @@ static int close_cart(struct apply *apply, struct change *change)
     cart->expires_ms = (expires / EXPIRY_STEP_MS + 1) * EXPIRY_STEP_MS;
     cart->updated_ms = apply->now;
     cart->version++;
+    if (apply->command->home.count)
+        cart->home = apply->command->home;
     /* Its row says which items, not what they cost. */
     int err = apply->unwanted ? basket_identify(&change->view, &cart->basket)
                               : cart_price(&change->view, cart);

@@ -4,7 +4,9 @@
 #include "shop/coder.h"
 
 /* The version in front of each record; a reader takes every version up to its own. */
-enum { COMMAND_VERSION = 1 };
+enum { COMMAND_VERSION = 2 };
+/* What a cart's command without a home is written as: a server of before knows nothing else. */
+enum { VERSION_WITHOUT_HOME = 1 };
 
 const char *command_name(enum command_type type)
 {
@@ -163,9 +165,18 @@ static void code_body(struct coder *coder, struct command *command)
     coder->in.bad = true;
 }
 
+static void code_home(struct coder *coder, struct server_set *home)
+{
+    code_count(coder, &home->count, SHOP_SERVERS_MAX);
+    for (unsigned i = 0; i < home->count; i++)
+        code_u64(coder, &home->servers[i]);
+    coder->in.bad |= home->count == 0;
+}
+
 static void code_command(struct coder *coder, struct command *command)
 {
-    unsigned version = COMMAND_VERSION, type = command->type, mode = command->idempotency;
+    unsigned version = command->home.count ? COMMAND_VERSION : VERSION_WITHOUT_HOME,
+             type = command->type, mode = command->idempotency;
     bool has_operation = coder->out && !id_is_zero(command->operation);
     code_count(coder, &version, COMMAND_VERSION);
     if (version == 0)
@@ -181,6 +192,8 @@ static void code_command(struct coder *coder, struct command *command)
         code_raw(coder, command->idempotency_key, sizeof command->idempotency_key);
         code_raw(coder, command->idempotency_body, sizeof command->idempotency_body);
     }
+    if (version > VERSION_WITHOUT_HOME)
+        code_home(coder, &command->home);
     code_body(coder, command);
 }
 

@@ -114,6 +114,7 @@ struct command {
     struct id operation; /* zero: none */
     enum idempotency_mode idempotency;
     unsigned char idempotency_key[16], idempotency_body[16];
+    struct server_set home; /* CART_PUT, CART_ADD, CART_SET: of the shopper; kept with the cart */
 
     union {
         struct product product; /* PRODUCT_PUT */

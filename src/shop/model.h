@@ -30,6 +30,7 @@ enum {
     SHOP_MESSAGES_MAX = 32,
     SHOP_RATES_MAX = 16, /* shipping options offered per destination */
     SHOP_TOTALS_MAX = 16,
+    SHOP_SERVERS_MAX = 4,  /* of a shopper: home and away */
     SHOP_TEXT_MAX = 1000,  /* a title, name, address line */
     SHOP_HTML_MAX = 60000, /* a description */
     SHOP_KEY_MAX = 255,    /* handle, variant key, SKU, code */
@@ -248,12 +249,19 @@ struct basket {
     unsigned message_count;
 };
 
+/* Who serves a shopper: home first, then those that take over. Rules look at nothing of it. */
+struct server_set {
+    unsigned count; /* 0: not known */
+    uint64_t servers[SHOP_SERVERS_MAX];
+};
+
 struct cart {
     struct id id;
     uint64_t version; /* grows with each change */
     bool canceled;
     struct id checkout_id; /* zero: not converted (yet) */
     int64_t created_ms, updated_ms, expires_ms;
+    struct server_set home;
     struct basket basket;
 };
 

@@ -1,7 +1,7 @@
 #include "shop/record.h"
 
 /* The version in front of each record. A reader takes every version up to its own. */
-enum { RECORD_VERSION = 1 };
+enum { RECORD_VERSION = 1, CART_VERSION = 2 /* with a home; without, it is RECORD_VERSION */ };
 
 void record_put_id(struct buf *out, struct id id)
 {
@@ -298,15 +298,32 @@ static void get_basket(struct wire *in, struct arena *arena, struct basket *bask
 
 /* ---- Cart, checkout, order ---- */
 
-static void get_version(struct wire *in)
+static uint64_t get_version(struct wire *in, uint64_t newest)
 {
-    if (wire_u64(in) - 1 >= RECORD_VERSION)
+    uint64_t version = wire_u64(in);
+    if (version - 1 >= newest)
         in->bad = true;
+    return version;
+}
+
+static void put_home(struct buf *out, const struct server_set *home)
+{
+    wire_put_u64(out, home->count);
+    for (unsigned i = 0; i < home->count; i++)
+        wire_put_u64(out, home->servers[i]);
+}
+
+static void get_home(struct wire *in, struct server_set *home)
+{
+    home->count = (unsigned)wire_u64_max(in, SHOP_SERVERS_MAX);
+    for (unsigned i = 0; i < home->count; i++)
+        home->servers[i] = wire_u64(in);
+    in->bad |= home->count == 0;
 }
 
 void record_put_cart(struct buf *out, const struct cart *cart, enum record_form form)
 {
-    wire_put_u64(out, RECORD_VERSION);
+    wire_put_u64(out, cart->home.count ? CART_VERSION : RECORD_VERSION);
     wire_put_u64(out, form);
     record_put_id(out, cart->id);
     wire_put_u64(out, cart->version);
@@ -315,13 +332,15 @@ void record_put_cart(struct buf *out, const struct cart *cart, enum record_form 
     wire_put_i64(out, cart->created_ms);
     wire_put_i64(out, cart->updated_ms);
     wire_put_i64(out, cart->expires_ms);
+    if (cart->home.count)
+        put_home(out, &cart->home);
     put_basket(out, &cart->basket, form);
 }
 
 void record_get_cart(struct wire *in, struct arena *arena, struct cart *cart)
 {
     *cart = (struct cart){0};
-    get_version(in);
+    uint64_t version = get_version(in, CART_VERSION);
     enum record_form form = (enum record_form)wire_u64_max(in, RECORD_FULL);
     cart->id = record_get_id(in);
     cart->version = wire_u64(in);
@@ -330,6 +349,8 @@ void record_get_cart(struct wire *in, struct arena *arena, struct cart *cart)
     cart->created_ms = wire_i64(in);
     cart->updated_ms = wire_i64(in);
     cart->expires_ms = wire_i64(in);
+    if (version == CART_VERSION)
+        get_home(in, &cart->home);
     get_basket(in, arena, &cart->basket, form);
 }
 
@@ -363,7 +384,7 @@ void record_put_checkout(struct buf *out, const struct checkout *checkout)
 void record_get_checkout(struct wire *in, struct arena *arena, struct checkout *checkout)
 {
     *checkout = (struct checkout){.selected_destination = -1};
-    get_version(in);
+    get_version(in, RECORD_VERSION);
     checkout->id = record_get_id(in);
     checkout->cart_id = record_get_id(in);
     checkout->version = wire_u64(in);
@@ -410,7 +431,7 @@ void record_put_order(struct buf *out, const struct order *order)
 void record_get_order(struct wire *in, struct arena *arena, struct order *order)
 {
     *order = (struct order){0};
-    get_version(in);
+    get_version(in, RECORD_VERSION);
     order->id = record_get_id(in);
     order->number = wire_u64(in);
     order->status = (enum order_status)wire_u64_max(in, ORDER_CANCELED);

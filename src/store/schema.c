@@ -134,6 +134,9 @@ static const char version_3[] =
     "DROP TABLE idempotency;"
     "ALTER TABLE answer RENAME TO idempotency;";
 
+/* Version 4 changed no table: a cart's record may tell of its shopper's servers (shop/record.c),
+ * which a program of before cannot read. */
+
 static int read_pragma(struct db *db, const char *sql, int64_t *value)
 {
     struct stmt *stmt = db_stmt(db, sql);

@@ -109,6 +109,7 @@ enum app_verdict api_cluster_leave(struct exchange *x);
 
 /* The load managers before it (api_managers.c). */
 enum app_verdict api_manager_announce(struct exchange *x);
+enum app_verdict api_cluster_home(struct exchange *x);
 /* "load_managers" of an answer: those that this server has heard of lately. */
 void api_put_managers(struct exchange *x, struct json *json);
 

@@ -103,3 +103,24 @@ void api_put_managers(struct exchange *x, struct json *json)
                                                : 0);
     }
 }
+
+enum app_verdict api_cluster_home(struct exchange *x)
+{
+    struct str text = exchange_query(x, STR("cart"));
+    struct cart *cart = ARENA_NEW(&x->arena, struct cart);
+    struct json json;
+    struct id id;
+    if (!cart)
+        return call_fail_err(x, ERR_NOMEM);
+    if (!text.at || id_parse(text, &id))
+        return api_refuse(x, 422, "invalid", STR("give the cart's id: ?cart=ID"), STR("cart"));
+    int err = reader_cart(call_reader(x), &x->arena, id, cart);
+    if (err)
+        return api_failed(x, err, err == ERR_NOTFOUND ? STR("there is no such cart") : STR(""));
+    json_begin(&json, &x->arena);
+    json_put_text(&json, json.root, "cart", text);
+    yyjson_mut_val *list = json_put_list(&json, json.root, "servers");
+    for (unsigned i = 0; i < cart->home.count; i++)
+        json_add_int(&json, list, (int64_t)cart->home.servers[i]);
+    return api_send(x, &json);
+}

@@ -19,6 +19,7 @@ enum { WEB_TEMPLATES_MAX = 64, SETTINGS_MEMORY = 1 << 20 };
 struct api;
 struct fetch_line;
 struct gate;
+struct home_signer;
 struct media;
 struct once;
 struct outcome;
@@ -41,6 +42,7 @@ struct web_thread {
     struct reader *reader;
     struct traffic_thread *traffic;
     struct signer *signer;
+    struct home_signer *homes;
     struct fetch_line *line; /* call_line */
 
     /* call_settings: as read when settings_index was cache_settings_index. */

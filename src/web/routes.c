@@ -142,6 +142,8 @@ const struct route routes[] = {
     API(HTTP_GET, "/api/v1/cluster", api_cluster_get, ROUTE_INLINE, "operator: the servers"),
     API(HTTP_POST, "/api/v1/cluster/managers", api_manager_announce, ROUTE_INLINE,
         "operator: a load manager is there, and asks whom it may send shoppers to"),
+    ASK("/api/v1/cluster/home", api_cluster_home, ROUTE_INLINE,
+        "operator: which servers a cart's shopper belongs to"),
     API(HTTP_POST, "/api/v1/cluster/token", api_cluster_token, ROUTE_WORK,
         "operator: a token for a new server"),
     API(HTTP_POST, "/api/v1/cluster/handover", api_cluster_handover, ROUTE_WORK,

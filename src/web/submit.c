@@ -4,6 +4,7 @@
 #include "web/call.h"
 #include "web/gate.h"
 #include "web/once.h"
+#include "web/whereabouts.h"
 
 #include <stdlib.h>
 
@@ -78,6 +79,11 @@ static void applied(struct submission *submission, int err, uint64_t index, stru
     exchange_continue(wait->x, arrived);
 }
 
+static bool is_of_cart(enum command_type type)
+{
+    return type == COMMAND_CART_PUT || type == COMMAND_CART_ADD || type == COMMAND_CART_SET;
+}
+
 enum app_verdict submit_command(struct exchange *x, const struct command *command,
                                 submit_then *then)
 {
@@ -90,6 +96,8 @@ enum app_verdict submit_command(struct exchange *x, const struct command *comman
     /* It may be sent again when the primary changes, or by a load manager. */
     if (command_once(command->type) && command->idempotency == IDEMPOTENCY_NONE)
         stamped.operation = once_id(x, str_of(command_name(command->type)));
+    if (is_of_cart(command->type))
+        whereabouts_read(x, &stamped.home);
     command_encode(&record, &stamped);
     int err = record.failed ? ERR_FULL : 0;
     if (!err) {

@@ -1,5 +1,6 @@
 #include "web/web.h"
 
+#include "balance/home.h"
 #include "base/clock.h"
 #include "http/asset.h"
 #include "net/sign.h"
@@ -127,6 +128,7 @@ static void thread_free(struct web_thread *thread)
 {
     fetch_line_free(thread->line);
     signer_free(thread->signer);
+    home_signer_free(thread->homes);
     if (thread->reader)
         reader_close(thread->reader);
     arena_close(&thread->settings_memory);
@@ -143,9 +145,12 @@ static void *on_thread_start(struct app *app, struct loop *loop)
     arena_init(&thread->settings_memory, SETTINGS_MEMORY);
     const struct web_settings *settings = &thread->web->settings;
     struct failure failure = {.text = "out of memory"};
+    unsigned char key[HOME_KEY];
     thread->traffic = traffic_thread_new(&thread->web->traffic);
     thread->signer = signer_new(settings->secret, sizeof settings->secret);
-    if (thread->traffic && thread->signer &&
+    home_key(settings->secret, sizeof settings->secret, key);
+    thread->homes = home_signer_new(key);
+    if (thread->traffic && thread->signer && thread->homes &&
         reader_open(settings->database, &thread->reader, &failure) == 0)
         return thread;
     log_line(settings->log, LOG_ERROR, "web", "%s", failure.text);

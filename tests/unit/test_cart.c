@@ -20,6 +20,32 @@ static void adding_makes_the_cart_and_adds_up(void **state)
     assert_int_equal(basket_total(&cart(f)->basket, TOTAL_TOTAL), 3 * 3000 + 1500);
 }
 
+static int add_from(struct fixture *f, struct server_set home)
+{
+    struct command command = {
+        .type = COMMAND_CART_ADD,
+        .home = home,
+        .cart_item = {.id = test_id(1), .item_key = STR("tulips"), .quantity = 1}};
+    return apply_command(f, &command);
+}
+
+/* Whoever changes the cart without knowing it leaves it as it is. */
+static void a_cart_keeps_where_its_shopper_belongs(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(cart_add(f, test_id(1), "tulips", 1), 0);
+    assert_int_equal(cart(f)->home.count, 0);
+    assert_int_equal(add_from(f, (struct server_set){3, {2, 3, 1}}), 0);
+    assert_int_equal(cart_set(f, test_id(1), "tulips", 4), 0);
+    assert_int_equal(cart(f)->home.count, 3);
+    assert_int_equal(cart(f)->home.servers[0], 2);
+    assert_int_equal(cart(f)->home.servers[2], 1);
+    assert_int_equal(add_from(f, (struct server_set){1, {UINT64_MAX}}), 0);
+    assert_int_equal(cart(f)->home.count, 1);
+    assert_true(cart(f)->home.servers[0] == UINT64_MAX);
+    assert_int_equal(cart(f)->basket.lines[0].quantity, 5);
+}
+
 static void setting_replaces_and_nought_takes_out(void **state)
 {
     struct fixture *f = *state;
@@ -154,6 +180,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
     const struct CMUnitTest tests[] = {
         TEST(adding_makes_the_cart_and_adds_up),
+        TEST(a_cart_keeps_where_its_shopper_belongs),
         TEST(setting_replaces_and_nought_takes_out),
         TEST(an_item_that_is_not_there_cannot_be_added),
         TEST(more_than_is_in_stock_is_only_a_warning),

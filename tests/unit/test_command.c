@@ -172,6 +172,7 @@ static struct command full_command(struct arena *arena, enum command_type type)
         command.cart_put.id = some_id(3);
         command.cart_put.must_exist = true;
         command.cart_put.basket = full_basket(arena);
+        command.home = (struct server_set){3, {2, UINT64_MAX, 1}};
         break;
     case COMMAND_CART_ADD:
     case COMMAND_CART_SET:
@@ -310,7 +311,7 @@ static void unknown_types_and_versions_are_invalid(void **state)
 {
     struct fixture *f = *state;
     struct command read;
-    static const unsigned char newer[] = {2, 1, 0, 0}, none[] = {1, 0, 0, 0},
+    static const unsigned char newer[] = {3, 1, 0, 0}, none[] = {1, 0, 0, 0},
                                beyond[] = {1, COMMAND_TYPE_COUNT, 0, 0};
     assert_int_equal(command_decode(&f->arena, str_make(newer, 4), &read), ERR_INVALID);
     assert_int_equal(command_decode(&f->arena, str_make(none, 4), &read), ERR_INVALID);
