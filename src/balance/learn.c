@@ -18,7 +18,7 @@ enum { TELLERS_MAX = BACKENDS_MAX + 16, TROUBLE = 400, AUTHORIZATION = 160 };
 /* Somebody who is asked. */
 struct teller {
     struct learn *learn;
-    char url[BACKEND_URL], host[BACKEND_URL];
+    char url[BACKEND_URL], host[ROSTER_HOST];
     bool tls, seed, member;
     struct endpoint address;
     bool begun; /* the errand is one to `address` */
@@ -69,7 +69,7 @@ static struct teller *find(struct learn *learn, const char *url)
 /* URL as roster_url makes it. NULL: no memory, or no room. */
 static struct teller *add(struct learn *learn, const char *text)
 {
-    char host[BACKEND_URL], url[BACKEND_URL + 8];
+    char host[ROSTER_HOST], url[BACKEND_URL];
     bool tls;
     if (roster_url(str_of(text), &tls, host, NULL) != ERR_OK)
         return NULL;

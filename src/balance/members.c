@@ -121,7 +121,7 @@ static struct backend *fixed_one(struct members *members, unsigned place, struct
 {
     const struct balance_config *config = members->config;
     const struct balance_seed *seed = &config->upstreams[place];
-    char host[BACKEND_URL], url[BACKEND_URL + 8];
+    char host[ROSTER_HOST], url[BACKEND_URL];
     struct backend_plan plan = {
         .id = place + 1,
         .name = host,

@@ -17,7 +17,7 @@ static struct backend *find_or_make(struct members *members, const struct roster
                                     bool shop_joins)
 {
     const struct balance_config *config = members->config;
-    char host[BACKEND_URL], name[BACKEND_NAME];
+    char host[ROSTER_HOST], name[BACKEND_NAME];
     bool tls;
     struct backend *known = backend_set_find(members->set, server->id);
     struct backend_plan plan = {
@@ -133,14 +133,13 @@ static void on_alone(void *user)
         return;
     for (unsigned i = 0; i < config->server_count; i++) {
         struct roster_server *server = &roster->servers[i];
-        char host[BACKEND_URL];
+        char host[ROSTER_HOST];
         bool tls;
         if (roster_url(str_of(config->servers[i].url), &tls, host, NULL) != ERR_OK)
             continue;
         *server = (struct roster_server){.id = i + 1};
         server->weight = config->servers[i].weight ? config->servers[i].weight : POLICY_WEIGHT;
-        snprintf(server->url, sizeof server->url, "%s://%.*s", tls ? "https" : "http",
-                 (int)(sizeof server->url - sizeof "https://"), host);
+        snprintf(server->url, sizeof server->url, "%s://%s", tls ? "https" : "http", host);
     }
     roster->count = config->server_count;
     members->roster_known = true;
@@ -208,7 +207,7 @@ int members_cluster_begin(struct members *members, struct failure *failure)
         .trouble = on_trouble,
     };
     for (unsigned i = 0; i < config->server_count; i++) {
-        char host[BACKEND_URL];
+        char host[ROSTER_HOST];
         bool tls;
         settings.seeds[i] = config->servers[i].url;
         int err = roster_url(str_of(settings.seeds[i]), &tls, host, failure);

@@ -87,7 +87,7 @@ static uint64_t failing(const double *shares, unsigned count)
 
 struct outliers outlier_look(struct outlier_server *const *servers, unsigned count)
 {
-    double latencies[SERVERS_MAX], shares[SERVERS_MAX];
+    double latencies[SERVERS_MAX] = {0}, shares[SERVERS_MAX] = {0};
     struct outliers outliers = {0, 0};
     if (count > SERVERS_MAX)
         count = SERVERS_MAX;

@@ -10,7 +10,7 @@
 
 /* ---- URLs ---- */
 
-int roster_url(struct str url, bool *tls, char host[static BACKEND_URL], struct failure *failure)
+int roster_url(struct str url, bool *tls, char host[static ROSTER_HOST], struct failure *failure)
 {
     struct str rest = url, name;
     uint16_t port;
@@ -19,14 +19,14 @@ int roster_url(struct str url, bool *tls, char host[static BACKEND_URL], struct 
         rest = str_from(url, *tls ? 8 : 7);
     if (str_ends(rest, STR("/")))
         rest.len--;
-    if (rest.len == 0 || rest.len + 8 > BACKEND_URL || str_find_byte(rest, '/') >= 0 ||
+    if (rest.len == 0 || rest.len + sizeof ":443" > ROSTER_HOST || str_find_byte(rest, '/') >= 0 ||
         str_find_byte(rest, '@') >= 0 || str_find_byte(rest, '?') >= 0)
         return fail(failure, ERR_INVALID,
                     "\"%.*s\" is no address of a server (write http://HOST:PORT)", STR_FMT(url));
     /* Behind the brackets of an IPv6 address, if it is one. */
     ptrdiff_t bracket = str_find_byte(rest, ']');
     bool numbered = str_find_byte(str_from(rest, bracket < 0 ? 0 : (size_t)bracket), ':') >= 0;
-    snprintf(host, BACKEND_URL, numbered ? "%.*s" : *tls ? "%.*s:443" : "%.*s:80", STR_FMT(rest));
+    snprintf(host, ROSTER_HOST, numbered ? "%.*s" : *tls ? "%.*s:443" : "%.*s:80", STR_FMT(rest));
     return endpoint_split(str_of(host), &name, &port, failure);
 }
 
@@ -54,7 +54,7 @@ static bool read_server(yyjson_val *value, struct roster_server *server)
 {
     struct str url = text_of(value, "url"), role = text_of(value, "role");
     struct str state = text_of(value, "state");
-    char host[BACKEND_URL];
+    char host[ROSTER_HOST];
     bool tls;
     uint64_t weight = number_of(value, "weight");
     *server = (struct roster_server){

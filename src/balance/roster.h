@@ -7,7 +7,8 @@
 #include "balance/backend.h"
 #include "base/err.h"
 
-enum { ROSTER_CLUSTER = 64 };
+/* A host with its port fits into a URL. */
+enum { ROSTER_CLUSTER = 64, ROSTER_HOST = BACKEND_URL - 8 };
 
 struct roster_server {
     uint64_t id;
@@ -38,6 +39,6 @@ bool roster_replaces(const struct roster *now, const struct roster *known, uint6
 /* Text as "http://10.0.0.2:8080" has it: whether that is TLS, and "10.0.0.2:8080". The port of the
  * scheme is added when there is none. ERR_INVALID: no such URL; it may end in '/', but have no
  * path. */
-int roster_url(struct str url, bool *tls, char host[static BACKEND_URL], struct failure *failure);
+int roster_url(struct str url, bool *tls, char host[static ROSTER_HOST], struct failure *failure);
 
 #endif
