@@ -11,9 +11,10 @@
 struct balance {
     struct app app;
     struct balance_config config;
-    struct trust trust;
+    struct network trusted[BALANCE_TRUSTED_MAX];
     struct events *events;
     struct members *members;
+    atomic_uint lanes;
 };
 
 static struct balance *balance_of(struct app *app)
@@ -79,7 +80,15 @@ static void *on_thread_start(struct app *app, struct loop *loop)
     struct balance *balance = balance_of(app);
     if (!loop)
         return balance; /* a helper: anything but NULL */
-    return lane_new(&balance->config, &balance->trust, balance->members, balance->events, loop);
+    struct lane_plan plan = {
+        .config = &balance->config,
+        .trusted = balance->trusted,
+        .trusted_count = balance->config.trusted_count,
+        .members = balance->members,
+        .events = balance->events,
+        .lanes = &balance->lanes,
+    };
+    return lane_new(&plan, loop);
 }
 
 static void on_thread_stop(struct app *app, void *thread_state)
@@ -120,7 +129,7 @@ static int begin(struct balance *balance, struct failure *failure)
 {
     const struct balance_config *config = &balance->config;
     for (unsigned i = 0; i < config->trusted_count; i++) {
-        int err = trust_add(&balance->trust, str_of(config->trusted[i]), failure);
+        int err = network_parse(str_of(config->trusted[i]), &balance->trusted[i], failure);
         if (err)
             return err;
     }

@@ -1,13 +1,16 @@
 /* Forward: one request on its way to a server and back.
  *
- *                     ┌───── forward_again ◀── attempt failed ──────┐
- *                     ▼                                             │
- *   forward_begin ─▶ PLACING ──attempt_begin──▶ WAITING ────────────┤
- *                     ▲  │                        │ head            │
- *               timer │  │ nobody now             ▼                 │
- *                     │  ▼                     ANSWERING ──complete─┼──▶ ANSWERED
- *                    PAUSED                       │                 │        ▲
- *                                                 └──broken: CUT    └─ 502 … ┘
+ *                 forward_begin
+ *                      │  no server has room: forward_wait ──▶ QUEUED ──too long, shed──▶ 503
+ *                      ▼                                         │
+ *   PAUSED ──timer─▶ PLACING ◀───────forward_admit───────────────┘
+ *     ▲                │  ▲
+ *     │   attempt_begin│  │forward_again: it may, and it helps (retry.h)
+ *     │                ▼  │
+ *     └─────────────  WAITING ──head──▶ ANSWERING ──complete──▶ ANSWERED
+ *      nobody now        │                  │                      ▲
+ *                        └── 502, 503, 504 ─┼──────────────────────┘
+ *                                           └──broken──▶ CUT
  *
  * A request with a small body, or none, is collected by the engine and forwarded as a whole. A
  * larger one is streamed: forwarding begins with its head, its pieces go through a bounded window
@@ -20,17 +23,20 @@
  * The struct lives in the exchange's arena and ends with the exchange, whoever ends it.
  * Thread: its lane's.
  *
- *   forward.c          plan, attempts, again, ticks     forward_body.c    the request's body
- *   forward_answer.c   the answer                       forward_fail.c    answers of our own
+ *   forward.c          begin and end, queue, ticks      forward_attempt.c  where to, and again
+ *   forward_answer.c   the answer                       forward_body.c     the request's body
+ *   forward_fail.c     answers of our own
  */
 #ifndef STOA_BALANCE_FORWARD_H
 #define STOA_BALANCE_FORWARD_H
 
+#include "balance/hedge.h"
 #include "balance/hop.h"
 #include "balance/lane.h"
 #include "balance/retry.h"
 
 enum forward_state {
+    FORWARD_QUEUED,
     FORWARD_PLACING,
     FORWARD_PAUSED,
     FORWARD_WAITING,
@@ -51,18 +57,22 @@ struct attempt {
     uint64_t began_ns;
     bool reused; /* on a connection that was kept */
     bool moving; /* its answer says: elsewhere. It is read and forgotten */
+    bool hedge;
 };
 
 struct forward {
     struct exchange *x;
-    struct lane *lane; /* NULL: the lane has gone */
-    struct list node;  /* in lane->forwards */
-    struct timer timer;
+    struct lane *lane;       /* NULL: the lane has gone */
+    struct list node;        /* in lane->forwards */
+    struct timer timer;      /* the end of a pause */
+    struct fair_item queued; /* in the lane's admission */
+    struct hedge hedge;
     enum forward_state state;
     uint64_t began_ns, deadline_ns, heard_ns;
 
     /* Where it may go: servers by id, as places change. */
     struct route_plan plan;
+    bool has_plan;
     uint64_t planned[ROUTE_PLACES_MAX], tried[FORWARD_TRIED];
     unsigned planned_count, tried_count;
     unsigned attempts_made, costly, rounds;
@@ -71,20 +81,20 @@ struct forward {
     struct attempt *winner; /* whose answer it is */
 
     bool shop;       /* the servers are ours */
-    bool repeatable; /* by its method or key */
+    bool repeatable; /* doing it twice is doing it once */
+    bool tunnel;
     char operation[ID_TEXT], request_id[ID_TEXT];
 
     /* Request body that is streamed. */
-    bool streamed, body_complete, sink_paused;
+    bool streamed, body_complete;
     bool kept; /* what has come of it is in `beginning` */
     struct buf beginning;
     uint64_t body_seen;
 
     /* Answer. */
-    bool in_app;  /* the engine waits for exchange_finish */
-    bool given;   /* the exchange has the answer, or its head */
-    bool whole;   /* collected, and given when it is complete */
-    bool waiting; /* the client wants more than has come */
+    bool in_app; /* the engine waits for exchange_finish */
+    bool given;  /* the exchange has the answer, or its head */
+    bool whole;  /* collected, and given when it is complete */
     bool complete;
     int status;
     int64_t length; /* as announced; -1: not */
@@ -100,25 +110,35 @@ struct forward {
 struct forward *forward_open(struct lane *lane, struct exchange *x);
 /* It is on its way from now on. */
 void forward_begin(struct forward *f);
-/* Has it sent to the next server that can take it; or answers. */
-void forward_place(struct forward *f);
-/* The client has gone: nobody waits. */
-void forward_drop(struct forward *f);
-/* ATTEMPT has ended, for REASON, without an answer that counts. */
-void forward_again(struct forward *f, enum retry_reason reason, bool sent);
-/* Others than WINNER are given up. */
-void forward_cancel_others(struct forward *f, struct attempt *winner);
-void forward_release(struct attempt *attempt, bool failed);
+/* A place may have become free: those who wait have their turn. */
+void forward_admit(struct lane *lane);
 void forward_tick(struct lane *lane, uint64_t now_ns, uint64_t late_ns);
-/* Servers have come, gone, or changed their state. */
-void forward_servers_changed(struct lane *lane);
 /* The loop ends. */
 void forward_abandon(struct lane *lane);
+
+/* ---- forward_attempt.c ---- */
+
+/* Has it sent to the next server that can take it; or answers. */
+void forward_place(struct forward *f);
+/* Its last attempt has ended, for REASON, without an answer that counts. SENT: something of it had
+ * left. */
+void forward_again(struct forward *f, enum retry_reason reason, bool sent);
+/* It is asked for a second time (hedge.h). */
+void forward_hedge(struct forward *f);
+/* All attempts but WINNER (may be NULL) are given up. */
+void forward_cancel_others(struct forward *f, struct attempt *winner);
+/* ATTEMPT is over, whatever came of it. */
+void forward_release(struct attempt *attempt, bool failed);
+/* Those at servers that have fallen silent go elsewhere. */
+void forward_leave_silent(struct forward *f);
+bool forward_is_safe(const struct forward *f);
 
 /* ---- forward_answer.c ---- */
 extern const struct upstream_events forward_events;
 /* The answer, or its head, is in the exchange: the engine is told as soon as that may be. */
 void forward_give(struct forward *f);
+/* Nothing more comes from the server: what is under way is cut off. */
+void forward_cut(struct forward *f);
 
 /* ---- forward_body.c ---- */
 extern const struct body_sink forward_sink;
@@ -126,11 +146,13 @@ extern const struct body_sink forward_sink;
 void forward_send_body(struct forward *f, struct attempt *attempt);
 /* The engine has the whole request. */
 void forward_body_ends(struct forward *f);
-/* More of the body can be taken. */
-void forward_take_more(struct forward *f);
 
 /* ---- forward_fail.c ---- */
 /* An answer of our own: STATUS (502, 503, 504) and SENTENCE, which says what has happened. */
 void forward_fail(struct forward *f, int status, const char *sentence);
+/* 307 to the server that the request would go to (direct mode). False: it is not for that. */
+bool forward_redirect(struct forward *f);
+/* The cookie that says TEXT (home_write), as Set-Cookie has it; at == NULL without memory. */
+struct str forward_home_cookie(struct forward *f, const char *text);
 
 #endif

@@ -1,5 +1,6 @@
+#include "balance/events.h"
 #include "balance/forward.h"
-#include "base/check.h"
+#include "balance/tunnel.h"
 
 enum {
     WHOLE_MOST = 16 << 10, /* answers up to this are handed on as a whole */
@@ -13,84 +14,93 @@ static void add(_Atomic uint64_t *counter)
 
 /* ---- Giving it to the engine ---- */
 
-/* The exchange's answer has its body, or will get it. */
 void forward_give(struct forward *f)
 {
-    if (!f->given)
-        return;
     if (f->in_app) {
         f->in_app = false;
         exchange_finish(f->x);
     } else {
-        forward_take_more(f); /* the next piece of the body is answered by it */
+        exchange_nudge(f->x); /* before the request's body has come to its end */
     }
 }
 
-static enum source_verdict read_window(struct exchange *x, char *out, size_t room, size_t *len)
+static enum source_verdict lend_window(struct exchange *x, struct iovec *pieces, int max,
+                                       int *count)
 {
     struct forward *f = x->state;
-    size_t there = f->bytes_len - f->bytes_at;
-    *len = there < room ? there : room;
-    if (*len)
-        memcpy(out, f->bytes + f->bytes_at, *len);
-    f->bytes_at += *len;
-    if (f->bytes_at == f->bytes_len)
-        f->bytes_at = f->bytes_len = 0;
-    if (f->state == FORWARD_ANSWERING && f->winner->line && f->bytes_len == 0)
-        upstream_take(f->winner->line, UPSTREAM_READ);
-    if (f->complete && f->bytes_len == 0)
+    *count = 0;
+    if (f->bytes_len > f->bytes_at && max > 0)
+        pieces[(*count)++] = (struct iovec){f->bytes + f->bytes_at, f->bytes_len - f->bytes_at};
+    if (f->complete)
         return SOURCE_END;
-    if (*len > 0)
+    if (*count > 0)
         return SOURCE_MORE;
-    if (f->state == FORWARD_CUT || !f->lane)
-        return SOURCE_FAIL;
-    f->waiting = true;
-    return SOURCE_WAIT;
+    return f->state == FORWARD_CUT || !f->lane ? SOURCE_FAIL : SOURCE_WAIT;
 }
 
-static const struct body_source window_source = {.read = read_window};
+/* The server is read from again when all that it had sent has gone. */
+static void window_taken(struct exchange *x, size_t len)
+{
+    struct forward *f = x->state;
+    f->bytes_at += len;
+    if (f->bytes_at < f->bytes_len)
+        return;
+    f->bytes_at = f->bytes_len = 0;
+    if (f->state == FORWARD_ANSWERING && f->winner->line)
+        upstream_take(f->winner->line, UPSTREAM_READ);
+}
 
-static void put_answer_header(struct forward *f, struct str name, struct str value)
+static const struct body_source window = {.lend = lend_window, .taken = window_taken};
+
+static void put_header(struct forward *f, struct str name, struct str value)
 {
     if (value.at && f->answer.count < f->answer.room)
         f->answer.headers[f->answer.count++] = (struct http_header){name, value, 0};
 }
 
+static void put_cookie(struct forward *f)
+{
+    struct lane *lane = f->lane;
+    char text[HOME_TEXT];
+    if (!f->plan.set_cookie || !f->shop || !lane->router.signer || f->answer.is_public ||
+        f->status == 304)
+        return;
+    home_write(lane->router.signer, &f->plan.home, text);
+    if (text[0])
+        put_header(f, STR("Set-Cookie"), forward_home_cookie(f, text));
+    lane_count(&lane->figures.placed, 1);
+}
+
 /* What is added to the server's own answer. */
 static void add_headers(struct forward *f)
 {
-    struct lane *lane = f->lane;
-    struct exchange *x = f->x;
-    char text[HOME_TEXT];
-    if (f->winner && lane->config->server_header && f->winner->pool) {
-        struct str name = arena_str(&x->arena, str_of(f->winner->pool->backend->name));
-        put_answer_header(f, STR("Stoa-Server"), name);
-    }
-    if (f->plan.set_cookie && f->shop && lane->router.signer && !f->answer.is_public) {
-        bool https = str_eq(x->scheme, STR("https"));
-        home_write(lane->router.signer, &f->plan.home, text);
-        struct str cookie = arena_printf(&x->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax%s",
-                                         HOME_COOKIE, text, https ? "; Secure" : "");
-        if (text[0])
-            put_answer_header(f, STR("Set-Cookie"), cookie);
-    }
+    const struct backend *backend = f->winner->pool->backend;
+    if (f->lane->config->server_header && !f->answer.is_named)
+        put_header(f, STR("Stoa-Server"), arena_str(&f->x->arena, str_of(backend->name)));
+    if (f->status == 101)
+        put_header(f, STR("Upgrade"), f->answer.upgrade);
+    put_cookie(f);
 }
 
 /* From here on the client gets it. */
 static void put_answer(struct forward *f)
 {
     struct exchange *x = f->x;
+    bool no_length = f->length < 0;
     add_headers(f);
+    x->as_is = true;
     x->answer_headers = f->answer.headers;
     x->answer_header_count = f->answer.count;
     x->answer_header_room = f->answer.room;
-    if (f->complete)
+    if (f->status == 101)
+        tunnel_begin(f, &window);
+    else if (f->complete)
         exchange_reply(x, f->status, STR(""), str_make(f->bytes, f->bytes_len));
     else
-        exchange_reply_source(x, f->status, STR(""), &window_source,
-                              f->length >= 0 ? (uint64_t)f->length : UINT64_MAX);
+        exchange_reply_source(x, f->status, STR(""), &window,
+                              no_length ? UINT64_MAX : (uint64_t)f->length);
     if (x->method == HTTP_HEAD)
-        x->length = f->length >= 0 ? (uint64_t)f->length : UINT64_MAX;
+        x->length = no_length ? UINT64_MAX : (uint64_t)f->length;
     f->given = true;
     forward_give(f);
 }
@@ -100,21 +110,46 @@ static void put_answer(struct forward *f)
 static void note_answer(struct forward *f, struct attempt *attempt, int status)
 {
     struct backend *backend = attempt->pool->backend;
-    uint64_t now_ns = lane_now(f->lane);
+    uint64_t now_ns = lane_now(f->lane), took_ns = now_ns - attempt->began_ns;
     add(&backend->counters.answers);
-    latency_count(&backend->counters.latency, now_ns - attempt->began_ns);
-    if (status == 500 || status == 502 || status == 504) {
+    latency_count(&backend->counters.latency, took_ns);
+    hedge_learn(&f->lane->hedges, f->hedge.class, took_ns);
+    if (attempt->hedge)
+        lane_count(&f->lane->figures.hedge_wins, 1);
+    if (f->plan.reason == ROUTE_AWAY || f->rounds > 0)
+        lane_count(&f->lane->figures.away, 1);
+    bool failed = status == 500 || status == 502 || status == 504;
+    if (failed)
         add(&backend->counters.answered_5xx);
-        backend_sign(backend, SIGN_5XX, now_ns);
-    } else {
-        backend_sign(backend, SIGN_FINE, now_ns);
+    backend_sign(backend, failed ? SIGN_5XX : SIGN_FINE, now_ns);
+}
+
+/* Where the body goes: 0, or the status is 0 (no memory). */
+static void make_room(struct forward *f)
+{
+    bool no_body = f->x->method == HTTP_HEAD || f->status == 204 || f->status == 304;
+    f->whole = f->status != 101 && (no_body || (f->length >= 0 && f->length <= WHOLE_MOST));
+    f->bytes_at = f->bytes_len = 0;
+    if (no_body)
+        return;
+    if (!f->whole && !f->has_window) {
+        f->bytes = lane_window_take(f->lane);
+        f->has_window = f->bytes != NULL;
+    } else if (f->whole && !f->has_window) {
+        f->bytes = arena_alloc(&f->x->arena, (size_t)f->length);
     }
+    if (!f->bytes)
+        f->status = 0;
 }
 
 static void on_head(void *user, const struct http_response *response)
 {
     struct attempt *attempt = user;
     struct forward *f = attempt->forward;
+    attempt->moving = response->status == 503 && attempt->pool->backend->shop && f->repeatable &&
+                      hop_says_elsewhere(response);
+    if (attempt->moving)
+        return;
     note_answer(f, attempt, response->status);
     f->winner = attempt;
     forward_cancel_others(f, attempt);
@@ -122,27 +157,22 @@ static void on_head(void *user, const struct http_response *response)
     f->heard_ns = lane_now(f->lane);
     f->status = response->status;
     f->length = response->content_length;
-    bool no_body = f->x->method == HTTP_HEAD || f->status == 204 || f->status == 304;
+    make_room(f);
     if (hop_read_answer(&f->x->arena, response, ANSWER_FIELDS, &f->answer))
         f->status = 0;
-    f->whole = no_body || (f->length >= 0 && f->length <= WHOLE_MOST);
-    if (f->whole && !no_body) {
-        f->bytes = arena_alloc(&f->x->arena, (size_t)f->length);
-    } else if (!f->whole && !f->has_window) {
-        f->bytes = lane_window_take(f->lane);
-        f->has_window = f->bytes != NULL;
-    }
-    f->bytes_at = f->bytes_len = 0;
-    if (!f->bytes && !no_body)
-        f->status = 0; /* there is no memory for it */
 }
 
 static void on_body(void *user, struct str bytes)
 {
-    struct forward *f = ((struct attempt *)user)->forward;
-    if (!f->bytes)
+    struct attempt *attempt = user;
+    struct forward *f = attempt->forward;
+    if (attempt->moving || f->status == 0)
         return;
-    CHECK(f->bytes_len + bytes.len <= (f->has_window ? WINDOW_BYTES : (size_t)f->length));
+    size_t room = f->has_window ? WINDOW_BYTES : (size_t)f->length;
+    if (f->bytes_len + bytes.len > room) { /* more than was asked for at once */
+        f->status = 0;
+        return;
+    }
     memcpy(f->bytes + f->bytes_len, bytes.at, bytes.len);
     f->bytes_len += bytes.len;
 }
@@ -152,23 +182,22 @@ static void on_arrived(void *user)
     struct attempt *attempt = user;
     struct forward *f = attempt->forward;
     f->heard_ns = lane_now(f->lane);
-    if (f->whole || f->status == 0)
+    if (attempt->moving || f->whole || f->status == 0)
         return;
-    upstream_take(attempt->line, f->bytes_len ? 0 : UPSTREAM_READ);
-    if (!f->given) {
+    if (f->bytes_len > 0)
+        upstream_take(attempt->line, 0);
+    if (!f->given)
         put_answer(f);
-    } else if (f->waiting && f->bytes_len > 0) {
-        f->waiting = false;
-        exchange_wake(f->x);
-    }
+    else if (f->bytes_len > 0)
+        exchange_nudge(f->x);
 }
 
-static void wake(struct forward *f)
+void forward_cut(struct forward *f)
 {
-    if (!f->waiting)
-        return;
-    f->waiting = false;
-    exchange_wake(f->x);
+    forward_cancel_others(f, NULL);
+    f->state = FORWARD_CUT;
+    lane_count(&f->lane->figures.failed, 1);
+    exchange_nudge(f->x);
 }
 
 /* The head had come. */
@@ -178,62 +207,79 @@ static void end_answer(struct forward *f, struct attempt *attempt, enum upstream
         f->state = FORWARD_ANSWERED;
         f->complete = true;
         if (f->given)
-            wake(f);
+            exchange_nudge(f->x);
         else
             put_answer(f);
-        forward_release(attempt, false);
+        lane_count(&f->lane->figures.answers, 1);
+        forward_release(attempt, f->status >= 500);
         return;
     }
+    add(&attempt->pool->backend->counters.resets);
+    backend_sign(attempt->pool->backend, end == UPSTREAM_RUBBISH ? SIGN_RUBBISH : SIGN_RESET,
+                 lane_now(f->lane));
     forward_release(attempt, true);
-    if (f->given) {
-        f->state = FORWARD_CUT;
-        wake(f);
-    } else if (f->status == 0) {
+    f->winner = NULL;
+    if (f->given)
+        forward_cut(f);
+    else if (f->status == 0)
         forward_fail(f, 503, "The load manager is out of memory.");
-    } else {
-        f->winner = NULL;
-        forward_again(f, RETRY_RESET, true);
-    }
+    else
+        forward_again(f, end == UPSTREAM_RUBBISH ? RETRY_RUBBISH : RETRY_RESET, true);
 }
 
 static const struct {
     enum retry_reason reason;
     enum health_sign sign;
 } causes[] = {
+    [UPSTREAM_COMPLETE] = {RETRY_RUBBISH, SIGN_RUBBISH}, /* without a head: cannot be */
     [UPSTREAM_REFUSED] = {RETRY_REFUSED, SIGN_REFUSED},
     [UPSTREAM_UNHEARD] = {RETRY_UNHEARD, SIGN_REFUSED},
     [UPSTREAM_RESET] = {RETRY_RESET, SIGN_RESET},
     [UPSTREAM_RUBBISH] = {RETRY_RUBBISH, SIGN_RUBBISH},
 };
 
+/* What ATTEMPT came to, and what its server is to be thought of for it. */
+static enum retry_reason judge(struct forward *f, struct attempt *attempt, enum upstream_end end,
+                               const char *why)
+{
+    struct backend *backend = attempt->pool->backend;
+    enum retry_reason reason = causes[end].reason;
+    if (attempt->moving)
+        return RETRY_ELSEWHERE;
+    if (end == UPSTREAM_RESET && attempt->reused)
+        return RETRY_STALE;
+    backend_sign(backend, causes[end].sign, lane_now(f->lane));
+    if (reason == RETRY_REFUSED || reason == RETRY_UNHEARD)
+        add(&backend->counters.refused);
+    else
+        add(&backend->counters.resets);
+    if (reason == RETRY_RUBBISH)
+        events_add(f->lane->events, EVENT_RUBBISH, backend->id, backend->name,
+                   "Its answer to %.*s %.*s was refused: %s.", STR_FMT(f->x->method_name),
+                   STR_FMT(str_sub(f->x->path, 0, 80)), why ? why : "it is no HTTP");
+    return reason;
+}
+
 static void on_ended(void *user, enum upstream_end end, const char *why)
 {
     struct attempt *attempt = user;
     struct forward *f = attempt->forward;
-    struct backend *backend = attempt->pool->backend;
-    (void)why;
     if (f->winner == attempt) {
         end_answer(f, attempt, end);
         return;
     }
-    enum retry_reason reason = causes[end].reason;
-    if (end == UPSTREAM_RESET && attempt->reused)
-        reason = RETRY_STALE;
-    else
-        backend_sign(backend, causes[end].sign, lane_now(f->lane));
-    if (reason == RETRY_REFUSED || reason == RETRY_UNHEARD)
-        add(&backend->counters.refused);
-    else if (reason != RETRY_STALE)
-        add(&backend->counters.resets);
+    enum retry_reason reason = judge(f, attempt, end, why);
     bool sent = reason != RETRY_REFUSED && reason != RETRY_UNHEARD;
     forward_release(attempt, reason != RETRY_STALE);
-    if (!f->attempts[0].line && !f->attempts[1].line)
-        forward_again(f, reason, sent);
+    if (f->attempts[0].line || f->attempts[1].line)
+        return; /* the other one goes on */
+    hedge_forget(&f->hedge);
+    forward_again(f, reason, sent);
 }
 
 static void on_drained(void *user)
 {
-    forward_take_more(((struct attempt *)user)->forward);
+    exchange_nudge(((struct attempt *)user)->forward->x);
 }
 
 const struct upstream_events forward_events = {

@@ -46,22 +46,12 @@ void forward_send_body(struct forward *f, struct attempt *attempt)
     if (f->body_complete)
         put_end(f, attempt);
     else
-        forward_take_more(f);
+        exchange_nudge(f->x); /* it may have paused for want of somewhere to go */
 }
 
-void forward_take_more(struct forward *f)
-{
-    if (!f->sink_paused)
-        return;
-    f->sink_paused = false;
-    exchange_take_more(f->x);
-}
-
-/* The attempt that the body goes to; NULL: none is under way. */
+/* The attempt that the body goes to; NULL: none is under way. There are no hedges of a body. */
 static struct attempt *taker_of(struct forward *f)
 {
-    if (f->winner)
-        return f->winner->line ? f->winner : NULL;
     return f->attempts[0].line ? &f->attempts[0] : NULL;
 }
 
@@ -69,20 +59,17 @@ static enum sink_verdict take(struct exchange *x, struct str bytes)
 {
     struct forward *f = x->state;
     struct attempt *attempt = taker_of(f);
-    if (f->given)
-        return SINK_STOP;
+    if (f->given || !f->lane)
+        return f->given ? SINK_STOP : SINK_PAUSE;
     f->body_seen += bytes.len;
     if (f->kept)
         buf_str(&f->beginning, bytes);
-    if (!attempt) {
-        f->sink_paused = f->body_seen > f->lane->config->replay_bytes;
-        return f->sink_paused ? SINK_PAUSE : SINK_MORE;
-    }
+    if (!attempt)
+        return f->body_seen > f->lane->config->replay_bytes ? SINK_PAUSE : SINK_MORE;
     put_piece(f, upstream_out(attempt->line), bytes);
     let_go(f);
     upstream_send(attempt->line);
-    f->sink_paused = upstream_crowded(attempt->line);
-    return f->sink_paused ? SINK_PAUSE : SINK_MORE;
+    return upstream_crowded(attempt->line) ? SINK_PAUSE : SINK_MORE;
 }
 
 const struct body_sink forward_sink = {.data = take};

@@ -1,4 +1,5 @@
 #include "balance/forward.h"
+#include "base/check.h"
 
 static struct str title_of(int status)
 {
@@ -55,11 +56,13 @@ void forward_fail(struct forward *f, int status, const char *sentence)
     if (!is_plain(id))
         id = id.len ? STR("") : str_of(f->request_id);
     struct str body = write_text(f, status, str_of(sentence), id);
+    CHECK(!f->given);
     f->state = FORWARD_ANSWERED;
     f->complete = true;
     lane_count(&f->lane->figures.failed, 1);
     if (status == 503)
-        exchange_add_header(x, STR("Retry-After"), STR("1"));
+        exchange_add_header(x, STR("Retry-After"),
+                            arena_printf(&x->arena, "%u", admission_retry_s(&f->lane->admission)));
     exchange_add_header(x, STR("Cache-Control"), STR("no-store"));
     if (id.len)
         exchange_add_header(x, STR("X-Request-Id"), id);
@@ -67,4 +70,51 @@ void forward_fail(struct forward *f, int status, const char *sentence)
                    body.at ? body : STR(""));
     f->given = true;
     forward_give(f);
+}
+
+/* ---- Direct mode ---- */
+
+struct str forward_home_cookie(struct forward *f, const char *text)
+{
+    bool https = str_eq(f->x->scheme, STR("https"));
+    return arena_printf(&f->x->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax%s", HOME_COOKIE, text,
+                        https ? "; Secure" : "");
+}
+
+/* A browser that opens a page; not one of the page's parts, and not a program. */
+static bool is_navigation(const struct exchange *x)
+{
+    struct str mode = exchange_header(x, STR("sec-fetch-mode"));
+    return x->method == HTTP_GET && !x->wants_upgrade &&
+           (!mode.at || str_eq(mode, STR("navigate"))) &&
+           str_find(x->known[HTTP_FIELD_ACCEPT], STR("text/html")) >= 0;
+}
+
+bool forward_redirect(struct forward *f)
+{
+    struct lane *lane = f->lane;
+    struct exchange *x = f->x;
+    char text[HOME_TEXT];
+    if (lane->config->mode != BALANCE_DIRECT || !lane->router.signer || f->plan.home.count == 0 ||
+        f->plan.count == 0 || !is_navigation(x))
+        return false;
+    const struct backend *backend = lane->set->at[f->plan.places[0]];
+    if (!backend->url[0])
+        return false;
+    struct str target = x->target.at[0] == '/' ? x->target : x->path;
+    struct str location = arena_printf(&x->arena, "%s%.*s", backend->url, STR_FMT(target));
+    home_write(lane->router.signer, &f->plan.home, text);
+    struct str cookie = forward_home_cookie(f, text);
+    if (!location.at || !cookie.at || !text[0])
+        return false;
+    exchange_add_header(x, STR("Location"), location);
+    exchange_add_header(x, STR("Cache-Control"), STR("no-store"));
+    exchange_add_header(x, STR("Set-Cookie"), cookie);
+    exchange_reply(x, 307, STR("text/plain; charset=utf-8"), STR(""));
+    f->state = FORWARD_ANSWERED;
+    f->complete = f->given = true;
+    lane_count(&lane->figures.placed, f->plan.set_cookie);
+    lane_count(&lane->figures.answers, 1);
+    forward_give(f);
+    return true;
 }

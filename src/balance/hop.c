@@ -44,22 +44,15 @@ bool hop_lists(struct str value, struct str token)
     return false;
 }
 
-/* By length first, as only names of a few lengths matter. */
+/* Of a name that the core does not know: one of our own kind, or one written with '_', which it
+ * would have known with '-'. By length first. */
 static enum rule rule_of_unknown(struct str name)
 {
     switch (name.len) {
-    case 2:
-        return NAMED("te") ? DROP : NAMABLE;
-    case 3:
-        return NAMED("via") ? PASS : NAMABLE;
-    case 4: /* of old CGI programs the variable HTTP_HOST */
+    case 4: /* CGI programs know Host as HTTP_HOST */
         return NAMED("host") ? DROP : NAMABLE;
-    case 7:
-        return NAMED("trailer") || NAMED("upgrade") ? DROP : NAMABLE;
-    case 9:
-        return NAMED("forwarded") ? FORWARDED : NAMABLE;
     case 10:
-        return NAMED("keep-alive") || NAMED("connection") ? DROP : NAMABLE;
+        return NAMED("keep-alive") ? DROP : NAMABLE;
     case 12:
         return NAMED("x-request-id") ? REQUEST_ID : NAMABLE;
     case 14:
@@ -67,9 +60,7 @@ static enum rule rule_of_unknown(struct str name)
     case 15:
         return NAMED("x-forwarded-for") ? FORWARDED : NAMABLE;
     case 16:
-        return NAMED("x-forwarded-host") || NAMED("x-forwarded-port") ? FORWARDED
-               : NAMED("proxy-connection")                            ? DROP
-                                                                      : NAMABLE;
+        return NAMED("x-forwarded-host") || NAMED("x-forwarded-port") ? FORWARDED : NAMABLE;
     case 17:
         return NAMED("transfer-encoding") ? DROP : NAMED("x-forwarded-proto") ? FORWARDED : NAMABLE;
     default:
@@ -89,9 +80,16 @@ static enum rule rule_of_request(const struct http_header *header)
     case HTTP_FIELD_CONTENT_LENGTH:
     case HTTP_FIELD_TRANSFER_ENCODING:
     case HTTP_FIELD_EXPECT:
+    case HTTP_FIELD_TE:
+    case HTTP_FIELD_TRAILER:
+    case HTTP_FIELD_UPGRADE:
+    case HTTP_FIELD_KEEP_ALIVE:
+    case HTTP_FIELD_PROXY_CONNECTION:
         return DROP;
     case HTTP_FIELD_X_FORWARDED_FOR:
     case HTTP_FIELD_X_FORWARDED_PROTO:
+    case HTTP_FIELD_X_FORWARDED_HOST:
+    case HTTP_FIELD_FORWARDED:
         return FORWARDED;
     case HTTP_FIELD_REQUEST_ID:
         return REQUEST_ID;
@@ -214,6 +212,19 @@ static void put_forwarded(struct buf *out, const struct hop_request *request)
         put_list(out, request, STR("Forwarded"), STR("forwarded"), buf_text(&element));
 }
 
+struct str hop_client(const struct exchange *x, bool trusted)
+{
+    struct str last = STR_NONE, part;
+    for (unsigned i = 0; trusted && i < x->header_count; i++) {
+        struct str list = x->headers[i].value;
+        if (x->headers[i].field != HTTP_FIELD_X_FORWARDED_FOR)
+            continue;
+        while (str_cut(&list, ',', &part))
+            last = str_trim(part);
+    }
+    return last.len ? last : x->peer;
+}
+
 /* What the server is told of the client. */
 static void put_client(struct buf *out, const struct hop_request *request)
 {
@@ -263,14 +274,16 @@ void hop_write_request(struct buf *out, const struct hop_request *request)
     if (!has_id && request->request_id.len)
         put_field(out, STR("X-Request-Id"), request->request_id);
     if (request->via)
-        buf_str(out, STR("Via: 1.1 stoa\r\n"));
+        buf_str(out, x->version == 20   ? STR("Via: 2.0 stoa\r\n")
+                     : x->version == 10 ? STR("Via: 1.0 stoa\r\n")
+                                        : STR("Via: 1.1 stoa\r\n"));
     if (request->operation.len)
         put_field(out, STR("Stoa-Operation"), request->operation);
     if (request->home.len)
         put_field(out, STR("Stoa-Home"), request->home);
     if (request->upgrade) {
         buf_str(out, STR("Connection: upgrade\r\n"));
-        put_field(out, STR("Upgrade"), exchange_header(x, STR("upgrade")));
+        put_field(out, STR("Upgrade"), x->known[HTTP_FIELD_UPGRADE]);
     }
     put_framing(out, request);
     buf_str(out, STR("\r\n"));
@@ -289,27 +302,16 @@ static bool ends_here(const struct http_header *header)
     struct str name = header->name;
     switch (header->field) {
     case HTTP_FIELD_UNKNOWN:
-        break;
+        return NAMED("stoa-try");
     case HTTP_FIELD_CONNECTION:
     case HTTP_FIELD_CONTENT_LENGTH:
     case HTTP_FIELD_TRANSFER_ENCODING:
+    case HTTP_FIELD_TE:
+    case HTTP_FIELD_TRAILER:
+    case HTTP_FIELD_UPGRADE:
+    case HTTP_FIELD_KEEP_ALIVE:
+    case HTTP_FIELD_PROXY_CONNECTION:
         return true;
-    default:
-        return false;
-    }
-    switch (name.len) {
-    case 2:
-        return NAMED("te");
-    case 4:
-        return NAMED("date");
-    case 7:
-        return NAMED("trailer") || NAMED("upgrade");
-    case 8:
-        return NAMED("stoa-try");
-    case 10:
-        return NAMED("keep-alive");
-    case 16:
-        return NAMED("proxy-connection");
     default:
         return false;
     }
@@ -334,10 +336,8 @@ static void look_at(struct hop_answer *answer, const struct http_header *header)
     struct str name = header->name;
     if (NAMED("cache-control"))
         answer->is_public |= lets_caches_share(header->value);
-    else if (NAMED("date"))
-        answer->date = header->value;
-    else if (NAMED("stoa-try"))
-        answer->elsewhere = str_eq(header->value, STR("elsewhere"));
+    else if (NAMED("stoa-server"))
+        answer->is_named = true;
 }
 
 static char *copy(char **at, struct str text)
@@ -347,6 +347,14 @@ static char *copy(char **at, struct str text)
         memcpy(copied, text.at, text.len);
     *at += text.len;
     return copied;
+}
+
+bool hop_says_elsewhere(const struct http_response *response)
+{
+    for (unsigned i = 0; i < response->header_count; i++)
+        if (is_named(response->headers[i].name, STR("stoa-try")))
+            return str_eq(response->headers[i].value, STR("elsewhere"));
+    return false;
 }
 
 int hop_read_answer(struct arena *arena, const struct http_response *response, unsigned more,
@@ -367,6 +375,8 @@ int hop_read_answer(struct arena *arena, const struct http_response *response, u
         header.value.at = copy(&at, header.value);
         if (header.field == HTTP_FIELD_UNKNOWN)
             look_at(answer, &header);
+        else if (header.field == HTTP_FIELD_UPGRADE)
+            answer->upgrade = header.value;
         if (!ends_here(&header) &&
             !(header.field == HTTP_FIELD_UNKNOWN && options_name(&options, header.name)))
             answer->headers[answer->count++] = header;

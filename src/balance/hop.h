@@ -43,15 +43,20 @@ void hop_write_request(struct buf *out, const struct hop_request *request);
  * can be passed on. */
 struct str hop_request_id(const struct exchange *x);
 
+/* Who X comes from: the peer, or the one that a peer who is TRUSTED names last. */
+struct str hop_client(const struct exchange *x, bool trusted);
+
 /* What an answer's fields say to whoever hands it on. */
 struct hop_answer {
     struct http_header *headers; /* those that go on, in the arena; room for MORE behind them */
     unsigned count, room;
-    bool is_public; /* may be kept by caches that serve many: nothing personal may be added */
-    bool elsewhere; /* Stoa-Try: elsewhere: this server cannot now, another one can */
-    struct str date;
+    bool is_public;     /* may be kept by caches that serve many: nothing personal may be added */
+    bool is_named;      /* the server says itself who it is (Stoa-Server) */
+    struct str upgrade; /* with status 101: to what */
 };
 
+/* Stoa-Try: elsewhere: this server cannot now, another one can. */
+bool hop_says_elsewhere(const struct http_response *response);
 /* ERR_NOMEM. Names and values are copied into ARENA. */
 int hop_read_answer(struct arena *arena, const struct http_response *response, unsigned more,
                     struct hop_answer *answer);

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { FREE_PER_SECOND = 10 }; /* retries, and hedges, whatever their share comes to */
+enum { FREE_PER_SECOND = 10 }; /* retries, whatever their share comes to */
 
 /* ---- The view of the servers ---- */
 
@@ -104,18 +104,50 @@ static void prepare(struct lane *lane)
         router->hash->prepare(router->hash_memory, &lane->view, now_ns);
 }
 
-const struct policy_view *lane_view(struct lane *lane, uint64_t *overloaded)
+/* A policy that asks servers how they are is told what they last said to the watcher. */
+static void probe(struct lane *lane)
 {
-    *overloaded = 0;
+    const struct policy *policy = lane->router.policy;
+    if (!policy->probed || lane->view.count == 0)
+        return;
+    lane->probes += policy->probes_per_request;
+    for (; lane->probes >= 1000; lane->probes -= 1000) {
+        unsigned place = (unsigned)random_below(&lane->router.random, lane->view.count);
+        const struct backend *backend = lane->set->at[place];
+        uint32_t here = lane->servers[place].in_flight;
+        uint32_t said = atomic_load_explicit(&backend->reported_in_flight, memory_order_relaxed);
+        policy->probed(lane->router.policy_memory, &lane->view, place, said > here ? said : here,
+                       atomic_load_explicit(&backend->reported_latency_ns, memory_order_relaxed),
+                       lane_now(lane));
+    }
+}
+
+struct admission_look lane_look(struct lane *lane)
+{
     for (unsigned i = 0; i < lane->view.count; i++) {
         const struct backend *backend = lane->set->at[i];
-        uint32_t in_flight = atomic_load_explicit(&backend->in_flight, memory_order_relaxed);
-        lane->servers[i].in_flight = in_flight;
-        if (backend->limit && in_flight >= backend->limit)
-            *overloaded |= UINT64_C(1) << i;
+        lane->servers[i].in_flight =
+            atomic_load_explicit(&backend->in_flight, memory_order_relaxed);
+        lane->places[i] = (struct admission_place){
+            .in_flight = lane->pools[i] ? lane->pools[i]->users : 0,
+            .limit = backend->limit,
+            .slow = atomic_load_explicit(&backend->slow, memory_order_relaxed),
+        };
     }
     prepare(lane);
-    return &lane->view;
+    probe(lane);
+    return admission_look(&lane->admission, &lane->view, lane->places);
+}
+
+static void on_room(struct soon *soon)
+{
+    forward_admit(CONTAINER_OF(soon, struct lane, room));
+}
+
+void lane_room(struct lane *lane)
+{
+    if (admission_waiting(&lane->admission) > 0)
+        loop_soon(lane->loop, &lane->room);
 }
 
 static void on_news(struct member_news *news)
@@ -123,7 +155,7 @@ static void on_news(struct member_news *news)
     struct lane *lane = CONTAINER_OF(news, struct lane, news);
     take_news(lane);
     refresh(lane);
-    forward_servers_changed(lane);
+    lane_room(lane);
 }
 
 /* ---- Ticks ---- */
@@ -134,6 +166,8 @@ static void on_tick(struct timer *timer, uint64_t now_ns)
     uint64_t late_ns = now_ns > lane->tick_due_ns ? now_ns - lane->tick_due_ns : 0;
     unsigned idle = 0;
     refresh(lane);
+    lane->admission.lanes = atomic_load_explicit(lane->lanes, memory_order_relaxed);
+    hedges_tick(&lane->hedges);
     forward_tick(lane, now_ns, late_ns);
     for (unsigned i = 0; i < lane->view.count; i++) {
         if (!lane->pools[i])
@@ -189,35 +223,56 @@ static bool make_router(struct lane *lane)
     return router->policy_memory && router->hash_memory;
 }
 
-struct lane *lane_new(const struct balance_config *config, const struct trust *trust,
-                      struct members *members, struct events *events, struct loop *loop)
+static bool make_queue(struct lane *lane, unsigned index)
+{
+    const struct balance_config *config = lane->config;
+    struct admission_limits limits = {
+        .lane = index,
+        .lanes = index + 1, /* more may come: see on_tick */
+        .queue = {config->queue, config->queue_per_client, config->queue_ns},
+    };
+    return admission_init(&lane->admission, &limits, random_u64(&lane->router.random)) == 0;
+}
+
+/* What needs nothing but memory. */
+static struct lane *lane_alloc(const struct lane_plan *plan, struct loop *loop)
 {
     struct lane *lane = calloc(1, sizeof *lane);
     if (!lane)
         return NULL;
-    lane->config = config;
-    lane->trust = trust;
-    lane->members = members;
-    lane->events = events;
+    lane->config = plan->config;
+    lane->trusted = plan->trusted;
+    lane->trusted_count = plan->trusted_count;
+    lane->events = plan->events;
+    lane->lanes = plan->lanes;
     lane->loop = loop;
     lane->view.servers = lane->servers;
-    list_init(&lane->forwards);
-    list_init(&lane->retired);
     lane->news.changed = on_news;
     lane->tick.fire = on_tick;
+    lane->room.run = on_room;
+    list_init(&lane->room.node);
+    list_init(&lane->forwards);
+    list_init(&lane->retired);
     lane->input = malloc(UPSTREAM_READ);
     lane->plain = malloc(UPSTREAM_RECORD);
-    if (!lane->input || !lane->plain || !make_router(lane) ||
-        members_listen(members, loop, &lane->news)) {
-        lane->members = NULL;
+    return lane;
+}
+
+struct lane *lane_new(const struct lane_plan *plan, struct loop *loop)
+{
+    struct lane *lane = lane_alloc(plan, loop);
+    uint64_t now_ns = loop_now_refresh(loop);
+    if (!lane || !lane->input || !lane->plain || !make_router(lane) ||
+        !make_queue(lane, atomic_fetch_add(plan->lanes, 1)) ||
+        members_listen(plan->members, loop, &lane->news)) {
         lane_free(lane);
         return NULL;
     }
+    lane->members = plan->members;
+    budget_init(&lane->retries, lane->config->retry_share, FREE_PER_SECOND, now_ns);
+    hedges_init(&lane->hedges, lane->config->hedge_share, now_ns);
     take_news(lane);
     refresh(lane);
-    uint64_t now_ns = loop_now_refresh(loop);
-    budget_init(&lane->retries, config->retry_share, FREE_PER_SECOND, now_ns);
-    budget_init(&lane->hedges, config->hedge_share, FREE_PER_SECOND, now_ns);
     lane->tick_due_ns = now_ns + LANE_TICK_NS;
     if (loop_timer_set(loop, &lane->tick, lane->tick_due_ns)) {
         lane_free(lane);
@@ -231,7 +286,10 @@ void lane_free(struct lane *lane)
     if (!lane)
         return;
     forward_abandon(lane);
+    hedges_stop(lane);
     loop_timer_stop(lane->loop, &lane->tick);
+    loop_soon_cancel(&lane->room);
+    admission_close(&lane->admission);
     if (lane->members)
         members_unlisten(lane->members, &lane->news);
     for (unsigned i = 0; i < BACKENDS_MAX; i++)

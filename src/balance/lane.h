@@ -14,13 +14,15 @@
 #ifndef STOA_BALANCE_LANE_H
 #define STOA_BALANCE_LANE_H
 
+#include "balance/admission.h"
 #include "balance/balance.h"
 #include "balance/budget.h"
+#include "balance/hedge.h"
 #include "balance/members.h"
 #include "balance/pool.h"
 #include "balance/route.h"
 #include "balance/stamp.h"
-#include "balance/trust.h"
+#include "net/network.h"
 
 #include <stdatomic.h>
 
@@ -41,7 +43,8 @@ struct lane_figures {
 
 struct lane {
     const struct balance_config *config;
-    const struct trust *trust;
+    const struct network *trusted;
+    unsigned trusted_count;
     struct members *members;
     struct events *events;
     struct loop *loop;
@@ -59,7 +62,13 @@ struct lane {
 
     struct list forwards; /* under way, oldest first */
     struct stamp stamp;
-    struct budget retries, hedges;
+    struct budget retries;
+    struct hedges hedges;
+    struct admission admission;
+    struct admission_place places[BACKENDS_MAX]; /* as servers */
+    struct soon room;                            /* requests have ended: others may begin */
+    atomic_uint *lanes;                          /* how many there are */
+    uint32_t probes;                             /* thousandths that the policy still wants */
     int64_t wall_ms;
     uint64_t wall_turn;          /* in which wall_ms was read */
     char *input, *plain;         /* UPSTREAM_READ, UPSTREAM_RECORD: for all connections */
@@ -68,14 +77,30 @@ struct lane {
     struct lane_figures figures;
 };
 
-/* NULL without memory. What is given is lent. */
-struct lane *lane_new(const struct balance_config *config, const struct trust *trust,
-                      struct members *members, struct events *events, struct loop *loop);
+/* What all lanes of a load manager have in common; lent. */
+struct lane_plan {
+    const struct balance_config *config;
+    const struct network *trusted; /* whose X-Forwarded-For and its kin are believed */
+    unsigned trusted_count;
+    struct members *members;
+    struct events *events;
+    atomic_uint *lanes; /* how many there are; counted by lane_new */
+};
+
+/* NULL without memory. */
+struct lane *lane_new(const struct lane_plan *plan, struct loop *loop);
 /* What is still under way is given up. NULL is fine. */
 void lane_free(struct lane *lane);
 
-/* The servers as they are now, and those who have as much as they may have. */
-const struct policy_view *lane_view(struct lane *lane, uint64_t *overloaded);
+/* Brings the view up to date for a request that is to be placed, and says who has no room. */
+struct admission_look lane_look(struct lane *lane);
+/* Whether PEER, an address as text, is believed what it says of others. */
+static inline bool lane_trusts(const struct lane *lane, struct str peer)
+{
+    return lane->trusted_count > 0 && network_has_text(lane->trusted, lane->trusted_count, peer);
+}
+/* A request has ended: those who wait will be looked at soon. */
+void lane_room(struct lane *lane);
 
 /* Milliseconds since 1970, read once per turn. */
 int64_t lane_wall_ms(struct lane *lane);

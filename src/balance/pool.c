@@ -3,6 +3,7 @@
 #include "balance/lane.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "http/exchange.h"
 
 #include <stdlib.h>
 
@@ -72,11 +73,22 @@ void pool_drop(struct pool *pool)
         pool_free(pool);
 }
 
-struct upstream *pool_take(struct pool *pool)
+static struct upstream *introduced(struct pool *pool, const struct exchange *x)
 {
+    unsigned char header[PROXY_HEADER_WRITTEN];
+    struct endpoint client, here;
+    bool known = exchange_addresses(x, &client, &here);
+    size_t len = proxy_header_write(known ? &client : NULL, known ? &here : NULL, header);
+    return upstream_new(pool, str_make(header, len));
+}
+
+struct upstream *pool_take(struct pool *pool, const struct exchange *x)
+{
+    if (pool->backend->proxy_header)
+        return introduced(pool, x);
     if (!list_empty(&pool->idle))
         return line_at(pool->idle.next);
-    return upstream_new(pool);
+    return upstream_new(pool, STR(""));
 }
 
 void pool_give(struct pool *pool, struct upstream *line)
@@ -88,7 +100,8 @@ void pool_give(struct pool *pool, struct upstream *line)
     line->room = UPSTREAM_READ;
     pool->idle_count++;
     list_append(pool->idle.next, &line->node); /* before the first: used next */
-    if (pool->place < 0 || pool->idle_count > config->idle_connections || line->hung_up)
+    if (pool->place < 0 || pool->idle_count > config->idle_connections || line->hung_up ||
+        line->introduction_len > 0)
         upstream_close(line);
 }
 
@@ -127,8 +140,8 @@ static void give_up_slow(struct pool *pool, uint64_t now_ns)
 void pool_tick(struct pool *pool, unsigned backups, bool usable, uint64_t now_ns)
 {
     close_old(pool, now_ns);
-    if (usable && now_ns - pool->failed_ns > BACKUP_PAUSE_NS &&
-        pool->idle_count + count_of(&pool->connecting) < backups && !upstream_new(pool))
+    if (usable && !pool->backend->proxy_header && now_ns - pool->failed_ns > BACKUP_PAUSE_NS &&
+        pool->idle_count + count_of(&pool->connecting) < backups && !upstream_new(pool, STR("")))
         pool->failed_ns = now_ns;
     give_up_slow(pool, now_ns);
 }

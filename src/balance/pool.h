@@ -14,6 +14,7 @@
 #include "balance/backend.h"
 #include "balance/upstream.h"
 
+struct exchange;
 struct lane;
 
 struct pool {
@@ -35,8 +36,9 @@ void pool_free(struct pool *pool);
 /* The server has left: idle ones are closed, and the pool is freed once nobody uses it. */
 void pool_retire(struct pool *pool);
 
-/* An idle connection, or a new one. NULL: none can be made (errno). */
-struct upstream *pool_take(struct pool *pool);
+/* An idle connection, or a new one, for X. A server that is told who a connection belongs to (PROXY
+ * protocol) gets one for each request. NULL: none can be made (errno). */
+struct upstream *pool_take(struct pool *pool, const struct exchange *x);
 /* LINE is idle now. */
 void pool_give(struct pool *pool, struct upstream *line);
 /* Whoever holds an attempt here has it counted. */

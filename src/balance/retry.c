@@ -7,8 +7,7 @@
 
 bool retry_costs(enum retry_reason reason)
 {
-    return reason == RETRY_RESET || reason == RETRY_RUBBISH || reason == RETRY_SILENT ||
-           reason == RETRY_GATEWAY;
+    return reason == RETRY_RESET || reason == RETRY_RUBBISH || reason == RETRY_SILENT;
 }
 
 static bool has_patience(const struct retry_case *is)
@@ -29,8 +28,6 @@ enum retry_verdict retry_decide(const struct retry_case *is)
         return RETRY_GIVE_UP;
     if (is->reason == RETRY_STALE || is->others)
         return RETRY_AT_ONCE;
-    if (is->reason == RETRY_GATEWAY)
-        return RETRY_GIVE_UP; /* everybody says so */
     if (is->shop && (said_no || is->reason == RETRY_ELSEWHERE || is->costly < RETRY_MOST) &&
         has_patience(is))
         return RETRY_LATER;
@@ -80,8 +77,6 @@ const char *retry_name(enum retry_reason reason)
         return "fell silent";
     case RETRY_ELSEWHERE:
         return "said that another server should be asked";
-    case RETRY_GATEWAY:
-        return "could not reach what stands behind it";
     }
     return "failed";
 }

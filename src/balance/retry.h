@@ -25,7 +25,6 @@ enum retry_reason {
     RETRY_RUBBISH,   /* what came is no answer */
     RETRY_SILENT,    /* the server hangs */
     RETRY_ELSEWHERE, /* it says that another one can */
-    RETRY_GATEWAY,   /* it says that somebody behind it cannot (502, 504) */
 };
 
 /* Attempts of one request that may cost a server something. */

@@ -282,6 +282,10 @@ static bool send_tls(struct upstream *line)
         line->out_at += len;
         line->sent += len;
     }
+    if (line->shut && len == 0) {
+        line->shut = false;
+        tls_close(line->tls);
+    }
     struct str cipher = tls_output(line->tls);
     if (cipher.len == 0)
         return false;
@@ -297,8 +301,22 @@ void upstream_send(struct upstream *line)
         if (line->tls ? !send_tls(line) : upstream_unsent(line) == 0 || !send_plain(line))
             break;
     }
-    if (line->broken || upstream_unsent(line) == 0)
-        line->out.len = line->out_at = 0;
+    if (!line->broken && upstream_unsent(line) > 0)
+        return;
+    line->out.len = line->out_at = 0;
+    if (line->shut && !line->tls && shutdown(line->watch.fd, SHUT_WR) == 0)
+        line->shut = false;
+}
+
+void upstream_shut(struct upstream *line)
+{
+    line->shut = true;
+    upstream_send(line);
+}
+
+void upstream_may_switch(struct upstream *line)
+{
+    http_client_may_switch(line->client);
 }
 
 /* In a turn of the connection's own, where the user may be told. */
@@ -357,6 +375,13 @@ static void on_soon(struct soon *soon)
     turn(CONTAINER_OF(soon, struct upstream, soon));
 }
 
+/* The first bytes on a connection: there is room for them. */
+static bool introduce(struct upstream *line)
+{
+    size_t len = line->introduction_len;
+    return len == 0 || send(line->watch.fd, line->introduction, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
 /* True: it stands. */
 static bool connected(struct upstream *line, uint32_t events)
 {
@@ -369,6 +394,10 @@ static bool connected(struct upstream *line, uint32_t events)
     }
     add(&backend_of(line)->counters.connects, 1);
     hear(line);
+    if (!introduce(line)) {
+        finish(line, UPSTREAM_RESET, NULL);
+        return false;
+    }
     become_ready(line);
     line->writable = true;
     return !line->tls || receive_tls(line, "", 0); /* the handshake begins with us */
@@ -401,7 +430,7 @@ static struct upstream *dispose(struct upstream *line)
     return NULL;
 }
 
-struct upstream *upstream_new(struct pool *pool)
+struct upstream *upstream_new(struct pool *pool, struct str introduction)
 {
     struct lane *lane = pool->lane;
     struct backend *backend = pool->backend;
@@ -414,6 +443,10 @@ struct upstream *upstream_new(struct pool *pool)
     line->room = UPSTREAM_READ;
     line->fresh = true;
     line->since_ns = lane_now(lane);
+    CHECK(introduction.len <= sizeof line->introduction);
+    line->introduction_len = introduction.len;
+    if (introduction.len)
+        memcpy(line->introduction, introduction.at, introduction.len);
     list_init(&line->soon.node);
     buf_init(&line->out, OUT_MAX);
     line->client = http_client_new(HTTP_1, &client_events, line);

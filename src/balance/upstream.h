@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "http/client.h"
 #include "net/loop.h"
+#include "net/proxy_header.h"
 #include "net/tls.h"
 
 struct pool;
@@ -74,8 +75,11 @@ struct upstream {
     bool high;     /* `drained` is owed */
     bool open;     /* the user has not written all of his request yet */
     bool broken;   /* nothing more can be sent */
+    bool shut;     /* our half is to be closed when all is sent */
     struct buf out;
     size_t out_at;
+    unsigned char introduction[PROXY_HEADER_WRITTEN];
+    size_t introduction_len;
     uint64_t since_ns; /* in this state */
     uint64_t sent;     /* bytes of this request that have left */
     size_t room;       /* how much the user takes at once; 0: paused */
@@ -83,8 +87,9 @@ struct upstream {
     void *user; /* NULL: none */
 };
 
-/* A connection that is being made. NULL: none can be (errno). */
-struct upstream *upstream_new(struct pool *pool);
+/* A connection that is being made. INTRODUCTION goes before everything else (the PROXY protocol's
+ * header); may be empty. NULL: none can be (errno). */
+struct upstream *upstream_new(struct pool *pool, struct str introduction);
 /* Closes it; nobody is told. */
 void upstream_close(struct upstream *line);
 
@@ -92,6 +97,11 @@ void upstream_close(struct upstream *line);
  * no body. ERR_NOMEM. */
 int upstream_begin(struct upstream *line, const struct upstream_events *events, void *user,
                    bool is_head);
+/* The server may answer 101 and speak another protocol from there on: what comes then is told as
+ * the answer's body. */
+void upstream_may_switch(struct upstream *line);
+/* After 101: nothing more will be written. */
+void upstream_shut(struct upstream *line);
 /* Where he writes to; upstream_written when it was all. */
 struct buf *upstream_out(struct upstream *line);
 void upstream_written(struct upstream *line);
