@@ -88,8 +88,7 @@ static void roll_totals(struct view_memory *memory, struct balance_view *view, d
     view->spread = spread_of(view);
 }
 
-/* Too soon for figures of its own. */
-static void borrow(const struct view_memory *memory, struct balance_view *view)
+void view_borrow(const struct view_memory *memory, struct balance_view *view)
 {
     const struct balance_view *before = &memory->before;
     struct view_totals *now = &view->totals;
@@ -127,7 +126,7 @@ void view_roll(struct view_memory *memory, struct balance_view *view)
     uint64_t since = first ? view->started_ns : before->now_ns;
     uint64_t elapsed = view->now_ns > since ? view->now_ns - since : 0;
     if (elapsed < LEAST_NS) {
-        borrow(memory, view);
+        view_borrow(memory, view);
         return;
     }
     roll_totals(memory, view, (double)elapsed / 1e9);

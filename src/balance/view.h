@@ -100,8 +100,10 @@ void balance_look(struct balance *balance, struct balance_view *view);
 struct events *balance_events(struct balance *balance);
 
 /* Fills in what comes from two looks, and remembers this one. A VIEW of less than 100 ms after
- * the one before gets that one's rates and is not remembered. */
+ * the one before gets that one's figures and is not remembered. */
 void view_roll(struct view_memory *memory, struct balance_view *view);
+/* Fills in the figures of the last view_roll. */
+void view_borrow(const struct view_memory *memory, struct balance_view *view);
 
 /* "primary", "secondary", or "upstream" for one that is not of a cluster. */
 const char *view_role(const struct view_backend *server);
