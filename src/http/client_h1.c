@@ -157,6 +157,7 @@ static bool interim(struct http_client *client)
         client->ask = ASK_RAW;
         client->closed = true;
         client->response.keep_alive = false;
+        client->response.content_length = -1; /* of what follows, whatever it says */
         if (client->events->head)
             client->events->head(client->user, &client->response);
         return true;

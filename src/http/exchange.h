@@ -295,9 +295,10 @@ void exchange_take_more(struct exchange *x);
 /* Any thread: the source that waited has something. */
 void exchange_wake(struct exchange *x);
 
-/* Own thread, as often as one likes, in place of the two above: whatever of X paused or waited is
- * looked at again soon. When an answer has been written although the body has not come to its end,
- * it is sent, and the rest of the body is dropped; handle is not called then. */
+/* Own thread, as often as one likes, in place of the two above, by an app that sets x->gone:
+ * whatever of X paused or waited is looked at again soon. When an answer has been written although
+ * the body has not come to its end, it is sent, and the rest of the body is dropped; handle is not
+ * called then. */
 void exchange_nudge(struct exchange *x);
 
 /* ---- Ready-made pages ---- */
