@@ -32,7 +32,8 @@ enum { BACKENDS_MAX = POLICY_SERVERS_MAX, BACKEND_NAME = 64, BACKEND_URL = 128 }
 /* Counted by loops, read by all. */
 struct backend_counters {
     _Atomic uint64_t requests, answers, failures; /* failures: no answer of its own came */
-    _Atomic uint64_t refused, resets, timeouts, answered_5xx, retries, hedges;
+    _Atomic uint64_t refused, resets, timeouts, answered_5xx, retries, hedges,
+        hedge_wins;
     _Atomic uint64_t bytes_in, bytes_out, connects;
     struct latency_counts latency; /* of answers, from sending to the answer's head */
 };
@@ -74,6 +75,7 @@ struct backend {
     /* Written by any loop (relaxed), read by the watcher. */
     _Atomic uint64_t heard_ns;  /* when bytes last came from it */
     _Atomic uint32_t in_flight; /* of all loops */
+    _Atomic uint32_t idle;      /* connections that lanes keep to it; as of their last tick */
     _Atomic uint32_t homes;     /* shoppers placed here lately (decayed by the watcher) */
 
     /* Written by the watcher, read by any: what it last said of itself. */

@@ -1,21 +1,10 @@
-#include "balance/balance.h"
-
+#include "balance/balance_inner.h"
 #include "balance/events.h"
 #include "balance/forward.h"
-#include "balance/view.h"
 #include "base/check.h"
 #include "base/clock.h"
 
 #include <stdlib.h>
-
-struct balance {
-    struct app app;
-    struct balance_config config;
-    struct network trusted[BALANCE_TRUSTED_MAX];
-    struct events *events;
-    struct members *members;
-    atomic_uint lanes;
-};
 
 static struct balance *balance_of(struct app *app)
 {
@@ -75,6 +64,19 @@ static enum app_verdict on_work(struct app *app, struct exchange *x)
     CHECK(!"the load manager never gives work to helpers");
 }
 
+/* For balance_look: in place of BEFORE there is NOW. */
+static void show_lane(struct balance *balance, struct lane *before, struct lane *now)
+{
+    pthread_mutex_lock(&balance->lock);
+    for (unsigned i = 0; i < VIEW_LOOPS_MAX; i++) {
+        if (balance->lanes[i] != before)
+            continue;
+        balance->lanes[i] = now;
+        break;
+    }
+    pthread_mutex_unlock(&balance->lock);
+}
+
 static void *on_thread_start(struct app *app, struct loop *loop)
 {
     struct balance *balance = balance_of(app);
@@ -86,15 +88,20 @@ static void *on_thread_start(struct app *app, struct loop *loop)
         .trusted_count = balance->config.trusted_count,
         .members = balance->members,
         .events = balance->events,
-        .lanes = &balance->lanes,
+        .lanes = &balance->lane_count,
     };
-    return lane_new(&plan, loop);
+    struct lane *lane = lane_new(&plan, loop);
+    show_lane(balance, NULL, lane);
+    return lane;
 }
 
 static void on_thread_stop(struct app *app, void *thread_state)
 {
-    if (thread_state != balance_of(app))
-        lane_free(thread_state);
+    struct balance *balance = balance_of(app);
+    if (thread_state == balance)
+        return;
+    show_lane(balance, thread_state, NULL);
+    lane_free(thread_state);
 }
 
 /* ---- Being made and freed ---- */
@@ -143,6 +150,8 @@ int balance_new(const struct balance_config *config, struct balance **out, struc
     if (!balance)
         return fail(failure, ERR_NOMEM, "no memory for the load manager");
     balance->config = *config;
+    balance->started_ns = clock_mono_ns();
+    pthread_mutex_init(&balance->lock, NULL);
     fill_config(&balance->config);
     balance->app = (struct app){
         .name = "balance",
@@ -172,6 +181,7 @@ void balance_free(struct balance *balance)
         return;
     members_free(balance->members);
     events_free(balance->events);
+    pthread_mutex_destroy(&balance->lock);
     free(balance);
 }
 

@@ -138,12 +138,26 @@ void forward_abandon(struct lane *lane)
 
 /* ---- Ticks ---- */
 
+static void time_out(struct forward *f, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < COUNT_OF(f->attempts); i++) {
+        if (!f->attempts[i].line)
+            continue;
+        struct backend *backend = f->attempts[i].pool->backend;
+        atomic_fetch_add_explicit(&backend->counters.timeouts, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&backend->counters.failures, 1, memory_order_relaxed);
+        backend_sign(backend, SIGN_TIMEOUT, now_ns);
+    }
+    forward_cancel_others(f, NULL);
+    loop_timer_stop(f->lane->loop, &f->timer);
+    forward_fail(f, 504, "The servers did not answer in time.");
+}
+
 static void look_after(struct forward *f, uint64_t now_ns)
 {
-    if (f->state <= FORWARD_WAITING && f->state != FORWARD_QUEUED && now_ns >= f->deadline_ns) {
-        forward_cancel_others(f, NULL);
-        loop_timer_stop(f->lane->loop, &f->timer);
-        forward_fail(f, 504, "The servers did not answer in time.");
+    bool asking = f->state == FORWARD_PAUSED || f->state == FORWARD_WAITING;
+    if (asking && now_ns >= f->deadline_ns) {
+        time_out(f, now_ns);
         return;
     }
     /* A client that is slow is no fault of the server's. */

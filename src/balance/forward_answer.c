@@ -87,6 +87,7 @@ static void put_answer(struct forward *f)
 {
     struct exchange *x = f->x;
     bool no_length = f->length < 0;
+    latency_count(&f->lane->figures.latency, lane_now(f->lane) - x->started_ns);
     add_headers(f);
     x->as_is = true;
     x->answer_headers = f->answer.headers;
@@ -114,8 +115,10 @@ static void note_answer(struct forward *f, struct attempt *attempt, int status)
     add(&backend->counters.answers);
     latency_count(&backend->counters.latency, took_ns);
     hedge_learn(&f->lane->hedges, f->hedge.class, took_ns);
-    if (attempt->hedge)
+    if (attempt->hedge) {
         lane_count(&f->lane->figures.hedge_wins, 1);
+        add(&backend->counters.hedge_wins);
+    }
     if (f->plan.reason == ROUTE_AWAY || f->rounds > 0)
         lane_count(&f->lane->figures.away, 1);
     bool failed = status == 500 || status == 502 || status == 504;
@@ -215,6 +218,7 @@ static void end_answer(struct forward *f, struct attempt *attempt, enum upstream
         return;
     }
     add(&attempt->pool->backend->counters.resets);
+    add(&attempt->pool->backend->counters.failures);
     backend_sign(attempt->pool->backend, end == UPSTREAM_RUBBISH ? SIGN_RUBBISH : SIGN_RESET,
                  lane_now(f->lane));
     forward_release(attempt, true);
@@ -246,6 +250,7 @@ static enum retry_reason judge(struct forward *f, struct attempt *attempt, enum 
     enum retry_reason reason = causes[end].reason;
     if (attempt->moving)
         return RETRY_ELSEWHERE;
+    add(&backend->counters.failures);
     if (end == UPSTREAM_RESET && attempt->reused)
         return RETRY_STALE;
     backend_sign(backend, causes[end].sign, lane_now(f->lane));

@@ -170,6 +170,7 @@ static bool attempt_begin(struct forward *f, struct attempt *attempt, int place,
     }
     if (!line) {
         add(&pool->backend->counters.refused);
+        add(&pool->backend->counters.failures);
         backend_sign(pool->backend, SIGN_REFUSED, lane_now(lane));
         return false;
     }
@@ -365,6 +366,7 @@ void forward_leave_silent(struct forward *f)
         if (!attempt->line || !is_silent(attempt->pool->backend))
             continue;
         add(&attempt->pool->backend->counters.timeouts);
+        add(&attempt->pool->backend->counters.failures);
         upstream_cancel(attempt->line);
         forward_release(attempt, true);
         left++;

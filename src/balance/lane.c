@@ -160,6 +160,19 @@ static void on_news(struct member_news *news)
 
 /* ---- Ticks ---- */
 
+/* What others may see of what is this loop's alone. */
+static void show(struct lane *lane, unsigned idle)
+{
+    struct lane_figures *figures = &lane->figures;
+    const struct fair *queue = lane->admission.queue;
+    uint64_t due = fair_due(queue);
+    uint64_t since = due == UINT64_MAX ? 0 : due - lane->config->queue_ns;
+    atomic_store_explicit(&figures->idle, idle, memory_order_relaxed);
+    atomic_store_explicit(&figures->queue, fair_count(queue), memory_order_relaxed);
+    atomic_store_explicit(&figures->clients, fair_clients(queue), memory_order_relaxed);
+    atomic_store_explicit(&figures->queued_since_ns, since, memory_order_relaxed);
+}
+
 static void on_tick(struct timer *timer, uint64_t now_ns)
 {
     struct lane *lane = CONTAINER_OF(timer, struct lane, tick);
@@ -176,7 +189,7 @@ static void on_tick(struct timer *timer, uint64_t now_ns)
                   now_ns);
         idle += lane->pools[i]->idle_count;
     }
-    atomic_store_explicit(&lane->figures.idle, idle, memory_order_relaxed);
+    show(lane, idle);
     lane->tick_due_ns = now_ns + LANE_TICK_NS;
     CHECK(loop_timer_set(lane->loop, timer, lane->tick_due_ns) == 0); /* its slot was free */
 }

@@ -38,6 +38,16 @@ static void close_all(struct list *lines)
         upstream_close(line_at(lines->next));
 }
 
+/* What all lanes have together. */
+static void tell_idle(struct pool *pool)
+{
+    if (pool->idle_told == pool->idle_count)
+        return;
+    atomic_fetch_add_explicit(&pool->backend->idle, pool->idle_count - pool->idle_told,
+                              memory_order_relaxed);
+    pool->idle_told = pool->idle_count;
+}
+
 void pool_free(struct pool *pool)
 {
     if (!pool)
@@ -46,6 +56,7 @@ void pool_free(struct pool *pool)
     close_all(&pool->idle);
     close_all(&pool->busy);
     close_all(&pool->connecting);
+    tell_idle(pool);
     list_remove(&pool->node);
     backend_drop(pool->backend);
     free(pool);
@@ -139,6 +150,7 @@ static void give_up_slow(struct pool *pool, uint64_t now_ns)
 
 void pool_tick(struct pool *pool, unsigned backups, bool usable, uint64_t now_ns)
 {
+    tell_idle(pool);
     close_old(pool, now_ns);
     if (usable && !pool->backend->proxy_header && now_ns - pool->failed_ns > BACKUP_PAUSE_NS &&
         pool->idle_count + count_of(&pool->connecting) < backups && !upstream_new(pool, STR("")))

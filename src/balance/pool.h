@@ -25,6 +25,7 @@ struct pool {
     struct list idle;        /* last used first */
     struct list busy, connecting;
     unsigned idle_count, count;
+    unsigned idle_told; /* what backend->idle knows of idle_count */
     unsigned users;     /* attempts that point here */
     uint64_t failed_ns; /* when a connection last could not be made; 0: it could */
 };
