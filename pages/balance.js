@@ -74,7 +74,7 @@
     const top = ceiling(Math.max(least, ...points.flatMap((point) => fields.map((field) => point[field]))));
     const chart = begin(name, top, unit);
     fields.forEach((field, i) =>
-      chart.append(shape("path", { class: i ? "line two" : "line", d: path(points.map((point) => [point.time_ms, point[field]]), now, top) })));
+      chart.append(shape("path", { class: i ? "line tail" : "line", d: path(points.map((point) => [point.time_ms, point[field]]), now, top) })));
     finish(chart, now);
   }
 
