@@ -160,7 +160,8 @@
       else note(body.error.message);
       showCount();
     } catch {
-      form.submit();
+      if (sendElsewhere) sendElsewhere(form);
+      else form.submit();
     } finally {
       add.removeAttribute("aria-disabled");
     }
@@ -250,6 +251,68 @@
       button.setAttribute("aria-disabled", "true");
     });
   }
+
+  /* ---- The way back: before this server is asked, whether it is there; else the load manager
+     knows another one. Only where shoppers come to their server's own address ---- */
+
+  function wayBack(origin) {
+    const PATIENCE = 400;
+    const FRESH = 1000;
+    let seen = -FRESH;
+    let asking = null;
+    const isFresh = () => performance.now() - seen < FRESH;
+    const ask = () => (asking ??= fetch("/livez", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) })
+      .then((answer) => answer.ok, () => false)
+      .then((here) => {
+        if (here) seen = performance.now();
+        asking = null;
+        return here;
+      }));
+    const elsewhere = (address) => {
+      const url = new URL(address, location.href);
+      return origin + url.pathname + url.search + url.hash;
+    };
+    const isOurs = (address) => new URL(address, location.href).origin === location.origin;
+    const early = () => isFresh() || ask();
+    addEventListener("pointerdown", early, true);
+    addEventListener("keydown", early, true);
+
+    /* What the button itself says goes before what the form says. */
+    const said = (form, button, name) => button?.getAttribute(`form${name}`) ?? form.getAttribute(name);
+    function sendElsewhere(form, button) {
+      form.setAttribute("action", elsewhere(said(form, button, "action") ?? location.href));
+      form.setAttribute("method", said(form, button, "method") ?? "get");
+      if (button?.name) {
+        const field = document.createElement("input");
+        Object.assign(field, { type: "hidden", name: button.name, value: button.value });
+        form.append(field);
+      }
+      HTMLFormElement.prototype.submit.call(form);
+    }
+
+    addEventListener("click", async (event) => {
+      const link = event.target.closest?.("a[href]");
+      const other = event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+      if (!link || other || link.target || event.defaultPrevented || isFresh() || !isOurs(link.href)) return;
+      if (link.getAttribute("href").startsWith("#")) return;
+      event.preventDefault();
+      location.assign((await ask()) ? link.href : elsewhere(link.href));
+    });
+    /* Before the form's own scripts, which come when it is sent again. */
+    addEventListener("submit", async (event) => {
+      const form = event.target;
+      const button = event.submitter;
+      if (isFresh() || !isOurs(said(form, button, "action") ?? location.href)) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      if (await ask()) form.requestSubmit(button);
+      else sendElsewhere(form, button);
+    }, true);
+    return sendElsewhere;
+  }
+
+  const back = one('meta[name="way-back"]');
+  const sendElsewhere = back && back.content !== location.origin ? wayBack(back.content) : null;
 
   showCount();
   addEventListener("pageshow", showCount);

@@ -259,9 +259,12 @@ static int shop_settings(struct server *server, struct web_settings *web, struct
     memcpy(web->secret, server->dir.secret, sizeof web->secret);
     if (server->member)
         member_web(server->member, &web->cluster);
+    if (s->trust.count > WEB_TRUSTED_MAX)
+        return fail(failure, ERR_INVALID, "trust is given more than %d times", WEB_TRUSTED_MAX);
     int err = 0;
     for (unsigned i = 0; i < s->trust.count && !err; i++)
-        err = trust_add(&web->trust, str_of(s->trust.items[i]), failure);
+        err = network_parse(str_of(s->trust.items[i]), &web->trusted[i], failure);
+    web->trusted_count = s->trust.count;
     return err;
 }
 

@@ -4,6 +4,7 @@
 #include "web/desk.h"
 #include "web/managers.h"
 #include "web/upload.h"
+#include "web/wayback.h"
 
 #include <stdlib.h>
 
@@ -17,7 +18,8 @@ int api_new(const struct web_settings *settings, struct api **api, struct failur
     err = err ? err : desk_new(&made->exporting, failure);
     err = err ? err : desk_new(&made->backing_up, failure);
     made->managers = managers_new();
-    if (!err && !made->managers)
+    made->wayback = wayback_new();
+    if (!err && (!made->managers || !made->wayback))
         err = fail(failure, ERR_NOMEM, "no memory for the list of load managers");
     if (err) {
         api_free(made);
@@ -45,6 +47,7 @@ void api_free(struct api *api)
     desk_free(api->backing_up);
     uploads_free(api->uploads);
     managers_free(api->managers);
+    wayback_free(api->wayback);
     free(api);
 }
 

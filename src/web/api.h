@@ -22,12 +22,14 @@
 struct uploads;
 struct desk;
 struct managers;
+struct wayback;
 
 /* What outlives a request. */
 struct api {
     struct uploads *uploads;
     struct desk *importing, *exporting, *backing_up;
     struct managers *managers;
+    struct wayback *wayback;
     _Atomic bool stopping;
 };
 int api_new(const struct web_settings *settings, struct api **api, struct failure *failure);

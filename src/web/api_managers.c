@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "web/api.h"
 #include "web/managers.h"
+#include "web/wayback.h"
 
 /* A load manager says that it is there, and learns whom it may send shoppers to. Each asks every
  * server once a second: answered from memory, on the loop. See balance/members.h. */
@@ -45,6 +46,17 @@ static void read_manager(struct json_in *in, const struct json_spot *body, struc
     manager->direct = str_eq(json_text_of(in, body, "mode", MANAGER_WORD - 1), STR("direct"));
 }
 
+static void learn_way_back(struct exchange *x, const struct cluster_status *status)
+{
+    struct web *web = call_web(x);
+    struct manager *managers = ARENA_ARRAY(&x->arena, struct manager, MANAGERS_MAX);
+    if (!managers)
+        return;
+    unsigned count = managers_list(web->api->managers, clock_mono_ns(), managers);
+    if (wayback_learn(web->api->wayback, managers, count, status))
+        cache_renew(web->settings.cache);
+}
+
 enum app_verdict api_manager_announce(struct exchange *x)
 {
     const struct web_cluster *cluster = &call_web(x)->settings.cluster;
@@ -64,6 +76,7 @@ enum app_verdict api_manager_announce(struct exchange *x)
     if (!api_has_cluster(x))
         return APP_DONE;
     cluster->status(cluster->context, &status);
+    learn_way_back(x, &status);
     json_begin(&json, &x->arena);
     json_put_text(&json, json.root, "cluster",
                   arena_str(&x->arena, str_of(id_text(cluster->id, id))));

@@ -22,7 +22,7 @@ struct entry {
     uint64_t hash;
     struct http_page *page;
     size_t bytes;
-    uint64_t index, until_ns;
+    uint64_t index, round, until_ns;
     bool catalogue;
     bool used; /* since the hand came by */
     unsigned slot_count;
@@ -42,7 +42,7 @@ struct stripe {
 struct cache {
     struct hash_key key;
     size_t stripe_bytes;
-    _Atomic uint64_t settings, catalogue;
+    _Atomic uint64_t settings, catalogue, renewed;
     _Atomic uint64_t products[SLOTS];
     struct stripe stripes[STRIPES];
 };
@@ -112,6 +112,8 @@ void cache_free(struct cache *cache)
 static bool is_current(struct cache *cache, const struct entry *entry)
 {
     if (entry->index < atomic_load(&cache->settings))
+        return false;
+    if (entry->round && entry->round != cache_round(cache))
         return false;
     if (entry->catalogue && entry->index < atomic_load(&cache->catalogue))
         return false;
@@ -202,6 +204,7 @@ static struct entry *entry_new(struct str key, struct http_page *page,
     entry->page = page;
     entry->bytes = size + http_page_size(page);
     entry->index = tags->index;
+    entry->round = tags->round;
     entry->until_ns = tags->until_ns;
     entry->catalogue = tags->catalogue;
     return entry;
@@ -276,6 +279,16 @@ void cache_changed(void *context, enum change_kind kind, uint64_t product_id, st
 uint64_t cache_settings_index(const struct cache *cache)
 {
     return atomic_load(&cache->settings);
+}
+
+uint64_t cache_round(const struct cache *cache)
+{
+    return 1 + atomic_load(&cache->renewed);
+}
+
+void cache_renew(struct cache *cache)
+{
+    atomic_fetch_add(&cache->renewed, 1);
 }
 
 void cache_read_stats(struct cache *cache, struct cache_stats *stats)

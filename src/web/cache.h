@@ -39,6 +39,7 @@ enum { CACHE_PRODUCTS_MAX = 48 };
 struct cache_tags {
     uint64_t index;    /* of the state it was rendered from */
     bool catalogue;    /* the set of products, or of categories */
+    uint64_t round;    /* 0, or cache_round as it was before rendering began */
     uint64_t until_ns; /* 0, or: by clock_mono_ns, when it is too old anyhow (rankings, which any
                           sale may change) */
     uint64_t products[CACHE_PRODUCTS_MAX];
@@ -68,6 +69,11 @@ void cache_changed(void *context, enum change_kind kind, uint64_t product_id, st
 /* The entry that changed the settings last, of those told here; 0: none. What was read after asking
  * is true as long as it is the same. */
 uint64_t cache_settings_index(const struct cache *cache);
+
+/* For what pages show besides the shop's own state: those with a round are outdated from
+ * cache_renew on. Any thread. */
+uint64_t cache_round(const struct cache *cache);
+void cache_renew(struct cache *cache);
 
 struct cache_stats {
     uint64_t hits, misses, outdated, evicted, refused;

@@ -8,6 +8,7 @@
 #include "web/once.h"
 #include "web/page.h"
 #include "web/ucp.h"
+#include "web/wayback.h"
 
 #include <stdio.h>
 
@@ -46,6 +47,13 @@ int call_settings(struct exchange *x, struct shop_settings *out)
             return ERR_NOMEM;
     }
     return 0;
+}
+
+const struct wayback_view *call_wayback(const struct exchange *x)
+{
+    struct web_thread *thread = call_thread(x);
+    wayback_look(thread->web->api->wayback, thread->wayback);
+    return thread->wayback;
 }
 
 struct str call_param(const struct exchange *x, unsigned index)
@@ -108,8 +116,8 @@ static struct str scheme_of(const struct exchange *x)
     struct web *web = call_web(x);
     if (!str_eq(said, STR("https")) && !str_eq(said, STR("http")))
         return x->scheme;
-    bool believed =
-        trust_has(&web->settings.trust, x->peer) || managers_come_from(web->api->managers, x->peer);
+    bool believed = network_has_text(web->settings.trusted, web->settings.trusted_count, x->peer) ||
+                    managers_come_from(web->api->managers, x->peer);
     return believed ? said : x->scheme;
 }
 
@@ -137,16 +145,29 @@ enum app_verdict call_redirect(struct exchange *x, struct str location)
     return APP_DONE;
 }
 
+/* Pictures may come from elsewhere: an imported catalogue names them by address. Of a page with a
+ * way back (wayback.h) pictures and links may lead to the load manager, and what it sends a form
+ * on to is any of the servers. */
+static struct str content_policy(struct exchange *x)
+{
+    const struct wayback_view *back = call_wayback(x);
+    if (!back->url[0])
+        return STR("default-src 'none'; style-src 'self'; script-src 'self'; "
+                   "img-src 'self' https: data:; connect-src 'self'; form-action 'self'; "
+                   "base-uri 'none'; frame-ancestors 'none'");
+    return arena_printf(&x->arena,
+                        "default-src 'none'; style-src 'self'; script-src 'self'; "
+                        "img-src 'self' %s https: data:; connect-src 'self'; "
+                        "form-action 'self' %s; base-uri %s; frame-ancestors 'none'",
+                        back->url, back->origins, back->url);
+}
+
 void call_security_headers(struct exchange *x, bool html)
 {
     exchange_add_header(x, STR("X-Content-Type-Options"), STR("nosniff"));
     if (!html)
         return;
-    /* Pictures may come from elsewhere: an imported catalogue names them by address. */
-    exchange_add_header(x, STR("Content-Security-Policy"),
-                        STR("default-src 'none'; style-src 'self'; script-src 'self'; "
-                            "img-src 'self' https: data:; connect-src 'self'; form-action 'self'; "
-                            "base-uri 'none'; frame-ancestors 'none'"));
+    exchange_add_header(x, STR("Content-Security-Policy"), content_policy(x));
     /* An order's address is the right to see it: it is told to nobody else. */
     exchange_add_header(x, STR("Referrer-Policy"), STR("same-origin"));
     exchange_add_header(x, STR("Cross-Origin-Opener-Policy"), STR("same-origin"));

@@ -25,6 +25,7 @@ struct once;
 struct outcome;
 struct signer;
 struct wait;
+struct wayback_view;
 
 struct web {
     struct app app;
@@ -43,7 +44,8 @@ struct web_thread {
     struct traffic_thread *traffic;
     struct signer *signer;
     struct home_signer *homes;
-    struct fetch_line *line; /* call_line */
+    struct wayback_view *wayback; /* call_wayback */
+    struct fetch_line *line;      /* call_line */
 
     /* call_settings: as read when settings_index was cache_settings_index. */
     bool settings_known;
@@ -90,6 +92,8 @@ static inline struct reader *call_reader(const struct exchange *x)
 /* As reader_settings, but without looking into the database while nothing has changed; within a
  * view they may be newer than it. */
 int call_settings(struct exchange *x, struct shop_settings *settings);
+/* The way back to a load manager in direct mode, as this thread knows it now. */
+const struct wayback_view *call_wayback(const struct exchange *x);
 /* For fetch.h; a helper's thread. NULL: no memory. */
 struct fetch_line *call_line(const struct exchange *x);
 

@@ -1,7 +1,8 @@
 #include "web/csrf.h"
 
-#include "web/call.h"
 #include "net/sign.h"
+#include "web/call.h"
+#include "web/wayback.h"
 
 bool csrf_same_origin(struct str sec_fetch_site, struct str origin, struct str ours)
 {
@@ -15,8 +16,9 @@ bool csrf_same_origin(struct str sec_fetch_site, struct str origin, struct str o
 
 bool csrf_origin_is_ours(struct exchange *x)
 {
-    return csrf_same_origin(x->known[HTTP_FIELD_SEC_FETCH_SITE], x->known[HTTP_FIELD_ORIGIN],
-                            call_base_url(x));
+    struct str origin = x->known[HTTP_FIELD_ORIGIN];
+    return csrf_same_origin(x->known[HTTP_FIELD_SEC_FETCH_SITE], origin, call_base_url(x)) ||
+           (origin.len && wayback_has(call_wayback(x), origin));
 }
 
 void csrf_token(const unsigned char *secret, size_t secret_len, struct id object,

@@ -7,7 +7,9 @@
  *    Origin (all since 2020), and a page can neither forge nor suppress them. "same-origin"
  *    (or an Origin that equals ours) passes, everything else is refused. A request with
  *    neither comes from no browser of today, so it carries nobody's cookies against their
- *    will. The cart's cookie is SameSite=Lax besides: a foreign site's POST arrives
+ *    will. With a load manager in direct mode (wayback.h) a page of one address of ours may ask
+ *    for a change at another one: their Origins, which are told by the servers themselves, pass
+ *    as well. The cart's cookie is SameSite=Lax besides: a foreign site's POST arrives
  *    without it.
  * 2. Forms on pages made for one shopper (cart, checkout) also carry a token: an HMAC of
  *    what the form changes (the cart's or checkout's id, known to its owner alone) under

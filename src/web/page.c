@@ -5,12 +5,24 @@
 #include "web/files.h"
 #include "web/price.h"
 #include "web/session.h"
+#include "web/wayback.h"
 
 #include <stdlib.h>
 
 enum { PAGE_BYTES_MAX = 4 << 20 };
 
 #define HTML STR("text/html; charset=utf-8")
+
+static void show_way_back(struct page *page)
+{
+    struct exchange *x = page->x;
+    const struct wayback_view *back = call_wayback(x);
+    if (!back->url[0])
+        return;
+    value_text(page->root, "back", arena_str(&x->arena, str_of(back->url)));
+    value_text(page->root, "here",
+               x->query.len ? ARENA_JOIN(&x->arena, x->path, STR("?"), x->query) : x->path);
+}
 
 int page_begin(struct exchange *x, struct page *page, const char *template)
 {
@@ -27,6 +39,8 @@ int page_begin(struct exchange *x, struct page *page, const char *template)
         return err;
     }
     page->root = value_root(&x->arena);
+    page->tags.round = cache_round(call_web(x)->settings.cache); /* before it is looked at */
+    show_way_back(page);
     struct value *shop = value_map(page->root, "shop");
     value_text(shop, "name", page->settings.name.len ? page->settings.name : STR("Stoa"));
     value_text(shop, "currency", page->settings.currency);

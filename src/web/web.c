@@ -10,6 +10,7 @@
 #include "web/fetch.h"
 #include "web/gate.h"
 #include "web/media.h"
+#include "web/wayback.h"
 
 #include <stdlib.h>
 
@@ -129,6 +130,7 @@ static void thread_free(struct web_thread *thread)
     fetch_line_free(thread->line);
     signer_free(thread->signer);
     home_signer_free(thread->homes);
+    free(thread->wayback);
     if (thread->reader)
         reader_close(thread->reader);
     arena_close(&thread->settings_memory);
@@ -150,7 +152,8 @@ static void *on_thread_start(struct app *app, struct loop *loop)
     thread->signer = signer_new(settings->secret, sizeof settings->secret);
     home_key(settings->secret, sizeof settings->secret, key);
     thread->homes = home_signer_new(key);
-    if (thread->traffic && thread->signer && thread->homes &&
+    thread->wayback = calloc(1, sizeof *thread->wayback);
+    if (thread->traffic && thread->signer && thread->homes && thread->wayback &&
         reader_open(settings->database, &thread->reader, &failure) == 0)
         return thread;
     log_line(settings->log, LOG_ERROR, "web", "%s", failure.text);

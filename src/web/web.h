@@ -19,11 +19,11 @@
 #ifndef STOA_WEB_WEB_H
 #define STOA_WEB_WEB_H
 
-#include "balance/trust.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "engine/app.h"
+#include "net/network.h"
 #include "outside/buy.h"
 #include "replica/order.h"
 #include "shop/read.h"
@@ -35,7 +35,7 @@
 
 struct copies;
 
-enum { WEB_SECRET_BYTES = 32 };
+enum { WEB_SECRET_BYTES = 32, WEB_TRUSTED_MAX = 16 };
 
 /* What admin/, which stands above, answers. Thread: any; must not block for long. */
 struct web_watch {
@@ -52,12 +52,14 @@ struct web_settings {
                                 request's scheme and Host */
     const char *server_name; /* told in Stoa-Server with each answer; empty: not */
     const char
-        *cookie_domain;    /* of which all servers' hosts are parts; empty: one host's cookies */
-    struct trust trust;    /* whose X-Forwarded-Proto is believed; load managers that have announced
-                              themselves are trusted besides */
-    const char *media_dir; /* files served under /media/; empty: none */
-    const char *spool_dir; /* where uploads wait until they are complete; on the data's disk */
-    uint64_t upload_max;   /* bytes of one upload by the operator */
+        *cookie_domain; /* of which all servers' hosts are parts; empty: one host's cookies */
+    /* Whose X-Forwarded-Proto is believed; load managers that have announced themselves are
+     * trusted besides. */
+    struct network trusted[WEB_TRUSTED_MAX];
+    unsigned trusted_count;
+    const char *media_dir;      /* files served under /media/; empty: none */
+    const char *spool_dir;      /* where uploads wait until they are complete; on the data's disk */
+    uint64_t upload_max;        /* bytes of one upload by the operator */
     const char *operator_token; /* bearer token of the operator's API; empty: that API is off */
     unsigned char secret[WEB_SECRET_BYTES]; /* signs tokens; the same on all servers */
     struct cache *cache;                    /* lent */
