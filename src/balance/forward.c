@@ -164,7 +164,10 @@ static void look_after(struct forward *f, uint64_t now_ns)
     bool wanted =
         f->state == FORWARD_ANSWERING && !f->tunnel && f->winner->line && f->winner->line->room > 0;
     if (wanted && now_ns - f->heard_ns > f->lane->config->body_idle_ns) {
-        forward_cut(f);
+        if (f->given)
+            forward_cut(f);
+        else
+            time_out(f, now_ns);
         return;
     }
     forward_leave_silent(f);

@@ -137,6 +137,8 @@ bool forward_is_safe(const struct forward *f);
 extern const struct upstream_events forward_events;
 /* The answer, or its head, is in the exchange: the engine is told as soon as that may be. */
 void forward_give(struct forward *f);
+/* The whole request has been read: an answer that was held back for it may go. */
+void forward_answer_may_go(struct forward *f);
 /* Nothing more comes from the server: what is under way is cut off. */
 void forward_cut(struct forward *f);
 

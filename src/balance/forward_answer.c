@@ -68,7 +68,7 @@ static void put_cookie(struct forward *f)
     home_write(lane->router.signer, &f->plan.home, text);
     if (text[0])
         put_header(f, STR("Set-Cookie"), forward_home_cookie(f, text));
-    lane_count(&lane->figures.placed, 1);
+    lane_note_home(lane, f->plan.home.servers[0]);
 }
 
 /* What is added to the server's own answer. */
@@ -180,6 +180,13 @@ static void on_body(void *user, struct str bytes)
     f->bytes_len += bytes.len;
 }
 
+/* With the answer's begin the engine drops what is still to come of the request, which the server
+ * may want to have: so it is held back for a while, when there is little of it. */
+static bool must_wait(const struct forward *f)
+{
+    return f->streamed && !f->body_complete && f->bytes_len < UPSTREAM_READ / 2;
+}
+
 static void on_arrived(void *user)
 {
     struct attempt *attempt = user;
@@ -187,12 +194,25 @@ static void on_arrived(void *user)
     f->heard_ns = lane_now(f->lane);
     if (attempt->moving || f->whole || f->status == 0)
         return;
+    if (!f->given && must_wait(f)) {
+        upstream_take(attempt->line, UPSTREAM_READ - f->bytes_len);
+        return;
+    }
     if (f->bytes_len > 0)
         upstream_take(attempt->line, 0);
     if (!f->given)
         put_answer(f);
     else if (f->bytes_len > 0)
         exchange_nudge(f->x);
+}
+
+void forward_answer_may_go(struct forward *f)
+{
+    if (f->state != FORWARD_ANSWERING || f->given || f->whole || f->status == 0)
+        return;
+    if (f->bytes_len > 0)
+        upstream_take(f->winner->line, 0);
+    put_answer(f);
 }
 
 void forward_cut(struct forward *f)
@@ -237,7 +257,7 @@ static const struct {
 } causes[] = {
     [UPSTREAM_COMPLETE] = {RETRY_RUBBISH, SIGN_RUBBISH}, /* without a head: cannot be */
     [UPSTREAM_REFUSED] = {RETRY_REFUSED, SIGN_REFUSED},
-    [UPSTREAM_UNHEARD] = {RETRY_UNHEARD, SIGN_REFUSED},
+    [UPSTREAM_UNHEARD] = {RETRY_UNHEARD, SIGN_TIMEOUT},
     [UPSTREAM_RESET] = {RETRY_RESET, SIGN_RESET},
     [UPSTREAM_RUBBISH] = {RETRY_RUBBISH, SIGN_RUBBISH},
 };
@@ -250,9 +270,11 @@ static enum retry_reason judge(struct forward *f, struct attempt *attempt, enum 
     enum retry_reason reason = causes[end].reason;
     if (attempt->moving)
         return RETRY_ELSEWHERE;
-    add(&backend->counters.failures);
-    if (end == UPSTREAM_RESET && attempt->reused)
+    if (end == UPSTREAM_RESET && attempt->reused) {
+        pool_mistrust(attempt->pool);
         return RETRY_STALE;
+    }
+    add(&backend->counters.failures);
     backend_sign(backend, causes[end].sign, lane_now(f->lane));
     if (reason == RETRY_REFUSED || reason == RETRY_UNHEARD)
         add(&backend->counters.refused);

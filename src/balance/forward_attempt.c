@@ -163,7 +163,7 @@ static bool attempt_begin(struct forward *f, struct attempt *attempt, int place,
     struct lane *lane = f->lane;
     struct pool *pool = lane->pools[place];
     note_tried(f, pool->backend->id);
-    struct upstream *line = pool_take(pool, f->x);
+    struct upstream *line = pool_take(pool, f->x, !f->repeatable && !pool->backend->shop);
     if (line && upstream_begin(line, &forward_events, attempt, f->x->method == HTTP_HEAD)) {
         upstream_cancel(line);
         line = NULL;
@@ -171,7 +171,9 @@ static bool attempt_begin(struct forward *f, struct attempt *attempt, int place,
     if (!line) {
         add(&pool->backend->counters.refused);
         add(&pool->backend->counters.failures);
-        backend_sign(pool->backend, SIGN_REFUSED, lane_now(lane));
+        /* Without a descriptor, a port or memory it was not the server that refused. */
+        if (errno == ECONNREFUSED || errno == EHOSTUNREACH || errno == ENETUNREACH)
+            backend_sign(pool->backend, SIGN_REFUSED, lane_now(lane));
         return false;
     }
     *attempt = (struct attempt){.forward = f,

@@ -82,4 +82,5 @@ void forward_body_ends(struct forward *f)
         return;
     put_end(f, attempt);
     upstream_send(attempt->line);
+    forward_answer_may_go(f);
 }

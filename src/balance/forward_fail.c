@@ -113,7 +113,8 @@ bool forward_redirect(struct forward *f)
     exchange_reply(x, 307, STR("text/plain; charset=utf-8"), STR(""));
     f->state = FORWARD_ANSWERED;
     f->complete = f->given = true;
-    lane_count(&lane->figures.placed, f->plan.set_cookie);
+    if (f->plan.set_cookie)
+        lane_note_home(lane, f->plan.home.servers[0]);
     lane_count(&lane->figures.answers, 1);
     forward_give(f);
     return true;

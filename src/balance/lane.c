@@ -51,6 +51,7 @@ static void take_set(struct lane *lane, struct backend_set *set)
         lane->pools[i] = i < set->count ? before[i] : NULL;
     for (unsigned i = 0; i < set->count; i++) {
         lane->servers[i] = (struct policy_server){.id = set->at[i]->id};
+        lane->reported_ns[i] = 0;
         if (lane->pools[i])
             lane->pools[i]->place = (int)i;
     }
@@ -104,19 +105,21 @@ static void prepare(struct lane *lane)
         router->hash->prepare(router->hash_memory, &lane->view, now_ns);
 }
 
-/* A policy that asks servers how they are is told what they last said to the watcher. */
+/* What servers have said of themselves to the watcher since, each report once: the policy itself
+ * counts what comes and goes between two of them. */
 static void probe(struct lane *lane)
 {
     const struct policy *policy = lane->router.policy;
-    if (!policy->probed || lane->view.count == 0)
+    if (!policy->probed)
         return;
-    lane->probes += policy->probes_per_request;
-    for (; lane->probes >= 1000; lane->probes -= 1000) {
-        unsigned place = (unsigned)random_below(&lane->router.random, lane->view.count);
-        const struct backend *backend = lane->set->at[place];
-        uint32_t here = lane->servers[place].in_flight;
-        uint32_t said = atomic_load_explicit(&backend->reported_in_flight, memory_order_relaxed);
-        policy->probed(lane->router.policy_memory, &lane->view, place, said > here ? said : here,
+    for (unsigned i = 0; i < lane->view.count; i++) {
+        const struct backend *backend = lane->set->at[i];
+        uint64_t at_ns = atomic_load_explicit(&backend->reported_ns, memory_order_acquire);
+        if (at_ns == lane->reported_ns[i])
+            continue;
+        lane->reported_ns[i] = at_ns;
+        policy->probed(lane->router.policy_memory, &lane->view, i,
+                       atomic_load_explicit(&backend->reported_in_flight, memory_order_relaxed),
                        atomic_load_explicit(&backend->reported_latency_ns, memory_order_relaxed),
                        lane_now(lane));
     }
@@ -137,6 +140,14 @@ struct admission_look lane_look(struct lane *lane)
     prepare(lane);
     probe(lane);
     return admission_look(&lane->admission, &lane->view, lane->places);
+}
+
+void lane_note_home(struct lane *lane, uint64_t id)
+{
+    struct backend *backend = backend_set_find(lane->set, id);
+    lane_count(&lane->figures.placed, 1);
+    if (backend)
+        atomic_fetch_add_explicit(&backend->homes, 1, memory_order_relaxed);
 }
 
 static void on_room(struct soon *soon)

@@ -70,7 +70,7 @@ struct lane {
     struct admission_place places[BACKENDS_MAX]; /* as servers */
     struct soon room;                            /* requests have ended: others may begin */
     atomic_uint *lanes;                          /* how many there are */
-    uint32_t probes;                             /* thousandths that the policy still wants */
+    uint64_t reported_ns[BACKENDS_MAX]; /* as servers: the last report that the policy knows */
     int64_t wall_ms;
     uint64_t wall_turn;          /* in which wall_ms was read */
     char *input, *plain;         /* UPSTREAM_READ, UPSTREAM_RECORD: for all connections */
@@ -101,6 +101,8 @@ static inline bool lane_trusts(const struct lane *lane, struct str peer)
 {
     return lane->trusted_count > 0 && network_has_text(lane->trusted, lane->trusted_count, peer);
 }
+/* A shopper has got a home at server ID. */
+void lane_note_home(struct lane *lane, uint64_t id);
 /* A request has ended: those who wait will be looked at soon. */
 void lane_room(struct lane *lane);
 

@@ -12,6 +12,8 @@
 /* After one that could not be made: how long until a backup is tried again. */
 #define BACKUP_PAUSE_NS (500 * MS_NS)
 
+enum { OUT_KEPT = 128 << 10 }; /* an idle connection keeps no larger buffer */
+
 struct pool *pool_new(struct lane *lane, struct backend *backend)
 {
     struct pool *pool = calloc(1, sizeof *pool);
@@ -93,13 +95,22 @@ static struct upstream *introduced(struct pool *pool, const struct exchange *x)
     return upstream_new(pool, str_make(header, len));
 }
 
-struct upstream *pool_take(struct pool *pool, const struct exchange *x)
+struct upstream *pool_take(struct pool *pool, const struct exchange *x, bool careful)
 {
     if (pool->backend->proxy_header)
         return introduced(pool, x);
-    if (!list_empty(&pool->idle))
-        return line_at(pool->idle.next);
+    while (!list_empty(&pool->idle)) {
+        struct upstream *line = line_at(pool->idle.next);
+        if (!careful || upstream_is_open(line))
+            return line;
+        upstream_close(line);
+    }
     return upstream_new(pool, STR(""));
+}
+
+void pool_mistrust(struct pool *pool)
+{
+    close_all(&pool->idle);
 }
 
 void pool_give(struct pool *pool, struct upstream *line)
@@ -111,6 +122,8 @@ void pool_give(struct pool *pool, struct upstream *line)
     line->room = UPSTREAM_READ;
     pool->idle_count++;
     list_append(pool->idle.next, &line->node); /* before the first: used next */
+    if (line->out.cap > OUT_KEPT)
+        buf_close(&line->out);
     if (pool->place < 0 || pool->idle_count > config->idle_connections || line->hung_up ||
         line->introduction_len > 0)
         upstream_close(line);

@@ -37,9 +37,13 @@ void pool_free(struct pool *pool);
 /* The server has left: idle ones are closed, and the pool is freed once nobody uses it. */
 void pool_retire(struct pool *pool);
 
-/* An idle connection, or a new one, for X. A server that is told who a connection belongs to (PROXY
- * protocol) gets one for each request. NULL: none can be made (errno). */
-struct upstream *pool_take(struct pool *pool, const struct exchange *x);
+/* One that was idle had gone: those that are left are no better, as when the server was restarted.
+ */
+void pool_mistrust(struct pool *pool);
+/* An idle connection, or a new one, for X; CAREFUL: X cannot be sent again when it has gone. A
+ * server that is told who a connection belongs to (PROXY protocol) gets one for each request. NULL:
+ * none can be made (errno). */
+struct upstream *pool_take(struct pool *pool, const struct exchange *x, bool careful);
 /* LINE is idle now. */
 void pool_give(struct pool *pool, struct upstream *line);
 /* Whoever holds an attempt here has it counted. */

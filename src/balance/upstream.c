@@ -10,8 +10,7 @@
 #include <unistd.h>
 
 enum {
-    OUT_MAX = 4 << 20,    /* a request's head, what is replayed of its body, and UPSTREAM_HIGH */
-    OUT_KEPT = 128 << 10, /* an idle connection keeps no larger buffer */
+    OUT_MAX = 4 << 20, /* a request's head, what is replayed of its body, and UPSTREAM_HIGH */
     WHY_TEXT = 160,
 };
 
@@ -239,6 +238,13 @@ static bool receive(struct upstream *line)
 
 /* ---- Sending ---- */
 
+/* Nothing more can be sent. What the server sent before it closed may say why: it is read first. */
+static void breaks(struct upstream *line)
+{
+    line->broken = line->readable = true;
+    loop_soon(lane_of(line)->loop, &line->soon);
+}
+
 /* How much of it left; -1: nothing at the moment, or never again. */
 static ssize_t push(struct upstream *line, const char *at, size_t len)
 {
@@ -250,11 +256,8 @@ static ssize_t push(struct upstream *line, const char *at, size_t len)
         add(&backend_of(line)->counters.bytes_out, (uint64_t)n);
     } else if (n < 0) {
         line->writable = false;
-        if (errno != EAGAIN && errno != EWOULDBLOCK) {
-            /* What the server sent before it closed may say why: it is read first. */
-            line->broken = line->readable = true;
-            loop_soon(lane_of(line)->loop, &line->soon);
-        }
+        if (errno != EAGAIN && errno != EWOULDBLOCK)
+            breaks(line);
     }
     return n;
 }
@@ -275,8 +278,7 @@ static bool send_tls(struct upstream *line)
     size_t len = upstream_unsent(line);
     if (line->state != UPSTREAM_HANDSHAKE && len > 0 && tls_output(line->tls).len == 0) {
         if (!tls_write(line->tls, line->out.at + line->out_at, len)) {
-            line->broken = line->readable = true;
-            loop_soon(lane_of(line)->loop, &line->soon);
+            breaks(line);
             return false;
         }
         line->out_at += len;
@@ -297,6 +299,8 @@ static bool send_tls(struct upstream *line)
 
 void upstream_send(struct upstream *line)
 {
+    if (line->out.failed && !line->broken)
+        breaks(line);
     while (line->writable && !line->broken && line->state != UPSTREAM_CONNECTING) {
         if (line->tls ? !send_tls(line) : upstream_unsent(line) == 0 || !send_plain(line))
             break;
@@ -452,7 +456,7 @@ struct upstream *upstream_new(struct pool *pool, struct str introduction)
     line->client = http_client_new(HTTP_1, &client_events, line);
     if (backend->tls)
         line->tls = tls_new_connecting(backend->tls_context);
-    if (!line->client || (backend->tls && !line->tls))
+    if (!line->client || (backend->tls && (!line->tls || !tls_expect(line->tls, backend->host))))
         return dispose(line);
     if (socket_connect(&backend->address, &line->watch.fd, NULL) != ERR_OK)
         return dispose(line);
@@ -463,6 +467,13 @@ struct upstream *upstream_new(struct pool *pool, struct str introduction)
     list_append(&pool->connecting, &line->node);
     pool->count++;
     return line;
+}
+
+bool upstream_is_open(const struct upstream *line)
+{
+    char byte;
+    ssize_t n = recv(line->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n > 0 ? line->tls != NULL : n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 int upstream_begin(struct upstream *line, const struct upstream_events *events, void *user,

@@ -93,6 +93,8 @@ struct upstream *upstream_new(struct pool *pool, struct str introduction);
 /* Closes it; nobody is told. */
 void upstream_close(struct upstream *line);
 
+/* Asks the socket: it is idle, and the server has not closed it. */
+bool upstream_is_open(const struct upstream *line);
 /* EVENTS (lent) tell USER what becomes of the request that he now writes. IS_HEAD: the answer has
  * no body. ERR_NOMEM. */
 int upstream_begin(struct upstream *line, const struct upstream_events *events, void *user,
