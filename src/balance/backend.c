@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+enum { FULL = 1000 };
+
 struct backend *backend_new(const struct backend_plan *plan, uint64_t now_ns)
 {
     struct backend *backend = calloc(1, sizeof *backend);
@@ -123,11 +125,19 @@ void backend_sign(struct backend *backend, enum health_sign sign, uint64_t now_n
         return;
     pthread_mutex_lock(&backend->lock);
     enum health_state before = backend->health.state;
+    bool was_slow = backend->health.slow < FULL;
     bool changed = health_see(&backend->health, sign, now_ns);
     enum health_state now = backend->health.state;
+    uint32_t slow = backend->health.slow;
     atomic_store_explicit(&backend->failing, backend->health.failures > 0, memory_order_relaxed);
     publish(backend, now_ns);
     pthread_mutex_unlock(&backend->lock);
-    if (changed && backend->watcher)
+    if (changed && now == HEALTH_OUT)
+        atomic_fetch_add_explicit(&backend->counters.ejections, 1, memory_order_relaxed);
+    if (!backend->watcher)
+        return;
+    if (changed)
         backend->watcher->changed(backend->watcher, backend, before, now, sign);
+    if ((slow < FULL) != was_slow)
+        backend->watcher->slowed(backend->watcher, backend, slow);
 }

@@ -32,9 +32,9 @@ enum { BACKENDS_MAX = POLICY_SERVERS_MAX, BACKEND_NAME = 64, BACKEND_URL = 128 }
 /* Counted by loops, read by all. */
 struct backend_counters {
     _Atomic uint64_t requests, answers, failures; /* failures: no answer of its own came */
-    _Atomic uint64_t refused, resets, timeouts, answered_5xx, retries, hedges,
-        hedge_wins;
+    _Atomic uint64_t refused, resets, timeouts, answered_5xx, retries, hedges, hedge_wins;
     _Atomic uint64_t bytes_in, bytes_out, connects;
+    _Atomic uint64_t ejections;    /* how often it was taken out */
     struct latency_counts latency; /* of answers, from sending to the answer's head */
 };
 
@@ -45,6 +45,8 @@ struct backend;
 struct backend_watcher {
     void (*changed)(struct backend_watcher *watcher, struct backend *backend,
                     enum health_state before, enum health_state now, enum health_sign sign);
+    /* It is slow now, or no longer: NOW are the thousandths that this leaves of its share. */
+    void (*slowed)(struct backend_watcher *watcher, struct backend *backend, uint32_t now);
 };
 
 struct backend {
@@ -81,6 +83,7 @@ struct backend {
     /* Written by the watcher, read by any: what it last said of itself. */
     _Atomic uint32_t reported_in_flight;
     _Atomic uint64_t reported_latency_ns, round_trip_ns;
+    _Atomic uint64_t reported_ns; /* when; 0: never */
     _Atomic bool primary;
     _Atomic bool leaving; /* says the cluster */
 

@@ -185,6 +185,11 @@ void balance_free(struct balance *balance)
     free(balance);
 }
 
+int balance_drain(struct balance *balance, uint64_t id, bool drain)
+{
+    return members_drain(balance->members, id, drain);
+}
+
 struct events *balance_events(struct balance *balance)
 {
     return balance->events;

@@ -80,6 +80,9 @@ struct balance;
 int balance_new(const struct balance_config *config, struct balance **balance,
                 struct failure *failure);
 struct app *balance_app(struct balance *balance);
+/* Any thread, the operator's wish: server ID gets nothing new from now on; or does again.
+ * ERR_NOTFOUND. */
+int balance_drain(struct balance *balance, uint64_t id, bool drain);
 /* The engine that runs the app has stopped. */
 void balance_free(struct balance *balance);
 

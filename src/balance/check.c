@@ -105,7 +105,7 @@ bool check_read_load(struct str text, uint32_t *in_flight, uint64_t *latency_ns)
     return found;
 }
 
-static void note_load(struct backend *backend, const char *text)
+static void note_load(struct backend *backend, const char *text, uint64_t now_ns)
 {
     uint32_t in_flight = atomic_load_explicit(&backend->reported_in_flight, memory_order_relaxed);
     uint64_t latency_ns = atomic_load_explicit(&backend->reported_latency_ns, memory_order_relaxed);
@@ -113,6 +113,7 @@ static void note_load(struct backend *backend, const char *text)
         return;
     atomic_store_explicit(&backend->reported_in_flight, in_flight, memory_order_relaxed);
     atomic_store_explicit(&backend->reported_latency_ns, latency_ns, memory_order_relaxed);
+    atomic_store_explicit(&backend->reported_ns, now_ns, memory_order_release);
 }
 
 static void note_round_trip(struct backend *backend, uint64_t took_ns)
@@ -187,7 +188,7 @@ static enum health_sign answered(struct check *check, uint64_t now_ns)
 {
     note_heard(check, now_ns);
     note_round_trip(check->backend, now_ns - check->asked_ns);
-    note_load(check->backend, check->live.load);
+    note_load(check->backend, check->live.load, now_ns);
     if (check->live.status >= 500) {
         str_copy(check->problem, sizeof check->problem, STR("the check is answered 5xx"));
         return SIGN_CHECK_BAD;

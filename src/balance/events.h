@@ -30,6 +30,7 @@ enum { EVENTS_KEPT = 512, EVENT_NAME = 64, EVENT_TEXT = 240 };
     X(TRUSTED, "trusted", LOG_INFO, 64, 12)             \
     X(OUT, "out", LOG_WARN, 128, 60)                    \
     X(BACK, "back", LOG_INFO, 128, 60)                  \
+    X(SLOW, "slow", LOG_WARN, 32, 12)                   \
     X(DRAINING, "draining", LOG_INFO, 128, 60)          \
     X(PANIC, "panic", LOG_ERROR, 16, 12)                \
     X(CALM, "calm", LOG_INFO, 16, 12)                   \

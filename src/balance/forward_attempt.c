@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/random.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 static void add(_Atomic uint64_t *counter)

@@ -79,7 +79,6 @@ static void put_out(struct health *health, bool by_checks)
     if (health->inner != HEALTH_OUT) {
         health->by_checks = false;
         health->out_until_ns = 0;
-        health->times_out++;
     }
     health->inner = HEALTH_OUT;
     health->by_checks |= by_checks;

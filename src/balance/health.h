@@ -75,7 +75,6 @@ struct health {
     bool by_checks;                /* OUT: by more than passive signs */
     uint32_t failures, lost, fine; /* in a row */
     uint32_t ejections;            /* the exponent of the next one */
-    uint64_t times_out;            /* how often it was put out */
     uint32_t slow;                 /* what slowness leaves of its share, thousandths */
     uint64_t changed_ns;           /* of `state` */
     uint64_t silent_ns;            /* since when it has been silent; 0: it is not */

@@ -27,6 +27,7 @@ static void look_at_counters(struct backend *backend, struct view_backend *out)
     out->bytes_in = read64(&counters->bytes_in);
     out->bytes_out = read64(&counters->bytes_out);
     out->connects = read64(&counters->connects);
+    out->ejections_total = read64(&counters->ejections);
     latency_look(&counters->latency, &out->latency);
 }
 

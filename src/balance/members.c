@@ -107,6 +107,12 @@ static void backend_changed(struct backend_watcher *watcher, struct backend *bac
         loop_post(members->loop, &members->hurry);
 }
 
+static void backend_slowed(struct backend_watcher *watcher, struct backend *backend, uint32_t now)
+{
+    struct members *members = CONTAINER_OF(watcher, struct members, watcher);
+    members_tell_slow(members, backend, now);
+}
+
 static void run_hurry(struct post *post)
 {
     struct members *members = CONTAINER_OF(post, struct members, hurry);
@@ -241,7 +247,7 @@ int members_new(const struct balance_config *config, struct events *events, stru
         return fail(failure, ERR_NOMEM, "no memory for the list of servers");
     members->config = config;
     members->events = events;
-    members->watcher.changed = backend_changed;
+    members->watcher = (struct backend_watcher){backend_changed, backend_slowed};
     members->hurry.run = run_hurry;
     list_init(&members->posts);
     pthread_mutex_init(&members->lock, NULL);

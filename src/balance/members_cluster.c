@@ -60,11 +60,11 @@ static void tell_members(struct members *members, const struct backend_set *befo
     for (unsigned i = 0; i < now->count; i++)
         if (!backend_set_find(before, now->at[i]->id))
             events_add(members->events, EVENT_JOINED, now->at[i]->id, now->at[i]->name,
-                       "%s has joined at %s", now->at[i]->name, now->at[i]->url);
+                       "It has joined at %s.", now->at[i]->url);
     for (unsigned i = 0; i < before->count; i++)
         if (!backend_set_find(now, before->at[i]->id))
             events_add(members->events, EVENT_GONE, before->at[i]->id, before->at[i]->name,
-                       "%s belongs to the cluster no more", before->at[i]->name);
+                       "It belongs to the cluster no more.");
 }
 
 static void set_from_roster(struct members *members)
@@ -99,8 +99,7 @@ static void apply(struct members *members, const struct roster_server *server)
     if (atomic_exchange_explicit(&backend->primary, server->primary, memory_order_relaxed) !=
             server->primary &&
         server->primary)
-        events_add(members->events, EVENT_PRIMARY, backend->id, backend->name, "%s is primary",
-                   backend->name);
+        events_add(members->events, EVENT_PRIMARY, backend->id, backend->name, "It is primary.");
     if (atomic_exchange_explicit(&backend->leaving, server->leaving, memory_order_relaxed) !=
         server->leaving)
         backend_sign(backend, server->leaving ? SIGN_DRAIN : SIGN_RETURN, clock_mono_ns());
@@ -152,7 +151,7 @@ static void on_trouble(void *user, const char *text)
     if (text[0])
         events_add(members->events, EVENT_MEMBERS, 0, NULL, "%s", text);
     else
-        events_add(members->events, EVENT_NOTE, 0, NULL, "the servers of the cluster are known");
+        events_add(members->events, EVENT_NOTE, 0, NULL, "The servers of the cluster are known.");
 }
 
 static void on_address(void *user)

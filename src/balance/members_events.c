@@ -1,4 +1,5 @@
 #include "balance/members_inner.h"
+#include "base/clock.h"
 
 /* ---- A server's state ---- */
 
@@ -15,35 +16,57 @@ static const char *reason(const struct members *members, const struct backend *b
     return problem[0] ? problem : health_sign_text(sign);
 }
 
+static void tell(struct members *members, enum event_kind kind, const struct backend *backend,
+                 const char *sentence)
+{
+    events_add(members->events, kind, backend->id, backend->name, "%s", sentence);
+}
+
+static unsigned ms_since_heard(const struct backend *backend)
+{
+    uint64_t heard_ns = atomic_load_explicit(&backend->heard_ns, memory_order_relaxed);
+    uint64_t now_ns = clock_mono_ns();
+    return now_ns > heard_ns ? (unsigned)((now_ns - heard_ns) / MS_NS) : 0;
+}
+
 void members_tell_state(struct members *members, const struct backend *backend,
                         enum health_state before, enum health_state now, enum health_sign sign)
 {
-    struct events *events = members->events;
-    const char *why = reason(members, backend, sign), *name = backend->name;
-    uint64_t id = backend->id;
+    bool trusted = before == HEALTH_SUSPECT && (now == HEALTH_UP || now == HEALTH_WARMING);
+    if (trusted) {
+        tell(members, EVENT_TRUSTED, backend, "It answers again.");
+        return;
+    }
     switch (now) {
     case HEALTH_UP:
-        if (before == HEALTH_SUSPECT)
-            events_add(events, EVENT_TRUSTED, id, name, "%s answers again", name);
-        else
-            events_add(events, EVENT_UP, id, name, "%s has its full share", name);
+        tell(members, EVENT_UP, backend, "It has its full share.");
         break;
     case HEALTH_WARMING:
-        if (before == HEALTH_SUSPECT)
-            events_add(events, EVENT_TRUSTED, id, name, "%s answers again", name);
-        else
-            events_add(events, EVENT_BACK, id, name, "%s is back, with a growing share", name);
+        tell(members, EVENT_BACK, backend, "It is back, with a share that grows.");
         break;
     case HEALTH_SUSPECT:
-        events_add(events, EVENT_SUSPECT, id, name, "%s is silent: %s", name, why);
+        events_add(members->events, EVENT_SUSPECT, backend->id, backend->name,
+                   "Nothing has come from it for %u ms: requests go elsewhere.",
+                   ms_since_heard(backend));
         break;
     case HEALTH_OUT:
-        events_add(events, EVENT_OUT, id, name, "%s is out: %s", name, why);
+        events_add(members->events, EVENT_OUT, backend->id, backend->name,
+                   "It gets no requests: %s.", reason(members, backend, sign));
         break;
     case HEALTH_DRAINING:
-        events_add(events, EVENT_DRAINING, id, name, "%s gets nothing new: %s", name, why);
+        tell(members, EVENT_DRAINING, backend, "It is leaving: it gets nothing new.");
         break;
     }
+}
+
+void members_tell_slow(struct members *members, const struct backend *backend, uint32_t now)
+{
+    if (now < 1000)
+        events_add(members->events, EVENT_SLOW, backend->id, backend->name,
+                   "It is far slower than the others: its share shrinks.");
+    else
+        events_add(members->events, EVENT_SLOW, backend->id, backend->name,
+                   "It is no longer slower than the others.");
 }
 
 /* ---- All of them ---- */
@@ -60,8 +83,8 @@ void members_tell_panic(struct members *members)
         return;
     if (panic)
         events_add(members->events, EVENT_PANIC, 0, NULL,
-                   "too few servers are well: those that only fail now and then, or if need be "
-                   "all, are used");
+                   "Too few servers are well: those that only fail now and then are used too, or, "
+                   "when there is nobody else, all.");
     else
-        events_add(members->events, EVENT_CALM, 0, NULL, "enough servers are well again");
+        events_add(members->events, EVENT_CALM, 0, NULL, "Enough servers are well again.");
 }

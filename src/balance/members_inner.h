@@ -58,6 +58,8 @@ void members_cluster_end(struct members *members);
 /* members_events.c: what people are told. Any thread. */
 void members_tell_state(struct members *members, const struct backend *backend,
                         enum health_state before, enum health_state now, enum health_sign sign);
+/* NOW: what slowness leaves of its share, thousandths. */
+void members_tell_slow(struct members *members, const struct backend *backend, uint32_t now);
 /* Whether more servers are used than should be, when that is another than before. */
 void members_tell_panic(struct members *members);
 
