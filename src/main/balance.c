@@ -1,5 +1,6 @@
 #include "balance/balance.h"
 
+#include "balance/status_app.h"
 #include "base/check.h"
 #include "main/balance_config.h"
 #include "main/balance_settings.h"
@@ -7,19 +8,28 @@
 #include "main/program.h"
 
 #include <curl/curl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+enum { DOOR_CONNECTIONS = 256, DOOR_GRACE_MS = 200 };
+
 /* Everything of one load manager, in the order in which it hangs together. */
 struct manager {
     struct balance_settings settings;
     struct balance_config config;
-    struct engine_config front, door;
+    struct engine_config front;
     struct log log;
     struct balance *balance;
     struct engine *engine;
+    struct status_app *status; /* NULL: no status door */
+    struct engine *door;
+
+    pthread_mutex_t lock; /* the door's thread looks at the engine until that is stopped */
+    bool stopping;
+    struct engine_stats stats; /* as they were last */
 };
 
 static enum log_level level_of(const char *name)
@@ -31,20 +41,97 @@ static enum log_level level_of(const char *name)
     return LOG_INFO;
 }
 
+/* ---- The status door ---- */
+
+/* What the load manager knows, and what only the engine in front of it does. */
+static void look(void *context, struct balance_view *view)
+{
+    struct manager *manager = context;
+    struct view_totals *totals = &view->totals;
+    balance_look(manager->balance, view);
+    pthread_mutex_lock(&manager->lock);
+    if (!manager->stopping)
+        engine_event.stats(manager->engine, &manager->stats);
+    totals->accepted = manager->stats.accepted;
+    totals->clients = (uint32_t)manager->stats.open;
+    totals->bytes_in = manager->stats.bytes_in;
+    totals->bytes_out = manager->stats.bytes_out;
+    pthread_mutex_unlock(&manager->lock);
+}
+
+static int drain(void *context, uint64_t id, bool away)
+{
+    const struct manager *manager = context;
+    return balance_drain(manager->balance, id, away);
+}
+
+static bool is_loopback(const char *address)
+{
+    struct str text = str_of(address);
+    return str_starts(text, STR("127.")) || str_starts(text, STR("[::1]:")) ||
+           str_starts(text, STR("localhost:"));
+}
+
+static int open_door(struct manager *manager, struct failure *failure)
+{
+    const char *address = manager->settings.status;
+    struct engine_config config = {
+        .listen_count = 1,
+        .loops = 1,
+        .helpers = 1,
+        .connections_max = DOOR_CONNECTIONS,
+        .stop_grace_ms = DOOR_GRACE_MS,
+        .log = &manager->log,
+    };
+    struct status_settings settings = {
+        .look = look,
+        .drain = drain,
+        .context = manager,
+        .events = balance_events(manager->balance),
+        .token = manager->config.token,
+        .loopback = is_loopback(address),
+    };
+    if (!address[0])
+        return 0;
+    str_copy(config.listen[0].address, sizeof config.listen[0].address, str_of(address));
+    int err = status_app_new(&settings, &manager->status, failure);
+    return err ? err
+               : engine_event.start(&config, status_app_app(manager->status), &manager->door,
+                                    failure);
+}
+
+static void close_door(struct manager *manager)
+{
+    if (manager->status)
+        status_app_stop(manager->status);
+    if (manager->door)
+        engine_event.stop(manager->door);
+    status_app_free(manager->status);
+}
+
+/* ---- The whole ---- */
+
+/* The door stays open while requests are finished, so that this can be seen. */
 static void close_manager(struct manager *manager)
 {
+    pthread_mutex_lock(&manager->lock);
+    manager->stopping = true;
+    pthread_mutex_unlock(&manager->lock);
     if (manager->engine)
         engine_event.stop(manager->engine);
+    close_door(manager);
     if (manager->balance)
         balance_free(manager->balance);
 }
 
 static int open_manager(struct manager *manager, struct failure *failure)
 {
+    pthread_mutex_init(&manager->lock, NULL);
     int err = balance_new(&manager->config, &manager->balance, failure);
     err = err ? err
               : engine_event.start(&manager->front, balance_app(manager->balance), &manager->engine,
                                    failure);
+    err = err ? err : open_door(manager, failure);
     if (err)
         close_manager(manager);
     return err;
