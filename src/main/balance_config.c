@@ -6,9 +6,9 @@
 #include "main/file.h"
 #include "main/free_address.h"
 #include "main/listening.h"
+#include "net/network.h"
 #include "net/socket.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,17 +204,8 @@ static int take_policy(const char *name, struct balance_config *config, struct f
 /* "10.0.0.0/8", "::1" */
 static int take_network(const char *text, char *out, size_t size, struct failure *failure)
 {
-    unsigned char bytes[sizeof(struct in6_addr)];
-    char address[64];
-    struct str rest = str_of(text), host;
-    uint64_t bits = 0, most = 0;
-    str_cut(&rest, '/', &host);
-    str_copy(address, sizeof address, host);
-    if (inet_pton(AF_INET, address, bytes) == 1)
-        most = 32;
-    else if (inet_pton(AF_INET6, address, bytes) == 1)
-        most = 128;
-    if (!most || (rest.at && (str_to_u64(rest, &bits) || bits > most)) || strlen(text) >= size)
+    struct network network;
+    if (strlen(text) >= size || network_parse(str_of(text), &network, NULL))
         return fail(failure, ERR_INVALID,
                     "trust is \"%s\", but must be an address or a network such as 10.0.0.0/8",
                     text);
@@ -384,6 +375,8 @@ int balance_config_engine(const struct balance_settings *s, const struct log *lo
     str_copy(config->certificate, sizeof config->certificate, str_of(s->certificate));
     str_copy(config->key, sizeof config->key, str_of(s->key));
     str_copy(config->state_dir, sizeof config->state_dir, str_of(s->dir));
+    for (unsigned i = 0; i < s->trust.count && i < ENGINE_TRUSTED_MAX; i++, config->trusted_count++)
+        str_copy(config->trusted[i], sizeof config->trusted[i], str_of(s->trust.items[i]));
     if (s->listen_tls.count && !s->certificate[0] && !s->dir[0])
         return fail(failure, ERR_INVALID,
                     "listen-tls needs --certificate and --key, or --dir DIR, where a self-signed "

@@ -16,7 +16,7 @@ static const struct option_row rows[] = {
     {"listen-tls", OPTION_LIST, AT(listen_tls), NULL, 0, 0, NULL, "ADDR:PORT",
      "where to take HTTPS"},
     {"listen-proxy", OPTION_LIST, AT(listen_proxy), NULL, 0, 0, NULL, "ADDR:PORT",
-     "where to take HTTP from a balancer that sends the PROXY protocol's header (version 2) first"},
+     "where to take HTTP from balancers in --trust that send the PROXY protocol's header first"},
     {"certificate", OPTION_TEXT, AT(certificate), NULL, 0, 0, NULL, "FILE",
      "certificate chain (PEM) for HTTPS; without it a self-signed one is made, kept in --dir"},
     {"key", OPTION_TEXT, AT(key), NULL, 0, 0, NULL, "FILE", "private key (PEM) of the certificate"},
@@ -56,7 +56,8 @@ static const struct option_row rows[] = {
     {"proxy-protocol-out", OPTION_SWITCH, AT(proxy_out), NULL, 0, 0, NULL, NULL,
      "send the PROXY protocol's header (version 2) to the servers"},
     {"trust", OPTION_LIST, AT(trust), NULL, 0, 0, NULL, "NETWORK",
-     "clients whose Forwarded and X-Forwarded-* headers are believed: 10.0.0.0/8, ::1 [nobody]"},
+     "whose Forwarded and X-Forwarded-* headers, and PROXY headers, are believed: 10.0.0.0/8, ::1 "
+     "[nobody's; PROXY headers of this machine]"},
 
     /* How much, and how long. */
     {"limit", OPTION_COUNT, AT(limit), "256", 1, 1000000, NULL, "N",

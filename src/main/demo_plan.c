@@ -208,6 +208,15 @@ static void recall_servers(struct demo_plan *plan, yyjson_val *list)
     }
 }
 
+static void read_manager(yyjson_val *each, struct demo_manager *out)
+{
+    *out = (struct demo_manager){0};
+    const char *listen = yyjson_get_str(yyjson_obj_get(each, "listen"));
+    const char *status = yyjson_get_str(yyjson_obj_get(each, "status"));
+    str_copy(out->listen, sizeof out->listen, str_of(listen));
+    str_copy(out->status, sizeof out->status, str_of(status));
+}
+
 static void recall_managers(struct demo_plan *plan, yyjson_val *list)
 {
     size_t at, count;
@@ -216,26 +225,48 @@ static void recall_managers(struct demo_plan *plan, yyjson_val *list)
     {
         if (at >= plan->manager_count)
             break;
-        struct demo_manager *manager = &plan->managers[at];
-        const char *listen = yyjson_get_str(yyjson_obj_get(each, "listen"));
-        const char *status = yyjson_get_str(yyjson_obj_get(each, "status"));
-        if (listen && !manager->given)
-            str_copy(manager->listen, sizeof manager->listen, str_of(listen));
-        if (status)
-            str_copy(manager->status, sizeof manager->status, str_of(status));
+        struct demo_manager had = {0}, *manager = &plan->managers[at];
+        read_manager(each, &had);
+        if (!manager->given)
+            strcpy(manager->listen, had.listen);
+        strcpy(manager->status, had.status);
     }
+}
+
+/* NULL: there is none that can be read. */
+static yyjson_doc *read_json(const char *dir)
+{
+    char path[FILE_PATH];
+    struct buf text;
+    buf_init(&text, JSON_MAX);
+    if (file_join(path, dir, "demo.json", NULL) == 0)
+        file_read_all(path, &text, NULL);
+    yyjson_doc *doc = text.len ? yyjson_read(text.at, text.len, 0) : NULL;
+    buf_close(&text);
+    return doc;
+}
+
+unsigned demo_plan_managers(const char *dir, struct demo_manager out[static DEMO_MANAGERS_MAX])
+{
+    size_t at, count;
+    unsigned found = 0;
+    yyjson_val *each;
+    yyjson_doc *doc = read_json(dir);
+    yyjson_val *list = yyjson_obj_get(yyjson_doc_get_root(doc), "load_managers");
+    yyjson_arr_foreach(list, at, count, each)
+    {
+        if (at < DEMO_MANAGERS_MAX)
+            read_manager(each, &out[found++]);
+    }
+    yyjson_doc_free(doc);
+    return found;
 }
 
 /* How many servers there were to be, and the addresses that all had the last time; a file that
  * cannot be read tells nothing. */
 static void recall(struct demo_plan *plan)
 {
-    char path[FILE_PATH];
-    struct buf text;
-    buf_init(&text, JSON_MAX);
-    if (file_join(path, plan->dir, "demo.json", NULL) == 0)
-        file_read_all(path, &text, NULL);
-    yyjson_doc *doc = text.len ? yyjson_read(text.at, text.len, 0) : NULL;
+    yyjson_doc *doc = read_json(plan->dir);
     yyjson_val *root = yyjson_doc_get_root(doc);
     uint64_t wanted = yyjson_get_uint(yyjson_obj_get(root, "wanted"));
     if (!plan->wanted && wanted <= DEMO_SERVERS_MAX)
@@ -243,7 +274,6 @@ static void recall(struct demo_plan *plan)
     recall_servers(plan, yyjson_obj_get(root, "servers"));
     recall_managers(plan, yyjson_obj_get(root, "load_managers"));
     yyjson_doc_free(doc);
-    buf_close(&text);
 }
 
 /* The user's address may be one that somebody else had the last time, when there was no load

@@ -28,7 +28,7 @@ extern const struct option_table json_option_table;
 
 extern const struct program_command command_init, command_join, command_token, command_status,
     command_handover, command_prefer, command_remove, command_leave;
-extern const struct program_command command_balance;
+extern const struct program_command command_balance, command_top;
 extern const struct program_command command_serve, command_demo, command_check, command_audit,
     command_import, command_export, command_bench, command_version, command_help;
 

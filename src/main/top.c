@@ -1,0 +1,247 @@
+/* `stoa top`: asks a load manager's status door how it is, again and again, and shows it. */
+#include "base/check.h"
+#include "base/clock.h"
+#include "main/balance_config.h"
+#include "main/cluster_view.h"
+#include "main/demo_plan.h"
+#include "main/program.h"
+#include "main/terminal.h"
+#include "main/top_screen.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    ASK_MS = 1000,
+    LOOK_MS = 300,     /* for a server to say which load managers there are */
+    CLUSTER_MS = 5000, /* between two such looks */
+    ANSWER_MAX = 1 << 20,
+    SCREEN_MAX = 1 << 20,
+    DOORS_MAX = DEMO_MANAGERS_MAX + VIEW_MANAGERS_MAX,
+    ONCE_COLUMNS = 132,
+    ONCE_ROWS = 200,
+};
+
+struct top_flags {
+    char dir[OPTION_TEXT_SIZE], url[OPTION_TEXT_SIZE];
+    uint64_t every_ms;
+    bool once;
+};
+
+#define AT(field) offsetof(struct top_flags, field)
+static const struct option_row option_rows[] = {
+    {"dir", OPTION_TEXT, AT(dir), "data", 0, 0, NULL, "DIR",
+     "a demo's directory, or that of one of the servers, which know the load managers"},
+    {"url", OPTION_TEXT, AT(url), NULL, 0, 0, NULL, "URL",
+     "in place of that: a load manager's status door (its --status)"},
+    {"every", OPTION_DURATION, AT(every_ms), "1s", 100, 3600000, NULL, "TIME",
+     "how often it is asked"},
+    {"once", OPTION_SWITCH, AT(once), NULL, 0, 0, NULL, NULL,
+     "print one view and end; also where there is no terminal"},
+};
+static const struct option_table table = {option_rows, COUNT_OF(option_rows), NULL};
+
+struct top {
+    struct top_flags flags;
+    unsigned door_count, door; /* door: the one that is shown */
+    char doors[DOORS_MAX][VIEW_URL];
+    struct cluster_view cluster;
+    uint64_t cluster_ns; /* when it was looked at */
+    yyjson_doc *balance, *events;
+    struct failure trouble; /* err 0: none */
+    struct buf screen;
+};
+
+/* ---- Whom to ask ---- */
+
+static void add_door(struct top *top, const char *url)
+{
+    for (unsigned i = 0; i < top->door_count; i++)
+        if (strcmp(top->doors[i], url) == 0)
+            return;
+    if (top->door_count < DOORS_MAX && strlen(url) < VIEW_URL)
+        strcpy(top->doors[top->door_count++], url);
+}
+
+/* A demo's own file tells even when no server is up. */
+static void add_demo_doors(struct top *top)
+{
+    struct demo_manager managers[DEMO_MANAGERS_MAX];
+    unsigned count = demo_plan_managers(top->flags.dir, managers);
+    for (unsigned i = 0; i < count; i++) {
+        char url[OPTION_TEXT_SIZE + 8];
+        snprintf(url, sizeof url, "http://%s", managers[i].status);
+        add_door(top, url);
+    }
+}
+
+static int look_for_doors(struct top *top, struct failure *failure)
+{
+    if (top->flags.url[0]) {
+        char url[VIEW_URL];
+        int err = balance_config_url("url", str_of(top->flags.url), url, sizeof url, failure);
+        if (!err)
+            add_door(top, url);
+        return err;
+    }
+    add_demo_doors(top);
+    int err = cluster_view_look(top->flags.dir, LOOK_MS, &top->cluster, failure);
+    top->cluster_ns = clock_mono_ns();
+    for (unsigned i = 0; !err && i < top->cluster.manager_count; i++)
+        if (top->cluster.managers[i].status[0])
+            add_door(top, top->cluster.managers[i].status);
+    if (top->door_count || err)
+        return top->door_count ? 0 : err;
+    return fail(failure, ERR_NOTFOUND,
+                "no load manager with a status door is known to the servers of %s: start one with "
+                "`stoa balance --status ADDR:PORT`, or give the door's --url",
+                top->flags.dir);
+}
+
+/* ---- Asking ---- */
+
+/* GETs PATH; *DOC is replaced if an answer came. */
+static int ask(const struct top *top, const char *path, yyjson_doc **doc, struct failure *failure)
+{
+    struct remote remote = {0};
+    struct buf answer;
+    buf_init(&answer, ANSWER_MAX);
+    str_copy(remote.url, sizeof remote.url, str_of(top->doors[top->door]));
+    int err = remote_call(&remote, path, NULL, ASK_MS, &answer, failure);
+    yyjson_doc *fresh = err ? NULL : yyjson_read(answer.at, answer.len, 0);
+    if (!err && !fresh)
+        err = fail(failure, ERR_INVALID, "%s is no load manager's status door",
+                   top->doors[top->door]);
+    buf_close(&answer);
+    if (fresh) {
+        yyjson_doc_free(*doc);
+        *doc = fresh;
+    }
+    return err;
+}
+
+static void ask_all(struct top *top)
+{
+    top->trouble = (struct failure){0};
+    top->trouble.err = ask(top, "/balance.json", &top->balance, &top->trouble);
+    if (!top->trouble.err)
+        ask(top, "/events.json", &top->events, NULL);
+    if (!top->flags.url[0] && clock_mono_ns() - top->cluster_ns > CLUSTER_MS * MS_NS)
+        look_for_doors(top, NULL);
+}
+
+static void forget(struct top *top)
+{
+    yyjson_doc_free(top->balance);
+    yyjson_doc_free(top->events);
+    top->balance = top->events = NULL;
+}
+
+/* ---- Showing ---- */
+
+static void paint(struct top *top, unsigned columns, unsigned rows, bool colours)
+{
+    char now[16];
+    struct tm local;
+    time_t seconds = (time_t)(clock_wall_ms() / 1000);
+    localtime_r(&seconds, &local);
+    strftime(now, sizeof now, "%H:%M:%S", &local);
+    yyjson_val *events = yyjson_doc_get_root(top->events);
+    struct top_picture picture = {
+        .balance = yyjson_doc_get_root(top->balance),
+        .events = yyjson_is_arr(events) ? events : yyjson_obj_get(events, "events"),
+        .door = top->doors[top->door],
+        .trouble = top->trouble.err ? top->trouble.text : NULL,
+        .time = now,
+        .cluster = &top->cluster,
+        .columns = columns,
+        .rows = rows,
+        .colours = colours,
+    };
+    buf_clear(&top->screen);
+    top_screen(&picture, &top->screen);
+}
+
+static int show_once(const struct program_command *self, struct top *top)
+{
+    ask_all(top);
+    if (top->trouble.err)
+        return command_failed(self, top->trouble.text);
+    paint(top, ONCE_COLUMNS, ONCE_ROWS, false);
+    fwrite(top->screen.at, 1, top->screen.len, stdout);
+    return EXIT_DONE;
+}
+
+/* True: it is to end. */
+static bool take_key(struct top *top, char key)
+{
+    if (key == '\t' && top->door_count > 1) {
+        top->door = (top->door + 1) % top->door_count;
+        forget(top);
+    }
+    return key == 'q' || key == 'Q' || key == '\033';
+}
+
+static int show_on(const struct program_command *self, struct top *top)
+{
+    struct terminal terminal;
+    struct failure failure = {0};
+    bool colours = getenv("NO_COLOR") == NULL, end = false;
+    if (terminal_open(&terminal, &failure))
+        return command_usage_error(self, failure.text);
+    bool fresh = false; /* what is known needs not be asked again, only drawn */
+    while (!end) {
+        unsigned columns, rows;
+        char key = 0;
+        if (!fresh)
+            ask_all(top);
+        terminal_size(&columns, &rows);
+        paint(top, columns, rows, colours);
+        terminal_draw(buf_text(&top->screen));
+        enum terminal_event event = terminal_wait(&terminal, (int)top->flags.every_ms, &key);
+        fresh = event == TERMINAL_RESIZED;
+        end = event == TERMINAL_END || (event == TERMINAL_KEY && take_key(top, key));
+    }
+    terminal_close(&terminal);
+    return EXIT_DONE;
+}
+
+static int run_top(const struct program_command *self, int count, char **words)
+{
+    const char *operands[1];
+    unsigned operand_count;
+    struct failure failure = {0};
+    struct top *top = calloc(1, sizeof *top);
+    if (!top)
+        return command_failed(self, err_sentence(ERR_NOMEM));
+    buf_init(&top->screen, SCREEN_MAX);
+    option_defaults(&table, &top->flags);
+    int status;
+    if (option_parse(&table, &top->flags, count, words, operands, 0, &operand_count, &failure)) {
+        status = command_usage_error(self, failure.text);
+    } else {
+        curl_global_init(CURL_GLOBAL_DEFAULT);
+        int err = look_for_doors(top, &failure);
+        status = err               ? command_failed(self, failure.text)
+                 : top->flags.once ? show_once(self, top)
+                                   : show_on(self, top);
+    }
+    forget(top);
+    buf_close(&top->screen);
+    free(top);
+    return status;
+}
+
+const struct program_command command_top = {
+    "top",
+    "[options]",
+    "watch a load manager and its servers at work",
+    "Keys: q ends it, Tab shows the next load manager, any other asks at once. Errors and retries\n"
+    "are counted since the load manager's start; rates and latencies are of the last seconds.",
+    &table,
+    run_top,
+    NULL,
+};
