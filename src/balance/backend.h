@@ -35,7 +35,6 @@ struct backend_counters {
     _Atomic uint64_t refused, resets, timeouts, answered_5xx, retries, hedges, hedge_wins;
     _Atomic uint64_t bytes_in, bytes_out, connects;
     _Atomic uint64_t ejections;    /* how often it was taken out */
-    _Atomic uint64_t ejections;    /* how often it was taken out */
     struct latency_counts latency; /* of answers, from sending to the answer's head */
 };
 
