@@ -3,9 +3,9 @@
 #include <string.h>
 
 const struct policy *const policies[] = {
-    &policy_two_choices,  &policy_least_connections, &policy_response_time,
-    &policy_prequal,      &policy_round_robin,       &policy_ip_hash,
-    &policy_bounded_load, &policy_failover,          NULL,
+    &policy_response_time, &policy_least_connections, &policy_two_choices,
+    &policy_prequal,       &policy_bounded_load,      &policy_round_robin,
+    &policy_ip_hash,       &policy_failover,          NULL,
 };
 
 const struct policy *policy_find(const char *name)

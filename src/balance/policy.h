@@ -8,7 +8,10 @@
  *   the servers changed ──▶ prepare
  *   a request           ──▶ pick ──▶ (sent to the one picked: in_flight counts it)
  *   its answer          ──▶ done
- *   a server's report   ──▶ probed        (Prequal asks for them: probes_wanted)
+ *   a server's report   ──▶ probed        (those of the checks are enough)
+ *
+ * done is told of every answer, also of those to requests that went where they went without the
+ * policy (home, sent again): it learns from them, and the default does from nothing else.
  *
  * Each policy is a file named for itself, and its header comment names the paper or the practice
  * that it follows. Thread: one at a time for each memory.
@@ -51,8 +54,10 @@ struct policy {
     void (*prepare)(void *memory, const struct policy_view *view, uint64_t now_ns);
 
     /* The place of a usable server, or -1 when there is none. TRIED: a bit for each place that
-     * this request has already been at; a policy passes over these while others are left. KEY is
-     * what belongs together (a shopper, a cart, an address), hashed. */
+     * this request has already been at; a policy passes over these while others are left. With
+     * one in it this is a second choice (sent again, or a shopper's away server, where perhaps
+     * nothing ever goes): it is nobody's turn and counts for nothing later. KEY is what belongs
+     * together (a shopper, a cart, an address), hashed. */
     int (*pick)(void *memory, const struct policy_view *view, uint64_t key, uint64_t tried,
                 uint64_t now_ns, struct random *random);
 
@@ -60,10 +65,9 @@ struct policy {
     void (*done)(void *memory, unsigned at, uint64_t took_ns, bool failed, uint64_t now_ns);
 
     /* May be NULL. The server at AT says that it has IN_FLIGHT requests from all sides, and that
-     * such a one takes LATENCY_NS lately. */
+     * such a one takes LATENCY_NS lately. Each report is told once. */
     void (*probed)(void *memory, const struct policy_view *view, unsigned at, uint32_t in_flight,
                    uint64_t latency_ns, uint64_t now_ns);
-    unsigned probes_per_request; /* that it wants, in thousandths; 0: none */
 };
 
 extern const struct policy policy_round_robin, policy_least_connections, policy_response_time,

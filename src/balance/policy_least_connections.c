@@ -54,7 +54,7 @@ static int pick(void *context, const struct policy_view *view, uint64_t key, uin
         if (best < 0 || is_better(memory, view, at, (unsigned)best, now_ns))
             best = (int)at;
     }
-    if (best >= 0) {
+    if (best >= 0 && tried == 0) {
         struct row *row = &memory->rows[best];
         row->picks = recent(row, now_ns) + 1;
         row->at_ns = now_ns;

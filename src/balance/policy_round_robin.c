@@ -1,7 +1,8 @@
 /* Round robin, weighted and smooth: each turn adds its weight to every server's credit, takes the
  * largest, and takes the sum of the weights from that one. Over as many turns as the weights sum
  * up to, each has had exactly its weight, spread as evenly as can be (nginx's rule). Blind to how
- * the servers do. Ties go to the first. */
+ * the servers do. Ties go to the first. A second choice is nobody's turn: it is made by chance, by
+ * weight; as turns, a home and two away servers of three would give everybody the same home. */
 #include "balance/policy_place.h"
 
 struct memory {
@@ -25,7 +26,8 @@ static int pick(void *context, const struct policy_view *view, uint64_t key, uin
     int best = -1;
     (void)key;
     (void)now_ns;
-    (void)random;
+    if (tried && places)
+        return (int)places_draw(view, places, random);
     while (places) {
         unsigned at = places_next(&places);
         int64_t weight = (int64_t)place_weight(&view->servers[at]);

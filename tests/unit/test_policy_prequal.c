@@ -45,18 +45,67 @@ static void who_is_chosen_counts_as_busier_at_once(void **state)
     choice_end(&c);
 }
 
-/* Among those that were not tried there may be hot ones alone. */
 static void among_the_hot_the_least_busy_wins(void **state)
 {
     (void)state;
     struct choice c;
     choice_begin(&c, &policy_prequal, 4);
     choice_probe(&c, 0, 9, 1 * MS);
-    choice_probe(&c, 0, 8, 90 * MS); /* newer: the same server has become less busy */
     choice_probe(&c, 1, 7, 50 * MS);
     choice_probe(&c, 2, 1, 50 * MS);
-    /* Over the untried two the quantile is the busier one: nobody is hot, the faster wins. */
-    c.servers[2].usable = c.servers[3].usable = false;
+    choice_probe(&c, 3, 1, 40 * MS);
+    assert_int_equal(choice_pick(&c, 0, 4 | 8), 1);
+    choice_end(&c);
+}
+
+static void a_newer_report_takes_the_place_of_the_last_one(void **state)
+{
+    (void)state;
+    struct choice c;
+    choice_begin(&c, &policy_prequal, 3);
+    choice_probe(&c, 0, 0, 1 * MS);
+    choice_probe(&c, 1, 2, 50 * MS);
+    choice_probe(&c, 2, 4, 60 * MS);
+    choice_probe(&c, 0, 9, 2 * MS); /* it has become busy */
+    assert_int_equal(choice_pick(&c, 0, 0), 1);
+    choice_end(&c);
+}
+
+static void an_answer_counts_as_soon_as_a_request_does(void **state)
+{
+    (void)state;
+    struct choice c;
+    choice_begin(&c, &policy_prequal, 3);
+    choice_probe(&c, 0, 2, 10 * MS);
+    choice_probe(&c, 1, 1, 20 * MS);
+    choice_probe(&c, 2, 1, 30 * MS);
+    assert_int_equal(choice_pick(&c, 0, 0), 1); /* the median is 1: 0 is hot */
+    choice_done(&c, 1, 5 * MS, false);
+    assert_int_equal(choice_pick(&c, 0, 0), 1);
+    choice_done(&c, 1, 5 * MS, true);
+    choice_done(&c, 0, 5 * MS, false);
+    assert_int_equal(choice_pick(&c, 0, 0), 0);
+    for (unsigned i = 0; i < 9; i++)
+        choice_done(&c, 2, 5 * MS, false); /* it never has fewer than none */
+    choice_done(&c, 0, 5 * MS, false);
+    assert_int_equal(choice_pick(&c, 0, 0), 0);
+    choice_end(&c);
+}
+
+static void a_latency_that_does_not_change_is_of_long_ago(void **state)
+{
+    (void)state;
+    struct choice c;
+    choice_begin(&c, &policy_prequal, 2);
+    for (unsigned i = 0; i < 4; i++) {
+        c.now_ns += i ? 200 * MS : 0;
+        choice_probe(&c, 0, 0, 100 * MS); /* 100, 50, 25, 12.5 */
+        choice_probe(&c, 0, 0, 100 * MS);
+        choice_probe(&c, 1, 0, (20 + i) * MS);
+        assert_int_equal(choice_pick(&c, 0, 0), i < 3 ? 1 : 0);
+    }
+    choice_probe(&c, 0, 0, 90 * MS); /* somebody was served there */
+    choice_probe(&c, 1, 0, 25 * MS);
     assert_int_equal(choice_pick(&c, 0, 0), 1);
     choice_end(&c);
 }
@@ -97,23 +146,51 @@ static void sixteen_reports_are_kept_and_the_oldest_makes_room(void **state)
     choice_end(&c);
 }
 
-/* With each request one goes: first the oldest, then the worst, and so on. */
+/* Whether the server at AT has a report: beside one that has none it then always wins. */
+static bool is_known(struct choice *c, unsigned at, unsigned unknown)
+{
+    unsigned wins = 0;
+    for (unsigned i = 0; i < 40; i++)
+        wins += choice_pick(c, 0, ~(1ull << at | 1ull << unknown)) == (int)at;
+    return wins == 40;
+}
+
+/* With each request one goes: first the oldest, then the worst, and so on, down to eight. */
 static void the_oldest_and_the_worst_leave_in_turn(void **state)
 {
     (void)state;
     struct choice c;
-    choice_begin(&c, &policy_prequal, 2); /* two are kept */
-    choice_probe(&c, 0, 1, 10 * MS);      /* the oldest */
-    choice_probe(&c, 1, 1, 30 * MS);
-    choice_probe(&c, 0, 1, 90 * MS); /* the worst */
-    choice_probe(&c, 1, 1, 40 * MS);
-    assert_int_equal(choice_pick(&c, 0, 0), 0); /* the 10 ms one, which leaves as the oldest */
-    /* Server 0 has 2, server 1 has 1; above 2 is nobody, so the fastest is server 1's 30 ms; the
-     * 90 ms one leaves. */
+    choice_begin(&c, &policy_prequal, 12);
+    for (unsigned i = 0; i < 11; i++)
+        choice_probe(&c, i, i == 5 ? 9 : 1, (20 + i) * MS);
+    for (unsigned i = 0; i < 11; i++)
+        assert_true(is_known(&c, i, 11));
+    assert_int_equal(choice_pick(&c, 0, 0), 0);
+    assert_false(is_known(&c, 0, 11)); /* the oldest */
+    assert_true(is_known(&c, 5, 11));
     assert_int_equal(choice_pick(&c, 0, 0), 1);
-    /* Left are two of server 1, which are kept. */
-    for (unsigned i = 0; i < 10; i++)
-        assert_int_equal(choice_pick(&c, 0, 0), 1);
+    assert_false(is_known(&c, 5, 11)); /* the busiest */
+    assert_true(is_known(&c, 1, 11));
+    assert_int_equal(choice_pick(&c, 0, 0), 2);
+    assert_false(is_known(&c, 1, 11)); /* the oldest */
+    for (unsigned i = 0; i < 30; i++)
+        choice_pick(&c, 0, 0);
+    for (unsigned i = 0; i < 11; i++)
+        assert_int_equal(is_known(&c, i, 11), i > 1 && i != 5);
+    choice_end(&c);
+}
+
+static void a_second_choice_counts_for_nothing(void **state)
+{
+    (void)state;
+    struct choice c;
+    choice_begin(&c, &policy_prequal, 3);
+    choice_probe(&c, 0, 0, 10 * MS);
+    choice_probe(&c, 1, 1, 20 * MS);
+    choice_probe(&c, 2, 1, 30 * MS);
+    for (unsigned i = 0; i < 50; i++)
+        assert_int_equal(choice_pick(&c, 0, 4), 0);
+    assert_int_equal(choice_pick(&c, 0, 0), 0);
     choice_end(&c);
 }
 
@@ -157,6 +234,10 @@ int main(void)
         cmocka_unit_test(the_fastest_of_the_cold_wins),
         cmocka_unit_test(who_is_chosen_counts_as_busier_at_once),
         cmocka_unit_test(among_the_hot_the_least_busy_wins),
+        cmocka_unit_test(a_newer_report_takes_the_place_of_the_last_one),
+        cmocka_unit_test(an_answer_counts_as_soon_as_a_request_does),
+        cmocka_unit_test(a_latency_that_does_not_change_is_of_long_ago),
+        cmocka_unit_test(a_second_choice_counts_for_nothing),
         cmocka_unit_test(a_report_is_forgotten_after_a_second),
         cmocka_unit_test(sixteen_reports_are_kept_and_the_oldest_makes_room),
         cmocka_unit_test(the_oldest_and_the_worst_leave_in_turn),

@@ -66,6 +66,30 @@ static void who_was_away_does_not_come_back_to_a_pile(void **state)
     choice_end(&c);
 }
 
+/* A home and two away servers for each shopper, of three. */
+static void away_servers_do_not_take_turns(void **state)
+{
+    (void)state;
+    static const struct policy *const by_turns[] = {&policy_round_robin, &policy_least_connections};
+    for (unsigned p = 0; p < 2; p++) {
+        struct choice c;
+        unsigned homes[3] = {0}, aways[3] = {0};
+        choice_begin(&c, by_turns[p], 3);
+        for (unsigned i = 0; i < 3000; i++) {
+            int home = choice_pick(&c, i, 0), away = choice_pick(&c, i, 1ull << home);
+            int last = choice_pick(&c, i, 1ull << home | 1ull << away);
+            assert_int_equal(home + away + last, 3);
+            homes[home]++;
+            aways[away]++;
+        }
+        for (unsigned i = 0; i < 3; i++) {
+            assert_int_equal(homes[i], 1000);
+            assert_in_range(aways[i], 850, 1150);
+        }
+        choice_end(&c);
+    }
+}
+
 static void the_fewest_in_flight_by_weight_gets_it(void **state)
 {
     (void)state;
@@ -192,6 +216,7 @@ int main(void)
         cmocka_unit_test(over_a_round_each_has_exactly_its_weight),
         cmocka_unit_test(credit_goes_along_when_places_change),
         cmocka_unit_test(who_was_away_does_not_come_back_to_a_pile),
+        cmocka_unit_test(away_servers_do_not_take_turns),
         cmocka_unit_test(the_fewest_in_flight_by_weight_gets_it),
         cmocka_unit_test(among_equals_the_one_with_the_fewest_lately),
         cmocka_unit_test(of_two_drawn_the_less_loaded_is_taken),
