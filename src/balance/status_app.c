@@ -7,6 +7,8 @@
 
 #define PLAIN STR("text/plain; charset=utf-8")
 
+enum { EVENTS_TOLD = 64 };
+
 /* ---- Files ---- */
 
 static const struct asset *find_asset(const char *path)
@@ -48,6 +50,18 @@ static enum app_verdict say(struct exchange *x, int status, struct str text)
     return APP_DONE;
 }
 
+/* Closes TEXT. */
+static enum app_verdict answer_text(struct exchange *x, struct str type, struct buf *text)
+{
+    struct str copy = text->failed ? STR_NONE : arena_str(&x->arena, buf_text(text));
+    buf_close(text);
+    if (!copy.at)
+        return say(x, 503, STR("No memory for this answer; try again.\n"));
+    exchange_reply(x, 200, type, copy);
+    x->compressible = true;
+    return APP_DONE;
+}
+
 /* What WRITE makes of a look of this moment. */
 static enum app_verdict answer_look(struct exchange *x, struct str type,
                                     void (*write)(struct buf *out, const struct balance_view *view))
@@ -57,13 +71,7 @@ static enum app_verdict answer_look(struct exchange *x, struct str type,
     buf_init(&text, VIEW_TEXT_MAX);
     status_room_look(room);
     write(&text, room->view);
-    struct str copy = text.failed ? STR_NONE : arena_str(&x->arena, buf_text(&text));
-    buf_close(&text);
-    if (!copy.at)
-        return say(x, 503, STR("No memory for this answer; try again.\n"));
-    exchange_reply(x, 200, type, copy);
-    x->compressible = true;
-    return APP_DONE;
+    return answer_text(x, type, &text);
 }
 
 static enum app_verdict answer_json(struct exchange *x)
@@ -81,13 +89,27 @@ static enum app_verdict answer_history(struct exchange *x)
     struct buf text;
     buf_init(&text, VIEW_TEXT_MAX);
     status_write_history(&text, x->thread_state);
-    struct str copy = text.failed ? STR_NONE : arena_str(&x->arena, buf_text(&text));
-    buf_close(&text);
-    if (!copy.at)
-        return say(x, 503, STR("No memory for this answer; try again.\n"));
-    exchange_reply(x, 200, STR("application/json"), copy);
-    x->compressible = true;
-    return APP_DONE;
+    return answer_text(x, STR("application/json"), &text);
+}
+
+/* The last ones, oldest first. */
+static enum app_verdict answer_events(struct exchange *x)
+{
+    const struct status_room *room = x->thread_state;
+    struct events *events = room->status->settings.events;
+    struct event some[EVENTS_TOLD];
+    uint64_t last = events_last(events);
+    unsigned count =
+        events_read(events, last > EVENTS_TOLD ? last - EVENTS_TOLD : 0, some, EVENTS_TOLD, NULL);
+    struct buf text;
+    buf_init(&text, VIEW_TEXT_MAX);
+    buf_puts(&text, "{\"events\":[");
+    for (unsigned i = 0; i < count; i++) {
+        buf_puts(&text, i ? "," : "");
+        event_write_json(&text, &some[i]);
+    }
+    buf_puts(&text, "]}");
+    return answer_text(x, STR("application/json"), &text);
 }
 
 static enum app_verdict answer_health(struct exchange *x)
@@ -171,6 +193,7 @@ struct status_route {
 static const struct status_route routes[] = {
     {"/", HTTP_GET, status_page},
     {"/events", HTTP_GET, status_follow},
+    {"/events.json", HTTP_GET, answer_events},
     {"/balance.json", HTTP_GET, answer_json},
     {"/history.json", HTTP_GET, answer_history},
     {"/metrics", HTTP_GET, answer_metrics},

@@ -3,6 +3,7 @@
  *
  *   GET /               the status page; without scripts it loads itself anew each 2 s
  *   GET /events         server-sent events: a frame each second, what happens as it happens
+ *   GET /events.json    the last of them; `stoa top` reads it
  *   GET /balance.json   one look (view.h); `stoa top` reads it
  *   GET /history.json   the last three minutes, a point each second
  *   GET /metrics        Prometheus' text format
