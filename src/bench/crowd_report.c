@@ -77,7 +77,7 @@ void crowd_report_waits(const struct crowd_report *report, const struct crowd_pl
     if (waits->rounds) {
         qsort(added, waits->rounds, sizeof *added, compare);
         waits->added_median = added[waits->rounds / 2];
-        waits->added_p90 = added[(waits->rounds - 1) * 9 / 10];
+        waits->added_p90 = added[(waits->rounds * 9 + 9) / 10 - 1];
         waits->added_worst = added[waits->rounds - 1];
     }
     free(added);
