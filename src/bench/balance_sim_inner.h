@@ -2,7 +2,7 @@
  *
  *   balance_sim.c          the clock, the servers, what is measured
  *   balance_sim_traffic.c  who comes when, with how much work
- *   balance_sim_manager.c  a load manager: where to, whether again, who is well
+ *   balance_sim_spread.c   a load manager: where to, whether again, who is well
  */
 #ifndef STOA_BENCH_BALANCE_SIM_INNER_H
 #define STOA_BENCH_BALANCE_SIM_INNER_H
