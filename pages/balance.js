@@ -211,7 +211,7 @@
     said.className = "said";
     if (event.name) {
       const name = document.createElement("b");
-      name.textContent = event.name;
+      name.textContent = `${event.name}:`;
       said.append(name, " ");
     }
     said.append(event.text);

@@ -60,7 +60,7 @@ const struct view_row view_rows_server[] = {
     {"share", "server_share", "gauge", "Share of its weight that it gets now; below 1 while it warms up.", VIEW_THOUSANDTH, S(share)},
     {"limit", "server_limit", "gauge", "Most requests that it may have at once; 0: any number.", VIEW_U32, S(limit)},
     {"in_flight", "server_in_flight", "gauge", "Requests that it has from here.", VIEW_U32, S(in_flight)},
-    {"homes", "server_homes", "gauge", "Shoppers placed here lately.", VIEW_U32, S(homes)},
+    {"homes", "server_homes", "gauge", "Shoppers who were given this home lately.", VIEW_U32, S(homes)},
     {"primary", "server_primary", "gauge", "1 when it is the cluster's primary.", VIEW_TRUTH, S(primary)},
     {"requests", "server_requests_total", "counter", "Requests sent to it.", VIEW_U64, S(requests)},
     {"answers", "server_answers_total", "counter", "Answers that came from it.", VIEW_U64, S(answers)},
