@@ -257,7 +257,7 @@
 
   function wayBack(origin) {
     const PATIENCE = 400;
-    const FRESH = 1000;
+    const FRESH = 250;
     let seen = -FRESH;
     let asking = null;
     const isFresh = () => performance.now() - seen < FRESH;

@@ -169,7 +169,11 @@ void call_security_headers(struct exchange *x, bool html)
         return;
     exchange_add_header(x, STR("Content-Security-Policy"), content_policy(x));
     /* An order's address is the right to see it: it is told to nobody else. */
-    exchange_add_header(x, STR("Referrer-Policy"), STR("same-origin"));
+    /* Browsers say Origin: null of what may not be told where it comes from; from one address of
+     * the cluster to another it has to be told (csrf.h), though without the path. */
+    exchange_add_header(x, STR("Referrer-Policy"),
+                        call_wayback(x)->url[0] ? STR("strict-origin-when-cross-origin")
+                                                : STR("same-origin"));
     exchange_add_header(x, STR("Cross-Origin-Opener-Policy"), STR("same-origin"));
 }
 

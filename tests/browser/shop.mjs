@@ -1,11 +1,12 @@
 // A shop of its own for a test: on a free port, in a folder of its own, stopped at the end;
 // and a browser to look at it with.
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import readline from "node:readline";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 
 export const root = process.env.STOA_ROOT ?? fileURLToPath(new URL("../..", import.meta.url));
@@ -22,8 +23,43 @@ function within(promise, ms, what) {
 }
 
 export async function startShop(catalogue = "demo") {
+  return start("serve", ["--catalogue", catalogue]);
+}
+
+// Servers and a load manager in front of them; `view()` is what `stoa status` says of them.
+export async function startDemo(...options) {
+  const demo = await start("demo", ["--catalogue", "demo", "--no-restart", ...options]);
+  const view = async () => {
+    const { stdout } = await promisify(execFile)(program, ["status", "--json", "--dir", demo.data]);
+    return JSON.parse(stdout);
+  };
+  try {
+    await until(async () => {
+      const { primary, servers } = await view();
+      return primary && servers.length > 1 && servers.every((server) => server.state === "up" && server.url);
+    }, "all servers being up");
+  } catch (error) {
+    await demo.stop();
+    throw error;
+  }
+  return { ...demo, view };
+}
+
+// Waits for CONDITION to be true; its value.
+export async function until(condition, what, ms = READY_MS) {
+  const end = Date.now() + ms;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`${what} did not come about in ${ms} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 20)); // no wait: the pace of looking
+  }
+}
+
+async function start(command, options) {
   const dir = await mkdtemp(path.join(tmpdir(), "stoa-browser-"));
-  const child = spawn(program, ["serve", "--listen", "127.0.0.1:0", "--dir", path.join(dir, "data"), "--catalogue", catalogue], {
+  const data = path.join(dir, "data");
+  const child = spawn(program, [command, "--listen", "127.0.0.1:0", "--dir", data, ...options], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let said = "";
@@ -47,7 +83,7 @@ export async function startShop(catalogue = "demo") {
     if (code !== 0) throw new Error(`the shop ended with status ${code}: ${said}`);
   };
   try {
-    return { url: await within(ready, READY_MS, "starting the shop"), stop };
+    return { url: await within(ready, READY_MS, "starting the shop"), data, stop };
   } catch (error) {
     child.kill("SIGKILL");
     await rm(dir, { recursive: true, force: true });

@@ -1,0 +1,127 @@
+// Direct mode: shoppers are at their server's own address; when it dies, their next click works.
+import assert from "node:assert/strict";
+import http from "node:http";
+import { after, before, test } from "node:test";
+import { fillAddress, startBrowser, startDemo, until, visitor } from "./shop.mjs";
+
+let browser;
+before(async () => {
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+});
+
+const origin = (page) => new URL(page.url()).origin;
+
+async function homeOf(page, demo) {
+  const { servers } = await demo.view();
+  const home = servers.find((server) => server.url === origin(page));
+  assert.ok(home, `${page.url()} is at none of ${servers.map((server) => server.url)}`);
+  return home;
+}
+
+// Where the load manager sends a browser with COOKIE (which fetch could not say it is).
+function sentTo(demo, cookie) {
+  return new Promise((resolve, reject) => {
+    const headers = { cookie, accept: "text/html", "sec-fetch-mode": "navigate" };
+    const request = http.get(`${demo.url}/about`, { headers }, (answer) => {
+      answer.resume();
+      resolve(answer.headers.location ?? "");
+    });
+    request.on("error", reject);
+  });
+}
+
+// The load manager sends nobody there any more: without scripts nothing else can tell.
+async function killAndWait(home, demo, page) {
+  process.kill(home.pid, "SIGKILL");
+  const cookies = await page.context().cookies(demo.url);
+  const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join("; ");
+  await until(async () => {
+    const location = await sentTo(demo, cookie);
+    return location && !location.startsWith(home.url);
+  }, "the load manager knowing of the death");
+}
+
+async function toCart(page, demo, scripts) {
+  await page.goto("/product/harrow-mug?variant=harrow-mug~moss-250-ml");
+  const home = await homeOf(page, demo);
+  await page.getByRole("button", { name: "Add to cart" }).click();
+  if (scripts) await page.getByRole("link", { name: "View cart" }).click();
+  await page.waitForURL("**/cart");
+  assert.match(await page.locator(".totals .grand").innerText(), /\$18\.50/);
+  return home;
+}
+
+async function withDemo(scripts, what) {
+  const demo = await startDemo("--direct");
+  const { page, complaints, close } = await visitor(browser, demo, { scripts });
+  try {
+    await what({ demo, page, complaints });
+  } finally {
+    await close();
+    await demo.stop();
+  }
+}
+
+for (const scripts of [true, false]) {
+  const how = scripts ? "with scripts" : "without scripts";
+
+  test(`shoppers are sent to their server's own address and stay there, ${how}`, () =>
+    withDemo(scripts, async ({ demo, page, complaints }) => {
+      const home = await toCart(page, demo, scripts);
+      assert.notEqual(home.url, demo.url);
+      for (const link of ["All products", "About", "Terms", "Cart"]) {
+        await page.getByRole("link", { name: link, exact: link !== "Cart" }).first().click();
+        await page.waitForLoadState();
+        assert.equal(origin(page), home.url, link);
+      }
+      await page.getByRole("button", { name: "Check out" }).click();
+      await page.waitForURL("**/checkout/*");
+      assert.deepEqual(complaints, []);
+    }));
+
+  test(`when home is killed the next click on a link works, ${how}`, () =>
+    withDemo(scripts, async ({ demo, page }) => {
+      const home = await toCart(page, demo, scripts);
+      await killAndWait(home, demo, page);
+      await page.getByRole("link", { name: "All products" }).click();
+      await page.waitForURL("**/search");
+      const away = await homeOf(page, demo);
+      assert.notEqual(away.url, home.url);
+      await page.getByRole("link", { name: "Cart", exact: false }).first().click();
+      await page.waitForURL("**/cart");
+      assert.match(await page.locator(".totals .grand").innerText(), /\$18\.50/);
+      assert.equal(origin(page), away.url);
+    }));
+
+  test(`when home is killed the next click on a button works, up to the purchase, ${how}`, () =>
+    withDemo(scripts, async ({ demo, page }) => {
+      const home = await toCart(page, demo, scripts);
+      await killAndWait(home, demo, page);
+      await page.getByRole("button", { name: "Check out" }).click();
+      await page.waitForURL("**/checkout/*");
+      assert.notEqual(origin(page), home.url);
+      await fillAddress(page);
+      await page.getByRole("button", { name: "Continue to delivery" }).click();
+      await page.getByRole("button", { name: "Continue to payment" }).click();
+      await page.waitForURL("**/payment");
+      await page.locator("label", { hasText: "Test card that pays" }).click();
+      await page.getByRole("button", { name: /Pay/ }).click();
+      await page.waitForURL("**/order/*");
+    }));
+}
+
+test("a server that hangs is left after a moment, with scripts", () =>
+  withDemo(true, async ({ demo, page }) => {
+    const home = await toCart(page, demo, true);
+    process.kill(home.pid, "SIGSTOP");
+    try {
+      await page.getByRole("link", { name: "About" }).click();
+      await page.waitForURL("**/about");
+      assert.notEqual(origin(page), home.url);
+    } finally {
+      process.kill(home.pid, "SIGCONT");
+    }
+  }));
