@@ -1,6 +1,7 @@
 #include "balance/hop.h"
 
 #include "base/err.h"
+#include "http/fields.h"
 
 /* What is done with a field. */
 enum rule {
@@ -34,15 +35,6 @@ static bool is_named(struct str name, struct str lower)
 }
 
 #define NAMED(literal) is_named(name, STR(literal))
-
-bool hop_lists(struct str value, struct str token)
-{
-    struct str part;
-    while (str_cut(&value, ',', &part))
-        if (str_eq_nocase(str_trim(part), token))
-            return true;
-    return false;
-}
 
 /* Of a name that the core does not know: one of our own kind, or one written with '_', which it
  * would have known with '-'. By length first. */
@@ -130,7 +122,7 @@ static bool options_name(const struct options *options, struct str name)
         return false;
     for (unsigned i = 0; i < options->count; i++)
         if (options->headers[i].field == HTTP_FIELD_CONNECTION &&
-            hop_lists(options->headers[i].value, name))
+            fields_has_token(options->headers[i].value, name))
             return true;
     return false;
 }

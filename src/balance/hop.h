@@ -61,7 +61,4 @@ bool hop_says_elsewhere(const struct http_response *response);
 int hop_read_answer(struct arena *arena, const struct http_response *response, unsigned more,
                     struct hop_answer *answer);
 
-/* Whether VALUE, a comma-separated list, has TOKEN (any case). */
-bool hop_lists(struct str value, struct str token);
-
 #endif
