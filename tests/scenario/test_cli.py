@@ -15,7 +15,7 @@ from shop_server import ROOT, STOA, Client, Shop
 
 pytestmark = pytest.mark.quick
 
-COMMANDS = ["serve", "import", "export", "audit", "check", "bench", "version", "help"]
+COMMANDS = ["serve", "balance", "top", "demo", "status", "import", "export", "audit", "check", "bench", "version", "help"]
 
 
 def stoa(*words, **more):

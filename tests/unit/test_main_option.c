@@ -14,7 +14,7 @@
 struct values {
     char text[OPTION_TEXT_SIZE], word[OPTION_TEXT_SIZE];
     struct option_list list, places;
-    uint64_t count, size, time, free;
+    uint64_t count, size, time, free, share;
     bool yes;
 };
 
@@ -28,6 +28,7 @@ static const struct option_row rows[] = {
     {"size", OPTION_SIZE, AT(size), "64K", 1 << 10, 1ull << 30, NULL, "SIZE", "bytes"},
     {"time", OPTION_DURATION, AT(time), "10s", 100, 0, NULL, "TIME", "a while"},
     {"free", OPTION_COUNT, AT(free), NULL, 0, 0, NULL, "N", "any number"},
+    {"share", OPTION_SHARE, AT(share), "2.5%", 0, 1000, NULL, "SHARE", "a part"},
     {"yes", OPTION_SWITCH, AT(yes), NULL, 0, 0, NULL, NULL, "a switch"},
 };
 static const struct option_table table = {rows, COUNT_OF(rows)};
@@ -188,6 +189,21 @@ static void texts_and_lists_are_bounded(void **state)
     assert_int_equal(v.list.count, OPTION_LIST_MAX);
 }
 
+static void a_share_is_in_percent_with_a_digit_after_the_point(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("").values.share, 25);
+    assert_int_equal(parse("--share 20%").values.share, 200);
+    assert_int_equal(parse("--share 0.1%").values.share, 1);
+    assert_int_equal(parse("--share 100%").values.share, 1000);
+    assert_int_equal(parse("--share off").values.share, 0);
+    assert_refused("--share 20", "share is \"20\", but must be a share such as 20% or 2.5%");
+    assert_refused("--share 2.55%", "share is \"2.55%\", but must be a share such as 20% or 2.5%");
+    assert_refused("--share %", "share is \"%\", but must be a share such as 20% or 2.5%");
+    assert_refused("--share 1.%", "share is \"1.%\", but must be a share such as 20% or 2.5%");
+    assert_refused("--share 100.1%", "share is 100.1%, but must be from 0% to 100%");
+}
+
 static void a_setting_is_set_by_name(void **state)
 {
     (void)state;
@@ -233,6 +249,7 @@ int main(void)
         cmocka_unit_test(numbers_have_units_and_limits),
         cmocka_unit_test(wrong_use_is_told_in_a_sentence),
         cmocka_unit_test(texts_and_lists_are_bounded),
+        cmocka_unit_test(a_share_is_in_percent_with_a_digit_after_the_point),
         cmocka_unit_test(a_setting_is_set_by_name),
         cmocka_unit_test(help_has_a_line_for_each_with_limits_and_default),
     };

@@ -1,0 +1,462 @@
+"""A demo with its load manager, and the commands `balance`, `status` and `top` as people use them."""
+
+import contextlib
+import fcntl
+import http.client
+import http.server
+import json
+import os
+import pty
+import signal
+import struct
+import subprocess
+import termios
+import threading
+import time
+import urllib.request
+
+import pytest
+
+from cluster_server import Cluster, free_port, is_alive, run, wait_dead, wait_until
+from shop_server import STOA, Client, Shop, checkout_body
+
+ITEM = "harrow-mug~chalk-350-ml"
+READY = "stoa: load manager ready at "
+
+
+def managers(cluster):
+    return cluster.status()["load_managers"]
+
+
+def wait_managers(cluster, count=1, other_than=()):
+    """The load managers that the servers know, once there are COUNT with other pids."""
+    def known():
+        found = [m for m in managers(cluster) if m["pid"] not in other_than]
+        return found if len(found) == count else None
+    return wait_until(known, 20, f"{count} load managers")
+
+
+def get(url, timeout=10):
+    """(status, headers, body); http errors are answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()
+
+
+# ---- The demo ----
+
+
+@pytest.mark.quick
+def test_a_demo_has_a_load_manager_in_front_of_its_servers(tmp_path):
+    with Cluster(tmp_path, managers=1) as cluster:
+        manager, = wait_managers(cluster)
+        assert manager["url"] == cluster.url and is_alive(manager["pid"])
+        assert cluster.url not in [s["url"] for s in cluster.view().values()]
+        text = run("status", "--dir", str(cluster.dir)).stdout
+        assert "load manager" in text and str(manager["pid"]) in text and cluster.url in text
+        code, headers, body = get(cluster.url + "/")
+        assert code == 200 and b"</html>" in body
+        assert headers["Stoa-Server"] in ("1", "2", "3"), headers["Stoa-Server"]
+        pids = [manager["pid"]] + [s["pid"] for s in cluster.view().values()]
+        began = time.monotonic()
+        assert cluster.stop(5) == 0
+        assert time.monotonic() - began < 5
+        assert not any(is_alive(pid) for pid in pids)
+
+
+def test_a_load_manager_that_is_killed_comes_back_at_its_address(tmp_path):
+    with Cluster(tmp_path, managers=1) as cluster:
+        before, = wait_managers(cluster)
+        os.kill(before["pid"], signal.SIGKILL)
+        wait_dead(before["pid"])
+        wait_until(lambda: answers(cluster.url + "/"), 10, "an answer after its death")
+        after, = wait_managers(cluster, other_than=[before["pid"]])
+        assert after["url"] == before["url"] and after["status"] == before["status"]
+        assert "load manager died (signal 9); it starts again at once" in cluster.log.read_text()
+
+
+def answers(url):
+    try:
+        return get(url)[0] == 200
+    except OSError:
+        return False
+
+
+class Clicker(threading.Thread):
+    """A shopper who changes a cart and reads it again, without pause; what went wrong is in
+    `errors`."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.address = address
+        self.errors = []
+        self.clicks = 0
+        self.halt = threading.Event()
+
+    def run(self):
+        client = Client(self.address, timeout=30)
+        try:
+            code, cart = client.call("POST", "/carts", {"line_items": checkout_body({ITEM: 1})
+                                                        ["line_items"]})
+            assert code in (200, 201), (code, cart)
+            quantity = 1
+            while not self.halt.is_set():
+                quantity = quantity % 5 + 1
+                for method, body in (("PUT", {"line_items": [{"item": {"id": ITEM},
+                                                              "quantity": quantity}]}),
+                                     ("GET", None)):
+                    code, found = client.call(method, f"/carts/{cart['id']}", body)
+                    assert code == 200, (method, code, found)
+                    seen = found["line_items"][0]["quantity"]
+                    assert seen == quantity, f"{method}: {seen}, not {quantity}"
+                    self.clicks += 1
+        except Exception as error:  # pylint: disable=broad-except
+            self.errors.append(repr(error))
+        finally:
+            client.close()
+
+    def go_on(self, clicks, seconds=30):
+        """Waits for so many further clicks."""
+        end = self.clicks + clicks
+        wait_until(lambda: self.clicks >= end or self.errors, seconds, f"{clicks} clicks")
+        assert not self.errors, self.errors
+
+
+def test_no_click_fails_while_each_server_is_killed_in_turn(tmp_path):
+    with Cluster(tmp_path, managers=1) as cluster:
+        clickers = [Clicker(cluster.address) for _ in range(4)]
+        for clicker in clickers:
+            clicker.start()
+        for server in (1, 2, 3):
+            for clicker in clickers:
+                clicker.go_on(5)
+            cluster.kill_server(server)
+            for clicker in clickers:
+                clicker.go_on(20)
+            cluster.wait_all_up(30)
+        for clicker in clickers:
+            clicker.halt.set()
+            clicker.join(30)
+            assert not clicker.errors and clicker.clicks > 60, (clicker.errors, clicker.clicks)
+
+
+def test_two_load_managers_side_by_side_bring_a_shopper_to_the_same_server(tmp_path):
+    with Cluster(tmp_path, managers=2) as cluster:
+        both = wait_managers(cluster, count=2)
+        urls = [m["url"] for m in both]
+        assert cluster.url in urls and len(set(urls)) == 2
+        code, headers, _ = get(urls[0] + "/")
+        assert code == 200
+        cookie = headers["Set-Cookie"].split(";")[0]
+        home = headers["Stoa-Server"]
+        for url in urls * 3:
+            request = urllib.request.Request(url + "/", headers={"Cookie": cookie})
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                assert answer.headers["Stoa-Server"] == home
+
+
+def test_a_demo_made_without_a_load_manager_gets_one_at_its_address(tmp_path):
+    """The first server was there; it makes way, and nothing else moves."""
+    listen = f"127.0.0.1:{free_port()}"
+    with Cluster(tmp_path, "--listen=", "--listen", listen) as cluster:
+        before = {s: v["url"] for s, v in cluster.view().items()}
+        assert before[1] == cluster.url == f"http://{listen}"
+        cluster.stop()
+    plan = json.loads((cluster.dir / "demo.json").read_text())
+    plan.pop("load_managers")  # as an older version wrote it
+    (cluster.dir / "demo.json").write_text(json.dumps(plan))
+    with Cluster(tmp_path, "--listen=", "--listen", listen, servers=None, managers=1) as cluster:
+        assert cluster.url == f"http://{listen}"
+        after = {s: v["url"] for s, v in cluster.view().items()}
+        assert after[1] != before[1]
+        assert (after[2], after[3]) == (before[2], before[3])
+        wait_until(lambda: answers(cluster.url + "/"), 10, "an answer")
+        cluster.stop()
+    with Cluster(tmp_path, "--listen=", "--listen", listen, servers=None) as cluster:
+        assert {s: v["url"] for s, v in cluster.view().items()} == before
+
+
+def test_a_joined_server_gets_shoppers_and_a_removed_one_none(tmp_path):
+    with Cluster(tmp_path, servers=1, managers=1) as cluster:
+        wait_managers(cluster)
+        assert servers_that_answer(cluster.url, 20) == {"1"}
+        cluster.stop()
+    with Cluster(tmp_path, "--slow-start", "100ms", servers=3, managers=1) as cluster:
+        wait_until(lambda: servers_that_answer(cluster.url, 30) == {"1", "2", "3"}, 30,
+                   "all three to answer")
+        assert run("remove", "3", "--dir", str(cluster.dir)).returncode == 0
+        wait_until(lambda: servers_that_answer(cluster.url, 30) == {"1", "2"}, 30,
+                   "the removed one to get nothing")
+
+
+def servers_that_answer(url, count):
+    """Who answers COUNT shoppers that come for the first time."""
+    found = set()
+    for _ in range(count):
+        code, headers, _ = get(url + "/")
+        assert code == 200
+        found.add(headers["Stoa-Server"])
+    return found
+
+
+def test_a_demos_options_for_its_load_manager_are_judged_at_once(tmp_path):
+    folder = ("--dir", str(tmp_path / "shop"))
+    for words, what in (
+            (("--no-load-manager", "--direct"), "without a load manager --direct"),
+            (("--no-load-manager", "--policy", "x"), "without a load manager --policy"),
+            (("--load-managers", "9"), "from 1 to 4"),
+            (("--server", "http://127.0.0.1:1"), "a demo's load manager has the demo's servers"),
+            (("--hedge", "5"), "a share such as")):
+        done = run("demo", *folder, *words)
+        assert done.returncode == 2 and what in done.stderr, (words, done.stderr)
+
+
+# ---- The command ----
+
+
+@contextlib.contextmanager
+def balance(*words, seconds=20):
+    """A load manager of its own; its URL and process."""
+    process = subprocess.Popen([STOA, "balance", "--listen", "127.0.0.1:0", *words],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    Shop.running.add(process)
+    try:
+        lines = []
+        reader = threading.Thread(target=lambda: lines.append(process.stdout.readline()))
+        reader.start()
+        reader.join(seconds)
+        if not lines or not lines[0].startswith(READY):
+            process.kill()
+            raise AssertionError(f"{lines}: {process.stderr.read()}")
+        yield lines[0][len(READY):].strip(), process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(15)
+            finally:
+                process.kill()
+        process.stdout.close()
+        process.stderr.close()
+
+
+class Upstream(http.server.ThreadingHTTPServer):
+    """Any HTTP server: says its name."""
+
+    daemon_threads = True
+
+    def __init__(self, name):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):  # pylint: disable=invalid-name
+                body = name.encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):  # pylint: disable=arguments-differ
+                pass
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+@pytest.mark.quick
+def test_it_stands_before_any_http_servers():
+    with Upstream("one") as one, Upstream("two") as two:
+        with balance("--upstream", one.url, "--upstream", two.url, "--policy", "round-robin",
+                     "--loops", "1") as (url, process):
+            said = [get(url + "/")[2] for _ in range(8)]
+            assert said.count(b"one") == 4 and said.count(b"two") == 4, said
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+
+
+def test_weights_are_kept():
+    with Upstream("one") as one, Upstream("two") as two:
+        with balance("--upstream", f"{one.url},weight=300", "--upstream", two.url, "--policy",
+                     "round-robin", "--loops", "1") as (url, _):
+            said = [get(url + "/")[2] for _ in range(40)]
+            assert said.count(b"one") == 30, said
+
+
+def test_what_it_is_told_stands_in_a_file_too(tmp_path):
+    with Upstream("one") as one:
+        config = tmp_path / "balance.conf"
+        config.write_text(f'upstream = {{"{one.url}"}}\npolicy = failover\nhedge = off\n')
+        with balance("--config", str(config)) as (url, _):
+            assert get(url + "/")[2] == b"one"
+        config.write_text("upstreams = x\n")
+        done = run("balance", "--config", str(config))
+        assert done.returncode == 2 and f"{config}:1: " in done.stderr, done.stderr
+        assert "stoa balance --help" in done.stderr
+
+
+def test_without_a_server_that_answers_there_is_a_clean_503_or_502():
+    with balance("--upstream", f"http://127.0.0.1:{free_port()}", "--queue-timeout",
+                 "200ms") as (url, _):
+        code, headers, _ = get(url + "/")
+        assert code in (502, 503), code
+        assert code == 502 or headers["Retry-After"]
+
+
+def test_the_wrong_use_of_balance_says_what_to_do(tmp_path):
+    empty = tmp_path / "operator.token"
+    empty.write_text("\n")
+    one = ("--upstream", "http://127.0.0.1:1")
+    server = ("--server", "http://127.0.0.1:1")
+    for status, words, what in (
+            (2, (), "there is no server to send requests to"),
+            (2, ("--upstream", "nonsense"), "write http://HOST:PORT"),
+            (2, ("--upstream", "http://127.0.0.1:1/path"), "more than a host and a port"),
+            (2, ("--upstream", "http://127.0.0.1:1,weight=0"), "weight=N"),
+            (2, ("--upstream", "http://:1"), "names no host"),
+            (2, one + one, "is given twice"),
+            (2, one + server, "not both"),
+            (2, one + ("--policy", "least-conections"), "did you mean least-connections?"),
+            (2, one + ("--policy", "dice"), "there are: "),
+            (2, one + ("--trust", "10.0.0.0/64"), "a network such as 10.0.0.0/8"),
+            (2, one + ("--hedge", "5"), "a share such as 20%"),
+            (2, one + ("--check-path", "livez"), "must begin with a /"),
+            (2, one + ("--eject", "1m"), "eject-max"),
+            (2, one + ("--listen-tls", "127.0.0.1:0"), "--certificate and --key"),
+            (2, one + ("--listen", ":0", "--mode", "direct"), "give --url"),
+            (2, server, "give --token-file FILE"),
+            (2, server + ("--token", "x", "--token-file", "y"), "not both"),
+            (1, server + ("--token-file", str(tmp_path / "none")), "there is no operator's token"),
+            (2, server + ("--token-file", str(empty)), "holds no token"),
+            (1, ("--dir", str(tmp_path)), "")):
+        done = run("balance", *words, timeout=20)
+        assert done.returncode == status and what in done.stderr, (words, done.stderr)
+        assert done.stderr and not done.stdout
+
+
+def test_a_port_that_is_taken_is_named():
+    with Upstream("one") as one:
+        done = run("balance", "--listen", one.url[7:], "--upstream", one.url)
+        assert done.returncode == 1 and one.url[7:] in done.stderr, done.stderr
+
+
+def test_help_lists_the_policies():
+    text = run("balance", "--help").stdout
+    for name in ("round-robin", "least-connections", "response-time", "ip-hash", "bounded-load",
+                 "two-choices", "prequal", "failover"):
+        assert f"\n  {name} " in text
+
+
+# ---- Watching it ----
+
+
+def test_top_prints_one_view_for_scripts(tmp_path):
+    with Cluster(tmp_path, managers=1) as cluster:
+        wait_managers(cluster)
+        get(cluster.url + "/")
+        done = run("top", "--once", "--dir", str(cluster.dir))
+        assert done.returncode == 0, done.stderr
+        for part in ("stoa top", cluster.url, "requests/s", "server 1", "server 2", "server 3",
+                     "primary", "secondary"):
+            assert part in done.stdout, (part, done.stdout)
+        assert "\033" not in done.stdout
+        door = managers(cluster)[0]["status"]
+        assert run("top", "--once", "--url", door).returncode == 0
+        # A server's directory alone knows the load manager, too.
+        done = run("top", "--once", "--dir", str(cluster.server_dir(2)))
+        assert done.returncode == 0 and cluster.url in done.stdout
+
+
+def test_top_without_a_door_or_a_terminal_says_what_to_do(tmp_path):
+    done = run("top", "--once", "--url", f"http://127.0.0.1:{free_port()}")
+    assert done.returncode == 1 and "127.0.0.1" in done.stderr
+    done = run("top", "--url", f"http://127.0.0.1:{free_port()}", stdin=subprocess.DEVNULL)
+    assert done.returncode == 2 and "--once" in done.stderr
+    done = run("top", "--once", "--dir", str(tmp_path))
+    assert done.returncode == 1 and done.stderr
+
+
+class Screen:
+    """`stoa top` on a terminal of its own."""
+
+    def __init__(self, *words, columns=80, rows=24):
+        self.fd, own = pty.openpty()
+        self.before = termios.tcgetattr(own)
+        self.own = own
+        self.resize(columns, rows)
+        self.process = subprocess.Popen([STOA, "top", "--every", "100ms", *words], stdin=own,
+                                        stdout=own, stderr=subprocess.DEVNULL)
+        Shop.running.add(self.process)
+        self.seen = b""
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.seen += os.read(self.fd, 65536)
+
+    def resize(self, columns, rows):
+        fcntl.ioctl(self.own, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def wait(self, text, seconds=20):
+        wait_until(lambda: text in self.seen, seconds, f"{text!r} on the screen")
+
+    def is_as_it_was(self):
+        return termios.tcgetattr(self.own) == self.before
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.own)
+        os.close(self.fd)
+
+
+@pytest.mark.parametrize("end", ["q", "signal", "control-c"])
+def test_top_leaves_the_terminal_as_it_was(end):
+    port = free_port()
+    with Upstream("one") as one:
+        with balance("--upstream", one.url, "--status", f"127.0.0.1:{port}") as (url, _):
+            with Screen("--url", f"http://127.0.0.1:{port}") as screen:
+                screen.wait(url.encode())
+                assert not screen.is_as_it_was()
+                assert screen.seen.startswith(b"\033[?1049h")
+                screen.resize(120, 40)
+                os.kill(screen.process.pid, signal.SIGWINCH)
+                screen.wait(one.url.encode())
+                if end == "signal":
+                    screen.process.terminate()
+                else:
+                    os.write(screen.fd, {"q": b"q", "control-c": b"\x03"}[end])
+                    if end == "control-c":  # no controlling terminal here: what it would send
+                        screen.process.send_signal(signal.SIGINT)
+                assert screen.process.wait(10) == 0
+                screen.wait(b"\033[?1049l")
+                assert screen.is_as_it_was()
+
+
+def test_top_goes_on_while_the_load_manager_is_away(tmp_path):
+    with Cluster(tmp_path, managers=1) as cluster:
+        manager, = wait_managers(cluster)
+        with Screen("--dir", str(cluster.dir)) as screen:
+            screen.wait(b"server 3")
+            os.kill(manager["pid"], signal.SIGSTOP)
+            try:
+                screen.wait(b"asking again")
+            finally:
+                os.kill(manager["pid"], signal.SIGCONT)
+            screen.seen = b""
+            screen.wait(b"requests/s")
+            os.write(screen.fd, b"q")
+            assert screen.process.wait(10) == 0
