@@ -21,10 +21,8 @@ enum { EVENTS_KEPT = 512, EVENT_NAME = 64, EVENT_TEXT = 240 };
 /* X(id, name, level of the log, most at once, and how many more a minute after that). */
 #define EVENT_LIST(X)                                   \
     X(STARTED, "started", LOG_INFO, 16, 60)             \
-    X(CONFIG, "config", LOG_INFO, 16, 60)               \
     X(JOINED, "joined", LOG_INFO, 128, 120)             \
     X(GONE, "gone", LOG_INFO, 128, 120)                 \
-    X(WARMING, "warming", LOG_INFO, 128, 60)            \
     X(UP, "up", LOG_INFO, 128, 60)                      \
     X(SUSPECT, "suspect", LOG_WARN, 64, 12)             \
     X(TRUSTED, "trusted", LOG_INFO, 64, 12)             \
@@ -37,7 +35,6 @@ enum { EVENTS_KEPT = 512, EVENT_NAME = 64, EVENT_TEXT = 240 };
     X(PRIMARY, "primary", LOG_INFO, 32, 60)             \
     X(NO_RETRIES, "retry budget empty", LOG_WARN, 2, 6) \
     X(NO_HEDGES, "hedging paused", LOG_INFO, 2, 6)      \
-    X(QUEUE, "queue", LOG_WARN, 2, 6)                   \
     X(SHEDDING, "shedding", LOG_WARN, 2, 6)             \
     X(RUBBISH, "rubbish", LOG_WARN, 4, 6)               \
     X(MEMBERS, "members", LOG_WARN, 4, 12)              \

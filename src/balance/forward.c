@@ -1,5 +1,6 @@
 #include "balance/forward.h"
 
+#include "balance/events.h"
 #include "balance/tunnel.h"
 #include "base/check.h"
 #include "base/hash.h"
@@ -20,6 +21,8 @@ static uint64_t client_key(const struct lane *lane, const struct exchange *x)
 static void shed(struct forward *f, const char *sentence)
 {
     lane_count(&f->lane->figures.shed, 1);
+    events_add(f->lane->events, EVENT_SHEDDING, 0, NULL, "A request was answered 503: %s",
+               sentence);
     forward_fail(f, 503, sentence);
 }
 

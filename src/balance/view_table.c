@@ -12,7 +12,7 @@
 const struct view_row view_rows_whole[] = {
     {"requests", "requests_total", "counter", "Requests from clients.", VIEW_U64, W(totals.requests)},
     {"answers", "answers_total", "counter", "Answers passed on to clients.", VIEW_U64, W(totals.answers)},
-    {"failed", "failed_total", "counter", "Requests answered 502 or 504 here: no server had an answer.", VIEW_U64, W(totals.failed)},
+    {"failed", "failed_total", "counter", "Requests that got 502, 503 or 504 from here, or half an answer.", VIEW_U64, W(totals.failed)},
     {"shed", "shed_total", "counter", "Requests refused with 503 for want of room.", VIEW_U64, W(totals.shed)},
     {"queued", "queued_total", "counter", "Requests that had to wait for a server.", VIEW_U64, W(totals.queued)},
     {"placed", "placed_total", "counter", "Shoppers given a home.", VIEW_U64, W(totals.placed)},

@@ -144,6 +144,9 @@ static int run_manager(const struct program_command *self, struct manager *manag
     if (foreground_begin(&foreground, &failure) || open_manager(manager, &failure))
         return command_failed(self, failure.text);
     foreground_ready(foreground);
+    events_add(balance_events(manager->balance), EVENT_STARTED, 0, NULL,
+               "Stoa %s, policy %s, %s mode, at %s.", STOA_VERSION, manager->config.policy->name,
+               manager->config.mode == BALANCE_DIRECT ? "direct" : "proxy", manager->config.url);
     printf("stoa: load manager ready at %s\n", manager->config.url);
     fflush(stdout);
     foreground_wait(foreground);

@@ -30,7 +30,7 @@ static void a_follower_gets_each_event_once_and_in_order(void **state)
     assert_int_equal(events_read(events, 0, got, 8, &missed), 0);
     assert_int_equal(missed, 0);
     events_add(events, EVENT_OUT, 2, "server 2", "refused %d connections", 3);
-    events_add(events, EVENT_CONFIG, 0, NULL, "begun");
+    events_add(events, EVENT_NOTE, 0, NULL, "begun");
     assert_int_equal(events_read(events, 0, got, 8, &missed), 2);
     assert_int_equal(got[0].number, 1);
     assert_string_equal(got[0].text, "refused 3 connections");
