@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum {
-    OUT_MAX = 4 << 20, /* a request's head, what is replayed of its body, and UPSTREAM_HIGH */
+    OUT_MAX = 80 << 20, /* a request with what is replayed of its body (64 MiB at most) */
     WHY_TEXT = 160,
 };
 
@@ -396,8 +396,8 @@ static bool connected(struct upstream *line, uint32_t events)
         finish(line, UPSTREAM_REFUSED, NULL);
         return false;
     }
+    /* Nothing is heard by that: the kernel accepts for a process that stands still. */
     add(&backend_of(line)->counters.connects, 1);
-    hear(line);
     if (!introduce(line)) {
         finish(line, UPSTREAM_RESET, NULL);
         return false;
