@@ -5,7 +5,8 @@
  * alone, so that a server that was slow is tried again. Its load is cost × (in flight + 1),
  * divided by the weight; the least wins, and among equals chance. One that was never measured
  * costs nothing until it has a request, and very much until that is answered. A failure counts as
- * a long time, or who fails fast would get everything. */
+ * a long time, or who fails fast would get everything; a server that was out and is back is
+ * measured anew, or what it was last would keep it idle for a minute. */
 #include "balance/policy_place.h"
 
 #include <math.h>
@@ -15,6 +16,7 @@ static const double DECAY_NS = 10e9, FAILED_NS = 1e9, UNKNOWN_NS = 1e12;
 struct row {
     double cost_ns;
     uint64_t at_ns; /* 0: never measured */
+    bool usable;
 };
 
 struct memory {
@@ -27,6 +29,12 @@ static void prepare(void *context, const struct policy_view *view, uint64_t now_
     struct memory *memory = context;
     (void)now_ns;
     places_follow(&memory->ids, view, memory->rows, sizeof *memory->rows);
+    for (unsigned i = 0; i < view->count; i++) {
+        struct row *row = &memory->rows[i];
+        if (view->servers[i].usable && !row->usable)
+            *row = (struct row){.at_ns = 0};
+        row->usable = view->servers[i].usable;
+    }
 }
 
 static double keeps(const struct row *row, uint64_t now_ns)

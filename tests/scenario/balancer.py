@@ -1,0 +1,216 @@
+"""A load manager for a scenario, `stoa balance` on free ports, and small servers behind it."""
+
+import contextlib
+import http.client
+import http.server
+import json
+import pathlib
+import subprocess
+import threading
+import time
+
+from cluster_server import free_port
+from shop_server import STOA, Shop, wait_until
+
+READY = "stoa: load manager ready at "
+
+
+class Balancer(Shop):
+    """One load manager, with a status door."""
+
+    def __init__(self, folder, *options, name="balance"):
+        super().__init__(folder, *options)
+        self.log = pathlib.Path(folder) / f"{name}.log"
+        self.door = None
+
+    def spawn(self):
+        self.door = f"127.0.0.1:{free_port()}"
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [STOA, "balance", "--listen", "127.0.0.1:0", "--status", self.door,
+                 *self.options], stdout=subprocess.PIPE, stderr=log, text=True)
+        Shop.running.add(self.process)
+
+    def wait_ready(self, seconds=30):
+        line = self.process.stdout.readline()
+        assert line.startswith(READY), f"{line!r}; log: {self.log.read_text()[-2000:]}"
+        self.url = line[len(READY):].strip()
+        return self
+
+    def look(self, path):
+        connection = http.client.HTTPConnection(self.door, timeout=20)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            return json.loads(connection.getresponse().read())
+
+    def servers(self):
+        """{name: server} as the load manager sees them."""
+        return {server["name"]: server for server in self.look("/balance.json")["servers"]}
+
+    def state(self, server):
+        """Of a server, by its name; None: it is not known."""
+        return self.servers().get(server, {}).get("state")
+
+    def wait_state(self, server, *states, seconds=20):
+        return wait_until(lambda: self.state(server) in states and self.state(server), seconds,
+                          f"{server} being {' or '.join(states)}")
+
+    def events(self, kind, server=None):
+        """What has happened of this kind (to SERVER), oldest first."""
+        return [event for event in self.look("/events.json")["events"]
+                if event["kind"] == kind and (server is None or event.get("name") == server)]
+
+    def wait_event(self, kind, server=None, seconds=20):
+        return wait_until(lambda: self.events(kind, server), seconds, f"{server}: {kind}")[-1]
+
+    def get(self, path="/", connection=None, timeout=20):
+        """(status, body) of a GET, on a connection of its own if none is given."""
+        own = connection or http.client.HTTPConnection(self.address, timeout=timeout)
+        try:
+            own.request("GET", path)
+            answer = own.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            if not connection:
+                own.close()
+
+
+class Upstream:
+    """Any HTTP server. It says its name, and notes what it was asked and when. `check` is the path
+    by which it is checked; `status` is what it answers to all else, and `pause` for how long it
+    thinks before that; while `hangs` nothing at all is answered."""
+
+    def __init__(self, check="/ok"):
+        self.port = free_port()
+        self.name = f"127.0.0.1:{self.port}"
+        self.url = f"http://{self.name}"
+        self.check = check
+        self.status = 200
+        self.check_status = 200
+        self.pause = 0
+        self.checks = []
+        self.asked = []
+        self.answers = threading.Event()
+        self.answers.set()
+        self.server = None
+        self.start()
+
+    @property
+    def hangs(self):
+        return not self.answers.is_set()
+
+    @hangs.setter
+    def hangs(self, value):
+        if value:
+            self.answers.clear()
+        else:
+            self.answers.set()
+
+    def start(self):
+        upstream = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = -1
+
+            def do_GET(self):  # pylint: disable=invalid-name
+                upstream.answers.wait()
+                is_check = self.path == upstream.check
+                (upstream.checks if is_check else upstream.asked).append(time.monotonic())
+                if not is_check and upstream.pause:
+                    time.sleep(upstream.pause)  # no wait: it is a slow server
+                body = upstream.name.encode()
+                self.send_response(upstream.check_status if is_check else upstream.status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):  # pylint: disable=arguments-differ
+                pass
+
+            def handle(self):
+                upstream.connections.add(self.connection)
+                with contextlib.suppress(OSError):
+                    super().handle()
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+        self.connections = set()
+        self.server = Server(("127.0.0.1", self.port), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self):
+        """It is gone: connections are closed and refused."""
+        if not self.server:
+            return
+        self.server.shutdown()
+        self.server.server_close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(2)
+        self.server = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.hangs = False
+        self.stop()
+
+
+@contextlib.contextmanager
+def upstreams(count, **more):
+    """COUNT of them."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(Upstream(**more)) for _ in range(count)]
+
+
+class Load:
+    """Clients that ask for pages one after the other until they are stopped; what they saw."""
+
+    def __init__(self, balancer, clients=4, path="/"):
+        self.balancer = balancer
+        self.path = path
+        self.seen = []  # (status, body); None: no answer
+        self.ends = threading.Event()
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(clients)]
+
+    def run(self):
+        connection = http.client.HTTPConnection(self.balancer.address, timeout=20)
+        while not self.ends.is_set():
+            try:
+                self.seen.append(self.balancer.get(self.path, connection))
+            except (OSError, http.client.HTTPException):
+                self.seen.append(None)
+                connection.close()
+
+    def count(self):
+        return len(self.seen)
+
+    def wait_more(self, count, seconds=30):
+        """Until COUNT more were answered; these."""
+        begin = len(self.seen)
+        wait_until(lambda: len(self.seen) >= begin + count, seconds, f"{count} more answers")
+        return self.seen[begin:begin + count]
+
+    def failures(self):
+        return [seen for seen in self.seen if not seen or seen[0] >= 500]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ends.set()
+        for thread in self.threads:
+            thread.join(30)
+
+
+def options(servers, *more):
+    """Those of a load manager in front of SERVERS, with quick checks."""
+    words = [word for server in servers for word in ("--upstream", server.url)]
+    return [*words, "--check-path", "/ok", *more]
