@@ -135,16 +135,24 @@ static int read_token(const struct balance_settings *s, char *out, size_t size,
     return err;
 }
 
-static int take_servers(const struct balance_settings *s, struct balance_config *config,
-                        struct failure *failure)
+static int take_listed(const struct balance_settings *s, struct balance_config *config,
+                       struct failure *failure)
 {
     int err = take_seeds("upstream", &s->upstreams, config->upstreams, BACKENDS_MAX,
                          &config->upstream_count, failure);
-    if (err || config->upstream_count)
-        return err;
-    err = take_seeds("server", &s->servers, config->servers, BALANCE_SEEDS_MAX,
-                     &config->server_count, failure);
-    if (!err && config->server_count == 0)
+    return err ? err
+               : take_seeds("server", &s->servers, config->servers, BALANCE_SEEDS_MAX,
+                            &config->server_count, failure);
+}
+
+/* What of a cluster is found in files and by asking. */
+static int find_cluster(const struct balance_settings *s, struct balance_config *config,
+                        struct failure *failure)
+{
+    int err = 0;
+    if (config->upstream_count)
+        return 0;
+    if (config->server_count == 0)
         err = find_servers(s->dir, config, failure);
     if (!err && s->token[0])
         str_copy(config->token, sizeof config->token, str_of(s->token));
@@ -270,6 +278,18 @@ static void url_of(const char *address, bool tls, char *out, size_t size)
     listening_url(&listen, (uint16_t)port, "127.0.0.1", out, size);
 }
 
+/* What shoppers are told: as the operator wrote it. */
+static int take_own_url(const char *url, struct balance_config *config, struct failure *failure)
+{
+    int err = balance_config_url("url", str_of(url), config->url, sizeof config->url, failure);
+    struct str text = str_of(url);
+    if (str_ends(text, STR("/")))
+        text.len--;
+    if (!err)
+        str_copy(config->url, sizeof config->url, text);
+    return err;
+}
+
 /* Where shoppers reach it, and operators its status door. */
 static int take_urls(const struct balance_settings *s, struct balance_config *config,
                      struct failure *failure)
@@ -280,7 +300,7 @@ static int take_urls(const struct balance_settings *s, struct balance_config *co
     if (s->status[0])
         url_of(s->status, false, config->status_url, sizeof config->status_url);
     if (s->url[0])
-        return balance_config_url("url", str_of(s->url), config->url, sizeof config->url, failure);
+        return take_own_url(s->url, config, failure);
     if (config->mode == BALANCE_DIRECT && means_every_address(first->items[0]))
         return fail(failure, ERR_INVALID,
                     "mode direct sends shoppers back here when their server is gone: give --url, "
@@ -305,8 +325,9 @@ static struct health_rules rules_of(const struct balance_settings *s)
     };
 }
 
-int balance_config_make(const struct balance_settings *s, const struct log *log,
-                        struct balance_config *config, struct failure *failure)
+/* All that the words alone say. */
+static int take_words(const struct balance_settings *s, const struct log *log,
+                      struct balance_config *config, struct failure *failure)
 {
     *config = (struct balance_config){
         .mode = strcmp(s->mode, "direct") == 0 ? BALANCE_DIRECT : BALANCE_PROXY,
@@ -344,7 +365,24 @@ int balance_config_make(const struct balance_settings *s, const struct log *log,
     int err = take_policy(s->policy, config, failure);
     err = err ? err : take_trusted(&s->trust, config, failure);
     err = err ? err : take_urls(s, config, failure);
-    return err ? err : take_servers(s, config, failure);
+    return err ? err : take_listed(s, config, failure);
+}
+
+int balance_config_make(const struct balance_settings *s, const struct log *log,
+                        struct balance_config *config, struct failure *failure)
+{
+    int err = take_words(s, log, config, failure);
+    return err ? err : find_cluster(s, config, failure);
+}
+
+int balance_config_check(const struct balance_settings *s, struct failure *failure)
+{
+    struct balance_config *scratch = calloc(1, sizeof *scratch);
+    if (!scratch)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    int err = take_words(s, NULL, scratch, failure);
+    free(scratch);
+    return err;
 }
 
 /* A client is answered by the load manager itself when a server does not: the engine's own patience

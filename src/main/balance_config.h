@@ -16,6 +16,9 @@ int balance_config_ports(struct balance_settings *settings, struct failure *fail
 int balance_config_make(const struct balance_settings *settings, const struct log *log,
                         struct balance_config *config, struct failure *failure);
 
+/* Whether all of it can be meant, without a look at files or servers. */
+int balance_config_check(const struct balance_settings *settings, struct failure *failure);
+
 /* The engine in front. */
 int balance_config_engine(const struct balance_settings *settings, const struct log *log,
                           struct engine_config *config, struct failure *failure);

@@ -52,7 +52,7 @@ static const struct option_row rows[] = {
     /* What it says of itself and of clients. */
     {"server-header", OPTION_SWITCH, AT(server_header), NULL, 0, 0, NULL, NULL,
      "answers name the server that made them in the header Stoa-Server"},
-    {"via", OPTION_SWITCH, AT(via), "yes", 0, 0, NULL, NULL, "add a Via header"},
+    {"via", OPTION_SWITCH, AT(via), "yes", 0, 0, NULL, NULL, "add a Via header (--via=no: none)"},
     {"proxy-protocol-out", OPTION_SWITCH, AT(proxy_out), NULL, 0, 0, NULL, NULL,
      "send the PROXY protocol's header (version 2) to the servers"},
     {"trust", OPTION_LIST, AT(trust), NULL, 0, 0, NULL, "NETWORK",

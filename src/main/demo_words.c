@@ -1,8 +1,7 @@
 #include "main/demo_words.h"
 
-#include "balance/balance.h"
 #include "base/check.h"
-#include "main/balance_settings.h"
+#include "main/balance_config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,6 +95,12 @@ static int check_balance(struct demo_words *words, struct failure *failure)
     option_defaults(&balance_settings_table, scratch);
     int err = option_parse(&balance_settings_table, scratch, (int)words->balance_count,
                            words->balance, operands, 0, &operand_count, failure);
+    if (words->options.direct)
+        strcpy(scratch->mode, "direct");
+    if (words->settings.listen.count)
+        strcpy(scratch->listen.items[0], words->settings.listen.items[0]);
+    strcpy(scratch->url, words->settings.url);
+    err = err ? err : balance_config_check(scratch, failure);
     free(scratch);
     return err;
 }
@@ -114,13 +119,15 @@ int demo_words_part(struct demo_words *words, int count, char **typed, struct fa
                              &operand_count, failure);
     err =
         err ? err : settings_read(&words->settings, (int)words->serve_count, words->serve, failure);
-    err = err ? err : check_balance(words, failure);
     if (err)
         return err;
     words->managers = words->options.no_managers ? 0 : (unsigned)words->options.managers;
     if (!words->managers && (words->balance_count || words->options.direct))
         return fail(failure, ERR_INVALID, "without a load manager %s means nothing",
                     words->options.direct ? "--direct" : words->balance[0]);
+    err = check_balance(words, failure);
+    if (err)
+        return err;
     bool given = was_given(words->serve, words->serve_count, "--stop-grace");
     words->server_grace_ms = given ? words->settings.stop_grace_ms : SERVER_GRACE_MS;
     words->manager_grace_ms = given ? words->settings.stop_grace_ms : MANAGER_GRACE_MS;

@@ -208,6 +208,7 @@ def test_a_demos_options_for_its_load_manager_are_judged_at_once(tmp_path):
             (("--no-load-manager", "--policy", "x"), "without a load manager --policy"),
             (("--load-managers", "9"), "from 1 to 4"),
             (("--server", "http://127.0.0.1:1"), "a demo's load manager has the demo's servers"),
+            (("--policy", "dice"), 'there is no policy "dice"'),
             (("--hedge", "5"), "a share such as")):
         done = run("demo", *folder, *words)
         assert done.returncode == 2 and what in done.stderr, (words, done.stderr)
@@ -297,6 +298,11 @@ def test_what_it_is_told_stands_in_a_file_too(tmp_path):
         config.write_text(f'upstream = {{"{one.url}"}}\npolicy = failover\nhedge = off\n')
         with balance("--config", str(config)) as (url, _):
             assert get(url + "/")[2] == b"one"
+        done = run("check", "--balance", str(config))
+        assert done.returncode == 0 and "good" in done.stdout
+        config.write_text(f'upstream = {{"{one.url}"}}\npolicy = dice\n')
+        done = run("check", "--balance", str(config))
+        assert done.returncode == 1 and 'there is no policy "dice"' in done.stderr
         config.write_text("upstreams = x\n")
         done = run("balance", "--config", str(config))
         assert done.returncode == 2 and f"{config}:1: " in done.stderr, done.stderr

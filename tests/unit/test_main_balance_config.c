@@ -1,0 +1,225 @@
+#include "main/balance_config.h"
+#include "main/file.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { WORDS_MAX = 32 };
+
+struct bed {
+    char root[32];
+    struct balance_settings settings;
+    struct balance_config config;
+    struct engine_config engine;
+    struct failure failure;
+};
+
+static int set_up(void **state)
+{
+    struct bed *bed = calloc(1, sizeof *bed);
+    strcpy(bed->root, "/tmp/stoa-balance-XXXXXX");
+    *state = bed;
+    return mkdtemp(bed->root) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    struct bed *bed = *state;
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", bed->root);
+    int status = system(command);
+    free(bed);
+    return status;
+}
+
+/* The words of LINE, between spaces, as `stoa balance` takes them. */
+static int make(struct bed *bed, const char *line)
+{
+    char *words[WORDS_MAX], *rest = NULL, *copy = strdup(line);
+    int count = 0;
+    for (char *w = strtok_r(copy, " ", &rest); w; w = strtok_r(NULL, " ", &rest))
+        words[count++] = w;
+    bed->failure = (struct failure){0};
+    int err = balance_settings_read(&bed->settings, count, words, &bed->failure);
+    err = err ? err : balance_config_ports(&bed->settings, &bed->failure);
+    err = err ? err : balance_config_engine(&bed->settings, NULL, &bed->engine, &bed->failure);
+    err = err ? err : balance_config_make(&bed->settings, NULL, &bed->config, &bed->failure);
+    free(copy);
+    return err;
+}
+
+static void assert_made(struct bed *bed, const char *line)
+{
+    if (make(bed, line))
+        fail_msg("%s: %s", line, bed->failure.text);
+}
+
+static void assert_refused(struct bed *bed, const char *line, const char *part)
+{
+    if (!make(bed, line))
+        fail_msg("%s was taken", line);
+    if (!strstr(bed->failure.text, part))
+        fail_msg("%s: \"%s\" is not in \"%s\"", line, part, bed->failure.text);
+}
+
+static void what_is_not_given_has_the_defaults_of_the_help(void **state)
+{
+    struct bed *bed = *state;
+    assert_made(bed, "--upstream http://127.0.0.1:9001");
+    const struct balance_config *c = &bed->config;
+    assert_ptr_equal(c->policy, policies[0]);
+    assert_int_equal(c->mode, BALANCE_PROXY);
+    assert_int_equal(c->aways, 2);
+    assert_int_equal(c->limit, 256);
+    assert_int_equal(c->queue_ns, 2000000000);
+    assert_int_equal(c->retry_share, 200);
+    assert_int_equal(c->hedge_share, 50);
+    assert_int_equal(c->silent_ns, 300000000);
+    assert_int_equal(c->max_out, 500);
+    assert_int_equal(c->panic, 300);
+    assert_int_equal(c->health.slow_start_min, 100);
+    assert_true(c->via);
+    assert_false(c->server_header);
+    assert_string_equal(c->url, "http://127.0.0.1:8080");
+    assert_string_equal(c->status_url, "");
+    assert_int_equal(bed->engine.listen_count, 1);
+}
+
+static void urls_are_written_in_one_way(void **state)
+{
+    struct bed *bed = *state;
+    assert_made(bed, "--upstream http://10.0.0.1 --upstream https://shop.example/ "
+                     "--upstream http://[::1]:9001,weight=200 --upstream http://[::1]");
+    const struct balance_seed *seeds = bed->config.upstreams;
+    assert_int_equal(bed->config.upstream_count, 4);
+    assert_string_equal(seeds[0].url, "http://10.0.0.1:80");
+    assert_string_equal(seeds[1].url, "https://shop.example:443");
+    assert_string_equal(seeds[2].url, "http://[::1]:9001");
+    assert_string_equal(seeds[3].url, "http://[::1]:80");
+    assert_int_equal(seeds[0].weight, POLICY_WEIGHT);
+    assert_int_equal(seeds[2].weight, 200);
+}
+
+static void what_is_no_url_is_refused_with_what_to_write(void **state)
+{
+    struct bed *bed = *state;
+    assert_refused(bed, "--upstream 127.0.0.1:9001", "is no URL: write http://HOST:PORT");
+    assert_refused(bed, "--upstream ftp://127.0.0.1", "is no URL");
+    assert_refused(bed, "--upstream http://", "write http://HOST:PORT");
+    assert_refused(bed, "--upstream http://:80", "names no host and port");
+    assert_refused(bed, "--upstream http://a:0", "names no host and port");
+    assert_refused(bed, "--upstream http://a:http", "write http://HOST:PORT");
+    assert_refused(bed, "--upstream http://a:99999", "write http://HOST:PORT");
+    assert_refused(bed, "--upstream https://a/b", "more than a host and a port: write https://");
+    assert_refused(bed, "--upstream http://u@a", "more than a host and a port");
+    assert_refused(bed, "--upstream http://a,weight=10001", "with N from 1 to 10000");
+    assert_refused(bed, "--upstream http://a,wait=1", "only weight=N may stand there");
+    assert_refused(bed, "--upstream http://a --upstream http://a:80/", "is given twice");
+    char line[300] = "--upstream http://";
+    memset(line + strlen(line), 'a', 200);
+    assert_refused(bed, line, "is longer than");
+}
+
+static void the_token_comes_from_a_word_a_file_or_a_directory(void **state)
+{
+    struct bed *bed = *state;
+    char path[FILE_PATH], line[FILE_PATH + 64];
+    assert_int_equal(file_join(path, bed->root, "operator.token", NULL), 0);
+    assert_int_equal(file_write(path, STR("  0123abcd\n"), NULL), 0);
+    assert_made(bed, "--server http://127.0.0.1:1 --token secret");
+    assert_string_equal(bed->config.token, "secret");
+    snprintf(line, sizeof line, "--server http://127.0.0.1:1 --token-file %s", path);
+    assert_made(bed, line);
+    assert_string_equal(bed->config.token, "0123abcd");
+    snprintf(line, sizeof line, "--server http://127.0.0.1:1 --dir %s", bed->root);
+    assert_made(bed, line);
+    assert_string_equal(bed->config.token, "0123abcd");
+    assert_int_equal(bed->config.server_count, 1);
+    assert_refused(bed, "--server http://127.0.0.1:1", "want the operator's token");
+    assert_int_equal(file_write(path, STR("two\nlines\n"), NULL), 0);
+    assert_refused(bed, line, "holds no token");
+}
+
+static void off_and_the_least_are_told_apart_from_not_given(void **state)
+{
+    struct bed *bed = *state;
+    assert_made(bed, "--upstream http://a --hedge off --retries 0.1% --via=no");
+    assert_int_equal(bed->config.hedge_share, UINT32_MAX);
+    assert_int_equal(bed->config.retry_share, 1);
+    assert_false(bed->config.via);
+    assert_refused(bed, "--upstream http://a --retries off", "must be from 0.1% to 100%");
+}
+
+static void port_0_becomes_one_that_all_can_be_told(void **state)
+{
+    struct bed *bed = *state;
+    assert_made(bed, "--upstream http://a --listen 127.0.0.1:0 --status 127.0.0.1:0");
+    assert_true(str_starts(str_of(bed->config.url), STR("http://127.0.0.1:")));
+    assert_false(str_ends(str_of(bed->config.url), STR(":0")));
+    assert_false(str_ends(str_of(bed->config.status_url), STR(":0")));
+    assert_string_equal(bed->config.url + 7, bed->engine.listen[0].address);
+}
+
+static void doors_are_of_three_kinds(void **state)
+{
+    struct bed *bed = *state;
+    assert_made(bed, "--upstream http://a --listen :80 --listen-tls :443 --listen-proxy :81 "
+                     "--certificate c --key k --trust 10.0.0.0/8 --trust ::1");
+    assert_int_equal(bed->engine.listen_count, 3);
+    assert_true(!bed->engine.listen[0].tls && !bed->engine.listen[0].proxy);
+    assert_true(bed->engine.listen[1].tls && !bed->engine.listen[1].proxy);
+    assert_true(!bed->engine.listen[2].tls && bed->engine.listen[2].proxy);
+    assert_int_equal(bed->engine.trusted_count, 2);
+    assert_int_equal(bed->config.trusted_count, 2);
+    assert_string_equal(bed->config.trusted[0], "10.0.0.0/8");
+    assert_refused(bed, "--upstream http://a --trust 10.0.0.0/33", "a network such as 10.0.0.0/8");
+}
+
+static void an_unknown_policy_is_answered_with_the_nearest(void **state)
+{
+    struct bed *bed = *state;
+    for (unsigned i = 0; policies[i]; i++) {
+        char line[100];
+        snprintf(line, sizeof line, "--upstream http://a --policy %s", policies[i]->name);
+        assert_made(bed, line);
+        assert_ptr_equal(bed->config.policy, policies[i]);
+    }
+    assert_refused(bed, "--upstream http://a --policy roundrobin", "did you mean round-robin?");
+    assert_refused(bed, "--upstream http://a --policy two-choice", "did you mean two-choices?");
+    assert_refused(bed, "--upstream http://a --policy random", "there are: ");
+}
+
+static void direct_mode_wants_an_address_to_come_back_to(void **state)
+{
+    struct bed *bed = *state;
+    assert_refused(bed, "--upstream http://a --mode direct --listen :80", "give --url");
+    assert_made(bed, "--upstream http://a --mode direct --listen :80 --url https://shop.example");
+    assert_int_equal(bed->config.mode, BALANCE_DIRECT);
+    assert_string_equal(bed->config.url, "https://shop.example");
+}
+
+#define CONFIGURING(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CONFIGURING(what_is_not_given_has_the_defaults_of_the_help),
+        CONFIGURING(urls_are_written_in_one_way),
+        CONFIGURING(what_is_no_url_is_refused_with_what_to_write),
+        CONFIGURING(the_token_comes_from_a_word_a_file_or_a_directory),
+        CONFIGURING(off_and_the_least_are_told_apart_from_not_given),
+        CONFIGURING(port_0_becomes_one_that_all_can_be_told),
+        CONFIGURING(doors_are_of_three_kinds),
+        CONFIGURING(an_unknown_policy_is_answered_with_the_nearest),
+        CONFIGURING(direct_mode_wants_an_address_to_come_back_to),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
