@@ -215,7 +215,7 @@ def test_two_load_managers_know_nothing_of_each_other_and_both_are_listed(three)
 
 def test_a_server_that_leaves_is_drained_and_one_that_joins_gets_requests(three):
     """With no failed request, no restart and no file edited."""
-    with in_front(three) as balancer, Load(balancer, path="/catalog/product/mug") as load:
+    with in_front(three) as balancer, Load(balancer) as load:
         wait_until(lambda: len(names(balancer)) == 3, 20, "members")
         load.wait_more(50)
         leaver = (three.primary() + 1) % COUNT
@@ -227,7 +227,7 @@ def test_a_server_that_leaves_is_drained_and_one_that_joins_gets_requests(three)
         assert balancer.events("gone", name)
         load.wait_more(50)
         assert not load.failures(), load.failures()[:3]
-        three.replace(leaver)
+        three.join(leaver)
         fresh = f"server {three.ids[leaver]}"
         wait_until(lambda: fresh in names(balancer), 30, "the new one")
         assert balancer.events("joined", fresh)
@@ -253,7 +253,7 @@ def test_the_seed_may_die_once_the_others_are_known(three):
 
 
 def test_a_server_of_ours_that_hangs_is_left_and_comes_back(three):
-    with in_front(three) as balancer, Load(balancer, path="/catalog/product/mug") as load:
+    with in_front(three) as balancer, Load(balancer) as load:
         wait_until(lambda: len(names(balancer)) == 3, 20, "members")
         load.wait_more(50)
         hung = (three.primary() + 1) % COUNT

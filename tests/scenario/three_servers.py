@@ -250,6 +250,11 @@ class Three:
         """Server I, which does not run, is taken out; a new one joins in its place."""
         other = str(self.dirs[(i + 1) % COUNT])
         run(STOA, "remove", "--dir", other, str(self.ids[i]))
+        self.join(i)
+
+    def join(self, i):
+        """A new server joins in the place of I, which is no member any more."""
+        other = str(self.dirs[(i + 1) % COUNT])
         token = run(STOA, "token", "--dir", other).split()[-1]
         fresh = self.dirs[i].with_name(f"replaces-{self.ids[i]}")
         run(*self.network.enter(i), STOA, "join", "--token", token, "--dir", str(fresh),
