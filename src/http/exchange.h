@@ -103,6 +103,7 @@ enum sink_verdict {
     SINK_STOP,  /* the answer has been written already; drop the rest, close */
 };
 struct body_sink {
+    /* Never empty, but at the client's end of an upgraded connection. */
     enum sink_verdict (*data)(struct exchange *x, struct str bytes);
 };
 
