@@ -1,8 +1,8 @@
 #include "web/api.h"
 
 #include "net/sign.h"
+#include "web/announced.h"
 #include "web/desk.h"
-#include "web/managers.h"
 #include "web/upload.h"
 #include "web/wayback.h"
 

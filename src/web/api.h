@@ -109,7 +109,7 @@ enum app_verdict api_cluster_remove(struct exchange *x);
 enum app_verdict api_cluster_prefer(struct exchange *x);
 enum app_verdict api_cluster_leave(struct exchange *x);
 
-/* The load managers before it (api_managers.c). */
+/* The load managers before it (api_balance.c). */
 enum app_verdict api_manager_announce(struct exchange *x);
 enum app_verdict api_cluster_home(struct exchange *x);
 /* "load_managers" of an answer: those that this server has heard of lately. */

@@ -1,10 +1,10 @@
 #include "web/call.h"
 
 #include "base/check.h"
+#include "web/announced.h"
 #include "web/api.h"
 #include "web/cache.h"
 #include "web/fetch.h"
-#include "web/managers.h"
 #include "web/once.h"
 #include "web/page.h"
 #include "web/ucp.h"

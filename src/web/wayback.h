@@ -8,7 +8,7 @@
  * addresses, so all of them count as ours (csrf.h), and the content security policy lets the
  * browser follow.
  *
- * The load managers say themselves that they are there (api_managers.c), and the pages that are
+ * The load managers say themselves that they are there (api_balance.c), and the pages that are
  * kept ready are made anew when something has changed.
  *
  * Thread: any; a view belongs to one thread.
@@ -18,7 +18,7 @@
 
 #include "base/str.h"
 #include "replica/replica.h"
-#include "web/managers.h"
+#include "web/announced.h"
 
 #include <stdbool.h>
 #include <stdint.h>

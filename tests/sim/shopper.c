@@ -138,7 +138,7 @@ static void change_cart(struct shopper *shopper)
     struct command command = {
         .type = add ? COMMAND_CART_ADD : COMMAND_CART_SET,
         .operation = new_operation(),
-        .home = {world_pick(SHOP_SERVERS_MAX), {2, 3, 1}},
+        .home = {(unsigned)world_pick(SHOP_SERVERS_MAX), {2, 3, 1}},
         .cart_item = {.id = history_id(ID_CART, shopper->cart),
                       .item_key = str_of(item_names[item]),
                       .quantity = (uint32_t)(add ? world_between(1, 3) : world_pick(4))}};

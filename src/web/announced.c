@@ -1,4 +1,4 @@
-#include "web/managers.h"
+#include "web/announced.h"
 
 #include "base/clock.h"
 

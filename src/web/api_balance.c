@@ -1,7 +1,7 @@
 #include "balance/home.h"
 #include "base/clock.h"
+#include "web/announced.h"
 #include "web/api.h"
-#include "web/managers.h"
 #include "web/wayback.h"
 
 /* A load manager says that it is there, and learns whom it may send shoppers to. Each asks every

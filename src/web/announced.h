@@ -1,13 +1,13 @@
-/* Managers: the load managers that stand before this server, as they say themselves.
+/* Announced: the load managers that stand before this server, as they say themselves.
  *
- * Each announces itself every second (balance/members.h, api_managers.c) and is forgotten when it
+ * Each announces itself every second (balance/members.h, api_balance.c) and is forgotten when it
  * has been silent for MANAGER_SILENT_MS. In memory alone: who has restarted hears of them again
  * within a second. The table is bounded; when it is full the longest silent one makes room.
  *
  * Thread: any.
  */
-#ifndef STOA_WEB_MANAGERS_H
-#define STOA_WEB_MANAGERS_H
+#ifndef STOA_WEB_ANNOUNCED_H
+#define STOA_WEB_ANNOUNCED_H
 
 #include "base/err.h"
 #include "base/str.h"
