@@ -1,10 +1,12 @@
 #include "main/cluster_view.h"
 
 #include "base/json_text.h"
+#include "main/demo_plan.h"
 #include "main/file.h"
 #include "main/server_dirs.h"
 #include "replica/book.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yyjson.h>
@@ -235,6 +237,33 @@ static int look(const struct server_dirs *dirs, unsigned timeout_ms, struct clus
     return err;
 }
 
+/* A demo's own file knows its load managers before the servers have heard of them, and after one
+ * of them was started again. */
+static void take_demo(struct cluster_view *view, const char *dir)
+{
+    struct demo_manager demo[DEMO_MANAGERS_MAX];
+    unsigned count = demo_plan_managers(dir, demo);
+    for (unsigned i = 0; i < count; i++) {
+        struct view_manager *place = NULL;
+        if (!demo[i].pid || kill((pid_t)demo[i].pid, 0))
+            continue;
+        for (unsigned k = 0; k < view->manager_count && !place; k++)
+            if (view->managers[k].pid == demo[i].pid ||
+                strcmp(view->managers[k].url, demo[i].url) == 0)
+                place = &view->managers[k];
+        if (place && place->pid == demo[i].pid)
+            continue;
+        if (!place && view->manager_count < VIEW_MANAGERS_MAX)
+            place = &view->managers[view->manager_count++];
+        if (!place)
+            return;
+        *place = (struct view_manager){.pid = demo[i].pid};
+        str_copy(place->url, sizeof place->url, str_of(demo[i].url));
+        snprintf(place->status, sizeof place->status, "http://%.*s", (int)sizeof place->status - 8,
+                 demo[i].status);
+    }
+}
+
 static int by_id(const void *a, const void *b)
 {
     const struct view_server *one = a, *other = b;
@@ -251,6 +280,8 @@ int cluster_view_look(const char *dir, unsigned timeout_ms, struct cluster_view 
     int err = server_dirs_find(dir, dirs, failure);
     if (!err && look(dirs, timeout_ms, view))
         err = fail(failure, ERR_NOMEM, "out of memory");
+    if (!err && dirs->demo && datadir_is_locked(dir))
+        take_demo(view, dir);
     free(dirs);
     qsort(view->servers, view->count, sizeof view->servers[0], by_id);
     return err;

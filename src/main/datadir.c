@@ -122,7 +122,7 @@ int datadir_announce(const struct datadir *datadir, const char *url, struct fail
 
 /* True when a process holds the lock of DIR: server.json alone may be left behind by one
  * that was killed. */
-static bool is_locked(const char *dir)
+bool datadir_is_locked(const char *dir)
 {
     char path[DATADIR_PATH];
     if (file_join(path, dir, "lock", NULL))
@@ -164,7 +164,7 @@ uint64_t datadir_pid(const char *dir)
 {
     char url[DATADIR_PATH];
     uint64_t pid = 0;
-    if (!is_locked(dir) || read_announcement(dir, url, sizeof url, &pid, NULL))
+    if (!datadir_is_locked(dir) || read_announcement(dir, url, sizeof url, &pid, NULL))
         return 0;
     return pid;
 }
@@ -174,7 +174,7 @@ int datadir_find_server(const char *dir, char *url, size_t url_size, char token[
 {
     char path[DATADIR_PATH], text[DATADIR_TOKEN + 1];
     size_t len = 0;
-    if (!is_locked(dir))
+    if (!datadir_is_locked(dir))
         return fail(failure, ERR_NOTFOUND, "no server runs on %s", dir);
     int err = read_announcement(dir, url, url_size, NULL, failure);
     err = err ? err : file_join(path, dir, "operator.token", failure);

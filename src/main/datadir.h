@@ -37,6 +37,9 @@ void datadir_close(struct datadir *datadir);
 /* Takes DIR/lock alone, as *LOCK; it goes when that is closed. ERR_BUSY: a process has it. */
 int datadir_lock(const char *dir, int *lock, struct failure *failure);
 
+/* Whether a process holds it. Never turns one away that takes it just then. */
+bool datadir_is_locked(const char *dir);
+
 /* Says in server.json, whole or not at all, where this process serves. */
 int datadir_announce(const struct datadir *datadir, const char *url, struct failure *failure);
 

@@ -101,6 +101,23 @@ static void start_again(struct demo *demo, uint64_t now)
     }
 }
 
+/* Who looks at the demo from outside finds the load managers in its file. */
+static void note_managers(struct demo *demo)
+{
+    bool changed = false;
+    for (unsigned i = 0; i < demo->plan.manager_count; i++) {
+        const struct demo_child *child = &demo->managers[i];
+        struct demo_manager *manager = &demo->plan.managers[i];
+        uint64_t pid = child->state == CHILD_READY ? (uint64_t)child->pid : 0;
+        changed |= pid != manager->pid;
+        manager->pid = pid;
+        if (pid)
+            str_copy(manager->url, sizeof manager->url, str_of(child->url));
+    }
+    if (changed)
+        demo_plan_write(&demo->plan, NULL);
+}
+
 static void reap(struct demo *demo)
 {
     uint64_t now = clock_mono_ns();
@@ -335,6 +352,7 @@ static int run_all(struct demo *demo)
         start_server(demo, i);
     for (;;) {
         poll_once(demo);
+        note_managers(demo);
         uint64_t now = clock_mono_ns();
         look_ready(demo, now);
         if (!demo->stopping && demo->words.options.no_restart && !any_server_runs(demo)) {

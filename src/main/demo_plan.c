@@ -153,7 +153,9 @@ static int manager_to_json(yyjson_mut_doc *doc, yyjson_mut_val *list,
 {
     yyjson_mut_val *each = yyjson_mut_arr_add_obj(doc, list);
     bool good = yyjson_mut_obj_add_str(doc, each, "listen", manager->listen) &&
-                yyjson_mut_obj_add_str(doc, each, "status", manager->status);
+                yyjson_mut_obj_add_str(doc, each, "status", manager->status) &&
+                yyjson_mut_obj_add_uint(doc, each, "pid", manager->pid) &&
+                yyjson_mut_obj_add_str(doc, each, "url", manager->url);
     return good ? 0 : ERR_NOMEM;
 }
 
@@ -213,6 +215,9 @@ static void read_manager(yyjson_val *each, struct demo_manager *out)
     *out = (struct demo_manager){0};
     const char *listen = yyjson_get_str(yyjson_obj_get(each, "listen"));
     const char *status = yyjson_get_str(yyjson_obj_get(each, "status"));
+    const char *url = yyjson_get_str(yyjson_obj_get(each, "url"));
+    out->pid = yyjson_get_uint(yyjson_obj_get(each, "pid"));
+    str_copy(out->url, sizeof out->url, str_of(url));
     str_copy(out->listen, sizeof out->listen, str_of(listen));
     str_copy(out->status, sizeof out->status, str_of(status));
 }

@@ -33,6 +33,8 @@ struct demo_manager {
     char listen[OPTION_TEXT_SIZE]; /* HTTP, for shoppers */
     char status[OPTION_TEXT_SIZE]; /* HTTP, for operators: its status door */
     bool given;                    /* `listen` is what the user asked for */
+    uint64_t pid;                  /* of the process that takes requests; 0: none does now */
+    char url[OPTION_TEXT_SIZE];    /* where shoppers reach it, as it says; empty: not known */
 };
 
 struct demo_plan {

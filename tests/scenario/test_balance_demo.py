@@ -17,7 +17,7 @@ import urllib.request
 
 import pytest
 
-from cluster_server import Cluster, free_port, is_alive, run, wait_dead, wait_until
+from cluster_server import Cluster, free_port, is_alive, run, status, wait_dead, wait_until
 from shop_server import STOA, Client, Shop, checkout_body
 
 ITEM = "harrow-mug~chalk-350-ml"
@@ -51,7 +51,7 @@ def get(url, timeout=10):
 @pytest.mark.quick
 def test_a_demo_has_a_load_manager_in_front_of_its_servers(tmp_path):
     with Cluster(tmp_path, managers=1) as cluster:
-        manager, = wait_managers(cluster)
+        manager, = managers(cluster)  # from the first moment on
         assert manager["url"] == cluster.url and is_alive(manager["pid"])
         assert cluster.url not in [s["url"] for s in cluster.view().values()]
         text = run("status", "--dir", str(cluster.dir)).stdout
@@ -64,6 +64,7 @@ def test_a_demo_has_a_load_manager_in_front_of_its_servers(tmp_path):
         assert cluster.stop(5) == 0
         assert time.monotonic() - began < 5
         assert not any(is_alive(pid) for pid in pids)
+    assert status(cluster.dir)["load_managers"] == []
 
 
 def test_a_load_manager_that_is_killed_comes_back_at_its_address(tmp_path):
@@ -322,7 +323,7 @@ def test_the_wrong_use_of_balance_says_what_to_do(tmp_path):
     empty.write_text("\n")
     one = ("--upstream", "http://127.0.0.1:1")
     server = ("--server", "http://127.0.0.1:1")
-    for status, words, what in (
+    for expected, words, what in (
             (2, (), "there is no server to send requests to"),
             (2, ("--upstream", "nonsense"), "write http://HOST:PORT"),
             (2, ("--upstream", "http://127.0.0.1:1/path"), "more than a host and a port"),
@@ -344,7 +345,7 @@ def test_the_wrong_use_of_balance_says_what_to_do(tmp_path):
             (2, server + ("--token-file", str(empty)), "holds no token"),
             (1, ("--dir", str(tmp_path)), "")):
         done = run("balance", *words, timeout=20)
-        assert done.returncode == status and what in done.stderr, (words, done.stderr)
+        assert done.returncode == expected and what in done.stderr, (words, done.stderr)
         assert done.stderr and not done.stdout
 
 
