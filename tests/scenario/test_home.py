@@ -1,0 +1,260 @@
+"""What servers do for load managers: they keep where a cart's shopper belongs, serve whoever comes,
+tell a load manager whom there is, and say when another server had better be asked."""
+
+import hashlib
+import hmac
+import time
+
+import pytest
+
+from cluster_client import AGENT, GOODS, MUG, Browser, cart_of, operate, quantity_in, send, ucp
+from shop_server import wait_until
+from three_servers import COUNT, Three
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    goods = folder / "goods.csv"
+    goods.write_text(GOODS)
+    with Three(folder, goods, options=["--server-header"]) as three:
+        three.wait_healthy()
+        yield three
+
+
+@pytest.fixture(autouse=True)
+def no_server_outlives_its_test():
+    """In place of conftest.py's: the servers are the module's."""
+    yield
+
+
+@pytest.fixture(autouse=True)
+def all_are_well(three):
+    yield
+    for i in range(COUNT):
+        if not three.runs(i):
+            three.start(i, wait=False)
+    three.wait_healthy()
+
+
+def home_key(three):
+    secret = bytes.fromhex((three.dirs[0] / "secret").read_text().strip())
+    return hmac.new(secret, b"stoa home 1", hashlib.sha256).digest()
+
+
+def home_text(three, *servers, key=None):
+    """A set as load managers sign it (src/balance/home.h)."""
+    text = ".".join(str(s) for s in servers) + "-towkgx"
+    mac = hmac.new(key or home_key(three), text.encode(), hashlib.sha256).hexdigest()[:32]
+    return f"{text}-{mac}"
+
+
+def home_of(three, i, cart):
+    answer = operate(three, i, f"/home?cart={cart}")
+    assert answer.status == 200, answer.text
+    assert answer.json["cart"] == cart
+    return answer.json["servers"]
+
+
+# ---- Homes
+
+
+def test_a_cart_keeps_where_its_shopper_belongs(three):
+    browser = Browser(three)
+    browser.cookies["home"] = home_text(three, 2, 3, 1)
+    assert browser.go(0, "POST", "/cart/add", f"item={MUG}&quantity=1").status == 303
+    cart = browser.cookies["cart"]
+    assert [home_of(three, i, cart) for i in range(COUNT)] == [[2, 3, 1]] * COUNT
+    browser.cookies["home"] = home_text(three, 3, 1)
+    assert browser.go(1, "GET", "/cart").status == 200
+    assert home_of(three, 2, cart) == [2, 3, 1]  # who only looks writes nothing
+    assert browser.go(2, "POST", "/cart/add", f"item={MUG}&quantity=1").status == 303
+    assert [home_of(three, i, cart) for i in range(COUNT)] == [[3, 1]] * COUNT
+
+
+def test_a_platforms_cart_keeps_it_by_the_header(three):
+    made = ucp(three, 0, "POST", "/carts", cart_of(1), Stoa_Home=home_text(three, 1, 3))
+    assert made.status == 201
+    assert home_of(three, 1, made.json["id"]) == [1, 3]
+    path = "/carts/" + made.json["id"]
+    assert ucp(three, 2, "PUT", path, cart_of(2)).status == 200
+    assert home_of(three, 1, made.json["id"]) == [1, 3]  # not said means not changed
+    assert ucp(three, 2, "PUT", path, cart_of(2), Stoa_Home=home_text(three, 2)).status == 200
+    assert home_of(three, 0, made.json["id"]) == [2]
+
+
+@pytest.mark.parametrize("text", ["2.3.1", "", "2.3.1-towkgx-" + "0" * 32, "x" * 4000],
+                         ids=["unsigned", "empty", "wrong", "long"])
+def test_a_home_that_nobody_signed_is_none(three, text):
+    browser = Browser(three)
+    browser.cookies["home"] = text
+    assert browser.go(0, "POST", "/cart/add", f"item={MUG}&quantity=1").status == 303
+    assert home_of(three, 1, browser.cookies["cart"]) == []
+
+
+def test_another_clusters_home_is_none(three):
+    browser = Browser(three)
+    browser.cookies["home"] = home_text(three, 2, 3, key=bytes(32))
+    assert browser.go(0, "POST", "/cart/add", f"item={MUG}&quantity=1").status == 303
+    assert home_of(three, 1, browser.cookies["cart"]) == []
+
+
+def test_the_home_of_no_cart_is_told_as_such(three):
+    assert operate(three, 0, "/home?cart=" + "ab" * 16).status == 404
+    assert operate(three, 0, "/home?cart=mug").status == 422
+    assert operate(three, 0, "/home").status == 422
+    assert send(three, 0, "GET", "/api/v1/cluster/home?cart=" + "ab" * 16).status == 401
+
+
+def test_whoever_comes_is_served_and_never_shown_anything_old(three):
+    """Home is server 1 all the while, and every other one is asked."""
+    browser = Browser(three)
+    browser.cookies["home"] = home_text(three, *three.ids)
+    for units in range(1, 16):
+        added = browser.go(units % COUNT, "POST", "/cart/add", f"item={MUG}&quantity=1",
+                           Accept="application/json")
+        assert added.status == 200 and added.json["units"] == units, added.text
+        for reader in range(COUNT):
+            page = browser.go(reader, "GET", "/cart")
+            assert page.status == 200 and f'value="{units}"'.encode() in page.text
+
+
+# ---- Load managers
+
+
+def announce(three, i, **more):
+    body = {"id": "00112233445566aa", "pid": 4711, "url": "http://127.0.0.1:8080",
+            "policy": "two-choices", "started_at": "2026-11-22T11:40:00.000Z"} | more
+    return operate(three, i, "/managers", body)
+
+
+def managers(three, i):
+    return operate(three, i, "").json["load_managers"]
+
+
+def test_a_load_manager_learns_who_there_is(three):
+    answer = announce(three, 1)
+    assert answer.status == 200, answer.text
+    told = answer.json
+    assert bytes.fromhex(told["key"]) == home_key(three)
+    assert told["own"] == three.ids[1] and told["primary"] in three.ids
+    assert told["term"] > 0 and told["index"] > 0 and len(told["cluster"]) == 32
+    assert [s["id"] for s in told["servers"]] == sorted(three.ids)
+    for server in told["servers"]:
+        assert server["url"].startswith("http://") and server["state"] == "up"
+        assert server["role"] in ("primary", "secondary") and server["weight"] == 100
+
+
+def test_a_load_manager_is_listed_until_it_is_silent(three):
+    assert announce(three, 0, id="0123456789abcdef", pid=11, status="http://a:9").status == 200
+    assert announce(three, 0, id="0123456789abcdef", pid=12, status="http://a:9").status == 200
+    one = next(m for m in managers(three, 0) if m["id"] == "0123456789abcdef")
+    assert one["pid"] == 12 and one["url"] == "http://127.0.0.1:8080" and one["seen_ms"] < 5000
+    assert one["policy"] == "two-choices" and one["mode"] == "proxy"
+    assert one["status"] == "http://a:9"
+    begun = time.monotonic()
+    wait_until(lambda: not any(m["id"] == "0123456789abcdef" for m in managers(three, 0)), 15,
+               "its being forgotten")
+    assert time.monotonic() - begun > 4
+
+
+def test_who_is_no_load_manager_learns_nothing(three):
+    assert send(three, 0, "POST", "/api/v1/cluster/managers", {"id": "x", "pid": 1}).status == 401
+    assert operate(three, 0, "/managers", {"pid": 1}).status == 422
+    assert operate(three, 0, "/managers", {"id": "x" * 17, "pid": 1}).status == 422
+    assert operate(three, 0, "/managers", {"id": "x", "pid": 1, "url": "x" * 200}).status == 422
+
+
+def test_a_load_manager_is_believed_that_the_shopper_speaks_https(three):
+    headers = {"UCP-Agent": AGENT, "X-Forwarded-Proto": "https", "Host": "shop.example"}
+    assert announce(three, 0).status == 200
+    page = Browser(three)
+    added = page.go(0, "POST", "/cart/add", f"item={MUG}&quantity=1", X_Forwarded_Proto="https",
+                    Host="shop.example", Origin="https://shop.example")
+    assert added.status == 303
+    assert all("; Secure" in line for line in added.headers.get_all("Set-Cookie"))
+    made = send(three, 0, "POST", "/carts", cart_of(1), **headers)
+    assert made.json["continue_url"].startswith("https://shop.example/carts/")
+    plain = send(three, 0, "POST", "/carts", cart_of(1), **(headers | {"X-Forwarded-Proto": "x"}))
+    assert plain.json["continue_url"].startswith("http://shop.example/carts/")
+
+
+def test_in_direct_mode_pages_know_the_way_back(three):
+    assert announce(three, 2, mode="direct").status == 200
+    for _ in range(2):  # made, and kept ready
+        page = send(three, 2, "GET", "/about")
+        assert b'<base href="http://127.0.0.1:8080/about">' in page.text
+        assert "base-uri http://127.0.0.1:8080;" in page.headers["Content-Security-Policy"]
+    origin = "http://" + three.addresses[0]
+    def add(origin):
+        return send(three, 2, "POST", "/cart/add", f"item={MUG}&quantity=1", Origin=origin,
+                    Content_Type="application/x-www-form-urlencoded", Sec_Fetch_Site="same-site")
+    assert add(origin).status == 303
+    assert add("http://127.0.0.1:8080").status == 303
+    assert add("http://127.0.0.1:8081").status == 403
+    assert add("null").status == 403
+    assert announce(three, 2).status == 200  # in proxy mode again
+    page = send(three, 2, "GET", "/about")
+    assert b"<base" not in page.text
+    assert "base-uri 'none'" in page.headers["Content-Security-Policy"]
+    assert add(origin).status == 403
+
+
+# ---- Who answers, and who had better be asked
+
+
+def test_every_answer_names_its_server(three):
+    for i in range(COUNT):
+        for path in ("/", "/", "/cart", "/assets/none", "/api/v1/cluster", "/livez"):
+            assert send(three, i, "GET", path).headers["Stoa-Server"] == str(three.ids[i])
+
+
+def test_a_check_is_answered_with_how_busy_the_server_is(three):
+    for method in ("GET", "HEAD"):
+        answer = send(three, 1, method, "/livez")
+        assert answer.status == 200
+        assert answer.text == (b"ok\n" if method == "GET" else b"")
+        load = dict(part.strip().split("=") for part in answer.headers["Stoa-Load"].split(","))
+        assert load["in-flight"] == "0" and int(load["latency-us"]) >= 0
+    assert send(three, 1, "POST", "/livez").status == 405
+
+
+def test_checks_are_not_counted_as_visits(three):
+    def counted():
+        text = send(three, 1, "GET", "/metrics").text.decode()
+        return [line for line in text.splitlines()
+                if line.startswith("stoa_http_requests") and "operator" not in line
+                and "pages" not in line]
+    before = counted()
+    assert before
+    for _ in range(20):
+        send(three, 1, "GET", "/livez")
+    assert counted() == before
+
+
+def test_a_server_without_a_primary_sends_elsewhere(three):
+    """Another one may know of one; one that is only busy says nothing of the kind."""
+    three.kill(0)
+    three.kill(1)
+    def lonely():
+        made = ucp(three, 2, "POST", "/carts", cart_of(1),
+                   Stoa_Operation="01a2031e-6509-74ec-ac05-a2e173c35481")
+        return made.status == 503 and made
+    made = wait_until(lonely, 15, "the server's noticing that it is alone")
+    assert made.headers["Stoa-Try"] == "elsewhere" and made.headers["Retry-After"]
+    read = ucp(three, 2, "GET", "/carts/" + "ab" * 16)
+    assert read.status == 503 and read.headers["Stoa-Try"] == "elsewhere"
+
+
+def test_what_was_bought_by_shoppers_of_all_homes_is_on_all_servers(three):
+    for i in range(COUNT):
+        browser = Browser(three)
+        browser.cookies["home"] = home_text(three, three.ids[i], three.ids[(i + 1) % COUNT])
+        for _ in range(3):
+            assert browser.go(i, "POST", "/cart/add", f"item={MUG}&quantity=1").status == 303
+    made = ucp(three, 0, "POST", "/carts", cart_of(3))
+    for i in range(COUNT):
+        assert quantity_in(ucp(three, i, "GET", "/carts/" + made.json["id"])) == 3
+    wait_until(three.copies_agree, 20, "equal copies")
+    for i in range(COUNT):
+        assert three.audit(i)[0] == 0
