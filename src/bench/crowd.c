@@ -72,6 +72,18 @@ struct crowd {
 
 static void go_on(struct shopper *shopper);
 
+/* Which of the servers has answered, from 1: by its number, or its port. 0: it does not say. */
+static unsigned server_of(const struct shopper *shopper)
+{
+    uint64_t said = shopper->mind.server;
+    if (said <= HEALTHY_SERVERS)
+        return (unsigned)said;
+    for (unsigned i = 0; i < HEALTHY_SERVERS; i++)
+        if (said == endpoint_port(&shopper->crowd->servers[i].address))
+            return i + 1;
+    return 0;
+}
+
 /* ---- What went wrong ---- */
 
 static void note(struct shopper *shopper, const char *format, ...)
@@ -92,7 +104,7 @@ static void note(struct shopper *shopper, const char *format, ...)
     buf_printf(&line, "%.3f s, shopper %u, %s%s (due %.0f ms ago, answered by server %u): %s",
                (double)(now - crowd->start_ns) / 1e9, shopper->mind.number,
                crowd_act_name(shopper->mind.act), shopper->mind.program ? " at the API" : "",
-               (double)(now - shopper->due_ns) / 1e6, shopper->mind.server, text);
+               (double)(now - shopper->due_ns) / 1e6, server_of(shopper), text);
     if (crowd_faults_last(&crowd->report->faults, now, &fault))
         buf_printf(&line, "; %.0f ms after server %u (%s) %s", (double)(now - fault.at_ns) / 1e6,
                    fault.server + 1, fault.primary ? "primary" : "secondary",
@@ -137,7 +149,7 @@ static void record(struct shopper *shopper, uint64_t now)
     report->records[report->record_count++] = (struct crowd_record){
         .due_ns = shopper->due_ns,
         .took_us = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us,
-        .server = (uint8_t)shopper->mind.server,
+        .server = (uint8_t)server_of(shopper),
         .act = (uint8_t)shopper->mind.act,
     };
 }

@@ -68,8 +68,17 @@ static const char *cookie_value(const struct crowd_shopper *shopper, const char 
     return "";
 }
 
+/* Each has an address of its own, which the load managers are told to believe: they would
+ * otherwise take the crowd for one client. */
+static void put_address(const struct crowd_shopper *shopper, struct buf *headers)
+{
+    buf_printf(headers, "x-forwarded-for: 10.%u.%u.%u\r\n", shopper->number >> 16 & 255,
+               shopper->number >> 8 & 255, shopper->number & 255);
+}
+
 static void put_cookies(const struct crowd_shopper *shopper, struct buf *headers)
 {
+    put_address(shopper, headers);
     const char *before = "cookie: ";
     for (unsigned i = 0; i < CROWD_COOKIES; i++)
         if (shopper->cookies[i].name[0]) {
@@ -93,15 +102,15 @@ static void keep_location(struct crowd_shopper *shopper, struct str address)
     str_copy(shopper->location, sizeof shopper->location, address);
 }
 
-/* The number that TEXT ends with: "2", or "server 2". */
-static unsigned last_number(struct str text)
+/* The number that TEXT ends with: "2", "server 2", "127.0.0.1:9001". */
+static uint64_t last_number(struct str text)
 {
     size_t begin = text.len;
     uint64_t number = 0;
     while (begin && text.at[begin - 1] >= '0' && text.at[begin - 1] <= '9')
         begin--;
     str_to_u64(str_from(text, begin), &number);
-    return number < CROWD_SERVERS ? (unsigned)number : 0;
+    return number;
 }
 
 void crowd_shopper_head(struct crowd_shopper *shopper, const struct http_response *response)
@@ -135,6 +144,7 @@ static void put_origin(struct buf *headers)
 static void put_program(struct crowd_shopper *shopper, bool changes, struct buf *headers)
 {
     unsigned long long a = random_u64(&shopper->random), b = random_u64(&shopper->random);
+    put_address(shopper, headers);
     buf_printf(headers,
                "ucp-agent: profile=\"https://platform.example/profile.json\"\r\n"
                "request-id: %016llx%016llx\r\n",
@@ -224,7 +234,8 @@ bool crowd_shopper_look(struct crowd_shopper *shopper, struct crowd_request *req
         buf_puts(request->path, "/cart");
     if (shopper->program)
         put_program(shopper, false, request->headers);
-    put_cookies(shopper, request->headers);
+    else
+        put_cookies(shopper, request->headers);
     return shopper->program ? shopper->cart[0] != 0 : cookie_value(shopper, "cart")[0] != 0;
 }
 

@@ -51,7 +51,7 @@ struct crowd_shopper {
     bool shows_cart; /* the page that was asked for */
     struct crowd_lines wanted;
     char location[CROWD_VALUE]; /* where the answer leads to */
-    unsigned server;            /* that answered, by Stoa-Server; 0: it does not say */
+    uint64_t server; /* that answered: the number that Stoa-Server ends with; 0: it does not say */
 };
 
 struct crowd_request {

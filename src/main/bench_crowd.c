@@ -34,6 +34,7 @@ struct stage {
     struct manager managers[MANAGERS_MAX];
     unsigned manager_count; /* 0: shoppers go to the servers themselves */
     struct crowd_cluster cluster;
+    unsigned runs; /* of crowds, each with numbers of its own: no key is used twice */
 };
 
 /* ---- The servers, as the crowd's faults see them ---- */
@@ -80,8 +81,9 @@ static int start_manager(struct stage *stage, unsigned which, const char *policy
     struct manager *manager = &stage->managers[which];
     const struct bench_flags *flags = stage->flags;
     char log[DATADIR_PATH + 32], token[DATADIR_PATH + 32], servers[TRIO][128], name[32];
-    const char *words[40] = {"balance", "--listen", manager->listen, "--server-header"};
-    unsigned count = 4;
+    const char *words[40] = {"balance",         "--listen", manager->listen,
+                             "--server-header", "--trust",  "127.0.0.0/8"};
+    unsigned count = 6;
     for (unsigned i = 0; i < TRIO; i++) {
         snprintf(servers[i], sizeof servers[i], weights ? "%s,weight=%u" : "%s", stage->urls[i],
                  weights ? weights[i] : 0);
@@ -179,7 +181,7 @@ static void close_stage(struct stage *stage)
     }
 }
 
-static void configure(const struct stage *stage, struct crowd_config *config)
+static void configure(struct stage *stage, struct crowd_config *config)
 {
     const struct bench_flags *flags = stage->flags;
     *config = (struct crowd_config){
@@ -194,7 +196,7 @@ static void configure(const struct stage *stage, struct crowd_config *config)
                  .calm_ms = (unsigned)flags->calm_ms,
                  .slow_share = 100,
                  .slow_ms = 20},
-        .seed = flags->seed,
+        .seed = flags->seed + 1000 * stage->runs++,
     };
     config->front_count = stage->manager_count ? stage->manager_count : TRIO;
     for (unsigned i = 0; i < config->front_count; i++)
