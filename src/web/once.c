@@ -55,10 +55,10 @@ static bool hash_request(struct exchange *x, struct id stamp, unsigned char out[
 static const struct once *once_of(struct exchange *x)
 {
     struct call *call = call_of(x);
-    struct str text = exchange_header(x, STR(ONCE_HEADER));
     struct id stamp;
     if (!call->once) {
         struct once *once = ARENA_NEW(&x->arena, struct once);
+        struct str text = exchange_header(x, STR(ONCE_HEADER));
         if (!once)
             return NULL;
         if (text.at && !is_safe(x) && !x->sink && id_parse(str_trim(text), &stamp) == 0 &&

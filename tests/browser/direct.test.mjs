@@ -55,7 +55,7 @@ async function toCart(page, demo, scripts) {
 }
 
 async function withDemo(scripts, what) {
-  const demo = await startDemo("--direct");
+  const demo = await startDemo("--direct", "--no-restart");
   const { page, complaints, close } = await visitor(browser, demo, { scripts });
   try {
     await what({ demo, page, complaints });

@@ -28,7 +28,7 @@ export async function startShop(catalogue = "demo") {
 
 // Servers and a load manager in front of them; `view()` is what `stoa status` says of them.
 export async function startDemo(...options) {
-  const demo = await start("demo", ["--catalogue", "demo", "--no-restart", ...options]);
+  const demo = await start("demo", ["--catalogue", "demo", ...options]);
   const view = async () => {
     const { stdout } = await promisify(execFile)(program, ["status", "--json", "--dir", demo.data]);
     return JSON.parse(stdout);

@@ -2,13 +2,14 @@
 tell a load manager whom there is, and say when another server had better be asked."""
 
 import hashlib
+import http.client
 import hmac
 import time
 
 import pytest
 
 from cluster_client import AGENT, GOODS, MUG, Browser, cart_of, operate, quantity_in, send, ucp
-from shop_server import wait_until
+from shop_server import Shop, wait_until
 from three_servers import COUNT, Three
 
 
@@ -258,3 +259,19 @@ def test_what_was_bought_by_shoppers_of_all_homes_is_on_all_servers(three):
     wait_until(three.copies_agree, 20, "equal copies")
     for i in range(COUNT):
         assert three.audit(i)[0] == 0
+
+
+# ---- A server alone
+
+
+def test_cookies_are_for_all_hosts_of_a_domain_where_that_is_set(tmp_path):
+    goods = tmp_path / "goods.csv"
+    goods.write_text(GOODS)
+    with Shop(tmp_path, "--cookie-domain", "shop.example", catalogue=goods) as shop:
+        connection = http.client.HTTPConnection(shop.address, timeout=10)
+        connection.request("POST", "/cart/add", f"item={MUG}&quantity=1",
+                           {"Content-Type": "application/x-www-form-urlencoded"})
+        cookies = connection.getresponse().headers.get_all("Set-Cookie")
+        connection.close()
+    assert len(cookies) == 2
+    assert all(cookie.endswith("; Domain=shop.example") for cookie in cookies)
