@@ -1,5 +1,7 @@
 #include "web/traffic.h"
 
+#include "base/clock.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -60,14 +62,23 @@ void traffic_end(struct traffic_thread *thread)
 /* A moving mean over about the last 2^RECENT_SHIFT requests. */
 enum { RECENT_SHIFT = 5 };
 
-static void remember(struct traffic_thread *thread, uint64_t took)
+static void remember(struct traffic_thread *thread, uint64_t took, uint64_t now_ns)
 {
+    atomic_store_explicit(&thread->last_ns, now_ns, memory_order_relaxed);
     uint64_t mean = atomic_load_explicit(&thread->recent_ns, memory_order_relaxed);
     mean = mean ? mean - (mean >> RECENT_SHIFT) + (took >> RECENT_SHIFT) : took;
     atomic_store_explicit(&thread->recent_ns, mean, memory_order_relaxed);
 }
 
-void traffic_now(struct traffic *traffic, struct traffic_now *now)
+static uint64_t recent_of(const struct traffic_thread *thread, uint64_t now_ns)
+{
+    uint64_t last = atomic_load_explicit(&thread->last_ns, memory_order_relaxed);
+    uint64_t idle_s = now_ns > last ? (now_ns - last) / (1000 * MS_NS) : 0;
+    uint64_t mean = atomic_load_explicit(&thread->recent_ns, memory_order_relaxed);
+    return idle_s < 64 ? mean >> idle_s : 0;
+}
+
+void traffic_now(struct traffic *traffic, uint64_t now_ns, struct traffic_now *now)
 {
     uint64_t busy = 0, sum = 0;
     *now = (struct traffic_now){0};
@@ -75,7 +86,7 @@ void traffic_now(struct traffic *traffic, struct traffic_now *now)
     for (const struct traffic_thread *thread = traffic->threads; thread; thread = thread->next) {
         uint64_t ended = atomic_load_explicit(&thread->ended, memory_order_relaxed);
         uint64_t begun = atomic_load_explicit(&thread->begun, memory_order_relaxed);
-        uint64_t recent = atomic_load_explicit(&thread->recent_ns, memory_order_relaxed);
+        uint64_t recent = recent_of(thread, now_ns);
         now->in_flight += begun > ended ? begun - ended : 0;
         busy += recent != 0;
         sum += recent;
@@ -95,7 +106,7 @@ void traffic_count(struct traffic_thread *thread, enum web_class class, int stat
     add(&thread->latency[class][bucket], 1);
     add(&thread->sum_ns[class], took);
     if (class != WEB_OPERATOR) /* whose imports and exports take as long as they are big */
-        remember(thread, took);
+        remember(thread, took, now_ns);
     if (status >= 100 && status < 600)
         add(&thread->by_status[class][status / 100 - 1], 1);
 }

@@ -21,7 +21,7 @@ struct traffic_thread {
     _Atomic uint64_t by_status[WEB_CLASS_COUNT][5];
     _Atomic uint64_t latency[WEB_CLASS_COUNT][WEB_LATENCY_BUCKETS + 1];
     _Atomic uint64_t sum_ns[WEB_CLASS_COUNT];
-    _Atomic uint64_t begun, ended, recent_ns;
+    _Atomic uint64_t begun, ended, recent_ns, last_ns;
 };
 
 struct traffic_now {
@@ -47,8 +47,9 @@ void traffic_end(struct traffic_thread *thread);
 void traffic_count(struct traffic_thread *thread, enum web_class class, int status,
                    uint64_t started_ns, uint64_t now_ns);
 
-/* Any thread. */
-void traffic_now(struct traffic *traffic, struct traffic_now *now);
+/* Any thread. The latency halves with each second in which nobody came: what was slow once, as
+ * right after its start, is asked again. */
+void traffic_now(struct traffic *traffic, uint64_t now_ns, struct traffic_now *now);
 
 /* Adds up all threads. */
 void traffic_read(struct traffic *traffic, struct web_traffic out[static WEB_CLASS_COUNT]);

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "web/api.h"
 
 enum { METRICS_MAX = 1 << 20, REASON_MAX = 2000 };
@@ -7,7 +8,7 @@ enum app_verdict watch_live(struct exchange *x)
     struct web *web = call_web(x);
     struct traffic_now now;
     bool stopping = web->api->stopping;
-    traffic_now(&web->traffic, &now);
+    traffic_now(&web->traffic, clock_mono_ns(), &now);
     exchange_add_header(x, STR("Stoa-Load"),
                         arena_printf(&x->arena, "in-flight=%llu, latency-us=%llu",
                                      (unsigned long long)now.in_flight,

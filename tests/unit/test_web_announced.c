@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "web/announced.h"
 #include "web/once.h"
+#include "web/traffic.h"
 #include "web/wayback.h"
 
 #include <setjmp.h>
@@ -154,6 +155,45 @@ static void more_origins_than_there_is_room_for_are_left_out(void **state)
     wayback_free(wayback);
 }
 
+/* ---- How busy a server is ---- */
+
+static void a_server_says_how_many_are_here_and_how_long_they_take(void **state)
+{
+    (void)state;
+    const uint64_t second = 1000 * MS_NS;
+    struct traffic traffic;
+    struct traffic_now now;
+    traffic_init(&traffic);
+    struct traffic_thread *a = traffic_thread_new(&traffic), *b = traffic_thread_new(&traffic);
+    traffic_now(&traffic, second, &now);
+    assert_true(now.in_flight == 0 && now.latency_ns == 0);
+    traffic_begin(a);
+    traffic_begin(a);
+    traffic_begin(b);
+    traffic_now(&traffic, second, &now);
+    assert_int_equal(now.in_flight, 3);
+    traffic_end(a);
+    traffic_count(a, WEB_PAGES, 200, second, second + 8 * MS_NS);
+    traffic_count(a, WEB_OPERATOR, 200, 0, second + 9 * MS_NS); /* an import */
+    traffic_now(&traffic, second + 10 * MS_NS, &now);
+    assert_int_equal(now.in_flight, 2);
+    assert_int_equal(now.latency_ns, 8 * MS_NS);
+    traffic_count(b, WEB_CACHED, 200, second, second + 2 * MS_NS);
+    traffic_now(&traffic, second + 10 * MS_NS, &now);
+    assert_int_equal(now.latency_ns, 5 * MS_NS);
+    /* Nobody came: it counts less and less. */
+    traffic_now(&traffic, 3 * second + 10 * MS_NS, &now);
+    assert_in_range(now.latency_ns, MS_NS, 2 * MS_NS);
+    traffic_now(&traffic, 3000 * second, &now);
+    assert_int_equal(now.latency_ns, 0);
+    /* And follows what takes longer. */
+    for (unsigned i = 0; i < 400; i++)
+        traffic_count(a, WEB_UCP, 200, 0, 40 * MS_NS);
+    traffic_now(&traffic, 50 * MS_NS, &now);
+    assert_in_range(now.latency_ns, 20 * MS_NS, 22 * MS_NS); /* with b's 2 ms */
+    traffic_close(&traffic);
+}
+
 /* ---- Times of ids ---- */
 
 static void an_id_has_its_stamps_time_unless_that_is_far_off(void **state)
@@ -180,6 +220,7 @@ int main(void)
         cmocka_unit_test(the_way_back_is_the_first_load_manager_in_direct_mode),
         cmocka_unit_test(an_address_that_is_more_than_an_origin_is_none),
         cmocka_unit_test(more_origins_than_there_is_room_for_are_left_out),
+        cmocka_unit_test(a_server_says_how_many_are_here_and_how_long_they_take),
         cmocka_unit_test(an_id_has_its_stamps_time_unless_that_is_far_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
