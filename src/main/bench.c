@@ -59,6 +59,9 @@ static const struct option_row rows[] = {
      "crowd: in place of faults, how evenly each policy spreads them"},
     {"keep", OPTION_SWITCH, AT(keep), NULL, 0, 0, NULL, NULL,
      "crowd: do not remove the servers' data and logs"},
+    {"report", OPTION_TEXT, AT(page), NULL, 0, 0, NULL, "FILE",
+     "balance: write a page of Markdown, or the part of it that is not by hand"},
+    {"picture", OPTION_TEXT, AT(picture), NULL, 0, 0, NULL, "FILE", "balance: draw it as SVG"},
     {"also", OPTION_LIST, AT(also), NULL, 0, 0, NULL, "DIR",
      "cart, buy: data directory of another of the cluster's servers, which takes its share"},
     {"seed", OPTION_COUNT, AT(seed), "1", 0, 0, NULL, "N", "of the random numbers"},
@@ -271,6 +274,8 @@ static int choose(const struct bench_flags *flags, struct str what, const char *
         return bench_failover(flags, failure);
     if (str_eq(what, STR("crowd")))
         return bench_crowd(flags, failure);
+    if (str_eq(what, STR("balance")))
+        return bench_balance(flags, failure);
     if (str_eq(what, STR("order")) && strcmp(operand, "cart") == 0)
         return bench_order(flags, false, failure);
     if (str_eq(what, STR("order")) && strcmp(operand, "buy") == 0)
@@ -291,18 +296,18 @@ static int run_bench(const struct program_command *self, int count, char **words
     bool two = str_eq(what, STR("http")) || str_eq(what, STR("order"));
     if (operand_count != (two ? 2u : 1u))
         return command_usage_error(self, "give http URL, cart, buy, disk, order cart, order buy, "
-                                         "failover or crowd");
+                                         "failover, crowd or balance");
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int err = choose(&flags, what, operands[1], &failure);
     if (err == ERR_UNSUPPORTED)
         return command_usage_error(self, "there are the benches http URL, cart, buy, disk, order "
-                                         "cart, order buy, failover and crowd");
+                                         "cart, order buy, failover, crowd and balance");
     return err ? command_failed(self, failure.text) : EXIT_DONE;
 }
 
 const struct program_command command_bench = {
     "bench",
-    "[options] http URL | cart | buy | disk | order cart | order buy | failover | crowd",
+    "[options] http URL | cart | buy | disk | order cart | order buy | failover | crowd | balance",
     "measure a server: throughput and latency under a load",
     "  http URL  GETs of one address, of any HTTP server\n"
     "  cart      shoppers who change their carts, through the public API\n"
@@ -316,7 +321,10 @@ const struct program_command command_bench = {
     "            when the primary is killed, hangs, or hands over\n"
     "  crowd     three servers made for it under --dir with load managers in front: what shoppers\n"
     "            notice when servers are killed, hang, become slow or are restarted. Ends with 1\n"
-    "            when a request fails or a cart is not as promised\n\n"
+    "            when a request fails or a cart is not as promised\n"
+    "  balance   the load manager's policies on simulated time: servers of unequal speed, one "
+    "that\n"
+    "            dies or slows down, bursts, shoppers with homes. Needs no server\n\n"
     "cart and buy put products of their own, named bench-…, into the shop that runs on --dir:\n"
     "give them a shop made for it. Latencies are kept within 0.8 % in a log-linear histogram.",
     &table,

@@ -12,6 +12,7 @@ struct bench_flags {
     char dir[OPTION_TEXT_SIZE], header[OPTION_TEXT_SIZE];
     char cdf[OPTION_TEXT_SIZE], svg[OPTION_TEXT_SIZE];
     char fault[OPTION_TEXT_SIZE], policy[OPTION_TEXT_SIZE];
+    char page[OPTION_TEXT_SIZE], picture[OPTION_TEXT_SIZE];
     struct option_list also, balance;
     uint64_t connections, streams, threads, rate, items, lines, seed, ready, rounds;
     uint64_t shoppers, managers;
@@ -27,5 +28,8 @@ int bench_failover(const struct bench_flags *flags, struct failure *failure);
 
 /* Whether a crowd of shoppers notices anything when servers behind load managers go and come. */
 int bench_crowd(const struct bench_flags *flags, struct failure *failure);
+
+/* The load manager's policies on simulated time. */
+int bench_balance(const struct bench_flags *flags, struct failure *failure);
 
 #endif
