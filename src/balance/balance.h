@@ -55,7 +55,7 @@ struct balance_config {
 
     uint32_t limit;            /* in flight per server; 256 */
     uint32_t queue;            /* requests waiting, per loop; 1024 */
-    uint32_t queue_per_client; /* 64 */
+    uint32_t queue_per_client; /* 64; more while as much is left free (fair.h) */
     uint64_t queue_ns;         /* longest wait there; 2 s */
     uint64_t answer_ns;        /* until the answer's head; 30 s: 504 */
     uint64_t body_idle_ns;     /* between two pieces of an answer; 30 s */

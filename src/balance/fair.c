@@ -23,6 +23,7 @@ struct fair {
     struct list ring; /* clients, whose turn is next first */
     struct list ages; /* items, oldest first */
     struct fair_client *clients, *spare;
+    unsigned used; /* of `clients`: those beyond were never touched, a large queue costs nothing */
     struct fair_client **slots;
     uint64_t slot_mask;
     struct list *sizes; /* clients by how many items they have: 0 … total */
@@ -58,10 +59,6 @@ struct fair *fair_new(const struct fair_limits *limits, uint64_t seed)
     }
     for (unsigned i = 0; i <= limits->total; i++)
         list_init(&fair->sizes[i]);
-    for (unsigned i = 0; i < limits->total; i++) {
-        fair->clients[i].chain = fair->spare;
-        fair->spare = &fair->clients[i];
-    }
     return fair;
 }
 
@@ -101,8 +98,12 @@ static struct fair_client **find(struct fair *fair, uint64_t key)
 static struct fair_client *enter(struct fair *fair, struct fair_client **at, uint64_t key)
 {
     struct fair_client *client = fair->spare;
-    CHECK(client);
-    fair->spare = client->chain;
+    if (client) {
+        fair->spare = client->chain;
+    } else {
+        CHECK(fair->used < fair->limits.total);
+        client = &fair->clients[fair->used++];
+    }
     *client = (struct fair_client){.key = key};
     list_init(&client->turns);
     list_init(&client->size);

@@ -23,7 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FAIR_COST_MAX = 16, FAIR_TOTAL_MAX = 1 << 16 };
+enum { FAIR_COST_MAX = 16, FAIR_TOTAL_MAX = 1 << 20 };
 
 struct fair_client;
 

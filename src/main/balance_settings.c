@@ -65,7 +65,7 @@ static const struct option_row rows[] = {
     {"queue", OPTION_COUNT, AT(queue), "1024", 1, 1000000, NULL, "N",
      "most requests that wait for a server, per loop; above it 503"},
     {"queue-per-client", OPTION_COUNT, AT(queue_per_client), "64", 1, 1000000, NULL, "N",
-     "most of them from one client"},
+     "of them that one client may have waiting in any case; more while as much is left free"},
     {"queue-timeout", OPTION_DURATION, AT(queue_ms), "2s", 1, 3600000, NULL, "TIME",
      "how long a request may wait there; then 503"},
     {"connect-timeout", OPTION_DURATION, AT(connect_ms), "1s", 10, 60000, NULL, "TIME",

@@ -218,7 +218,7 @@ static void model_remove(struct model *model, const struct request *request)
             model->waiting[i] = model->waiting[i + 1];
         return;
     }
-    assert_true(!"one that did not wait has left");
+    fail_msg("one that did not wait has left");
 }
 
 static struct request *model_newest(const struct model *model, uint64_t client)

@@ -68,8 +68,8 @@ static void what_is_no_such_answer_is_refused_with_a_reason(void **state)
         "{\"cluster\": 7, \"servers\": []}",
         "{\"cluster\": \"c1\", \"servers\": {}}",
         "{\"cluster\": \"c1\", \"servers\": [], \"key\": \"00\"}",
-        "{\"cluster\": \"c1\", \"servers\": [{\"id\": 1, \"url\": \"http://a:1\"},"
-        " {\"id\": 1, \"url\": \"http://b:1\"}]}",
+        ("{\"cluster\": \"c1\", \"servers\": [{\"id\": 1, \"url\": \"http://a:1\"},"
+         " {\"id\": 1, \"url\": \"http://b:1\"}]}"),
     };
     for (unsigned i = 0; i < COUNT_OF(others); i++) {
         struct roster roster;
