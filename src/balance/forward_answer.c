@@ -76,7 +76,10 @@ static void add_headers(struct forward *f)
 {
     const struct backend *backend = f->winner->pool->backend;
     if (f->lane->config->server_header && !f->answer.is_named)
-        put_header(f, STR("Stoa-Server"), arena_str(&f->x->arena, str_of(backend->name)));
+        put_header(f, STR("Stoa-Server"),
+                   backend->shop /* as such a server names itself */
+                       ? arena_printf(&f->x->arena, "%llu", (unsigned long long)backend->id)
+                       : arena_str(&f->x->arena, str_of(backend->name)));
     if (f->status == 101)
         put_header(f, STR("Upgrade"), f->answer.upgrade);
     put_cookie(f);

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_MS = 1000, POLICY_NAME_MAX = 40, WEIGHT_MAX = 10000 };
+enum { LOOK_MS = 3000, POLICY_NAME_MAX = 40, WEIGHT_MAX = 10000 };
 
 /* ---- URLs ---- */
 

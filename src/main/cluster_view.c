@@ -170,9 +170,11 @@ static void take_lone(struct cluster_view *view, bool runs)
 {
     struct view_server *server = server_of(view, 1);
     strcpy(server->role, "primary");
+    view->primary = 1;
+    if (!runs && server->pid) /* it runs, but does not answer in time: take_running told */
+        return;
     strcpy(server->state, runs ? "up" : "down");
     strcpy(server->url, view->remote.url);
-    view->primary = 1;
 }
 
 /* The one that runs in DIR, as far as its own files tell. */

@@ -367,19 +367,20 @@ def test_help_lists_the_policies():
 
 def test_top_prints_one_view_for_scripts(tmp_path):
     with Cluster(tmp_path, managers=1) as cluster:
-        wait_managers(cluster)
+        door = wait_managers(cluster)[0]["status"]
         get(cluster.url + "/")
+        wait_until(lambda: json.loads(get(door + "/balance.json")[2]).get("primary"), 10,
+                   "the load manager to know the primary")
         done = run("top", "--once", "--dir", str(cluster.dir))
         assert done.returncode == 0, done.stderr
         for part in ("stoa top", cluster.url, "requests/s", "server 1", "server 2", "server 3",
                      "primary", "secondary"):
             assert part in done.stdout, (part, done.stdout)
         assert "\033" not in done.stdout
-        door = managers(cluster)[0]["status"]
         assert run("top", "--once", "--url", door).returncode == 0
-        # A server's directory alone knows the load manager, too.
-        done = run("top", "--once", "--dir", str(cluster.server_dir(2)))
-        assert done.returncode == 0 and cluster.url in done.stdout
+        # A server knows the load manager, too, within a second.
+        alone = ("top", "--once", "--dir", str(cluster.server_dir(2)))
+        wait_until(lambda: cluster.url in run(*alone).stdout, 10, "server 2 to know it")
 
 
 def test_top_without_a_door_or_a_terminal_says_what_to_do(tmp_path):
