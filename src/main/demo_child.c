@@ -171,7 +171,7 @@ static unsigned pause_ms(const struct demo_child *child)
     unsigned failures = child->failures;
     if (child->hasty && child->state == CHILD_READY && failures == 0)
         return 0;
-    unsigned pause = PAUSE_MS << (failures < 6 ? failures : 6);
+    unsigned pause = (unsigned)PAUSE_MS << (failures < 6 ? failures : 6);
     return pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
 }
 
