@@ -58,8 +58,8 @@ struct admission_look admission_look(struct admission *admission, const struct p
     struct admission_look look = {.full = full_places(admission, view, places)};
     uint64_t avoid = look.full;
     for (unsigned i = 0; i < view->count; i++)
-        if (places[i].slow < FULL_SHARE &&
-            random_below(&admission->random, FULL_SHARE) >= places[i].slow)
+        if (view->servers[i].share < FULL_SHARE &&
+            random_below(&admission->random, FULL_SHARE) >= view->servers[i].share)
             avoid |= 1ull << i;
     look.avoid = usable_places(view) & ~avoid ? avoid : look.full;
     return look;

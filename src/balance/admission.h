@@ -6,7 +6,7 @@
  * served away.
  *
  *   lane: admission_look(view) ──▶ full:  places that take no more requests now
- *                                  avoid: full ones, and slow ones in proportion (for route.h)
+ *                                  avoid: full ones, and others by their shares (for route.h)
  *   a request ──▶ admission_must_wait? ──yes──▶ admission_wait ──▶ who is to be answered 503
  *             └─no─▶ route_choose(… avoid …); the place that a policy names is looked up in full
  *   a request has ended, servers have changed ──▶ while (item = admission_next(…)) begin it
@@ -42,7 +42,6 @@ struct admission {
 struct admission_place {
     uint32_t in_flight; /* of this lane */
     uint32_t limit;     /* for all lanes together; 0: none */
-    uint32_t slow;      /* what slowness leaves of its share (struct backend); 1000: it is not */
 };
 
 /* As bits by place. */
@@ -55,8 +54,9 @@ int admission_init(struct admission *admission, const struct admission_limits *l
 void admission_close(struct admission *admission);
 
 /* Which servers have as much as they may have from this lane. PLACES as view->servers. For each
- * request anew: a slow server is avoided by chance, as often as its share says, and never when no
- * other one has a place. */
+ * request anew: a server that warms up or is slow is avoided by chance, as often as its share says,
+ * and never when no other one has a place: so shoppers who are at home there come back little by
+ * little. */
 struct admission_look admission_look(struct admission *admission, const struct policy_view *view,
                                      const struct admission_place *places);
 /* Requests that a lane may have in flight at a server with LIMIT; UINT32_MAX: any. */

@@ -134,7 +134,6 @@ struct admission_look lane_look(struct lane *lane)
         lane->places[i] = (struct admission_place){
             .in_flight = lane->pools[i] ? lane->pools[i]->users : 0,
             .limit = backend->limit,
-            .slow = atomic_load_explicit(&backend->slow, memory_order_relaxed),
         };
     }
     prepare(lane);

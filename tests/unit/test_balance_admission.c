@@ -30,7 +30,7 @@ static int set_up(void **state)
     for (unsigned i = 0; i < 3; i++) {
         f->servers[i] =
             (struct policy_server){.id = i + 1, .weight = 100, .share = 1000, .usable = true};
-        f->places[i] = (struct admission_place){.limit = 20, .slow = 1000};
+        f->places[i] = (struct admission_place){.limit = 20};
     }
     f->view = (struct policy_view){f->servers, 3, 1};
     *state = f;
@@ -132,11 +132,11 @@ static void what_waits_too_long_and_what_finds_no_room_is_to_be_answered(void **
     assert_null(admission_late(&f->admission, f->now_ns + 2 * SEC_NS));
 }
 
-static void slow_server_is_avoided_as_often_as_its_share_says(void **state)
+static void server_with_a_small_share_is_avoided_as_often_as_that_says(void **state)
 {
     struct fixture *f = *state;
     unsigned avoided = 0;
-    f->places[1].slow = 100;
+    f->servers[1].share = 100;
     for (unsigned i = 0; i < 10000; i++) {
         struct admission_look look = admission_look(&f->admission, &f->view, f->places);
         assert_int_equal(look.full, 0);
@@ -146,10 +146,10 @@ static void slow_server_is_avoided_as_often_as_its_share_says(void **state)
     assert_in_range(avoided, 8800, 9200);
 }
 
-static void slow_server_is_not_avoided_when_no_other_has_a_place(void **state)
+static void server_with_a_small_share_is_not_avoided_when_no_other_has_a_place(void **state)
 {
     struct fixture *f = *state;
-    f->places[1].slow = 1;
+    f->servers[1].share = 1;
     f->places[0].in_flight = 10;
     f->servers[2].usable = false;
     for (unsigned i = 0; i < 100; i++)
@@ -184,10 +184,10 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             what_waits_too_long_and_what_finds_no_room_is_to_be_answered, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(slow_server_is_avoided_as_often_as_its_share_says, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(slow_server_is_not_avoided_when_no_other_has_a_place,
+        cmocka_unit_test_setup_teardown(server_with_a_small_share_is_avoided_as_often_as_that_says,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            server_with_a_small_share_is_not_avoided_when_no_other_has_a_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(retry_after_says_when_the_queue_will_have_been_served,
                                         set_up, tear_down),
     };
