@@ -29,7 +29,6 @@ struct backend *backend_new(const struct backend_plan *plan, uint64_t now_ns)
     health_begin(&backend->health, &plan->rules, plan->fresh, now_ns);
     atomic_init(&backend->state, backend->health.state);
     atomic_init(&backend->share, health_share(&backend->health, now_ns));
-    atomic_init(&backend->slow, backend->health.slow);
     atomic_init(&backend->changed_ns, now_ns);
     atomic_init(&backend->heard_ns, now_ns);
     atomic_init(&backend->references, 1);
@@ -103,7 +102,6 @@ static void publish(struct backend *backend, uint64_t now_ns)
 {
     const struct health *health = &backend->health;
     atomic_store_explicit(&backend->share, health_share(health, now_ns), memory_order_relaxed);
-    atomic_store_explicit(&backend->slow, health->slow, memory_order_relaxed);
     atomic_store_explicit(&backend->by_checks, health->by_checks, memory_order_relaxed);
     atomic_store_explicit(&backend->changed_ns, health->changed_ns, memory_order_relaxed);
     atomic_store_explicit(&backend->suspect_ns, health->silent_ns, memory_order_relaxed);

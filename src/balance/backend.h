@@ -65,11 +65,10 @@ struct backend {
     struct backend_watcher *watcher; /* NULL: nobody */
 
     /* Published by whoever holds `lock`; read by any thread without it. */
-    _Atomic uint32_t state; /* enum health_state */
-    _Atomic uint32_t share; /* thousandths of its weight */
-    _Atomic uint32_t slow;  /* what slowness leaves of that, thousandths; 1000: it is not slow */
-    _Atomic bool failing;   /* its last answers were failures */
-    _Atomic bool by_checks; /* it is OUT for more than passive signs */
+    _Atomic uint32_t state;      /* enum health_state */
+    _Atomic uint32_t share;      /* thousandths of its weight */
+    _Atomic bool failing;        /* its last answers were failures */
+    _Atomic bool by_checks;      /* it is OUT for more than passive signs */
     _Atomic uint64_t changed_ns; /* since when it is in this state */
     _Atomic uint64_t suspect_ns; /* since when it has been silent; 0: it is not. What is under way
                                     to it had better be sent elsewhere */
