@@ -6,7 +6,6 @@
   const KEPT = 180, EVENTS_KEPT = 200, COLOURS = 8, W = 300, H = 88;
   let points = [];
   let outs = []; // times at which a server went out, marked in the charts
-  const colours = new Map(); // server's id: place in the palette
 
   const set = (place, text) => {
     if (place && place.textContent !== text) place.textContent = text;
@@ -18,10 +17,7 @@
     if (days) return `${days} d ${hours % 24} h`;
     return hours ? `${hours} h ${minutes % 60} min` : `${minutes} min ${Math.floor(s) % 60} s`;
   };
-  const colour = (id) => {
-    if (!colours.has(id)) colours.set(id, colours.size % COLOURS);
-    return colours.get(id);
-  };
+  const colour = (id) => (id - 1) % COLOURS; // the same for all who look
 
   /* ---- Charts: 180 seconds from left to right, drawn anew each second ---- */
 
@@ -187,7 +183,6 @@
       servers: view.servers.map(({ id, requests_per_s, p50_ms, p99_ms }) => ({ id, requests_per_s, p50_ms, p99_ms })),
     });
     points = points.slice(-KEPT);
-    for (const server of view.servers) colour(server.id);
     showTotals(view);
     showServers(view);
     draw();
@@ -258,7 +253,6 @@
     .then((answer) => answer.json())
     .then((history) => {
       points = [...history.points, ...points].slice(-KEPT);
-      for (const point of history.points) for (const server of point.servers) colour(server.id);
       draw();
     })
     .catch(() => {})

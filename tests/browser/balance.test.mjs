@@ -111,12 +111,14 @@ test("without scripts the page has the same figures and loads itself anew", asyn
   await close();
 });
 
-test("nothing sticks out on a telephone", async () => {
-  const { page, close } = await visitor(browser, door, { width: 400, height: 800, scheme: "dark" });
-  await page.goto("/");
-  await page.waitForSelector("[data-alive]:not([hidden])");
-  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 400);
-  await close();
+test("nothing sticks out, from a telephone to a wall", async () => {
+  for (const width of [320, 400, 768, 1125, 1280, 3840]) {
+    const { page, close } = await visitor(browser, door, { width, height: 800, scheme: "dark" });
+    await page.goto("/");
+    await page.waitForSelector("[data-alive]:not([hidden])");
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
+    await close();
+  }
 });
 
 test("a load manager that stops is seen not to be there", async () => {
