@@ -112,7 +112,7 @@ test("without scripts the page has the same figures and loads itself anew", asyn
 });
 
 test("nothing sticks out, from a telephone to a wall", async () => {
-  for (const width of [320, 400, 768, 1125, 1280, 3840]) {
+  for (const width of [320, 400, 768, 1217, 1280, 3840]) {
     const { page, close } = await visitor(browser, door, { width, height: 800, scheme: "dark" });
     await page.goto("/");
     await page.waitForSelector("[data-alive]:not([hidden])");

