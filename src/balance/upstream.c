@@ -111,7 +111,7 @@ static void on_done(void *user, const struct http_response *response)
     struct upstream *line = user;
     line->ended = true;
     line->reusable = response->keep_alive && !response->broken;
-    line->broken |= response->broken;
+    line->cut = response->broken;
     line->fresh = false;
 }
 
@@ -165,9 +165,9 @@ static bool feed(struct upstream *line, const void *bytes, size_t len)
     }
     if (!over)
         return true;
-    enum upstream_end end = line->ended && !line->broken ? UPSTREAM_COMPLETE
-                            : err                        ? UPSTREAM_RUBBISH
-                                                         : UPSTREAM_RESET;
+    enum upstream_end end = line->ended && !line->cut ? UPSTREAM_COMPLETE
+                            : err                     ? UPSTREAM_RUBBISH
+                                                      : UPSTREAM_RESET;
     line->reusable &= err == 0;
     finish(line, end, end == UPSTREAM_RUBBISH ? http_client_error(line->client) : NULL);
     return false;

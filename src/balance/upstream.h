@@ -74,6 +74,7 @@ struct upstream {
     bool reusable; /* complete, and the server keeps the connection */
     bool high;     /* `drained` is owed */
     bool open;     /* the user has not written all of his request yet */
+    bool cut;      /* the answer ended before it was complete */
     bool broken;   /* nothing more can be sent */
     bool shut;     /* our half is to be closed when all is sent */
     struct buf out;

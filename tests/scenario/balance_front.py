@@ -40,7 +40,7 @@ class Back:
     def __init__(self, answer):
         self.answer = answer
         self.requests = []
-        self.connections = 0
+        self.connections = self.closed = 0
         self.lock = threading.Lock()
         self.door = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self.door.getsockname()[1]
@@ -56,7 +56,12 @@ class Back:
             with self.lock:
                 self.connections += 1
                 number = self.connections
-            threading.Thread(target=self.serve, args=(sock, number), daemon=True).start()
+            threading.Thread(target=self.serve_and_close, args=(sock, number), daemon=True).start()
+
+    def serve_and_close(self, sock, number):
+        self.serve(sock, number)
+        with self.lock:
+            self.closed += 1
 
     def serve(self, sock, number):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

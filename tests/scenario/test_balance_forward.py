@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from balance_front import Back, Balance, ask, more, read_all, read_body, reply
+from cluster_server import wait_until
 
 MEGA = 1 << 20
 
@@ -382,7 +383,9 @@ def test_a_kept_connection_that_has_gone_is_nobodys_fault(tmp_path):
         back, = backs
         assert ask(balance, ["GET / HTTP/1.1"])[0] == 200
         assert ask(balance, ["GET /next HTTP/1.1"])[0] == 200
+        before = back.closed
         assert ask(balance, ["GET /last HTTP/1.1"])[0] == 200
+        wait_until(lambda: back.closed > before, 30, "the connection is closed")
         assert ask(balance, ["POST /post HTTP/1.1", "Content-Length: 1"], b"x")[0] == 200
         assert len(back.asked("/post")) == 1
 
