@@ -55,8 +55,9 @@ struct attempt {
     struct upstream *line; /* NULL: this attempt is not under way */
     struct pool *pool;     /* held */
     uint64_t began_ns;
-    bool reused; /* on a connection that was kept */
-    bool moving; /* its answer says: elsewhere. It is read and forgotten */
+    uint64_t took_ns; /* until the answer's head; 0: it has not come */
+    bool reused;      /* on a connection that was kept */
+    bool moving;      /* its answer says: elsewhere. It is read and forgotten */
     bool hedge;
 };
 

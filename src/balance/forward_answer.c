@@ -5,6 +5,7 @@
 enum {
     WHOLE_MOST = 16 << 10, /* answers up to this are handed on as a whole */
     ANSWER_FIELDS = 4,     /* that may be added to an answer */
+    SWAP_LEAST = 4 << 10,  /* less than that is copied */
 };
 
 static void add(_Atomic uint64_t *counter)
@@ -99,7 +100,8 @@ static void put_answer(struct forward *f)
     if (f->status == 101)
         tunnel_begin(f, &window);
     else if (f->complete)
-        exchange_reply(x, f->status, STR(""), str_make(f->bytes, f->bytes_len));
+        exchange_reply(x, f->status, STR(""),
+                       str_make(f->bytes + f->bytes_at, f->bytes_len - f->bytes_at));
     else
         exchange_reply_source(x, f->status, STR(""), &window,
                               no_length ? UINT64_MAX : (uint64_t)f->length);
@@ -115,6 +117,7 @@ static void note_answer(struct forward *f, struct attempt *attempt, int status)
 {
     struct backend *backend = attempt->pool->backend;
     uint64_t now_ns = lane_now(f->lane), took_ns = now_ns - attempt->began_ns;
+    attempt->took_ns = took_ns;
     add(&backend->counters.answers);
     latency_count(&backend->counters.latency, took_ns);
     hedge_learn(&f->lane->hedges, f->hedge.class, took_ns);
@@ -168,18 +171,36 @@ static void on_head(void *user, const struct http_response *response)
         f->status = 0;
 }
 
+/* What has come is not copied: the buffer that it was read into becomes the window, and the window
+ * is what the lane reads into next. False: it is not worth it, or not all there is. */
+static bool swap_in(struct forward *f, struct str bytes)
+{
+    char *input = f->lane->input;
+    if (!f->has_window || f->bytes_len > 0 || bytes.len < SWAP_LEAST || bytes.at < input ||
+        bytes.at >= input + UPSTREAM_READ)
+        return false;
+    f->lane->input = f->bytes;
+    f->bytes = input;
+    f->bytes_at = (size_t)(bytes.at - input);
+    f->bytes_len = f->bytes_at + bytes.len;
+    return true;
+}
+
 static void on_body(void *user, struct str bytes)
 {
     struct attempt *attempt = user;
     struct forward *f = attempt->forward;
     if (attempt->moving || f->status == 0)
         return;
+    if (swap_in(f, bytes))
+        return;
     size_t room = f->has_window ? WINDOW_BYTES : (size_t)f->length;
     if (f->bytes_len + bytes.len > room) { /* more than was asked for at once */
         f->status = 0;
         return;
     }
-    memcpy(f->bytes + f->bytes_len, bytes.at, bytes.len);
+    /* After a swap the next piece (of a chunked body) lies behind the last one. */
+    memmove(f->bytes + f->bytes_len, bytes.at, bytes.len);
     f->bytes_len += bytes.len;
 }
 

@@ -198,12 +198,13 @@ void forward_release(struct attempt *attempt, bool failed)
     struct pool *pool = attempt->pool;
     struct router *router = &lane->router;
     uint64_t now_ns = lane_now(lane);
+    /* What comes after the head takes as long as the client, or a tunnel, does. */
+    uint64_t took_ns = attempt->took_ns ? attempt->took_ns : now_ns - attempt->began_ns;
     attempt->line = NULL;
     attempt->pool = NULL;
     atomic_fetch_sub_explicit(&pool->backend->in_flight, 1, memory_order_relaxed);
     if (router->policy->done && pool->place >= 0)
-        router->policy->done(router->policy_memory, (unsigned)pool->place,
-                             now_ns - attempt->began_ns, failed, now_ns);
+        router->policy->done(router->policy_memory, (unsigned)pool->place, took_ns, failed, now_ns);
     pool_drop(pool);
     lane_room(lane);
 }
