@@ -21,6 +21,9 @@
 #define OUT_NS (500 * MS_NS)
 /* The quantile by which servers are compared: above what caches answer, below what is rare. */
 #define USUAL 0.75
+/* Whoever has become slow is to be found out within two seconds: what came a second ago counts
+ * half, not what came three seconds ago as for those who look at figures. */
+#define SOONER 3
 
 enum {
     READY_BAD = 2,
@@ -304,7 +307,7 @@ static uint64_t usual_latency(struct check *check, uint64_t past_ns)
 {
     struct latency_look now = {.sum_ns = 0};
     latency_look(&check->backend->counters.latency, &now);
-    latency_fade(&check->decay, &check->latency, &now, past_ns);
+    latency_fade(&check->decay, &check->latency, &now, past_ns * SOONER);
     check->latency = now;
     return latency_quantile(&check->decay, USUAL);
 }
