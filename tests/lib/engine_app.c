@@ -1,6 +1,7 @@
 /* An app that uses every way of answering, for the scenarios that try out an engine.
  *
- *   engine_app [--listen ADDRESS | --tls ADDRESS]... [--loops N] [--helpers N] [--queue N]
+ *   engine_app [--listen ADDRESS | --tls ADDRESS | --proxy ADDRESS | --proxytls ADDRESS]...
+ *              [--trust NETWORK]... [--loops N] [--helpers N] [--queue N]
  *              [--connections N] [--grace MS] [--state DIR] [--file PATH] [--LIMIT N]...
  *
  * where LIMIT is the name of a field of struct http_limits. Prints "ready PORT..." once
@@ -8,6 +9,7 @@
  *
  *   /page            a ready-made page of 1 KiB
  *   /hello           a few bytes
+ *   /peer            the client's address, and both addresses of the connection
  *   /echo            answers with the body it was sent
  *   /upload          counts the body's bytes as they come in; /pause does so with pauses
  *   /later?ms=N      another thread answers after N ms
@@ -21,6 +23,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "net/socket.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -147,6 +150,19 @@ static void say(struct exchange *x, int status, struct str text)
     exchange_reply(x, status, STR("text/plain"), text);
 }
 
+static void say_peer(struct exchange *x)
+{
+    struct endpoint client, here;
+    char texts[2][ADDRESS_TEXT] = {"?", "?"};
+    if (exchange_addresses(x, &client, &here)) {
+        endpoint_text(&client, true, texts[0], sizeof texts[0]);
+        endpoint_text(&here, true, texts[1], sizeof texts[1]);
+    }
+    say(x, 200,
+        arena_printf(&x->arena, "%.*s %.*s %s %s\n", STR_FMT(x->scheme), STR_FMT(x->peer), texts[0],
+                     texts[1]));
+}
+
 static void finish_late(struct exchange *x)
 {
     say(x, 200, STR("later\n"));
@@ -263,6 +279,8 @@ static enum app_verdict on_handle(struct app *base, struct exchange *x)
         exchange_page(x, app->page);
     } else if (str_eq(x->path, STR("/hello"))) {
         say(x, 200, STR("hello\n"));
+    } else if (str_eq(x->path, STR("/peer"))) {
+        say_peer(x);
     } else if (str_eq(x->path, STR("/echo"))) {
         say(x, 200, x->body);
     } else if (str_eq(x->path, STR("/upload")) || str_eq(x->path, STR("/pause"))) {
@@ -302,8 +320,9 @@ static enum app_verdict on_work(struct app *base, struct exchange *x)
     return APP_DONE;
 }
 
-static void *on_thread_start(struct app *app)
+static void *on_thread_start(struct app *app, struct loop *loop)
 {
+    (void)loop;
     return app;
 }
 
@@ -347,10 +366,14 @@ static bool set_option(struct engine_config *config, struct test_app *app, const
                        const char *value)
 {
     uint64_t count = strtoull(value, NULL, 10);
-    if (strcmp(name, "listen") == 0 || strcmp(name, "tls") == 0) {
+    if (strcmp(name, "listen") == 0 || strcmp(name, "tls") == 0 || strncmp(name, "proxy", 5) == 0) {
         struct engine_listen *listen = &config->listen[config->listen_count++];
         str_copy(listen->address, sizeof listen->address, str_of(value));
-        listen->tls = name[0] == 't';
+        listen->tls = strcmp(name, "tls") == 0 || strcmp(name, "proxytls") == 0;
+        listen->proxy = name[0] == 'p';
+    } else if (strcmp(name, "trust") == 0) {
+        str_copy(config->trusted[config->trusted_count++], sizeof config->trusted[0],
+                 str_of(value));
     } else if (strcmp(name, "loops") == 0) {
         config->loops = (unsigned)count;
     } else if (strcmp(name, "helpers") == 0) {
