@@ -12,7 +12,8 @@ import pytest
 
 from balancer import Balancer, Load, options, upstreams
 from cluster_client import GOODS, operate
-from shop_server import wait_until
+from cluster_server import free_port
+from shop_server import Shop, wait_until
 from three_servers import COUNT, Three
 
 
@@ -276,3 +277,23 @@ def test_a_wrong_token_is_told_and_the_right_one_is_not_given_away(three, tmp_pa
                   "--queue-timeout", "300ms") as balancer:
         assert "token" in balancer.wait_event("members")["text"]
         assert balancer.get()[0] == 503
+
+
+# ---- TLS behind
+
+
+def test_servers_behind_https_are_believed_by_their_certificates(tmp_path):
+    port = free_port()
+    with Shop(tmp_path, "--listen-tls", f"127.0.0.1:{port}") as shop:
+        url, name = f"https://127.0.0.1:{port}", f"127.0.0.1:{port}"
+        own = next(shop.dir.glob("**/self-signed.pem"))
+        with Balancer(tmp_path, "--upstream", url, "--check-path", "/healthz", "--authority",
+                      str(own)) as balancer:
+            assert balancer.get()[0] == 200
+            assert balancer.state(name) == "up"
+        with Balancer(tmp_path, "--upstream", url, "--check-path", "/healthz",
+                      "--insecure") as balancer:
+            assert balancer.get()[0] == 200
+        with Balancer(tmp_path, "--upstream", url, "--check-path", "/healthz") as balancer:
+            assert "self" in balancer.wait_event("out", name)["text"]
+            assert balancer.get()[0] == 502
