@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from balance_front import Back, Balance, ask, more, read_all, read_body, reply
-from cluster_server import wait_until
+from cluster_server import free_port, wait_until
 
 MEGA = 1 << 20
 
@@ -446,3 +446,63 @@ def test_what_is_in_flight_at_a_stop_is_finished(tmp_path):
         assert read_all(sock)[0::2] == (200, b"fine")
     assert balance.process.wait(15) == 0
     back.close()
+
+
+# ---- Behind another one, by TLS ----
+
+def test_load_managers_in_a_row_speak_tls_and_know_the_client(tmp_path):
+    (tmp_path / "inner").mkdir()
+    port = free_port()
+    with front(tmp_path / "inner", plain, options=[
+            "--listen-tls", f"127.0.0.1:{port}", "--dir", str(tmp_path / "inner"),
+            "--trust", "127.0.0.0/8"]) as (_, (back,)):
+        outer = Balance(tmp_path, [f"https://localhost:{port}"], "--insecure")
+        try:
+            for size in (3, 3 * MEGA):
+                head = ["POST /far HTTP/1.1", f"Content-Length: {size}"]
+                assert ask(outer, head, b"z" * size)[0::2] == (200, b"fine")
+            asked = back.asked("/far")
+            assert [r.body_bytes for r in asked] == [3, 3 * MEGA]
+            for request in asked:
+                assert request.get("X-Forwarded-For") == "127.0.0.1, 127.0.0.1"
+                assert request.get("X-Forwarded-Proto") == "http"
+                assert request.all("Via") == ["1.1 stoa", "1.1 stoa"]
+        finally:
+            assert outer.stop() == 0
+
+
+def test_a_server_is_told_the_client_by_the_proxy_protocol(tmp_path):
+    heads = []
+
+    def answer(request, sock):
+        heads.append(request.method)
+        plain(request, sock)
+
+    class Introduced(Back):
+        def serve(self, sock, number):
+            begin = b""
+            while len(begin) < 16:
+                piece = sock.recv(16 - len(begin))
+                if not piece:
+                    return
+                begin += piece
+            assert begin[:12] == b"\r\n\r\n\0\r\nQUIT\n"
+            rest = sock.recv(int.from_bytes(begin[14:16], "big"), socket.MSG_WAITALL)
+            introduced.append((begin[12], rest))
+            super().serve(sock, number)
+
+    introduced = []
+    back = Introduced(answer)
+    balance = Balance(tmp_path, [back.url], "--proxy-protocol-out")
+    try:
+        with balance.connect() as sock:
+            mine = sock.getsockname()[1]
+            for _ in range(2):
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                while not sock.recv(65536).endswith(b"fine"):
+                    pass
+        told = [rest for command, rest in introduced if command == 0x21]
+        assert len(told) == 2 and all(int.from_bytes(r[8:10], "big") == mine for r in told)
+    finally:
+        assert balance.stop() == 0
+        back.close()
