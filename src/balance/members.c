@@ -185,16 +185,14 @@ static void await_first(struct members *members)
     pthread_mutex_unlock(&members->lock);
 }
 
-/* A context is made when a URL of the configuration needs one; members of a cluster are reached
- * in the way in which its seeds are. */
+/* A context is made when a URL of the configuration needs one, and for a cluster, whose members
+ * say themselves how they are reached. */
 static int tls_begin(struct members *members, struct failure *failure)
 {
     const struct balance_config *config = members->config;
-    bool needed = false;
+    bool needed = config->server_count > 0;
     for (unsigned i = 0; i < config->upstream_count; i++)
         needed |= str_starts(str_of(config->upstreams[i].url), STR("https://"));
-    for (unsigned i = 0; i < config->server_count; i++)
-        needed |= str_starts(str_of(config->servers[i].url), STR("https://"));
     if (!needed)
         return ERR_OK;
     const char *authority = config->authority[0] ? config->authority : NULL;

@@ -33,7 +33,7 @@ static struct backend *find_or_make(struct members *members, const struct roster
         .watcher = &members->watcher,
     };
     if (roster_url(str_of(server->url), &tls, host, NULL) != ERR_OK ||
-        !resolver_find(members->resolver, host, &plan.address) || (tls && !members->tls_context))
+        !resolver_find(members->resolver, host, &plan.address))
         return known ? backend_hold(known) : NULL;
     if (known && known->weight == server->weight && strcmp(known->url, server->url) == 0 &&
         known->address.len == plan.address.len &&

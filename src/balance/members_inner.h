@@ -25,7 +25,7 @@ struct members {
     const struct balance_config *config;
     struct events *events;
     struct backend_watcher watcher;
-    struct tls_context *tls_context; /* NULL: no server has TLS, as far as is known */
+    struct tls_context *tls_context; /* NULL: no server has TLS */
     struct loop *loop;
     pthread_t thread;
     bool started;
