@@ -173,7 +173,18 @@ static void look_after(struct forward *f, uint64_t now_ns)
             time_out(f, now_ns);
         return;
     }
-    forward_leave_silent(f);
+}
+
+/* A tick that comes late may be our own silence, in which a server's bytes have not been read: so
+ * servers are only thought silent in a tick that is in time, or after several that were not. */
+static bool may_judge(struct lane *lane, uint64_t late_ns)
+{
+    enum { LATE_MOST = 4 };
+    lane->late_ticks = late_ns > LANE_TICK_NS ? lane->late_ticks + 1 : 0;
+    if (lane->late_ticks > 0 && lane->late_ticks < LATE_MOST)
+        return false;
+    lane->late_ticks = 0;
+    return true;
 }
 
 void forward_tick(struct lane *lane, uint64_t now_ns, uint64_t late_ns)
@@ -182,10 +193,12 @@ void forward_tick(struct lane *lane, uint64_t now_ns, uint64_t late_ns)
     while ((item = admission_late(&lane->admission, now_ns)))
         shed(queued_at(item), "No server had room for the request in time.");
     forward_admit(lane);
-    if (late_ns > LANE_TICK_NS) /* it is us who were silent: first hear what has come meanwhile */
-        return;
+    bool judge = may_judge(lane, late_ns);
     LIST_EACH(&lane->forwards, node)
     {
-        look_after(forward_at(node), now_ns);
+        struct forward *f = forward_at(node);
+        look_after(f, now_ns);
+        if (judge)
+            forward_leave_silent(f);
     }
 }

@@ -62,6 +62,7 @@ static enum sink_verdict take(struct exchange *x, struct str bytes)
     if (f->given || !f->lane)
         return f->given ? SINK_STOP : SINK_PAUSE;
     f->body_seen += bytes.len;
+    f->deadline_ns = lane_now(f->lane) + f->lane->config->answer_ns; /* as long as it comes */
     if (f->kept)
         buf_str(&f->beginning, bytes);
     if (!attempt)

@@ -276,7 +276,7 @@ static struct lane *lane_alloc(const struct lane_plan *plan, struct loop *loop)
     list_init(&lane->room.node);
     list_init(&lane->forwards);
     list_init(&lane->retired);
-    lane->input = malloc(UPSTREAM_READ);
+    lane->input = malloc(WINDOW_BYTES);
     lane->plain = malloc(UPSTREAM_RECORD);
     return lane;
 }

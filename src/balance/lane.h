@@ -52,6 +52,7 @@ struct lane {
     struct loop *loop;
     struct timer tick;
     uint64_t tick_due_ns;
+    unsigned late_ticks; /* in a row */
     struct member_news news;
 
     struct backend_set *set;          /* held */
@@ -73,7 +74,7 @@ struct lane {
     uint64_t reported_ns[BACKENDS_MAX]; /* as servers: the last report that the policy knows */
     int64_t wall_ms;
     uint64_t wall_turn;          /* in which wall_ms was read */
-    char *input, *plain;         /* UPSTREAM_READ, UPSTREAM_RECORD: for all connections */
+    char *input, *plain;         /* a window that is read into; UPSTREAM_RECORD: for all of them */
     char *windows[LANE_WINDOWS]; /* spare ones: WINDOW_BYTES each */
     unsigned window_count;
     struct lane_figures figures;
