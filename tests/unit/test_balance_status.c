@@ -157,6 +157,9 @@ static void everything_answers(void **state)
     answers(*state, "GET /", NULL, OK, "default-src 'none'");
     answers(*state, "GET /balance.json", NULL, OK, "\"policy\":\"two-choices\"");
     answers(*state, "GET /history.json", NULL, OK, "{\"points\":[");
+    struct door *door = *state;
+    events_add(door->events, EVENT_OUT, 2, "server 2", "is dead");
+    answers(*state, "GET /events.json", NULL, OK, "\"text\":\"is dead\"}");
     answers(*state, "GET /metrics", NULL, OK, "\nstoa_balance_servers 2\n");
     answers(*state, "GET /metrics", NULL, OK, "text/plain; version=0.0.4");
     answers(*state, "GET /balance.js", NULL, OK, "EventSource");
