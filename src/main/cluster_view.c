@@ -1,7 +1,7 @@
 #include "main/cluster_view.h"
 
 #include "base/json_text.h"
-#include "main/demo_plan.h"
+#include "main/demo_file.h"
 #include "main/file.h"
 #include "main/server_dirs.h"
 #include "replica/book.h"
@@ -244,7 +244,7 @@ static int look(const struct server_dirs *dirs, unsigned timeout_ms, struct clus
 static void take_demo(struct cluster_view *view, const char *dir)
 {
     struct demo_manager demo[DEMO_MANAGERS_MAX];
-    unsigned count = demo_plan_managers(dir, demo);
+    unsigned count = demo_file_managers(dir, demo);
     for (unsigned i = 0; i < count; i++) {
         struct view_manager *place = NULL;
         if (!demo[i].pid || kill((pid_t)demo[i].pid, 0))

@@ -1,6 +1,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "main/demo_child.h"
+#include "main/demo_file.h"
 #include "main/demo_steward.h"
 #include "main/demo_words.h"
 #include "main/file.h"
@@ -93,7 +94,7 @@ static void start_again(struct demo *demo, uint64_t now)
         int err = manager ? demo_plan_move_manager(&demo->plan, i, NULL)
                           : demo_plan_move(&demo->plan, i - managers, NULL);
         if (!err)
-            demo_plan_write(&demo->plan, NULL);
+            demo_file_write(&demo->plan, NULL);
         if (manager)
             start_manager(demo, i);
         else
@@ -115,7 +116,7 @@ static void note_managers(struct demo *demo)
             str_copy(manager->url, sizeof manager->url, str_of(child->url));
     }
     if (changed)
-        demo_plan_write(&demo->plan, NULL);
+        demo_file_write(&demo->plan, NULL);
 }
 
 static void reap(struct demo *demo)
@@ -198,7 +199,7 @@ static void drop_server(struct demo *demo, const struct errand *errand)
         memmove(&demo->children[i], &demo->children[i + 1],
                 (demo->plan.count - i) * sizeof demo->children[0]);
         demo->children[demo->plan.count] = (struct demo_child){0};
-        demo_plan_write(&demo->plan, NULL);
+        demo_file_write(&demo->plan, NULL);
         return;
     }
 }
@@ -215,7 +216,7 @@ static void run_errand(struct demo *demo)
         demo_say("server %llu cannot be started: %s", (unsigned long long)errand.id, failure.text);
     else
         start_server(demo, demo->plan.count - 1);
-    demo_plan_write(&demo->plan, NULL);
+    demo_file_write(&demo->plan, NULL);
     steward_done(demo->steward);
 }
 
@@ -400,6 +401,8 @@ static int run_demo_of(const struct program_command *self, struct demo *demo, in
               : demo_plan_open(settings->dir, (unsigned)demo->words.options.servers,
                                demo->words.managers, settings->listen.items[0], &demo->plan,
                                &failure);
+    if (!err && demo->words.options.status[0])
+        err = demo_plan_status(&demo->plan, demo->words.options.status, &failure);
     if (err)
         return command_failed(self, failure.text);
     curl_global_init(CURL_GLOBAL_DEFAULT);

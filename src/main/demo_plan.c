@@ -1,6 +1,7 @@
 #include "main/demo_plan.h"
 
 #include "base/clock.h"
+#include "main/demo_file.h"
 #include "main/file.h"
 #include "main/free_address.h"
 #include "main/server_dirs.h"
@@ -14,9 +15,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include <yyjson.h>
-
-enum { JSON_MAX = 64 << 10 };
 
 /* ---- Addresses ---- */
 
@@ -146,139 +144,18 @@ int demo_plan_move(struct demo_plan *plan, unsigned at, struct failure *failure)
                           host_of(plan->servers[0].listen, host, sizeof host), 0, failure);
 }
 
-/* ---- demo.json ---- */
+/* ---- What is given ---- */
 
-static int manager_to_json(yyjson_mut_doc *doc, yyjson_mut_val *list,
-                           const struct demo_manager *manager)
+int demo_plan_status(struct demo_plan *plan, const char *status, struct failure *failure)
 {
-    yyjson_mut_val *each = yyjson_mut_arr_add_obj(doc, list);
-    bool good = yyjson_mut_obj_add_str(doc, each, "listen", manager->listen) &&
-                yyjson_mut_obj_add_str(doc, each, "status", manager->status) &&
-                yyjson_mut_obj_add_uint(doc, each, "pid", manager->pid) &&
-                yyjson_mut_obj_add_str(doc, each, "url", manager->url);
-    return good ? 0 : ERR_NOMEM;
-}
-
-static int server_to_json(yyjson_mut_doc *doc, yyjson_mut_val *list,
-                          const struct demo_server *server)
-{
-    yyjson_mut_val *each = yyjson_mut_arr_add_obj(doc, list);
-    bool good = yyjson_mut_obj_add_uint(doc, each, "id", server->id) &&
-                yyjson_mut_obj_add_str(doc, each, "dir", server->dir) &&
-                yyjson_mut_obj_add_str(doc, each, "listen", server->listen) &&
-                yyjson_mut_obj_add_str(doc, each, "peer_listen", server->peer_listen);
-    return good ? 0 : ERR_NOMEM;
-}
-
-int demo_plan_write(const struct demo_plan *plan, struct failure *failure)
-{
-    char path[FILE_PATH];
-    size_t len = 0;
-    int err = file_join(path, plan->dir, "demo.json", failure);
-    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    yyjson_mut_val *root = yyjson_mut_obj(doc), *list = yyjson_mut_arr(doc);
-    yyjson_mut_doc_set_root(doc, root);
-    yyjson_mut_obj_add_int(doc, root, "pid", getpid());
-    yyjson_mut_obj_add_uint(doc, root, "wanted", plan->wanted);
-    for (unsigned i = 0; !err && i < plan->count; i++)
-        err = server_to_json(doc, list, &plan->servers[i]);
-    yyjson_mut_obj_add_val(doc, root, "servers", list);
-    list = yyjson_mut_arr(doc);
-    for (unsigned i = 0; !err && i < plan->manager_count; i++)
-        err = manager_to_json(doc, list, &plan->managers[i]);
-    yyjson_mut_obj_add_val(doc, root, "load_managers", list);
-    char *text = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES, &len);
-    yyjson_mut_doc_free(doc);
-    if (!text)
-        return fail(failure, ERR_NOMEM, "out of memory");
-    err = err ? err : file_write(path, str_make(text, len), failure);
-    free(text);
-    return err;
-}
-
-static void recall_servers(struct demo_plan *plan, yyjson_val *list)
-{
-    size_t at, count;
-    yyjson_val *each;
-    yyjson_arr_foreach(list, at, count, each)
-    {
-        uint64_t id = yyjson_get_uint(yyjson_obj_get(each, "id"));
-        const char *listen = yyjson_get_str(yyjson_obj_get(each, "listen"));
-        for (unsigned i = 0; listen && i < plan->count; i++)
-            if (plan->servers[i].id == id && !plan->servers[i].given)
-                str_copy(plan->servers[i].listen, sizeof plan->servers[i].listen, str_of(listen));
-    }
-}
-
-static void read_manager(yyjson_val *each, struct demo_manager *out)
-{
-    *out = (struct demo_manager){0};
-    const char *listen = yyjson_get_str(yyjson_obj_get(each, "listen"));
-    const char *status = yyjson_get_str(yyjson_obj_get(each, "status"));
-    const char *url = yyjson_get_str(yyjson_obj_get(each, "url"));
-    out->pid = yyjson_get_uint(yyjson_obj_get(each, "pid"));
-    str_copy(out->url, sizeof out->url, str_of(url));
-    str_copy(out->listen, sizeof out->listen, str_of(listen));
-    str_copy(out->status, sizeof out->status, str_of(status));
-}
-
-static void recall_managers(struct demo_plan *plan, yyjson_val *list)
-{
-    size_t at, count;
-    yyjson_val *each;
-    yyjson_arr_foreach(list, at, count, each)
-    {
-        if (at >= plan->manager_count)
-            break;
-        struct demo_manager had = {0}, *manager = &plan->managers[at];
-        read_manager(each, &had);
-        if (!manager->given)
-            strcpy(manager->listen, had.listen);
-        strcpy(manager->status, had.status);
-    }
-}
-
-/* NULL: there is none that can be read. */
-static yyjson_doc *read_json(const char *dir)
-{
-    char path[FILE_PATH];
-    struct buf text;
-    buf_init(&text, JSON_MAX);
-    if (file_join(path, dir, "demo.json", NULL) == 0)
-        file_read_all(path, &text, NULL);
-    yyjson_doc *doc = text.len ? yyjson_read(text.at, text.len, 0) : NULL;
-    buf_close(&text);
-    return doc;
-}
-
-unsigned demo_plan_managers(const char *dir, struct demo_manager out[static DEMO_MANAGERS_MAX])
-{
-    size_t at, count;
-    unsigned found = 0;
-    yyjson_val *each;
-    yyjson_doc *doc = read_json(dir);
-    yyjson_val *list = yyjson_obj_get(yyjson_doc_get_root(doc), "load_managers");
-    yyjson_arr_foreach(list, at, count, each)
-    {
-        if (at < DEMO_MANAGERS_MAX)
-            read_manager(each, &out[found++]);
-    }
-    yyjson_doc_free(doc);
-    return found;
-}
-
-/* How many servers there were to be, and the addresses that all had the last time; a file that
- * cannot be read tells nothing. */
-static void recall(struct demo_plan *plan)
-{
-    yyjson_doc *doc = read_json(plan->dir);
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    uint64_t wanted = yyjson_get_uint(yyjson_obj_get(root, "wanted"));
-    if (!plan->wanted && wanted <= DEMO_SERVERS_MAX)
-        plan->wanted = (unsigned)wanted;
-    recall_servers(plan, yyjson_obj_get(root, "servers"));
-    recall_managers(plan, yyjson_obj_get(root, "load_managers"));
-    yyjson_doc_free(doc);
+    struct endpoint at;
+    int err = endpoint_resolve(str_of(status), true, &at, failure);
+    if (!err && port_of(status) == 0)
+        err = fail(failure, ERR_INVALID, "status is \"%s\", but must name a port", status);
+    if (err || plan->manager_count == 0)
+        return err;
+    str_copy(plan->managers[0].status, sizeof plan->managers[0].status, str_of(status));
+    return demo_file_write(plan, failure);
 }
 
 /* The user's address may be one that somebody else had the last time, when there was no load
@@ -515,7 +392,7 @@ static int plan_all(struct demo_plan *plan, const char *listen, struct failure *
     if (err)
         return err;
     const char *given = give_listen(plan, listen);
-    recall(plan);
+    demo_file_recall(plan);
     make_way(plan);
     if (!plan->wanted)
         plan->wanted = plan->count;
@@ -583,7 +460,7 @@ int demo_plan_open(const char *dir, unsigned wanted, unsigned managers, const ch
     err = err ? err : refuse_server(dir, failure);
     err = err ? err : move_lone_server(plan, failure);
     err = err ? err : plan_all(plan, listen, failure);
-    err = err ? err : demo_plan_write(plan, failure);
+    err = err ? err : demo_file_write(plan, failure);
     err = err ? err : tell_books(plan, failure);
     err = err ? err : link_token(plan, failure);
     if (err)

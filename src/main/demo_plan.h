@@ -66,10 +66,7 @@ int demo_plan_move(struct demo_plan *plan, unsigned at, struct failure *failure)
 /* The same for load manager AT. */
 int demo_plan_move_manager(struct demo_plan *plan, unsigned at, struct failure *failure);
 
-/* The load managers of the demo in DIR, as its demo.json has them; 0: it has none, or is none. */
-unsigned demo_plan_managers(const char *dir, struct demo_manager out[static DEMO_MANAGERS_MAX]);
-
-/* Writes demo.json. */
-int demo_plan_write(const struct demo_plan *plan, struct failure *failure);
+/* The first load manager's status door is to be at STATUS. */
+int demo_plan_status(struct demo_plan *plan, const char *status, struct failure *failure);
 
 #endif

@@ -19,6 +19,9 @@ static const struct option_row rows[] = {
      "none does: the first server is at --listen"},
     {"direct", OPTION_SWITCH, AT(direct), NULL, 0, 0, NULL, NULL,
      "shoppers are sent on to their server's own address (--mode direct of `stoa balance`)"},
+    {"status", OPTION_TEXT, AT(status), NULL, 0, 0, NULL, "ADDR:PORT",
+     "where the first load manager shows what it does [127.0.0.1, a thousand ports above "
+     "--listen]"},
     {"no-restart", OPTION_SWITCH, AT(no_restart), NULL, 0, 0, NULL, NULL,
      "do not start again who has died"},
 };

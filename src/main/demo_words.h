@@ -19,6 +19,7 @@ enum { DEMO_WORDS_MAX = 256, DEMO_LINE_MAX = DEMO_WORDS_MAX + 120, DEMO_LINE_BYT
 struct demo_options {
     uint64_t servers, managers;
     bool no_managers, no_restart, direct;
+    char status[OPTION_TEXT_SIZE]; /* the first load manager's; empty: chosen by the plan */
 };
 extern const struct option_table demo_option_table;
 

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "main/balance_config.h"
 #include "main/cluster_view.h"
-#include "main/demo_plan.h"
+#include "main/demo_file.h"
 #include "main/program.h"
 #include "main/terminal.h"
 #include "main/top_screen.h"
@@ -70,7 +70,7 @@ static void add_door(struct top *top, const char *url)
 static void add_demo_doors(struct top *top)
 {
     struct demo_manager managers[DEMO_MANAGERS_MAX];
-    unsigned count = demo_plan_managers(top->flags.dir, managers);
+    unsigned count = demo_file_managers(top->flags.dir, managers);
     for (unsigned i = 0; i < count; i++) {
         char url[OPTION_TEXT_SIZE + 8];
         snprintf(url, sizeof url, "http://%s", managers[i].status);
