@@ -319,12 +319,33 @@ static void unknown_types_and_versions_are_invalid(void **state)
     assert_int_equal(command_decode(&f->arena, STR_NONE, &read), ERR_INVALID);
 }
 
+/* Without a home it is written as before there were homes, for servers of before. */
+static void a_cart_without_a_home_is_written_as_ever(void **state)
+{
+    struct fixture *f = *state;
+    struct command command = full_command(&f->arena, COMMAND_CART_PUT), read;
+    command_encode(&f->record, &command);
+    assert_int_equal(f->record.at[0], 2);
+    assert_int_equal(command_decode(&f->arena, buf_text(&f->record), &read), 0);
+    assert_int_equal(read.home.count, 3);
+    assert_true(read.home.servers[1] == UINT64_MAX);
+    size_t with = f->record.len;
+    command.home.count = 0;
+    buf_clear(&f->record);
+    command_encode(&f->record, &command);
+    assert_int_equal(f->record.at[0], 1);
+    assert_true(f->record.len < with);
+    assert_int_equal(command_decode(&f->arena, buf_text(&f->record), &read), 0);
+    assert_int_equal(read.home.count, 0);
+}
+
 static void a_huge_count_allocates_nothing(void **state)
 {
     struct fixture *f = *state;
     struct command command = full_command(&f->arena, COMMAND_CART_PUT), read;
     command.cart_put.basket.line_count = 0;
     command.idempotency = IDEMPOTENCY_NONE;
+    command.home.count = 0;
     command_encode(&f->record, &command);
     arena_reset(&f->arena);
     /* version, type, has operation, operation, mode, id, must_exist, then the count */
@@ -389,6 +410,7 @@ int main(void)
         TEST(a_cut_off_record_is_invalid_wherever_it_was_cut),
         TEST(a_changed_byte_never_leads_astray),
         TEST(unknown_types_and_versions_are_invalid),
+        TEST(a_cart_without_a_home_is_written_as_ever),
         TEST(a_huge_count_allocates_nothing),
         TEST(products_follow_each_other_in_a_chunk),
         TEST(results_are_read_as_they_were_written),
