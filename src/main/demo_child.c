@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PAUSE_MS = 200, PAUSE_MAX_MS = 10000, LONG_LIFE_MS = 10000 };
+enum { PAUSE_MS = 200, PAUSE_MAX_MS = 10000, LONG_LIFE_MS = 10000, HASTY_LIFE_MS = 1000 };
 
 static const char *const ready[] = {"stoa: shop ready at ", "stoa: load manager ready at "};
 
@@ -180,7 +180,8 @@ void child_exited(struct demo_child *child, int status, bool again, uint64_t now
     char how[64], then[64] = "";
     close_pipe(child, &child->out);
     close_pipe(child, &child->err);
-    if (child->state == CHILD_READY && now_ns - child->started_ns > LONG_LIFE_MS * MS_NS)
+    uint64_t long_life = child->hasty ? HASTY_LIFE_MS : LONG_LIFE_MS;
+    if (child->state == CHILD_READY && now_ns - child->started_ns > long_life * MS_NS)
         child->failures = 0;
     unsigned pause = pause_ms(child);
     child->failures++;
