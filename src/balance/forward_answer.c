@@ -6,6 +6,7 @@ enum {
     WHOLE_MOST = 16 << 10, /* answers up to this are handed on as a whole */
     ANSWER_FIELDS = 4,     /* that may be added to an answer */
     SWAP_LEAST = 4 << 10,  /* less than that is copied */
+    BULK_LEAST = 12 << 10, /* with so much the client is served before other events */
 };
 
 static void add(_Atomic uint64_t *counter)
@@ -224,6 +225,7 @@ static void on_arrived(void *user)
     }
     if (f->bytes_len > 0)
         upstream_take(attempt->line, 0);
+    f->lane->bulk |= f->bytes_len >= BULK_LEAST;
     if (!f->given)
         put_answer(f);
     else if (f->bytes_len > 0)
@@ -253,6 +255,7 @@ static void end_answer(struct forward *f, struct attempt *attempt, enum upstream
     if (end == UPSTREAM_COMPLETE && f->status != 0) {
         f->state = FORWARD_ANSWERED;
         f->complete = true;
+        f->lane->bulk |= f->bytes_len >= BULK_LEAST;
         if (f->given)
             exchange_nudge(f->x);
         else

@@ -77,6 +77,7 @@ struct lane {
     char *input, *plain;         /* a window that is read into; UPSTREAM_RECORD: for all of them */
     char *windows[LANE_WINDOWS]; /* spare ones: WINDOW_BYTES each */
     unsigned window_count;
+    bool bulk; /* much has just come that a client waits for */
     struct lane_figures figures;
 };
 

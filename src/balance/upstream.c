@@ -418,8 +418,13 @@ static void on_ready(struct watch *watch, uint32_t events)
         line->hung_up = true;
     if (events & EPOLLOUT)
         line->writable = true;
+    struct lane *lane = lane_of(line);
     send_on(line);
     turn(line);
+    if (lane->bulk) {
+        lane->bulk = false;
+        loop_soon_now(lane->loop);
+    }
 }
 
 /* ---- Being made, and given ---- */

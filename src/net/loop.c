@@ -209,6 +209,11 @@ static void run_soons(struct loop *loop)
     waiting.next->prev = &loop->soons;
 }
 
+void loop_soon_now(struct loop *loop)
+{
+    run_soons(loop);
+}
+
 /* Rounded up, so that the loop does not spin through a timer's last millisecond.
  * From the turn's own time: late by the length of a turn, and no clock is read. */
 static int wait_for_timer(const struct loop *loop, int wait_ms)
