@@ -33,6 +33,29 @@ static inline bool drive_sleep(struct drive *drive, struct exchange *x)
     return true;
 }
 
+/* X is not looked for any more: it has been nudged, or is gone. */
+static inline void drive_forget(struct exchange *x)
+{
+    struct drive *drive = drive_of(x);
+    unsigned kept = 0;
+    for (unsigned i = 0; i < drive->asleep_count; i++)
+        if (drive->asleep[i] != x)
+            drive->asleep[kept++] = drive->asleep[i];
+    drive->asleep_count = kept;
+}
+
+static inline void drive_wake(struct exchange *x)
+{
+    struct bed *bed = &drive_of(x)->bed;
+    drive_forget(x);
+    if (!x->gone) {
+        exchange_wake(x);
+    } else if (bed->conn) {
+        exchange_nudge(x);
+        http_conn_nudge(bed->conn, bed->now_ns);
+    }
+}
+
 static inline enum sink_verdict drive_take(struct exchange *x, struct str bytes)
 {
     struct drive *drive = drive_of(x);
@@ -40,6 +63,8 @@ static inline enum sink_verdict drive_take(struct exchange *x, struct str bytes)
     volatile char sum = 0;
     for (size_t i = 0; i < bytes.len; i++)
         sum = (char)(sum + bytes.at[i]);
+    if (choice == 0 && x->status == 101)
+        return SINK_STOP;
     if (choice == 0) {
         exchange_reply(x, 422, STR("text/plain"), STR("no"));
         return SINK_STOP;
@@ -61,6 +86,37 @@ static inline enum source_verdict drive_give(struct exchange *x, char *out, size
     return choice < 12 ? SOURCE_END : SOURCE_MORE;
 }
 
+/* x->state is what is lent and not taken yet. */
+static inline enum source_verdict drive_lend(struct exchange *x, struct iovec *pieces, int max,
+                                             int *count)
+{
+    static char lent[1000];
+    struct drive *drive = drive_of(x);
+    uint32_t choice = drive_next(drive) % 32;
+    uintptr_t left = (uintptr_t)x->state;
+    if (choice == 0)
+        return SOURCE_FAIL;
+    if (left == 0 && choice < 6 && drive_sleep(drive, x))
+        return SOURCE_WAIT;
+    if (left == 0)
+        left = choice < 12 ? 0 : 1 + drive_next(drive) % sizeof lent;
+    x->state = (void *)left;
+    for (*count = 0; left > 0 && *count < max; ++*count) {
+        size_t part = *count == max - 1 ? left : 1 + left / 2;
+        pieces[*count] = (struct iovec){lent, part};
+        left -= part;
+    }
+    return *count == 0 || choice < 8 ? SOURCE_END : SOURCE_MORE;
+}
+
+static inline void drive_taken(struct exchange *x, size_t len)
+{
+    uintptr_t left = (uintptr_t)x->state;
+    if (len > left)
+        abort();
+    x->state = (void *)(left - len);
+}
+
 /* One thing that may happen between two pieces. */
 static inline void drive_happen(struct drive *drive)
 {
@@ -74,7 +130,7 @@ static inline void drive_happen(struct drive *drive)
     case 2:
     case 3:
         if (drive->asleep_count > 0)
-            exchange_wake(drive->asleep[--drive->asleep_count]);
+            drive_wake(drive->asleep[drive->asleep_count - 1]);
         break;
     case 4:
         bed->late = !bed->late;
@@ -110,7 +166,8 @@ static inline void drive_run(enum http_protocol protocol, const char *before, si
                              const uint8_t *bytes, size_t len)
 {
     static struct body_sink sink = {drive_take};
-    static struct body_source source = {drive_give};
+    static struct body_source source = {.read = drive_give};
+    static struct body_source lender = {.lend = drive_lend, .taken = drive_taken};
     static struct drive drive;
     if (len < 4)
         return;
@@ -119,6 +176,8 @@ static inline void drive_run(enum http_protocol protocol, const char *before, si
     memcpy(&drive.mood, bytes, 4);
     drive.bed.sink = &sink;
     drive.bed.source = &source;
+    drive.bed.lender = &lender;
+    drive.bed.gone = drive_forget;
     drive.bed.late = drive.mood & 1;
     if (before_len)
         http_conn_receive(drive.bed.conn, before, before_len, drive.bed.now_ns);

@@ -29,10 +29,12 @@ struct bed {
     bool late; /* the app keeps exchanges: bed_answer answers */
     struct exchange *kept[BED_KEPT];
     unsigned kept_count;
-    struct exchange *resumed;   /* by x->next */
-    struct body_sink *sink;     /* used for /sink */
-    struct body_source *source; /* used for /source */
-    size_t take;                /* at most so many bytes are sent at once; 0: all */
+    struct exchange *resumed;         /* by x->next */
+    struct body_sink *sink;           /* used for /sink */
+    struct body_source *source;       /* used for /source */
+    struct body_source *lender;       /* used for /lent */
+    void (*gone)(struct exchange *x); /* set for /lent and /upgrade */
+    size_t take;                      /* at most so many bytes are sent at once; 0: all */
 };
 
 static inline struct bed *bed_of(struct http_host *host)
@@ -95,6 +97,12 @@ static inline void bed_reply(struct bed *bed, struct exchange *x)
     } else if (str_eq(x->path, STR("/source")) && bed->source) {
         x->compressible = str_eq(x->query, STR("gzip"));
         exchange_reply_source(x, 200, STR("text/plain"), bed->source, UINT64_MAX);
+    } else if (str_eq(x->path, STR("/lent")) && bed->lender) {
+        x->gone = bed->gone;
+        exchange_reply_source(x, 200, STR("text/plain"), bed->lender, UINT64_MAX);
+    } else if (str_eq(x->path, STR("/upgrade")) && bed->sink && bed->lender && x->wants_upgrade) {
+        x->gone = bed->gone;
+        exchange_upgrade(x, bed->sink, bed->lender);
     } else if (str_eq(x->path, STR("/close"))) {
         x->close = true;
         exchange_reply(x, 200, STR("text/plain"), STR("bye"));

@@ -121,3 +121,13 @@ def test_a_load_manager_takes_it_and_sends_it_on(tmp_path):
             assert peer(port, v2((client, 4000))).split()[1:3] == [client, f"{client}:4000"]
         process.terminate()
         process.wait(20)
+
+
+@pytest.mark.long
+def test_a_header_that_does_not_come_is_not_waited_for_long(doors):
+    with socket.create_connection(("127.0.0.1", doors[0]), timeout=60) as connection:
+        connection.sendall(v2()[:20])
+        try:
+            assert connection.recv(1) == b""
+        except ConnectionResetError:
+            pass

@@ -48,6 +48,28 @@ static void sockets_are_opened_all_or_none(void **state)
     assert_int_equal(engine_sockets_open(&sockets, &config, 1, &failure), ERR_INVALID);
 }
 
+static void who_is_trusted_is_read_and_is_this_machine_otherwise(void **state)
+{
+    (void)state;
+    struct engine_config config = {0};
+    struct network networks[ENGINE_TRUSTED_MAX];
+    struct failure failure = {0};
+    assert_int_equal(engine_trusted(&config, networks, NULL), 2);
+    assert_true(network_has_text(networks, 2, STR("127.0.0.1")));
+    assert_true(network_has_text(networks, 2, STR("::1")));
+    assert_false(network_has_text(networks, 2, STR("192.0.2.1")));
+    config.trusted_count = 1;
+    strcpy(config.trusted[0], "192.0.2.0/24");
+    assert_int_equal(engine_trusted(&config, networks, NULL), 1);
+    assert_true(network_has_text(networks, 1, STR("192.0.2.1")));
+    assert_false(network_has_text(networks, 1, STR("127.0.0.1")));
+    strcpy(config.trusted[0], "everybody");
+    assert_int_equal(engine_trusted(&config, networks, &failure), -1);
+    assert_non_null(strstr(failure.text, "everybody"));
+    config.trusted_count = ENGINE_TRUSTED_MAX + 1;
+    assert_int_equal(engine_trusted(&config, networks, &failure), -1);
+}
+
 static void tls_is_made_only_when_something_listens_with_it(void **state)
 {
     (void)state;
@@ -70,6 +92,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zeroes_become_defaults_and_bounds_are_kept),
         cmocka_unit_test(sockets_are_opened_all_or_none),
+        cmocka_unit_test(who_is_trusted_is_read_and_is_this_machine_otherwise),
         cmocka_unit_test(tls_is_made_only_when_something_listens_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
