@@ -4,14 +4,19 @@
  * one was: cost·e^(−Δt/τ) + time·(1 − e^(−Δt/τ)), τ 10 s. While nothing is heard the cost decays
  * alone, so that a server that was slow is tried again. Its load is cost × (in flight + 1),
  * divided by the weight; the least wins, and among equals chance. One that was never measured
- * costs nothing until it has a request, and very much until that is answered. A failure counts as
- * a long time, or who fails fast would get everything; a server that was out and is back is
- * measured anew, or what it was last would keep it idle for a minute. */
+ * costs nothing until it has a request, and very much until that is answered.
+ *
+ * Two bounds are ours. A single time counts for at most twice the cost before: a shop has rare
+ * requests that take a thousand times as long as others (they wait for a bank), and each would
+ * drive all new shoppers away from its server for a minute; who has really become slow is known
+ * after some answers all the same. And a failure counts for eight times the cost, or who fails
+ * fast would get everything. */
 #include "balance/policy_place.h"
 
 #include <math.h>
 
-static const double DECAY_NS = 10e9, FAILED_NS = 1e9, UNKNOWN_NS = 1e12;
+static const double DECAY_NS = 10e9, FAILED_NS = 1e9, UNKNOWN_NS = 1e12, COST_MAX_NS = 60e9;
+static const double SLOWER_TIMES = 2, FAILED_TIMES = 8;
 
 struct row {
     double cost_ns;
@@ -73,14 +78,26 @@ static int pick(void *context, const struct policy_view *view, uint64_t key, uin
     return best;
 }
 
+/* What TOOK_NS counts for. */
+static double time_of(const struct row *row, double took_ns, bool failed)
+{
+    double time = took_ns;
+    if (failed && !row->at_ns)
+        time = took_ns > FAILED_NS ? took_ns : FAILED_NS;
+    else if (failed)
+        time = FAILED_TIMES * row->cost_ns;
+    else if (row->at_ns && time > SLOWER_TIMES * row->cost_ns)
+        time = SLOWER_TIMES * row->cost_ns;
+    return time < 1 ? 1 : time < COST_MAX_NS ? time : COST_MAX_NS;
+}
+
 static void done(void *context, unsigned at, uint64_t took_ns, bool failed, uint64_t now_ns)
 {
     struct memory *memory = context;
     if (at >= memory->ids.count)
         return;
     struct row *row = &memory->rows[at];
-    double time = failed && (double)took_ns < FAILED_NS ? FAILED_NS : (double)took_ns;
-    double kept = keeps(row, now_ns);
+    double time = time_of(row, (double)took_ns, failed), kept = keeps(row, now_ns);
     row->cost_ns = time > row->cost_ns ? time : row->cost_ns * kept + time * (1 - kept);
     row->at_ns = now_ns ? now_ns : 1;
 }

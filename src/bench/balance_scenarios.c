@@ -162,5 +162,16 @@ const struct sim_scenario balance_scenarios[] = {
         .changes = {{140, 1, 0.6}},
         .change_count = 1,
     },
+    {
+        SHOPPERS,
+        .name = "homes-bank",
+        .title = "Homes: rare, very long requests",
+        .about = "One in 5,000 takes 500 times as long, as one that waits for a bank; 70 %.",
+        .servers = 3,
+        .load = 0.7,
+        .managers = 2,
+        .work = SIM_BANK,
+        .discipline = SIM_SHARING,
+    },
     {.name = NULL},
 };

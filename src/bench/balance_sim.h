@@ -36,6 +36,7 @@ enum sim_work {
     SIM_EXPONENTIAL,
     SIM_LOG_NORMAL, /* sigma 1: one in a hundred takes 6 times the mean or more */
     SIM_TWO_KINDS,  /* 19 of 20 quick ones, and one that takes 20 times as long */
+    SIM_BANK,       /* one in 5,000 takes 500 times as long */
 };
 
 struct sim_change {

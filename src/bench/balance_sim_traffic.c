@@ -35,6 +35,8 @@ static double draw_work(const struct sim_scenario *scenario, struct random *rand
         return draw_exponential(random, mean);
     case SIM_LOG_NORMAL:
         return mean * exp(draw_normal(random) - 0.5);
+    case SIM_BANK:
+        return (random_unit(random) < 0.9998 ? 1 : 500) * draw_exponential(random, mean / 1.1);
     default:
         return random_unit(random) < 0.95 ? quick : 20 * quick;
     }

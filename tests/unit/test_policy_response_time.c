@@ -32,8 +32,23 @@ static void a_slower_answer_counts_at_once(void **state)
     choice_begin(&c, &policy_response_time, 1);
     choice_done(&c, 0, 10 * MS, false);
     assert_cost(&c, 10 * MS);
-    choice_done(&c, 0, 250 * MS, false);
-    assert_cost(&c, 250 * MS);
+    choice_done(&c, 0, 19 * MS, false);
+    assert_cost(&c, 19 * MS);
+    choice_end(&c);
+}
+
+/* One long request does not make a slow server; some do. */
+static void a_much_slower_answer_counts_for_twice_the_cost(void **state)
+{
+    (void)state;
+    static const unsigned expected[] = {20, 40, 80, 160, 250, 250};
+    struct choice c;
+    choice_begin(&c, &policy_response_time, 1);
+    choice_done(&c, 0, 10 * MS, false);
+    for (unsigned i = 0; i < 6; i++) {
+        choice_done(&c, 0, 250 * MS, false);
+        assert_cost(&c, expected[i] * MS);
+    }
     choice_end(&c);
 }
 
@@ -111,6 +126,11 @@ static void who_fails_fast_is_no_bargain(void **state)
     choice_done(&c, 1, 1 * MS, true);
     assert_int_equal(choice_pick(&c, 0, 0), 0);
     assert_cost(&c, 100 * MS);
+    choice_done(&c, 0, 1 * MS, true);
+    assert_cost(&c, 800 * MS);
+    for (unsigned i = 0; i < 100; i++)
+        choice_done(&c, 0, 1 * MS, true); /* it does not grow for ever */
+    assert_cost(&c, 60e9);
     choice_end(&c);
 }
 
@@ -137,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slower_answer_counts_at_once),
+        cmocka_unit_test(a_much_slower_answer_counts_for_twice_the_cost),
         cmocka_unit_test(a_faster_answer_counts_by_how_long_ago_the_last_was),
         cmocka_unit_test(who_is_not_asked_any_more_gets_cheaper),
         cmocka_unit_test(the_load_is_cost_times_requests),
