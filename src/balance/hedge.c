@@ -55,16 +55,23 @@ void hedge_forget(struct hedge *hedge)
     list_remove(&hedge->node);
 }
 
-static void fire(struct lane *lane, struct hedge *hedge, uint64_t now_ns)
+/* Without a budget it is looked at again after the same time: there may be one then. */
+static void fire(struct lane *lane, struct hedge_class *class, struct hedge *hedge, uint64_t now_ns)
 {
-    hedge_forget(hedge);
-    if (!budget_spend(&lane->hedges.budget, now_ns)) {
+    list_remove(&hedge->node);
+    if (budget_spend(&lane->hedges.budget, now_ns)) {
+        hedge->watched = false;
+        forward_hedge(CONTAINER_OF(hedge, struct forward, hedge));
+        return;
+    }
+    if (!hedge->denied) {
         lane_count(&lane->figures.hedges_denied, 1);
         events_add(lane->events, EVENT_NO_HEDGES, 0, NULL,
                    "More reads are slow than may be asked for twice.");
-        return;
     }
-    forward_hedge(CONTAINER_OF(hedge, struct forward, hedge));
+    hedge->denied = true;
+    hedge->began_ns = now_ns;
+    list_append(&class->waiting, &hedge->node);
 }
 
 /* The oldest of each class are looked at; *NEXT_NS becomes when the next one's time is over. */
@@ -79,7 +86,7 @@ static void fire_class(struct lane *lane, struct hedge_class *class, uint64_t no
                 *next_ns = due;
             return;
         }
-        fire(lane, oldest, now_ns);
+        fire(lane, class, oldest, now_ns);
     }
 }
 

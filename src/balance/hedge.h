@@ -27,9 +27,10 @@ struct lane;
 /* Within a request; zeroed before its first use. */
 struct hedge {
     struct list node;
-    uint64_t began_ns;
+    uint64_t began_ns; /* or last looked at */
     unsigned class;
     bool watched;
+    bool denied; /* for want of a budget */
 };
 
 struct hedge_class {
