@@ -61,7 +61,7 @@ static enum app_verdict on_handle(struct app *app, struct exchange *x)
 static enum app_verdict on_work(struct app *app, struct exchange *x)
 {
     (void)app, (void)x;
-    CHECK(!"the load manager never gives work to helpers");
+    check_failed(__FILE__, __LINE__, "the load manager never gives work to helpers");
 }
 
 /* For balance_look: in place of BEFORE there is NOW. */

@@ -82,9 +82,7 @@ static void let_go(struct forward *f)
     list_remove(&f->node);
     if (f->tunnel)
         tunnel_end(f);
-    if (f->has_window)
-        lane_window_give(lane, f->bytes);
-    f->has_window = false;
+    forward_drop_window(f);
     atomic_fetch_sub_explicit(&lane->figures.in_flight, 1, memory_order_relaxed);
     f->lane = NULL;
 }

@@ -140,6 +140,7 @@ extern const struct upstream_events forward_events;
 void forward_give(struct forward *f);
 /* The whole request has been read: an answer that was held back for it may go. */
 void forward_answer_may_go(struct forward *f);
+void forward_drop_window(struct forward *f);
 /* Nothing more comes from the server: what is under way is cut off. */
 void forward_cut(struct forward *f);
 

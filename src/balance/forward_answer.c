@@ -31,13 +31,25 @@ static enum source_verdict lend_window(struct exchange *x, struct iovec *pieces,
 {
     struct forward *f = x->state;
     *count = 0;
+    if (!f->lane)
+        return SOURCE_FAIL;
     if (f->bytes_len > f->bytes_at && max > 0)
         pieces[(*count)++] = (struct iovec){f->bytes + f->bytes_at, f->bytes_len - f->bytes_at};
     if (f->complete)
         return SOURCE_END;
     if (*count > 0)
         return SOURCE_MORE;
-    return f->state == FORWARD_CUT || !f->lane ? SOURCE_FAIL : SOURCE_WAIT;
+    return f->state == FORWARD_CUT ? SOURCE_FAIL : SOURCE_WAIT;
+}
+
+void forward_drop_window(struct forward *f)
+{
+    if (!f->has_window)
+        return;
+    lane_window_give(f->lane, f->bytes);
+    f->bytes = NULL;
+    f->bytes_at = f->bytes_len = 0;
+    f->has_window = false;
 }
 
 /* The server is read from again when all that it had sent has gone. */
@@ -47,7 +59,7 @@ static void window_taken(struct exchange *x, size_t len)
     f->bytes_at += len;
     if (f->bytes_at < f->bytes_len)
         return;
-    f->bytes_at = f->bytes_len = 0;
+    forward_drop_window(f); /* who waits for more, in a tunnel perhaps for hours, needs none */
     if (f->state == FORWARD_ANSWERING && f->winner->line)
         upstream_take(f->winner->line, UPSTREAM_READ);
 }
@@ -102,7 +114,7 @@ static void put_answer(struct forward *f)
         tunnel_begin(f, &window);
     else if (f->complete)
         exchange_reply(x, f->status, STR(""),
-                       str_make(f->bytes + f->bytes_at, f->bytes_len - f->bytes_at));
+                       str_from(str_make(f->bytes, f->bytes_len), f->bytes_at));
     else
         exchange_reply_source(x, f->status, STR(""), &window,
                               no_length ? UINT64_MAX : (uint64_t)f->length);
@@ -142,14 +154,20 @@ static void make_room(struct forward *f)
     f->bytes_at = f->bytes_len = 0;
     if (no_body)
         return;
+    if (f->whole && !f->has_window) {
+        f->bytes = arena_alloc(&f->x->arena, (size_t)f->length);
+        if (!f->bytes)
+            f->status = 0;
+    }
+}
+
+static bool has_room(struct forward *f)
+{
     if (!f->whole && !f->has_window) {
         f->bytes = lane_window_take(f->lane);
         f->has_window = f->bytes != NULL;
-    } else if (f->whole && !f->has_window) {
-        f->bytes = arena_alloc(&f->x->arena, (size_t)f->length);
     }
-    if (!f->bytes)
-        f->status = 0;
+    return f->bytes != NULL;
 }
 
 static void on_head(void *user, const struct http_response *response)
@@ -193,6 +211,10 @@ static void on_body(void *user, struct str bytes)
     struct forward *f = attempt->forward;
     if (attempt->moving || f->status == 0)
         return;
+    if (!has_room(f)) {
+        f->status = 0;
+        return;
+    }
     if (swap_in(f, bytes))
         return;
     size_t room = f->has_window ? WINDOW_BYTES : (size_t)f->length;

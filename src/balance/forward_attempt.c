@@ -165,6 +165,7 @@ static bool attempt_begin(struct forward *f, struct attempt *attempt, int place,
     struct pool *pool = lane->pools[place];
     note_tried(f, pool->backend->id);
     struct upstream *line = pool_take(pool, f->x, !f->repeatable && !pool->backend->shop);
+    bool kept = line && line->state == UPSTREAM_IDLE;
     if (line && upstream_begin(line, &forward_events, attempt, f->x->method == HTTP_HEAD)) {
         upstream_cancel(line);
         line = NULL;
@@ -181,7 +182,7 @@ static bool attempt_begin(struct forward *f, struct attempt *attempt, int place,
                                 .pool = pool,
                                 .line = line,
                                 .began_ns = lane_now(lane),
-                                .reused = !line->fresh,
+                                .reused = kept,
                                 .hedge = hedge};
     count_begin(f, attempt);
     stamp_it(f, pool->backend);

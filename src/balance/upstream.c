@@ -112,7 +112,6 @@ static void on_done(void *user, const struct http_response *response)
     line->ended = true;
     line->reusable = response->keep_alive && !response->broken;
     line->cut = response->broken;
-    line->fresh = false;
 }
 
 static const struct http_client_events client_events = {
@@ -450,7 +449,6 @@ struct upstream *upstream_new(struct pool *pool, struct str introduction)
     line->watch = (struct watch){-1, on_ready};
     line->soon.run = on_soon;
     line->room = UPSTREAM_READ;
-    line->fresh = true;
     line->since_ns = lane_now(lane);
     CHECK(introduction.len <= sizeof line->introduction);
     line->introduction_len = introduction.len;

@@ -68,7 +68,6 @@ struct upstream {
     bool hung_up;  /* the end is in sight: read until it comes */
     bool telling;  /* the client core is at work: LINE must outlive it */
     bool unwanted; /* cancelled meanwhile */
-    bool fresh;    /* no answer has come on it yet */
     bool told;     /* head or body was given to the user in this read */
     bool ended;    /* the answer is complete, or never will be; told after the read */
     bool reusable; /* complete, and the server keeps the connection */
