@@ -13,12 +13,17 @@ from shop_server import STOA, Shop
 READY = "stoa: load manager ready at "
 
 
+# A machine that stands still is no fault of a server: nothing is asked twice for it.
+PATIENT = ("--hedge", "off", "--silent-after", "60s", "--check-every", "60s", "--failures", "1000",
+           "--checks-lost", "1000", "--connect-timeout", "20s")
+
+
 class RawFront:
-    """One load manager before fixed upstreams. It ends with its `with`."""
+    """One load manager before fixed upstreams, which asks once. It ends with its `with`."""
 
     def __init__(self, folder, urls, *options):
         self.folder, self.log = pathlib.Path(folder), pathlib.Path(folder) / "balance.log"
-        self.command = [STOA, "balance", "--listen", "127.0.0.1:0", "--loops", "1"]
+        self.command = [STOA, "balance", "--listen", "127.0.0.1:0", "--loops", "1", *PATIENT]
         for url in urls:
             self.command += ["--upstream", url]
         self.command += [str(option) for option in options]

@@ -138,7 +138,8 @@ class RecordingServer:
         self.listening = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self.listening.getsockname()[1]
         self.open = set()
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.door = threading.Thread(target=self.accept, daemon=True)
+        self.door.start()
 
     @property
     def url(self):
@@ -200,6 +201,9 @@ class RecordingServer:
         return taken
 
     def stop(self):
+        # First out of accept(): a thread in there would go on with whoever gets the descriptor.
+        self.listening.shutdown(socket.SHUT_RDWR)
+        self.door.join()
         self.listening.close()
         with self.lock:
             connections = list(self.open)

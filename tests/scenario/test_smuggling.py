@@ -164,7 +164,7 @@ SERVERS = {"recorder": Recorder, "nginx": Nginx, "haproxy": Haproxy, "own": Own}
 def pair(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     server = SERVERS[request.param](folder)
-    with RawFront(folder, [server.url], "--hedge", "off") as front:
+    with RawFront(folder, [server.url]) as front:
         yield server, front
     server.stop()
 

@@ -174,7 +174,7 @@ def play(front, server, case):
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
     server = RecordingServer()
-    with RawFront(tmp_path_factory.mktemp("h2"), [server.url], "--hedge", "off") as front:
+    with RawFront(tmp_path_factory.mktemp("h2"), [server.url]) as front:
         yield server, front
     server.stop()
 
