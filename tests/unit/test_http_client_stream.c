@@ -291,6 +291,23 @@ static void an_upgraded_connection_carries_bytes_both_ways(void **state)
     close_client(&seen);
 }
 
+/* The caller wrote the request himself. */
+static void what_is_awaited_may_switch_if_that_was_said(void **state)
+{
+    (void)state;
+    for (int said = 0; said < 2; said++) {
+        struct seen seen;
+        struct http_client *client = open_client(&seen);
+        assert_int_equal(http_client_expect(client, false, NULL), 0);
+        if (said)
+            http_client_may_switch(client);
+        int err = receive(&seen, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nraw");
+        assert_int_equal(err, said ? 0 : ERR_INVALID);
+        assert_true(str_eq(buf_text(&seen.body), said ? STR("raw") : STR("")));
+        close_client(&seen);
+    }
+}
+
 static void an_upgrade_may_be_declined(void **state)
 {
     (void)state;
@@ -333,6 +350,7 @@ int main(void)
         cmocka_unit_test(more_than_the_answer_is_found_after_a_pause_too),
         cmocka_unit_test(what_is_sent_unasked_answers_nobody),
         cmocka_unit_test(an_upgraded_connection_carries_bytes_both_ways),
+        cmocka_unit_test(what_is_awaited_may_switch_if_that_was_said),
         cmocka_unit_test(an_upgrade_may_be_declined),
         cmocka_unit_test(a_callback_may_free_it),
     };
