@@ -9,7 +9,8 @@
 
 enum { WEIGHT = 100 /* POLICY_WEIGHT */ };
 
-static void put_server(struct json *json, yyjson_mut_val *list, const struct server_status *server)
+static void put_server(struct json *json, yyjson_mut_val *list, const struct server_status *server,
+                       bool drain)
 {
     yyjson_mut_val *one = json_add_object(json, list);
     json_put_int(json, one, "id", (int64_t)server->place.id);
@@ -17,6 +18,8 @@ static void put_server(struct json *json, yyjson_mut_val *list, const struct ser
     json_put_text(json, one, "role", str_of(server_role_names[server->role]));
     json_put_text(json, one, "state", str_of(server_state_names[server->state]));
     json_put_int(json, one, "weight", WEIGHT);
+    if (drain)
+        json_put_bool(json, one, "drain", true);
 }
 
 static void put_key(struct exchange *x, struct json *json)
@@ -85,9 +88,10 @@ enum app_verdict api_manager_announce(struct exchange *x)
     json_put_int(&json, json.root, "index", (int64_t)order_applied(call_web(x)->settings.order));
     yyjson_mut_val *list = json_put_list(&json, json.root, "servers");
     for (unsigned i = 0; i < status.count; i++) {
-        if (status.servers[i].place.id == status.own)
+        bool own = status.servers[i].place.id == status.own;
+        if (own)
             json_put_int(&json, json.root, "term", (int64_t)status.servers[i].term);
-        put_server(&json, list, &status.servers[i]);
+        put_server(&json, list, &status.servers[i], own && call_web(x)->api->stopping);
     }
     put_key(x, &json);
     return api_send(x, &json);
