@@ -149,6 +149,7 @@ static void count_begin(struct forward *f, struct attempt *attempt)
 {
     struct backend *backend = attempt->pool->backend;
     pool_hold(attempt->pool);
+    f->lane->changed = true;
     atomic_fetch_add_explicit(&backend->in_flight, 1, memory_order_relaxed);
     add(&backend->counters.requests);
     if (attempt->hedge)
@@ -203,6 +204,7 @@ void forward_release(struct attempt *attempt, bool failed)
     uint64_t took_ns = attempt->took_ns ? attempt->took_ns : now_ns - attempt->began_ns;
     attempt->line = NULL;
     attempt->pool = NULL;
+    lane->changed = true;
     atomic_fetch_sub_explicit(&pool->backend->in_flight, 1, memory_order_relaxed);
     if (router->policy->done && pool->place >= 0)
         router->policy->done(router->policy_memory, (unsigned)pool->place, took_ns, failed, now_ns);

@@ -73,6 +73,7 @@ static void take_news(struct lane *lane)
 /* Weights and who may be used, which the policies prepare for. */
 static void refresh(struct lane *lane)
 {
+    lane->changed = true;
     const struct balance_config *config = lane->config;
     bool panic;
     uint64_t usable = backend_set_usable(lane->set, config->max_out, config->panic, &panic);
@@ -127,6 +128,10 @@ static void probe(struct lane *lane)
 
 struct admission_look lane_look(struct lane *lane)
 {
+    if (!lane->changed && lane->looked_turn == loop_turns(lane->loop))
+        return lane->look;
+    lane->changed = false;
+    lane->looked_turn = loop_turns(lane->loop);
     for (unsigned i = 0; i < lane->view.count; i++) {
         const struct backend *backend = lane->set->at[i];
         lane->servers[i].in_flight =
@@ -138,7 +143,8 @@ struct admission_look lane_look(struct lane *lane)
     }
     prepare(lane);
     probe(lane);
-    return admission_look(&lane->admission, &lane->view, lane->places);
+    lane->look = admission_look(&lane->admission, &lane->view, lane->places);
+    return lane->look;
 }
 
 void lane_note_home(struct lane *lane, uint64_t id)

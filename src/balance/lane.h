@@ -60,6 +60,9 @@ struct lane {
     struct policy_server servers[BACKENDS_MAX];
     struct policy_view view;
     uint64_t prepared; /* the view's version that the policies know */
+    struct admission_look look;
+    uint64_t looked_turn;
+    bool changed; /* what `look` was made from is another now */
     struct router router;
     struct list retired; /* pools of servers that have left */
 
@@ -96,7 +99,8 @@ struct lane *lane_new(const struct lane_plan *plan, struct loop *loop);
 /* What is still under way is given up. NULL is fine. */
 void lane_free(struct lane *lane);
 
-/* Brings the view up to date for a request that is to be placed, and says who has no room. */
+/* Brings the view up to date for a request that is to be placed, and says who has no room. The same
+ * until a request goes to a server, or ends (`changed`), or the loop's next turn. */
 struct admission_look lane_look(struct lane *lane);
 /* Whether PEER, an address as text, is believed what it says of others. */
 static inline bool lane_trusts(const struct lane *lane, struct str peer)

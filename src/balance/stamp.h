@@ -13,7 +13,7 @@
 
 #include "base/id.h"
 
-enum { STAMP_BATCH = 1024 };
+enum { STAMP_BATCH = 4096 };
 
 struct stamp {
     unsigned char bits[STAMP_BATCH];
