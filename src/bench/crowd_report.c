@@ -131,16 +131,26 @@ static void text_waits(const struct crowd_report *report, const struct crowd_pla
                 w.added_median, w.added_p90, w.added_worst, w.worst, w.calm_worst, w.back_worst);
 }
 
-static void text_spread(const struct crowd_report *report, FILE *out)
+/* A process that was started again knows nothing of what it used before. */
+static bool knows_processor(enum crowd_fault_kind kind)
+{
+    return kind != CROWD_KILL && kind != CROWD_RESTART;
+}
+
+static void text_spread(const struct crowd_report *report, enum crowd_fault_kind kind, FILE *out)
 {
     double requests, processor;
     crowd_report_spread(report, &requests, &processor);
     fputs("  by server:", out);
     for (unsigned i = 0; i < HEALTHY_SERVERS; i++)
-        fprintf(out, " %llu requests, %.1f s of processor;", count_of(report->by_server[i + 1]),
-                (double)report->processor_ns[i] / 1e9);
-    fprintf(out, " variation %.3f and %.3f (%llu did not say)\n", requests, processor,
-            count_of(report->by_server[0]));
+        fprintf(out, "%s %llu", i ? "," : "", count_of(report->by_server[i + 1]));
+    fprintf(out, " requests (%llu did not say): variation %.3f", count_of(report->by_server[0]),
+            requests);
+    if (knows_processor(kind))
+        fprintf(out, "; %.1f, %.1f, %.1f s of processor: variation %.3f",
+                (double)report->processor_ns[0] / 1e9, (double)report->processor_ns[1] / 1e9,
+                (double)report->processor_ns[2] / 1e9, processor);
+    fputs("\n", out);
 }
 
 void crowd_report_text(const struct crowd_report *report, const struct crowd_config *config,
@@ -162,7 +172,7 @@ void crowd_report_text(const struct crowd_report *report, const struct crowd_con
             (double)report->late_p99_ns / 1e6);
     text_waits(report, &config->plan, true, out);
     text_waits(report, &config->plan, false, out);
-    text_spread(report, out);
+    text_spread(report, config->plan.kind, out);
     fprintf(out,
             "  at the end: %llu carts read from each server, %llu not as promised, %llu not read; "
             "copies: %s\n",
