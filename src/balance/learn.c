@@ -33,6 +33,7 @@ struct learn {
     unsigned count, next;
     struct teller *at[TELLERS_MAX];
     bool known; /* `roster` is */
+    bool alone; /* a seed has no cluster: it may get one, but that is not waited for */
     struct roster roster;
     uint64_t answered_ns; /* when it was last confirmed or replaced */
     uint64_t hurried_ns;
@@ -180,7 +181,7 @@ static void on_timer(struct timer *timer, uint64_t now_ns)
         asked += is_asked(learn, learn->at[i], now_ns);
     uint64_t wait_ns = ROUND_NS / (asked ? asked : 1);
     /* At the beginning all seeds are tried soon: requests wait for the answer. */
-    if (!learn->known && wait_ns > ROUND_NS / 10)
+    if (!learn->known && !learn->alone && wait_ns > ROUND_NS / 10)
         wait_ns = ROUND_NS / 10;
     loop_timer_set(learn->settings.loop, timer, now_ns + (wait_ns > LEAST_NS ? wait_ns : LEAST_NS));
 }
@@ -216,6 +217,14 @@ static void take_roster(struct learn *learn, const struct teller *teller)
         tell_trouble(learn, text);
         return;
     }
+    if (roster.outsider || roster.count == 0) { /* the others know, or it does in a moment */
+        if (!learn->known) {
+            snprintf(text, sizeof text, "%s does not know yet who belongs to its cluster",
+                     teller->url);
+            tell_trouble(learn, text);
+        }
+        return;
+    }
     if (learn->known && !roster_replaces(&roster, &learn->roster, now_ns - learn->answered_ns))
         return;
     learn->roster = roster;
@@ -231,8 +240,9 @@ static void refused(struct learn *learn, const struct teller *teller)
     char text[TROUBLE];
     int status = teller->errand.status;
     if (status == 404 && str_find(buf_text(&teller->errand.body), STR("\"alone\"")) >= 0) {
-        if (!learn->known)
+        if (!learn->known && !learn->alone)
             learn->settings.alone(learn->settings.user);
+        learn->alone = true;
         return;
     }
     if (status == 401 || status == 403)

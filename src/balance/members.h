@@ -34,7 +34,8 @@
  *                 "weight": 100}, …]}
  *
  *     cluster     the cluster's id as text; an answer of another cluster is not believed
- *     own         who answers
+ *     own         who answers; while its own state is "joining" or "copying" it does not know who
+ *                 belongs to the cluster, and is not believed
  *     term, index of the answering server's last applied entry: what makes an answer fresher
  *     primary     0: none is known
  *     key         home_key of the cluster's secret

@@ -49,6 +49,12 @@ static bool is_word(struct str text, const char *word)
     return str_eq(text, str_of(word));
 }
 
+static bool is_unready(yyjson_val *server)
+{
+    struct str state = text_of(server, "state");
+    return is_word(state, "joining") || is_word(state, "copying");
+}
+
 /* False: it is none that shoppers are sent to. */
 static bool read_server(yyjson_val *value, struct roster_server *server)
 {
@@ -61,7 +67,7 @@ static bool read_server(yyjson_val *value, struct roster_server *server)
         .id = number_of(value, "id"),
         .weight = weight > 0 && weight <= 100 * POLICY_WEIGHT ? (uint32_t)weight : POLICY_WEIGHT,
         .primary = is_word(role, "primary"),
-        .unready = is_word(state, "joining") || is_word(state, "copying"),
+        .unready = is_unready(value),
         .leaving = is_word(state, "leaving") || yyjson_is_true(yyjson_obj_get(value, "drain")),
     };
     if (server->id == 0 || is_word(role, "witness") || roster_url(url, &tls, host, NULL) != ERR_OK)
@@ -77,12 +83,14 @@ static int by_id(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-static int read_servers(yyjson_val *list, struct roster *roster, struct failure *failure)
+static int read_servers(yyjson_val *list, uint64_t own, struct roster *roster,
+                        struct failure *failure)
 {
     yyjson_val *value;
     size_t at, most;
     yyjson_arr_foreach(list, at, most, value)
     {
+        roster->outsider |= number_of(value, "id") == own && is_unready(value);
         if (roster->count == BACKENDS_MAX)
             return fail(failure, ERR_INVALID, "it names more than %d servers", BACKENDS_MAX);
         if (read_server(value, &roster->servers[roster->count]))
@@ -109,7 +117,7 @@ static int read_root(yyjson_val *root, struct roster *roster, struct failure *fa
     roster->keyed = key.len > 0;
     if (roster->keyed && hex_decode(key, roster->key, sizeof roster->key) != ERR_OK)
         return fail(failure, ERR_INVALID, "its key is not %d hexadecimal digits", 2 * HOME_KEY);
-    return read_servers(list, roster, failure);
+    return read_servers(list, number_of(root, "own"), roster, failure);
 }
 
 int roster_read(struct str json, struct roster *roster, struct failure *failure)

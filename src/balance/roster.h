@@ -22,6 +22,7 @@ struct roster_server {
 struct roster {
     char cluster[ROSTER_CLUSTER];
     uint64_t term, index;
+    bool outsider; /* who answers joins, or gets its copy: it does not know who is in the cluster */
     bool keyed;
     unsigned char key[HOME_KEY];
     unsigned count;                             /* those with a shop and a URL */

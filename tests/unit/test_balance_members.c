@@ -325,6 +325,55 @@ static void older_answers_and_those_of_other_clusters_do_not_count(void **state)
     assert_int_equal(ids(f), 12);
 }
 
+/* What server AT answers while it joins as server ID, in the newest TERM: it knows itself alone. */
+static void say_joining(struct fixture *f, unsigned at, unsigned id, unsigned term)
+{
+    char body[1024];
+    snprintf(body, sizeof body,
+             "{\"cluster\":\"c1\",\"own\":%u,\"term\":%u,\"index\":0,\"primary\":0,\"key\":\"" KEY
+             "\",\"servers\":[{\"id\":%u,\"url\":\"%s\",\"role\":\"standby\",\"state\":"
+             "\"joining\"}]}",
+             id, term, id, f->servers[at].url);
+    small_say(&f->servers[at], 200, "", body);
+}
+
+static void await_requests(struct fixture *f, unsigned at, unsigned wanted)
+{
+    unsigned least = atomic_load(&f->servers[at].requests) + wanted;
+    uint64_t until = clock_mono_ns() + PATIENCE_NS;
+    while (atomic_load(&f->servers[at].requests) < least && clock_mono_ns() < until)
+        usleep(2000);
+    assert_true(atomic_load(&f->servers[at].requests) >= least);
+}
+
+static void one_who_joins_knows_nobody_and_is_not_believed(void **state)
+{
+    struct fixture *f = *state;
+    const struct said all[] = {{1, 0, "up"}, {2, 1, "up"}, {3, 2, "joining"}};
+    all_say(f, 1, all, 3);
+    seed_alone(f);
+    start(f);
+    await_ids(f, 12);
+    say_joining(f, 2, 3, 2); /* an election has just been */
+    await_requests(f, 2, 2);
+    await_requests(f, 0, 2); /* the others are asked as before */
+    assert_int_equal(ids(f), 12);
+    assert_false(happened(f, EVENT_GONE, "no more"));
+}
+
+static void members_are_learnt_though_the_first_seed_only_joins(void **state)
+{
+    struct fixture *f = *state;
+    const struct said all[] = {{1, 0, "up"}, {2, 1, "up"}, {3, 2, "joining"}};
+    all_say(f, 1, all, 3);
+    say_joining(f, 2, 3, 1);
+    str_copy(f->config.servers[0].url, BACKEND_URL, str_of(f->servers[2].url));
+    str_copy(f->config.servers[1].url, BACKEND_URL, str_of(f->servers[0].url));
+    f->config.server_count = 2;
+    start(f);
+    await_ids(f, 12);
+}
+
 static void those_that_are_known_stay_known_while_nobody_answers(void **state)
 {
     struct fixture *f = *state;
@@ -418,6 +467,8 @@ int main(void)
         TEST(members_are_learnt_from_a_seed_and_all_are_told),
         TEST(servers_join_leave_and_go_without_a_restart),
         TEST(older_answers_and_those_of_other_clusters_do_not_count),
+        TEST(one_who_joins_knows_nobody_and_is_not_believed),
+        TEST(members_are_learnt_though_the_first_seed_only_joins),
         TEST(those_that_are_known_stay_known_while_nobody_answers),
         TEST(server_that_moves_is_another),
         TEST(servers_that_stand_alone_are_the_members_themselves),

@@ -52,6 +52,24 @@ static void answer_is_read_with_all_who_can_be_reached(void **state)
     assert_true(server[2].leaving);
     assert_int_equal(server[3].id, 6);
     assert_true(server[3].leaving);
+    assert_false(roster.outsider);
+}
+
+static void who_answers_may_still_be_joining(void **state)
+{
+    (void)state;
+    struct roster roster;
+    assert_int_equal(roster_read(STR("{\"cluster\": \"c1\", \"own\": 4, \"servers\": [{\"id\": 4, "
+                                     "\"url\": \"\", \"state\": \"joining\"}]}"),
+                                 &roster, NULL),
+                     ERR_OK);
+    assert_true(roster.outsider);
+    assert_int_equal(roster_read(STR("{\"cluster\": \"c1\", \"own\": 1, \"servers\": [{\"id\": 1, "
+                                     "\"url\": \"http://a:1\", \"state\": \"up\"}, {\"id\": 4, "
+                                     "\"url\": \"http://b:1\", \"state\": \"copying\"}]}"),
+                                 &roster, NULL),
+                     ERR_OK);
+    assert_false(roster.outsider);
 }
 
 static void what_is_no_such_answer_is_refused_with_a_reason(void **state)
@@ -162,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answer_is_read_with_all_who_can_be_reached),
+        cmocka_unit_test(who_answers_may_still_be_joining),
         cmocka_unit_test(what_is_no_such_answer_is_refused_with_a_reason),
         cmocka_unit_test(servers_that_make_no_sense_are_passed_over),
         cmocka_unit_test(too_many_servers_are_refused),
