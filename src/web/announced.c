@@ -79,12 +79,12 @@ unsigned managers_list(struct managers *managers, uint64_t now_ns,
     return count;
 }
 
-bool managers_come_from(struct managers *managers, struct str peer)
+bool managers_come_from(struct managers *managers, struct str peer, uint64_t now_ns)
 {
     bool found = false;
     pthread_mutex_lock(&managers->lock);
     for (unsigned i = 0; i < managers->count && !found; i++)
-        found = str_eq(str_of(managers->at[i].peer), peer);
+        found = str_eq(str_of(managers->at[i].peer), peer) && !is_silent(&managers->at[i], now_ns);
     pthread_mutex_unlock(&managers->lock);
     return found;
 }

@@ -41,8 +41,8 @@ void managers_free(struct managers *managers); /* NULL is fine */
 
 /* MANAGER is here (again) at manager->seen_ns. */
 void managers_hear(struct managers *managers, const struct manager *manager);
-/* Whether one of them connects from PEER. */
-bool managers_come_from(struct managers *managers, struct str peer);
+/* Whether one that is not silent at NOW_NS connects from PEER. */
+bool managers_come_from(struct managers *managers, struct str peer, uint64_t now_ns);
 /* Those that are not silent at NOW_NS, the longest known first; returns how many. */
 unsigned managers_list(struct managers *managers, uint64_t now_ns,
                        struct manager out[static MANAGERS_MAX]);

@@ -1,6 +1,7 @@
 #include "web/call.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "web/announced.h"
 #include "web/api.h"
 #include "web/cache.h"
@@ -52,7 +53,10 @@ int call_settings(struct exchange *x, struct shop_settings *out)
 const struct wayback_view *call_wayback(const struct exchange *x)
 {
     struct web_thread *thread = call_thread(x);
-    wayback_look(thread->web->api->wayback, thread->wayback);
+    struct web *web = thread->web;
+    if (thread->wayback->url[0] && wayback_lapses(web->api->wayback, clock_mono_ns()))
+        cache_renew(web->settings.cache);
+    wayback_look(web->api->wayback, thread->wayback);
     return thread->wayback;
 }
 
@@ -117,7 +121,7 @@ static struct str scheme_of(const struct exchange *x)
     if (!str_eq(said, STR("https")) && !str_eq(said, STR("http")))
         return x->scheme;
     bool believed = network_has_text(web->settings.trusted, web->settings.trusted_count, x->peer) ||
-                    managers_come_from(web->api->managers, x->peer);
+                    managers_come_from(web->api->managers, x->peer, clock_mono_ns());
     return believed ? said : x->scheme;
 }
 

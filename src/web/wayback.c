@@ -1,6 +1,7 @@
 #include "web/wayback.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -9,7 +10,8 @@
 
 struct wayback {
     pthread_mutex_t lock;
-    _Atomic uint64_t version; /* of `now` */
+    _Atomic uint64_t version;  /* of `now` */
+    _Atomic uint64_t until_ns; /* so long `now` holds without another word; 0: it names none */
     struct wayback_view now;
 };
 
@@ -66,17 +68,9 @@ static void list_origins(const struct manager *managers, unsigned count,
             add_origin(view, managers[i].url);
 }
 
-bool wayback_learn(struct wayback *wayback, const struct manager *managers, unsigned count,
-                   const struct cluster_status *status)
+/* True: VIEW says something else than what was known. */
+static bool replace(struct wayback *wayback, struct wayback_view *view, uint64_t until_ns)
 {
-    struct wayback_view *view = calloc(1, sizeof *view);
-    if (!view)
-        return false;
-    for (unsigned i = 0; i < count && !view->url[0]; i++)
-        if (managers[i].direct && wayback_is_origin(str_of(managers[i].url)))
-            strcpy(view->url, managers[i].url);
-    if (view->url[0])
-        list_origins(managers, count, status, view);
     pthread_mutex_lock(&wayback->lock);
     const struct wayback_view *now = &wayback->now;
     bool changed = strcmp(now->url, view->url) != 0 || strcmp(now->origins, view->origins) != 0;
@@ -85,8 +79,42 @@ bool wayback_learn(struct wayback *wayback, const struct manager *managers, unsi
         wayback->now = *view;
         atomic_store(&wayback->version, view->version);
     }
+    atomic_store(&wayback->until_ns, until_ns);
     pthread_mutex_unlock(&wayback->lock);
+    return changed;
+}
+
+bool wayback_learn(struct wayback *wayback, const struct manager *managers, unsigned count,
+                   const struct cluster_status *status)
+{
+    struct wayback_view *view = calloc(1, sizeof *view);
+    if (!view)
+        return false;
+    uint64_t until_ns = 0;
+    for (unsigned i = 0; i < count; i++) {
+        const struct manager *manager = &managers[i];
+        if (!manager->direct || !wayback_is_origin(str_of(manager->url)))
+            continue;
+        if (!view->url[0])
+            strcpy(view->url, manager->url);
+        if (until_ns < manager->seen_ns + MANAGER_SILENT_MS * MS_NS)
+            until_ns = manager->seen_ns + MANAGER_SILENT_MS * MS_NS;
+    }
+    if (view->url[0])
+        list_origins(managers, count, status, view);
+    bool changed = replace(wayback, view, until_ns);
     free(view);
+    return changed;
+}
+
+bool wayback_lapses(struct wayback *wayback, uint64_t now_ns)
+{
+    uint64_t until_ns = atomic_load(&wayback->until_ns);
+    if (until_ns == 0 || now_ns <= until_ns)
+        return false;
+    struct wayback_view *none = calloc(1, sizeof *none);
+    bool changed = none && replace(wayback, none, 0);
+    free(none);
     return changed;
 }
 

@@ -9,7 +9,9 @@
  * browser follow.
  *
  * The load managers say themselves that they are there (api_balance.c), and the pages that are
- * kept ready are made anew when something has changed.
+ * kept ready are made anew when something has changed. When the last one has been silent for
+ * MANAGER_SILENT_MS there is no way back any more: links lead here again, scripts or not, and
+ * changes come from here alone.
  *
  * Thread: any; a view belongs to one thread.
  */
@@ -45,6 +47,10 @@ bool wayback_learn(struct wayback *wayback, const struct manager *managers, unsi
 
 /* Brings VIEW up to date. True: there is a way back. */
 bool wayback_look(struct wayback *wayback, struct wayback_view *view);
+
+/* True, once: none of the load managers has said anything for too long at NOW_NS, so that there is
+ * no way back any more, and pages made before are outdated. */
+bool wayback_lapses(struct wayback *wayback, uint64_t now_ns);
 
 /* Whether ORIGIN ("http://10.0.0.2:8080") is one of VIEW's. */
 bool wayback_has(const struct wayback_view *view, struct str origin);

@@ -43,10 +43,13 @@ static void the_longest_known_comes_first_and_the_silent_are_forgotten(void **st
     assert_int_equal(managers_list(managers, 13 * second, list), 2);
     assert_int_equal(list[0].pid, 1);
     assert_int_equal(list[1].pid, 2);
-    assert_true(managers_come_from(managers, STR("10.0.0.2")));
+    assert_true(managers_come_from(managers, STR("10.0.0.2"), 16 * second));
+    assert_false(managers_come_from(managers, STR("10.0.0.3"), 16 * second));
+    /* Though nobody has asked for the list since. */
+    assert_false(managers_come_from(managers, STR("10.0.0.2"), 16 * second + 1));
     assert_int_equal(managers_list(managers, 16 * second + 1, list), 1);
     assert_int_equal(list[0].pid, 1);
-    assert_false(managers_come_from(managers, STR("10.0.0.2")));
+    assert_false(managers_come_from(managers, STR("10.0.0.2"), 16 * second + 1));
     assert_int_equal(managers_list(managers, 17 * second + 1, list), 0);
     managers_free(managers);
 }
@@ -101,6 +104,30 @@ static void the_way_back_is_the_first_load_manager_in_direct_mode(void **state)
     assert_true(wayback_learn(wayback, managers, 1, &status)); /* the others are gone */
     assert_false(wayback_look(wayback, view));
     assert_false(wayback_has(view, STR("http://127.0.0.1:9002")));
+    free(view);
+    wayback_free(wayback);
+}
+
+static void the_way_back_ends_when_all_who_are_it_have_been_silent_for_long(void **state)
+{
+    (void)state;
+    struct wayback *wayback = wayback_new();
+    struct wayback_view *view = calloc(1, sizeof *view);
+    struct cluster_status status = servers_of(2);
+    const uint64_t second = 1000 * MS_NS;
+    struct manager managers[] = {manager_of(1, 9 * second, true), manager_of(2, 10 * second, true)};
+    assert_false(wayback_lapses(wayback, 100 * second)); /* there was none */
+    assert_true(wayback_learn(wayback, managers, 2, &status));
+    assert_false(wayback_lapses(wayback, 15 * second)); /* the second one was heard just now */
+    assert_true(wayback_look(wayback, view));
+    assert_true(wayback_lapses(wayback, 15 * second + 1));
+    assert_false(wayback_lapses(wayback, 15 * second + 2)); /* told once */
+    assert_false(wayback_look(wayback, view));
+    assert_false(wayback_has(view, STR("http://127.0.0.1:9002")));
+    managers[0].seen_ns = 20 * second; /* back again */
+    assert_true(wayback_learn(wayback, managers, 1, &status));
+    assert_true(wayback_look(wayback, view));
+    assert_string_equal(view->url, "http://127.0.0.1:8001");
     free(view);
     wayback_free(wayback);
 }
@@ -218,6 +245,7 @@ int main(void)
         cmocka_unit_test(the_longest_known_comes_first_and_the_silent_are_forgotten),
         cmocka_unit_test(the_longest_silent_makes_room),
         cmocka_unit_test(the_way_back_is_the_first_load_manager_in_direct_mode),
+        cmocka_unit_test(the_way_back_ends_when_all_who_are_it_have_been_silent_for_long),
         cmocka_unit_test(an_address_that_is_more_than_an_origin_is_none),
         cmocka_unit_test(more_origins_than_there_is_room_for_are_left_out),
         cmocka_unit_test(a_server_says_how_many_are_here_and_how_long_they_take),
