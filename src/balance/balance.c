@@ -18,10 +18,25 @@ static void answer_without_memory(struct exchange *x)
     exchange_reply(x, 503, STR("text/plain"), STR("The load manager is out of memory.\n"));
 }
 
+/* What no server is to see: TRACE would show a page what its browser keeps from it (cookies). */
+static bool ends_here(struct exchange *x)
+{
+    bool trace = str_eq(x->method_name, STR("TRACE"));
+    if (!trace && !hop_is_last(x))
+        return false;
+    exchange_add_header(x, STR("Allow"), STR("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"));
+    exchange_reply(x, trace ? 405 : 204, trace ? STR("text/plain") : STR(""),
+                   trace ? STR("TRACE is not passed on.\n") : STR(""));
+    return true;
+}
+
 static void on_accept(struct app *app, struct exchange *x)
 {
     struct lane *lane = x->thread_state;
     uint32_t most = balance_of(app)->config.replay_bytes;
+    if (ends_here(x))
+        return;
+    x->wants_upgrade = x->wants_upgrade && hop_may_upgrade(x);
     if (!x->has_body || (x->content_length >= 0 && x->content_length <= (int64_t)most)) {
         x->body_limit = most;
         return;
@@ -130,6 +145,9 @@ static void fill_config(struct balance_config *config)
     DEFAULT(max_out, 500)
     DEFAULT(panic, 300)
 #undef DEFAULT
+    /* Or backups would be made, and closed, for ever. */
+    if (config->idle_connections < config->backup_connections)
+        config->idle_connections = config->backup_connections;
 }
 
 static int begin(struct balance *balance, struct failure *failure)

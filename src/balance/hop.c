@@ -10,6 +10,7 @@ enum rule {
     FORWARDED, /* about the client: believed from those who are trusted */
     NAMABLE,   /* passes unless Connection names it */
     REQUEST_ID,
+    MAX_FORWARDS,
 };
 
 static char folded(char c)
@@ -46,7 +47,7 @@ static enum rule rule_of_unknown(struct str name)
     case 10:
         return NAMED("keep-alive") ? DROP : NAMABLE;
     case 12:
-        return NAMED("x-request-id") ? REQUEST_ID : NAMABLE;
+        return NAMED("x-request-id") ? REQUEST_ID : NAMED("max-forwards") ? MAX_FORWARDS : NAMABLE;
     case 14:
         return NAMED("http2-settings") || NAMED("content-length") ? DROP : NAMABLE;
     case 15:
@@ -163,13 +164,13 @@ static void put_request_line(struct buf *out, const struct exchange *x)
 
 /* All values of a field that may have come in several lines, and then MORE, as one list. */
 static void put_list(struct buf *out, const struct hop_request *request, struct str name,
-                     struct str lower, struct str more)
+                     enum http_field field, struct str more)
 {
     const struct exchange *x = request->x;
     buf_str(out, name);
     buf_str(out, STR(": "));
     for (unsigned i = 0; request->trusted && i < x->header_count; i++) {
-        if (!is_named(x->headers[i].name, lower) || !x->headers[i].value.len)
+        if (x->headers[i].field != field || !x->headers[i].value.len)
             continue;
         buf_str(out, x->headers[i].value);
         buf_str(out, STR(", "));
@@ -178,13 +179,15 @@ static void put_list(struct buf *out, const struct hop_request *request, struct 
     buf_str(out, STR("\r\n"));
 }
 
-static struct str believed(const struct hop_request *request, struct str lower)
+/* The last one: whoever is trusted has put his behind those that he was sent. */
+static struct str believed(const struct hop_request *request, enum http_field field)
 {
     const struct exchange *x = request->x;
+    struct str last = STR_NONE;
     for (unsigned i = 0; request->trusted && i < x->header_count; i++)
-        if (is_named(x->headers[i].name, lower))
-            return x->headers[i].value;
-    return STR_NONE;
+        if (x->headers[i].field == field)
+            last = x->headers[i].value;
+    return last;
 }
 
 /* RFC 7239 §4: what is not a token is quoted, and an IPv6 address is in brackets besides. */
@@ -201,7 +204,7 @@ static void put_forwarded(struct buf *out, const struct hop_request *request)
     buf_str(&element, STR("\";proto="));
     buf_str(&element, x->scheme);
     if (!element.failed)
-        put_list(out, request, STR("Forwarded"), STR("forwarded"), buf_text(&element));
+        put_list(out, request, STR("Forwarded"), HTTP_FIELD_FORWARDED, buf_text(&element));
 }
 
 struct str hop_client(const struct exchange *x, bool trusted)
@@ -221,9 +224,9 @@ struct str hop_client(const struct exchange *x, bool trusted)
 static void put_client(struct buf *out, const struct hop_request *request)
 {
     const struct exchange *x = request->x;
-    struct str proto = believed(request, STR("x-forwarded-proto"));
-    struct str host = believed(request, STR("x-forwarded-host"));
-    put_list(out, request, STR("X-Forwarded-For"), STR("x-forwarded-for"), x->peer);
+    struct str proto = believed(request, HTTP_FIELD_X_FORWARDED_PROTO);
+    struct str host = believed(request, HTTP_FIELD_X_FORWARDED_HOST);
+    put_list(out, request, STR("X-Forwarded-For"), HTTP_FIELD_X_FORWARDED_FOR, x->peer);
     put_field(out, STR("X-Forwarded-Proto"), proto.len ? proto : x->scheme);
     put_field(out, STR("X-Forwarded-Host"), host.len ? host : x->host);
     put_forwarded(out, request);
@@ -245,6 +248,17 @@ static void put_framing(struct buf *out, const struct hop_request *request)
     }
 }
 
+/* RFC 9110 §7.6.2: one less; what is no number says nothing. */
+static void put_max_forwards(struct buf *out, const struct http_header *header)
+{
+    uint64_t left;
+    if (str_to_u64(header->value, &left) || left == 0)
+        return;
+    buf_str(out, STR("Max-Forwards: "));
+    buf_u64(out, left - 1);
+    buf_str(out, STR("\r\n"));
+}
+
 void hop_write_request(struct buf *out, const struct hop_request *request)
 {
     const struct exchange *x = request->x;
@@ -258,7 +272,10 @@ void hop_write_request(struct buf *out, const struct hop_request *request)
             (rule == NAMABLE && options_name(&options, header->name)))
             continue;
         has_id |= rule == REQUEST_ID;
-        put_field(out, header->name, header->value);
+        if (rule == MAX_FORWARDS && x->method == HTTP_OPTIONS)
+            put_max_forwards(out, header);
+        else
+            put_field(out, header->name, header->value);
     }
     if (x->known[HTTP_FIELD_COOKIE].at)
         put_field(out, STR("Cookie"), x->known[HTTP_FIELD_COOKIE]);
@@ -279,6 +296,25 @@ void hop_write_request(struct buf *out, const struct hop_request *request)
     }
     put_framing(out, request);
     buf_str(out, STR("\r\n"));
+}
+
+bool hop_may_upgrade(const struct exchange *x)
+{
+    struct str list = x->known[HTTP_FIELD_UPGRADE], part;
+    while (str_cut(&list, ',', &part)) {
+        part = str_trim(part);
+        if (starts_with(part, STR("h2")) || starts_with(part, STR("http/")) ||
+            starts_with(part, STR("tls")))
+            return false;
+    }
+    return true;
+}
+
+bool hop_is_last(const struct exchange *x)
+{
+    uint64_t left;
+    struct str text = exchange_header(x, STR("max-forwards"));
+    return x->method == HTTP_OPTIONS && text.at && !str_to_u64(text, &left) && left == 0;
 }
 
 struct str hop_request_id(const struct exchange *x)

@@ -10,9 +10,10 @@
  *                         HTTP2-Settings, Expect (answered here), Stoa-… (but Stoa-Session)
  *   made anew             Host, Content-Length, Transfer-Encoding, Cookie (one field)
  *   added to              X-Forwarded-For, -Proto, -Host (RFC 7239: Forwarded), Via, Request-Id
+ *   counted down          Max-Forwards of OPTIONS
  *
  * A name with '_' counts as the same with '-': servers that hand fields on as environment
- * variables (CGI) do not tell them apart.
+ * variables (CGI) do not tell them apart; so written, it is dropped where '-' would be believed.
  *
  * Called by forward.c. Thread: any.
  */
@@ -38,6 +39,13 @@ struct hop_request {
 
 /* The head as HTTP/1.1, to its empty line, at the end of OUT (which may be `failed` then). */
 void hop_write_request(struct buf *out, const struct hop_request *request);
+
+/* Whether X's Upgrade may go on: never to another HTTP, in which requests would pass unseen behind
+ * the first one, nor to TLS, which ends here. */
+bool hop_may_upgrade(const struct exchange *x);
+
+/* OPTIONS with Max-Forwards: 0 (RFC 9110 §7.6.2): it is for whoever reads this. */
+bool hop_is_last(const struct exchange *x);
 
 /* The request's own name for itself (X-Request-Id, or Request-Id); at == NULL: it has none that
  * can be passed on. */

@@ -201,6 +201,25 @@ static void a_trusted_peers_word_is_added_to(void **state)
     forget(m);
 }
 
+/* A trusted peer has set or added to the fields that it knows; those written otherwise are its
+ * client's. */
+static void a_strangers_word_that_a_trusted_peer_let_through_is_not_believed(void **state)
+{
+    (void)state;
+    struct message *m = request(
+        "/", "X_Forwarded_Proto: evil\r\nX_Forwarded_For: 6.6.6.6\r\nX_Forwarded_Host: bad\r\n"
+             "X-Forwarded-Proto: evil\r\nX-Forwarded-Proto: https\r\n"
+             "X-Forwarded-For: 198.51.100.1\r\n\r\n");
+    m->x.scheme = STR("http");
+    const char *head = written(m, (struct hop_request){.trusted = true});
+    assert_has(head, "\r\nX-Forwarded-Proto: https\r\n");
+    assert_has(head, "\r\nX-Forwarded-For: 198.51.100.1, 192.0.2.7\r\n");
+    assert_lacks(head, "6.6.6.6");
+    assert_lacks(head, "evil");
+    assert_lacks(head, "bad");
+    forget(m);
+}
+
 static void an_ipv6_client_is_quoted(void **state)
 {
     (void)state;
@@ -350,6 +369,7 @@ int main(void)
         cmocka_unit_test(the_framing_is_our_own),
         cmocka_unit_test(a_strangers_word_about_others_is_not_believed),
         cmocka_unit_test(a_trusted_peers_word_is_added_to),
+        cmocka_unit_test(a_strangers_word_that_a_trusted_peer_let_through_is_not_believed),
         cmocka_unit_test(an_ipv6_client_is_quoted),
         cmocka_unit_test(what_we_say_to_servers_nobody_else_can_say),
         cmocka_unit_test(a_request_keeps_its_name_or_gets_one),
