@@ -104,7 +104,7 @@ struct forward *forward_open(struct lane *lane, struct exchange *x)
     f->x = x;
     f->lane = lane;
     f->length = -1;
-    buf_init(&f->beginning, lane->config->replay_bytes + 2 * UPSTREAM_READ);
+    buf_init(&f->beginning, lane->config->replay_bytes + 4 * UPSTREAM_READ);
     list_append(&lane->forwards, &f->node);
     x->state = f;
     x->gone = on_gone;

@@ -76,7 +76,7 @@ struct forward {
     bool has_plan;
     uint64_t planned[ROUTE_PLACES_MAX], tried[FORWARD_TRIED];
     unsigned planned_count, tried_count;
-    unsigned attempts_made, costly, rounds;
+    unsigned attempts_made, costly, rounds, stale;
     enum retry_reason reason; /* why the last attempt came to nothing */
     struct attempt attempts[2];
     struct attempt *winner; /* whose answer it is */

@@ -319,8 +319,9 @@ static enum retry_reason judge(struct forward *f, struct attempt *attempt, enum 
     enum retry_reason reason = causes[end].reason;
     if (attempt->moving)
         return RETRY_ELSEWHERE;
-    if (end == UPSTREAM_RESET && attempt->reused) {
-        pool_mistrust(attempt->pool);
+    if (end == UPSTREAM_RESET && attempt->reused && f->stale < RETRY_STALE_MOST) {
+        f->stale++;
+        pool_mistrust(attempt->pool, attempt->began_ns);
         return RETRY_STALE;
     }
     add(&backend->counters.failures);

@@ -165,7 +165,10 @@ static bool attempt_begin(struct forward *f, struct attempt *attempt, int place,
     struct lane *lane = f->lane;
     struct pool *pool = lane->pools[place];
     note_tried(f, pool->backend->id);
-    struct upstream *line = pool_take(pool, f->x, !f->repeatable && !pool->backend->shop);
+    if (pool_refuses(pool, lane_now(lane)))
+        return false;
+    bool careful = f->streamed || (!f->repeatable && !pool->backend->shop);
+    struct upstream *line = pool_take(pool, f->x, careful);
     bool kept = line && line->state == UPSTREAM_IDLE;
     if (line && upstream_begin(line, &forward_events, attempt, f->x->method == HTTP_HEAD)) {
         upstream_cancel(line);
@@ -344,7 +347,8 @@ void forward_hedge(struct forward *f)
 {
     struct attempt *second = &f->attempts[f->attempts[0].line != NULL];
     int place = f->state == FORWARD_WAITING && !second->line ? next_place(f) : -1;
-    if (place < 0 || has_bit(tried_places(f), place))
+    /* What is not needed is not sent to who has as much as he may have. */
+    if (place < 0 || has_bit(tried_places(f) | lane_look(f->lane).full, place))
         return;
     lane_count(&f->lane->figures.hedges, 1);
     attempt_begin(f, second, place, true);
@@ -362,11 +366,19 @@ static bool is_silent(const struct backend *backend)
     return since != 0 && heard < since;
 }
 
+static bool is_at_silent(const struct forward *f)
+{
+    for (unsigned i = 0; i < COUNT_OF(f->attempts); i++)
+        if (f->attempts[i].line && is_silent(f->attempts[i].pool->backend))
+            return true;
+    return false;
+}
+
 void forward_leave_silent(struct forward *f)
 {
     unsigned left = 0;
-    if (f->state != FORWARD_WAITING || !f->repeatable || (f->streamed && !f->kept) ||
-        !has_others(f))
+    bool begun = f->state == FORWARD_WAITING || (f->state == FORWARD_ANSWERING && !f->given);
+    if (!begun || !f->repeatable || (f->streamed && !f->kept) || !is_at_silent(f) || !has_others(f))
         return;
     for (unsigned i = 0; i < COUNT_OF(f->attempts); i++) {
         struct attempt *attempt = &f->attempts[i];

@@ -23,10 +23,11 @@ static void put_end(struct forward *f, struct attempt *attempt)
     upstream_written(attempt->line);
 }
 
-/* More has come than is kept: from here on it cannot be sent again. */
-static void let_go(struct forward *f)
+/* More has come than is kept: from here on it cannot be sent again. While nothing of it has left,
+ * no more comes than there is room for. */
+static void let_go(struct forward *f, const struct attempt *attempt)
 {
-    if (!f->kept || f->body_seen <= f->lane->config->replay_bytes)
+    if (!f->kept || f->body_seen <= f->lane->config->replay_bytes || attempt->line->sent == 0)
         return;
     f->kept = false;
     buf_close(&f->beginning);
@@ -42,10 +43,10 @@ void forward_send_body(struct forward *f, struct attempt *attempt)
     }
     if (f->beginning.len)
         put_piece(f, out, buf_text(&f->beginning));
-    let_go(f);
+    let_go(f, attempt);
     if (f->body_complete)
         put_end(f, attempt);
-    else
+    else if (!upstream_crowded(attempt->line))
         exchange_nudge(f->x); /* it may have paused for want of somewhere to go */
 }
 
@@ -53,6 +54,25 @@ void forward_send_body(struct forward *f, struct attempt *attempt)
 static struct attempt *taker_of(struct forward *f)
 {
     return f->attempts[0].line ? &f->attempts[0] : NULL;
+}
+
+/* False: there is no memory for it, and nowhere else to put it. */
+static bool keep(struct forward *f, struct str bytes)
+{
+    struct lane *lane = f->lane;
+    if (!f->kept)
+        return true;
+    buf_str(&f->beginning, bytes);
+    if (!f->beginning.failed)
+        return true;
+    f->kept = false; /* half a body must never be sent again */
+    buf_close(&f->beginning);
+    if (taker_of(f))
+        return true;
+    loop_timer_stop(lane->loop, &f->timer);
+    admission_leave(&lane->admission, &f->queued);
+    forward_fail(f, 503, "The load manager is out of memory.");
+    return false;
 }
 
 static enum sink_verdict take(struct exchange *x, struct str bytes)
@@ -63,13 +83,13 @@ static enum sink_verdict take(struct exchange *x, struct str bytes)
         return f->given ? SINK_STOP : SINK_PAUSE;
     f->body_seen += bytes.len;
     f->deadline_ns = lane_now(f->lane) + f->lane->config->answer_ns; /* as long as it comes */
-    if (f->kept)
-        buf_str(&f->beginning, bytes);
+    if (!keep(f, bytes))
+        return SINK_STOP;
     if (!attempt)
         return f->body_seen > f->lane->config->replay_bytes ? SINK_PAUSE : SINK_MORE;
     put_piece(f, upstream_out(attempt->line), bytes);
-    let_go(f);
     upstream_send(attempt->line);
+    let_go(f, attempt);
     return upstream_crowded(attempt->line) ? SINK_PAUSE : SINK_MORE;
 }
 

@@ -205,6 +205,10 @@ static void on_tick(struct timer *timer, uint64_t now_ns)
                   now_ns);
         idle += lane->pools[i]->idle_count;
     }
+    LIST_EACH(&lane->retired, node)
+    {
+        pool_tick_retired(CONTAINER_OF(node, struct pool, node), now_ns);
+    }
     show(lane, idle);
     lane->tick_due_ns = now_ns + LANE_TICK_NS;
     CHECK(loop_timer_set(lane->loop, timer, lane->tick_due_ns) == 0); /* its slot was free */

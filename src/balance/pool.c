@@ -12,6 +12,9 @@
 /* After one that could not be made: how long until a backup is tried again. */
 #define BACKUP_PAUSE_NS (500 * MS_NS)
 
+/* After one that was refused: how long the next ones are without being made. */
+#define REFUSED_NS (10 * MS_NS)
+
 enum { OUT_KEPT = 128 << 10 }; /* an idle connection keeps no larger buffer */
 
 struct pool *pool_new(struct lane *lane, struct backend *backend)
@@ -95,6 +98,12 @@ static struct upstream *introduced(struct pool *pool, const struct exchange *x)
     return upstream_new(pool, str_make(header, len));
 }
 
+bool pool_refuses(const struct pool *pool, uint64_t now_ns)
+{
+    return pool->backend->shop && pool->failed_ns && list_empty(&pool->idle) &&
+           now_ns - pool->failed_ns < REFUSED_NS;
+}
+
 struct upstream *pool_take(struct pool *pool, const struct exchange *x, bool careful)
 {
     if (pool->backend->proxy_header)
@@ -108,12 +117,17 @@ struct upstream *pool_take(struct pool *pool, const struct exchange *x, bool car
     return upstream_new(pool, STR(""));
 }
 
-void pool_mistrust(struct pool *pool)
+void pool_mistrust(struct pool *pool, uint64_t began_ns)
 {
-    close_all(&pool->idle);
+    while (!list_empty(&pool->idle)) { /* oldest first */
+        struct upstream *line = line_at(pool->idle.prev);
+        if (line->since_ns > began_ns)
+            return;
+        upstream_close(line);
+    }
 }
 
-void pool_give(struct pool *pool, struct upstream *line)
+bool pool_give(struct pool *pool, struct upstream *line)
 {
     const struct balance_config *config = pool->lane->config;
     list_remove(&line->node);
@@ -124,9 +138,11 @@ void pool_give(struct pool *pool, struct upstream *line)
     list_append(pool->idle.next, &line->node); /* before the first: used next */
     if (line->out.cap > OUT_KEPT)
         buf_close(&line->out);
-    if (pool->place < 0 || pool->idle_count > config->idle_connections || line->hung_up ||
-        line->introduction_len > 0)
-        upstream_close(line);
+    if (pool->place >= 0 && pool->idle_count <= config->idle_connections && !line->hung_up &&
+        line->introduction_len == 0)
+        return true;
+    upstream_close(line);
+    return false;
 }
 
 static unsigned count_of(const struct list *list)
@@ -159,6 +175,11 @@ static void give_up_slow(struct pool *pool, uint64_t now_ns)
         upstream_unheard(line);
         return; /* the list, and the pool, may be others now; the next tick goes on */
     }
+}
+
+void pool_tick_retired(struct pool *pool, uint64_t now_ns)
+{
+    give_up_slow(pool, now_ns);
 }
 
 void pool_tick(struct pool *pool, unsigned backups, bool usable, uint64_t now_ns)

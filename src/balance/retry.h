@@ -29,6 +29,9 @@ enum retry_reason {
 
 /* Attempts of one request that may cost a server something. */
 enum { RETRY_MOST = 4 };
+/* Kept connections that break under it before it is thought to be its own fault: who closes them
+ * at each request of some kind, or dies of it, is not asked for ever. */
+enum { RETRY_STALE_MOST = 2 };
 #define RETRY_PATIENCE_NS (3 * SEC_NS)
 
 /* What has happened. */

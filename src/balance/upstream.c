@@ -123,20 +123,20 @@ static const struct http_client_events client_events = {
 
 /* ---- Receiving ---- */
 
-static void become_ready(struct upstream *line)
+/* False: nobody wants it, and it is gone. */
+static bool become_ready(struct upstream *line)
 {
-    if (line->state == UPSTREAM_HANDSHAKE || !line->tls) {
-        line->pool->failed_ns = 0;
-        list_remove(&line->node);
-        if (line->user) {
-            line->state = UPSTREAM_BUSY;
-            list_append(&line->pool->busy, &line->node);
-        } else {
-            pool_give(line->pool, line);
-        }
-    } else {
+    if (line->state == UPSTREAM_CONNECTING && line->tls) {
         line->state = UPSTREAM_HANDSHAKE;
+        return true;
     }
+    line->pool->failed_ns = 0;
+    list_remove(&line->node);
+    if (!line->user)
+        return pool_give(line->pool, line);
+    line->state = UPSTREAM_BUSY;
+    list_append(&line->pool->busy, &line->node);
+    return true;
 }
 
 static void hear(struct upstream *line)
@@ -187,8 +187,8 @@ static bool receive_tls(struct upstream *line, const char *bytes, size_t len)
             return false;
     }
     if (verdict == TLS_WAIT) {
-        if (line->state == UPSTREAM_HANDSHAKE && tls_ready(line->tls))
-            become_ready(line);
+        if (line->state == UPSTREAM_HANDSHAKE && tls_ready(line->tls) && !become_ready(line))
+            return false;
         upstream_send(line); /* what the session itself has to say, or what waited for it */
         return true;
     }
@@ -401,8 +401,9 @@ static bool connected(struct upstream *line, uint32_t events)
         finish(line, UPSTREAM_RESET, NULL);
         return false;
     }
-    become_ready(line);
     line->writable = true;
+    if (!become_ready(line))
+        return false;
     return !line->tls || receive_tls(line, "", 0); /* the handshake begins with us */
 }
 

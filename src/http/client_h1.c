@@ -160,6 +160,8 @@ static bool interim(struct http_client *client)
         client->response.content_length = -1; /* of what follows, whatever it says */
         if (client->events->head)
             client->events->head(client->user, &client->response);
+        client->response.headers = NULL; /* they were lent */
+        client->response.header_count = 0;
         return true;
     }
     if (++client->interims > client->limits.interim)

@@ -448,6 +448,88 @@ def test_what_is_in_flight_at_a_stop_is_finished(tmp_path):
     back.close()
 
 
+# ---- Connections that nobody needs, and requests that break what they touch ----
+
+def test_fewer_connections_may_be_kept_than_are_wanted_as_backups(tmp_path):
+    """Each that is made and not kept is closed while it is being looked at."""
+    with front(tmp_path, plain, options=["--idle-connections", "1", "--backup-connections", "4"]
+               ) as (balance, (back,)):
+        wait_until(lambda: back.connections >= 5, 30, "backups are made")
+        for _ in range(50):
+            assert ask(balance, ["GET / HTTP/1.1"])[0] == 200
+
+
+def test_a_request_that_breaks_every_connection_is_not_sent_for_ever(tmp_path):
+    """On a kept connection each break looks like one that had gone before."""
+    def answer(request, sock):
+        return False if request.target == "/poison" else plain(request, sock)
+
+    with front(tmp_path, *[answer] * 12, options=["--policy", "round-robin"]) as (balance, backs):
+        for back in backs:
+            wait_until(lambda: back.connections >= 2, 30, "connections are kept")
+        for _ in range(24):
+            assert ask(balance, ["GET / HTTP/1.1"])[0] == 200
+        assert ask(balance, ["GET /poison HTTP/1.1"])[0] == 502
+        assert sum(len(back.asked("/poison")) for back in backs) <= 6
+
+
+def test_a_large_body_goes_elsewhere_when_nothing_of_it_was_taken(tmp_path):
+    """More than is kept for sending it again; but the first server takes no connection at all."""
+    class Introduced(Back):
+        def serve(self, sock, number):
+            begin = sock.recv(16, socket.MSG_WAITALL)
+            if len(begin) == 16:
+                sock.recv(int.from_bytes(begin[14:16], "big"), socket.MSG_WAITALL)
+                super().serve(sock, number)
+
+    first, second = Introduced(plain), Introduced(plain)
+    balance = Balance(tmp_path, [first.url, second.url], *FAILOVER, "--proxy-protocol-out")
+    try:
+        first.close()
+        for size in (300000, 3 * MEGA):
+            head = ["POST /large HTTP/1.1", f"Content-Length: {size}"]
+            assert ask(balance, head, b"z" * size)[0] == 200
+            assert second.asked()[-1].body_bytes == size
+    finally:
+        assert balance.stop() == 0
+        second.close()
+
+
+# ---- What no server gets to see ----
+
+def test_trace_ends_here(tmp_path):
+    with front(tmp_path, plain) as (balance, (back,)):
+        status, fields, body, _ = ask(balance, ["TRACE / HTTP/1.1", "Cookie: secret"])
+        assert status == 405 and "GET" in fields["allow"][0] and b"secret" not in body
+        assert back.asked() == []
+
+
+def test_max_forwards_is_counted_down(tmp_path):
+    with front(tmp_path, plain) as (balance, (back,)):
+        assert ask(balance, ["OPTIONS /a HTTP/1.1", "Max-Forwards: 0"])[0] == 204
+        assert back.asked() == []
+        assert ask(balance, ["OPTIONS /a HTTP/1.1", "Max-Forwards: 7"])[0] == 200
+        assert ask(balance, ["GET /a HTTP/1.1", "Max-Forwards: 0"])[0] == 200
+        assert [r.all("Max-Forwards") for r in back.asked()] == [["6"], ["0"]]
+
+
+@pytest.mark.parametrize("name", ["h2c", "websocket, h2c", "TLS/1.2", "HTTP/2.0"])
+def test_no_connection_becomes_another_http(tmp_path, name):
+    def answer(request, sock):
+        if request.get("Upgrade"):
+            sock.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n"
+                         b"Connection: upgrade\r\n\r\n")
+            return False
+        return plain(request, sock)
+
+    with front(tmp_path, answer) as (balance, (back,)), balance.connect() as sock:
+        sock.sendall(f"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: {name}\r\nHTTP2-Settings: AAMA\r\n"
+                     "Connection: Upgrade, HTTP2-Settings\r\n\r\n"
+                     "GET /2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert read_all(sock)[0] == 200
+        assert sorted(r.target for r in back.asked()) == ["/", "/2"]
+
+
 # ---- Behind another one, by TLS ----
 
 def test_load_managers_in_a_row_speak_tls_and_know_the_client(tmp_path):
