@@ -207,6 +207,20 @@ def set_in_cart(three):
         lambda _: quantities(three, browser.cookies["cart"]), {MUG: 7}
 
 
+def remove_from_cart(three):
+    browser = with_cart(three)
+    assert browser.go(0, "POST", "/cart/add", f"item={LAMP}&quantity=1").status == 303
+    return form(browser, "/cart/set", f"item={MUG}&remove=1&token={browser.page_token}"), \
+        lambda _: quantities(three, browser.cookies["cart"]), {LAMP: 1}
+
+
+def drop_code(three):
+    browser = with_cart(three)
+    browser.go(0, "POST", "/cart/codes", f"code=NOSUCH&token={browser.page_token}")
+    return form(browser, "/cart/codes", f"drop=NOSUCH&token={browser.page_token}"), \
+        lambda _: quantities(three, browser.cookies["cart"]), {MUG: 2}
+
+
 def add_code(three):
     browser = with_cart(three)
     return form(browser, "/cart/codes", f"code=NOSUCH&token={browser.page_token}"), \
@@ -316,6 +330,22 @@ def change_settings(three):
         lambda _: send(three, 0, "GET", "/admin/api/settings", **right(three)).json["name"], "Stamped"
 
 
+def put_a_product(three):
+    request, *_ = put_product(three)
+    assert request.send(three, 0).status == 200
+    return request.path.rsplit("/", 1)[1]
+
+
+def sells(three, key):
+    return b'"retired":false' in send(three, 0, "GET", f"/admin/api/products/{key}",
+                                      **right(three)).text
+
+
+def kept(three, what, name):
+    answer = send(three, 0, "GET", f"/admin/api/{what}", **right(three))
+    return [each[name] for each in next(v for v in answer.json.values() if isinstance(v, list))]
+
+
 def put_product(three):
     handle = "stamped-" + uuid.uuid4().hex[:8]
     body = {"title": "Stamped", "variants": [{"key": handle, "price": 100, "available": 5}]}
@@ -323,11 +353,48 @@ def put_product(three):
         lambda answer: answer and variant(three, handle)["available"], 5
 
 
+def retire_product(three):
+    handle = put_a_product(three)
+    return operator(three, "DELETE", f"/admin/api/products/{handle}"), \
+        lambda answer: answer and (answer.status, sells(three, handle)), (200, False)
+
+
+def retire_variant(three):
+    handle = "stamped-" + uuid.uuid4().hex[:8]
+    variants = [{"key": f"{handle}-{size}", "price": 100, "available": 5,
+                 "options": [size]} for size in ("s", "m")]
+    body = {"title": "Stamped", "options": ["Size"], "variants": variants}
+    made = operator(three, "PUT", f"/admin/api/products/{handle}", body).send(three, 0)
+    assert made.status == 200, made.text
+    return operator(three, "DELETE", f"/admin/api/variants/{handle}-s"), \
+        lambda answer: answer and answer.status, 200
+
+
+def put_discount(three):
+    key = "STAMP" + uuid.uuid4().hex[:6].upper()
+    body = {"code": key, "type": "percent", "value": 10, "title": "Stamped"}
+    return operator(three, "PUT", f"/admin/api/discounts/{key}", body), \
+        lambda _: kept(three, "discounts", "key").count(key), 1
+
+
+def put_shipping_rate(three):
+    key = "stamp-" + uuid.uuid4().hex[:6]
+    body = {"title": "By stamp", "country": "FR", "level": "standard", "price": 700}
+    return operator(three, "PUT", f"/admin/api/shipping-rates/{key}", body), \
+        lambda _: kept(three, "shipping-rates", "key").count(key), 1
+
+
+def put_tax_rate(three):
+    return operator(three, "PUT", "/admin/api/tax-rates/FR", {"ppm": 200000, "title": "TVA"}), \
+        lambda _: kept(three, "tax-rates", "country").count("FR"), 1
+
+
 WAYS = [add_to_no_cart, add_to_a_cart, add_by_script, set_in_cart, add_code, begin_checkout,
         give_address, choose_delivery, pay, pay_by_a_card_that_is_refused, create_cart,
         replace_cart, cancel_cart, create_session, update_session, cancel_session,
         complete_session, complete_session_refused, receive, adjust, set_price, change_settings,
-        put_product]
+        put_product, retire_product, retire_variant, put_discount, put_shipping_rate, put_tax_rate,
+        remove_from_cart, drop_code]
 
 
 def check(way, effect, expected, first, *others):
