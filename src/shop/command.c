@@ -205,9 +205,19 @@ void command_encode(struct buf *out, const struct command *command)
     code_command(&coder, &copy);
 }
 
+/* RECORD is of a version, or a type, that only a later program knows. */
+static bool is_newer(struct str record)
+{
+    struct wire in = wire_of(record);
+    uint64_t version = wire_u64(&in), type = wire_u64(&in);
+    return !in.bad && version > 0 && (version > COMMAND_VERSION || type >= COMMAND_TYPE_COUNT);
+}
+
 int command_decode(struct arena *arena, struct str record, struct command *command)
 {
     *command = (struct command){0};
+    if (is_newer(record))
+        return ERR_UNSUPPORTED;
     struct coder coder = coder_reading(arena, record);
     code_command(&coder, command);
     return coder_end(&coder);

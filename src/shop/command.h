@@ -170,7 +170,7 @@ struct command {
 void command_encode(struct buf *out, const struct command *command);
 
 /* Reads a record; strings are lent from RECORD, arrays from ARENA. ERR_INVALID for
- * what is not a command of a known version, ERR_NOMEM. */
+ * what is no command, ERR_UNSUPPORTED for one that only a later program knows, ERR_NOMEM. */
 int command_decode(struct arena *arena, struct str record, struct command *command);
 
 /* One product as IMPORT_STAGE wants it, and back (advances *RECORDS). */

@@ -524,9 +524,11 @@ int shop_apply(struct shop *shop, uint64_t index, int64_t time_ms, struct str re
     int err = command_decode(&shop->arena, record, &command);
     if (err == ERR_NOMEM) {
         db_fail_memory(shop->db);
+    } else if (err == ERR_UNSUPPORTED) {
+        /* Newer servers do it: to leave it out would make this copy another one than theirs. */
+        db_fail_newer(shop->db, "a command of the log");
     } else if (err) {
-        apply_refuse(&apply, ERR_INVALID,
-                     "the command cannot be read: it is damaged or of a newer version");
+        apply_refuse(&apply, ERR_INVALID, "the command cannot be read: it is damaged");
         result_encode(out, &result);
     } else {
         apply.unwanted = unwanted && (command.idempotency == IDEMPOTENCY_NONE ||

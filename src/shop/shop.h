@@ -46,7 +46,8 @@ int shop_begin(struct shop *shop, struct failure *failure);
  * RESULT. A command that is refused (even garbage) changes nothing and gives a result
  * that says so: that is success here. RESULT NULL: nobody waits for it, so that it is made only
  * where it is kept; the database comes out the same. Returns an error only when the database cannot
- * be used (disk full, damaged): the process must stop, nothing is committed. */
+ * be used (disk full, damaged), or the command is of a later program, whose servers do what this
+ * one cannot (ERR_UNSUPPORTED): the process must stop, nothing is committed. */
 int shop_apply(struct shop *shop, uint64_t index, int64_t time_ms, struct str command,
                struct buf *result, struct failure *failure);
 int shop_commit(struct shop *shop, uint64_t index, int64_t time_ms, struct failure *failure);

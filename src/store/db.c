@@ -118,6 +118,15 @@ int db_fail_damaged(struct db *db, const char *what)
                                   db->file, what);
 }
 
+int db_fail_newer(struct db *db, const char *what)
+{
+    return db->failure.err ? db->failure.err
+                           : fail(&db->failure, ERR_UNSUPPORTED,
+                                  "%s: %s is of a newer version of this program; install that one "
+                                  "here too, the data are as they were",
+                                  db->file, what);
+}
+
 /* ---- Opening ---- */
 
 static int keep_wal_size(void *context, sqlite3 *handle, const char *name, int pages)

@@ -35,9 +35,11 @@ const char *db_file(const struct db *db);
 /* The first failure since the connection was opened (err 0: none), and forgetting it. */
 const struct failure *db_failure(const struct db *db);
 void db_forget_failure(struct db *db);
-/* Failures found by a caller: no memory for what was read; rows that cannot be (WHAT). */
+/* Failures found by a caller: no memory for what was read; rows that cannot be (WHAT); WHAT is of
+ * a newer version. */
 int db_fail_memory(struct db *db);
 int db_fail_damaged(struct db *db, const char *what);
+int db_fail_newer(struct db *db, const char *what);
 
 /* Runs SQL without results: several statements, none with parameters. */
 int db_exec(struct db *db, const char *sql);

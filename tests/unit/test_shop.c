@@ -268,7 +268,7 @@ static void garbage_is_refused_and_changes_nothing(void **state)
         size_t len = random_below(&random, sizeof bytes);
         for (size_t j = 0; j < len; j++)
             bytes[j] = (unsigned char)random_u64(&random);
-        bytes[0] = 9; /* a version there is not */
+        bytes[0] = 0; /* a version there is not */
         buf_clear(&f->answer);
         assert_int_equal(shop_begin(f->shop, &failure), 0);
         assert_int_equal(
@@ -279,6 +279,24 @@ static void garbage_is_refused_and_changes_nothing(void **state)
         assert_int_equal(f->result.err, ERR_INVALID);
     }
     expect_clean_audit(f);
+}
+
+/* Servers with that program do what it says: a copy without it would be another one. */
+static void command_of_a_later_program_stops_the_shop_and_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    static const unsigned char later[] = {9, 1, 0, 0};
+    struct failure failure = {0};
+    uint64_t before = digest_of(f), index = shop_applied_index(f->shop);
+    assert_int_equal(shop_begin(f->shop, &failure), 0);
+    assert_int_equal(shop_apply(f->shop, f->index + 1, f->now, str_make(later, sizeof later),
+                                &f->answer, &failure),
+                     ERR_UNSUPPORTED);
+    assert_non_null(strstr(failure.text, "newer version"));
+    shop_close(f->shop);
+    assert_int_equal(shop_open(f->file, NULL, NULL, &f->shop, &failure), 0);
+    assert_int_equal(shop_applied_index(f->shop), index);
+    assert_true(digest_of(f) == before);
 }
 
 /* ---- What is told ---- */
@@ -409,6 +427,7 @@ int main(void)
         TEST(a_shop_goes_on_where_it_was_closed),
         TEST(what_was_not_committed_is_not_there),
         TEST(garbage_is_refused_and_changes_nothing),
+        TEST(command_of_a_later_program_stops_the_shop_and_changes_nothing),
         TEST(changes_are_told_once_after_the_commit),
         TEST(a_disk_that_takes_no_more_stops_the_shop_and_loses_nothing),
         TEST(a_reader_goes_on_after_a_failed_query),
