@@ -29,7 +29,7 @@ enum {
     READY_BAD = 2,
     KNOCK_TIMES = 10,   /* less often than other checks while it is fine */
     SLOW_CHECK = 3,     /* times its usual round trip before silence counts */
-    HOMES_DECAY = 64,   /* per second, one of so many is forgotten */
+    HOMES_DECAY = 64,   /* per second, one of so many is forgotten, be they ever so few */
     TICKS_PER_SIGN = 5, /* time is told to health so often */
 };
 
@@ -48,6 +48,7 @@ struct check {
     uint64_t unready_since_ns; /* awake */
     unsigned ready_bad;        /* in a row */
     bool unready;              /* says the cluster */
+    uint32_t homes_due;        /* parts of a shopper to be forgotten, below HOMES_DECAY */
     char problem[ERRAND_PROBLEM];
     struct outlier_server outlier;
     struct latency_look latency; /* as counted a second ago */
@@ -333,12 +334,15 @@ static void compare(struct checks *checks, uint64_t now_ns)
 }
 
 /* Shoppers who were placed there some time ago may have gone long since. */
-static void forget_homes(struct backend *backend)
+static void forget_homes(struct check *check)
 {
-    uint32_t homes = atomic_load_explicit(&backend->homes, memory_order_relaxed);
-    uint32_t gone = (homes + HOMES_DECAY - 1) / HOMES_DECAY;
-    if (gone)
-        atomic_fetch_sub_explicit(&backend->homes, gone, memory_order_relaxed);
+    struct backend *backend = check->backend;
+    uint64_t due = check->homes_due;
+    due += atomic_load_explicit(&backend->homes, memory_order_relaxed);
+    check->homes_due = (uint32_t)(due % HOMES_DECAY);
+    if (due >= HOMES_DECAY)
+        atomic_fetch_sub_explicit(&backend->homes, (uint32_t)(due / HOMES_DECAY),
+                                  memory_order_relaxed);
 }
 
 static void on_tick(struct timer *timer, uint64_t now_ns)
@@ -355,7 +359,7 @@ static void on_tick(struct timer *timer, uint64_t now_ns)
         compare(checks, now_ns);
         checks->second_ns = now_ns;
         for (unsigned i = 0; i < checks->count; i++)
-            forget_homes(checks->at[i]->backend);
+            forget_homes(checks->at[i]);
     }
     loop_timer_set(checks->loop, &checks->tick, now_ns + TICK_NS);
 }

@@ -136,6 +136,7 @@ struct admission_look lane_look(struct lane *lane)
         const struct backend *backend = lane->set->at[i];
         lane->servers[i].in_flight =
             atomic_load_explicit(&backend->in_flight, memory_order_relaxed);
+        lane->servers[i].homes = atomic_load_explicit(&backend->homes, memory_order_relaxed);
         lane->places[i] = (struct admission_place){
             .in_flight = lane->pools[i] ? lane->pools[i]->users : 0,
             .limit = backend->limit,

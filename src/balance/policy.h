@@ -35,6 +35,7 @@ struct policy_server {
                         warms up (slow start) */
     uint32_t in_flight; /* requests that it has from here, unanswered */
     bool usable;        /* takes new requests */
+    uint32_t homes;     /* shoppers who were given it as home from here lately */
 };
 
 /* All of them. Their order is the operator's, and the same everywhere; a place (0 … count - 1)
@@ -43,6 +44,8 @@ struct policy_view {
     const struct policy_server *servers;
     unsigned count;
     uint64_t version; /* changes when servers come or go, or a weight or `usable` changes */
+    bool settling; /* who is placed stays for a whole visit: who comes in a quiet moment clicks in
+                      a busy one, so that those who live there count, not only what is in flight */
 };
 
 struct policy {

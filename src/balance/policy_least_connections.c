@@ -1,6 +1,7 @@
-/* Least connections: the fewest requests in flight from here, divided by the weight. Among equals
- * the one that got the fewest lately, by weight: without load they are all equal, and the first
- * would get everything. What other load managers have in flight it does not see. */
+/* Least connections: the fewest requests in flight from here, divided by the weight. Among equals,
+ * for a home, the fewest shoppers who live there, and then the one that got the fewest lately, by
+ * weight: without load they are all equal, and the first would get everything. What other load
+ * managers have in flight it does not see. */
 #include "balance/policy_place.h"
 
 #include <math.h>
@@ -34,10 +35,9 @@ static bool is_better(const struct memory *memory, const struct policy_view *vie
                       unsigned b, uint64_t now_ns)
 {
     const struct policy_server *one = &view->servers[a], *other = &view->servers[b];
-    uint64_t mine = (uint64_t)one->in_flight * other->weight;
-    uint64_t its = (uint64_t)other->in_flight * one->weight;
-    if (mine != its)
-        return mine < its;
+    int busy = place_compare(view, a, b);
+    if (busy)
+        return busy < 0;
     return recent(&memory->rows[a], now_ns) * (double)place_weight(other) <
            recent(&memory->rows[b], now_ns) * (double)place_weight(one);
 }

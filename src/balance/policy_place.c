@@ -51,6 +51,27 @@ unsigned places_draw(const struct policy_view *view, uint64_t places, struct ran
     }
 }
 
+static int compare(uint64_t a, const struct policy_server *one, uint64_t b,
+                   const struct policy_server *other)
+{
+    uint64_t mine = a * other->weight, its = b * one->weight;
+    return mine < its ? -1 : mine > its;
+}
+
+int place_compare(const struct policy_view *view, unsigned a, unsigned b)
+{
+    const struct policy_server *one = &view->servers[a], *other = &view->servers[b];
+    int busy = compare(one->in_flight, one, other->in_flight, other);
+    return busy || !view->settling ? busy : compare(one->homes, one, other->homes, other);
+}
+
+double place_home_load(const struct policy_server *server, double time_ns, uint32_t in_flight)
+{
+    static const double CHANCE_NS = 1e6;
+    double shoppers = (double)server->homes + in_flight + 1;
+    return (time_ns + CHANCE_NS) * shoppers * (in_flight + 1.0) / server->weight;
+}
+
 void places_follow(struct place_ids *ids, const struct policy_view *view, void *rows,
                    size_t row_size)
 {

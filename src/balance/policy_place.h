@@ -34,6 +34,17 @@ static inline uint64_t place_weight(const struct policy_server *server)
     return weight ? weight : 1;
 }
 
+/* Which of two has less to do: the one with fewer requests in flight, by weight. For homes, among
+ * equals, the one where fewer shoppers live. Below 0: A; 0: they are equal. */
+int place_compare(const struct policy_view *view, unsigned a, unsigned b);
+
+/* For homes: how much SERVER, whose answers take TIME_NS and which has IN_FLIGHT requests, would be
+ * asked by one more shopper. In a quiet moment it is the time by the shoppers who live there, so
+ * that equal servers get as many each, and one at half speed half as many; in a busy one what is
+ * in flight counts at once. A millisecond is added to the time: what is quicker than that is
+ * chance, the more so while a cache is cold. */
+double place_home_load(const struct policy_server *server, double time_ns, uint32_t in_flight);
+
 /* Takes the lowest place out of *PLACES (not 0). */
 static inline unsigned places_next(uint64_t *places)
 {

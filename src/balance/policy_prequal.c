@@ -3,9 +3,10 @@
  * A pool of what servers said of themselves lately: how many requests they have from all sides, and
  * how long such a one takes. The hot are passed over: those with more requests than the Q quantile
  * over the servers in the pool (Q 0.6: at the paper's 0.84 it was seen to herd). Among the cold the
- * lowest latency wins; when there are none the fewest requests. The chosen one's count goes up at
- * once. An entry is forgotten after 1 s, when 16 newer ones came, and one with each request: the
- * oldest and the worst in turn. With fewer than two entries: at random.
+ * lowest latency wins (for a home: the lowest place_home_load); when there are none the fewest
+ * requests. The chosen one's count goes up at once. An entry is forgotten after 1 s, when 16 newer
+ * ones came, and one with each request: the oldest and the worst in turn. With fewer than two
+ * entries: at random.
  *
  * The paper has hundreds of servers and asks a few of them before each request. Here they are few,
  * and the reports that come are those of the checks, some a second. Four rules are ours for that;
@@ -91,6 +92,12 @@ static uint64_t hot_above(const struct memory *memory, const struct policy_view 
     return memory->count ? sorted[(memory->count - 1) * HOT_PERCENT / 100] : 0;
 }
 
+static double home_load(const struct policy_view *view, const struct entry *entry)
+{
+    return place_home_load(&view->servers[entry->place], (double)entry->latency_ns,
+                           entry->in_flight);
+}
+
 /* Whether A is to be preferred. */
 static bool is_better(const struct policy_view *view, const struct entry *a, const struct entry *b,
                       uint64_t hot)
@@ -98,9 +105,11 @@ static bool is_better(const struct policy_view *view, const struct entry *a, con
     uint64_t mine = burden(view, a), its = burden(view, b);
     if ((mine > hot) != (its > hot))
         return mine <= hot;
-    if (mine <= hot && a->latency_ns != b->latency_ns)
+    if (mine > hot || (!view->settling && a->latency_ns == b->latency_ns))
+        return mine < its;
+    if (!view->settling)
         return a->latency_ns < b->latency_ns;
-    return mine < its;
+    return home_load(view, a) < home_load(view, b);
 }
 
 static int best_entry(const struct memory *memory, const struct policy_view *view, uint64_t places)

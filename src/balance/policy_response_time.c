@@ -8,19 +8,27 @@
  *
  * Two bounds are ours. A single time counts for at most twice the cost before: a shop has rare
  * requests that take a thousand times as long as others (they wait for a bank), and each would
- * drive all new shoppers away from its server for a minute; who has really become slow is known
+ * drive all away from its server for a minute; who has really become slow is known
  * after some answers all the same. And a failure counts for eight times the cost, or who fails
- * fast would get everything. */
+ * fast would get everything.
+ *
+ * A home is another matter: the choice holds for a visit, and is made most often when nothing is in
+ * flight and the last answer, by chance slow or quick, would decide. There the time is the mean of
+ * the last answers (up to 200, fading e-fold in 30 s), taken together with ten answers of the usual
+ * time of all: whoever was hardly heard is taken for usual. And it is weighed with the shoppers
+ * who live there (place_home_load). */
 #include "balance/policy_place.h"
 
 #include <math.h>
 
 static const double DECAY_NS = 10e9, FAILED_NS = 1e9, UNKNOWN_NS = 1e12, COST_MAX_NS = 60e9;
 static const double SLOWER_TIMES = 2, FAILED_TIMES = 8;
+static const double BELIEVED_NS = 30e9, BELIEVED_MAX = 200, DOUBT = 10;
 
 struct row {
     double cost_ns;
-    uint64_t at_ns; /* 0: never measured */
+    double mean_ns, answers; /* of as many answers lately */
+    uint64_t at_ns;          /* 0: never measured */
     bool usable;
 };
 
@@ -42,10 +50,40 @@ static void prepare(void *context, const struct policy_view *view, uint64_t now_
     }
 }
 
+static double fade(const struct row *row, uint64_t now_ns, double time_ns)
+{
+    return now_ns > row->at_ns ? exp(-(double)(now_ns - row->at_ns) / time_ns) : 1;
+}
+
 static double keeps(const struct row *row, uint64_t now_ns)
 {
-    return now_ns > row->at_ns ? exp(-(double)(now_ns - row->at_ns) / DECAY_NS) : 1;
+    return fade(row, now_ns, DECAY_NS);
 }
+
+/* ---- Homes ---- */
+
+/* The mean of all that is known of PLACES. */
+static double usual_time(const struct memory *memory, uint64_t places, uint64_t now_ns)
+{
+    double sum = 0, answers = 0;
+    while (places) {
+        const struct row *row = &memory->rows[places_next(&places)];
+        double count = row->answers * fade(row, now_ns, BELIEVED_NS);
+        sum += row->mean_ns * count;
+        answers += count;
+    }
+    return answers > 0 ? sum / answers : 0;
+}
+
+static double home_load(const struct row *row, const struct policy_server *server, double usual_ns,
+                        uint64_t now_ns)
+{
+    double answers = row->answers * fade(row, now_ns, BELIEVED_NS);
+    double time_ns = (row->mean_ns * answers + usual_ns * DOUBT) / (answers + DOUBT);
+    return place_home_load(server, time_ns, server->in_flight);
+}
+
+/* ---- Requests ---- */
 
 static double load_of(const struct row *row, const struct policy_server *server, uint64_t now_ns)
 {
@@ -63,12 +101,16 @@ static int pick(void *context, const struct policy_view *view, uint64_t key, uin
     struct memory *memory = context;
     uint64_t places = places_warm(view, places_candidates(view, tried), random);
     double least = INFINITY;
+    double usual_ns = view->settling ? usual_time(memory, places, now_ns) : 0;
     unsigned equals = 0;
     int best = -1;
     (void)key;
     while (places) {
         unsigned at = places_next(&places);
-        double load = load_of(&memory->rows[at], &view->servers[at], now_ns);
+        const struct row *row = &memory->rows[at];
+        const struct policy_server *server = &view->servers[at];
+        double load = view->settling ? home_load(row, server, usual_ns, now_ns)
+                                     : load_of(row, server, now_ns);
         equals = load == least ? equals + 1 : 1;
         if (load < least || (load == least && random_below(random, equals) == 0))
             best = (int)at;
@@ -98,6 +140,8 @@ static void done(void *context, unsigned at, uint64_t took_ns, bool failed, uint
         return;
     struct row *row = &memory->rows[at];
     double time = time_of(row, (double)took_ns, failed), kept = keeps(row, now_ns);
+    row->answers = fmin(row->answers * fade(row, now_ns, BELIEVED_NS) + 1, BELIEVED_MAX);
+    row->mean_ns += (time - row->mean_ns) / row->answers;
     row->cost_ns = time > row->cost_ns ? time : row->cost_ns * kept + time * (1 - kept);
     row->at_ns = now_ns ? now_ns : 1;
 }

@@ -1,7 +1,8 @@
 /* Two choices: of two different servers drawn at random (by weight), the one with fewer requests in
- * flight by weight; among equals the first drawn. With n requests on n servers the most that one
- * has is about log log n instead of log n (Mitzenmacher, 1996). It has no memory, and several load
- * managers that each see only a part do not all run to the same server. */
+ * flight by weight; among equals, for a home, where fewer shoppers live; then the first drawn. With
+ * n requests on n servers the most that one has is about log log n instead of log n (Mitzenmacher,
+ * 1996). It has no memory, and several load managers that each see only a part do not all run to
+ * the same server. */
 #include "balance/policy_place.h"
 
 static int pick(void *memory, const struct policy_view *view, uint64_t key, uint64_t tried,
@@ -18,9 +19,7 @@ static int pick(void *memory, const struct policy_view *view, uint64_t key, uint
     if (!places)
         return (int)first;
     unsigned second = places_draw(view, places, random);
-    const struct policy_server *a = &view->servers[first], *b = &view->servers[second];
-    return (int)((uint64_t)b->in_flight * a->weight < (uint64_t)a->in_flight * b->weight ? second
-                                                                                         : first);
+    return (int)(place_compare(view, second, first) < 0 ? second : first);
 }
 
 const struct policy policy_two_choices = {

@@ -137,9 +137,11 @@ static int pick(const struct picker *picker, const struct policy_view *view, uin
 static bool fill(const struct picker *picker, const struct policy_view *view, unsigned size,
                  uint64_t taken, struct home *home)
 {
+    struct policy_view settling = *view;
     unsigned before = home->count;
+    settling.settling = true;
     while (home->count < size) {
-        int place = pick(picker, view, taken);
+        int place = pick(picker, &settling, taken);
         /* With all usable ones tried, a policy names one of them again. */
         if (place < 0 || has_bit(taken, place))
             break;

@@ -6,6 +6,10 @@
 /* Ten clicks each, two seconds between them: 20 s, of which there are four before it is measured.
  */
 #define SHOPPERS ALL, .clicks = 10, .think_s = 2, .warm_up_s = 80, .seconds = 200
+/* A click a minute each, and then one a second. */
+#define RUSH                                                                                       \
+    ALL, .clicks = 1, .think_s = 60, .come_s = 60, .rush_s = 60, .rush_think_s = 1, .cold_ms = 20, \
+         .cold = 50, .warm_up_s = 60, .seconds = 120
 
 const struct sim_scenario balance_scenarios[] = {
     {
@@ -172,6 +176,49 @@ const struct sim_scenario balance_scenarios[] = {
         .managers = 2,
         .work = SIM_BANK,
         .discipline = SIM_SHARING,
+    },
+    {
+        RUSH,
+        .name = "homes-rush",
+        .title = "Homes: a quiet minute, then a rush",
+        .about = "All shoppers come in a minute in which hardly anything is in flight, to servers "
+                 "whose first answers are slow as chance will have it; then all click sixty "
+                 "times as often: 70 %.",
+        .servers = 3,
+        .load = 0.7,
+        .managers = 2,
+        .work = SIM_LOG_NORMAL,
+    },
+    {
+        RUSH,
+        .name = "homes-rush-half",
+        .title = "Homes: the same, one at half speed",
+        .about = "As nothing is in flight, only the time of the answers shows it.",
+        .servers = 3,
+        .speeds = {0.5, 1, 1},
+        .load = 0.7,
+        .managers = 2,
+        .work = SIM_LOG_NORMAL,
+    },
+    {
+        ALL,
+        .name = "homes-few",
+        .title = "Homes: all at once, after a cold start",
+        .about = "Sixty shoppers in the first second, before anything is known of the servers; "
+                 "then they stay: 40 %.",
+        .servers = 3,
+        .load = 0.4,
+        .managers = 1,
+        .work = SIM_LOG_NORMAL,
+        .clicks = 1,
+        .think_s = 0.0625,
+        .come_s = 1,
+        .rush_s = 0,
+        .rush_think_s = 0.0625,
+        .cold_ms = 20,
+        .cold = 50,
+        .warm_up_s = 5,
+        .seconds = 65,
     },
     {.name = NULL},
 };

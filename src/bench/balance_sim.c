@@ -37,6 +37,8 @@ static void reach(struct sim *sim, uint32_t who)
         return;
     }
     request->reached_ns = sim->now_ns;
+    if (sim->served[at]++ < sim->scenario->cold)
+        request->work_ns += random_unit(&sim->chances[at]) * sim->scenario->cold_ms * 1e6;
     sim_server_add(&sim->servers[at], who, request->work_ns, sim->now_ns);
     plan_finish(sim, at);
 }
@@ -166,6 +168,7 @@ static bool begin(struct sim *sim, uint64_t seed)
     sim->shoppers = calloc(SIM_SHOPPERS_MAX, sizeof *sim->shoppers);
     bool fine = sim->requests && sim->shoppers;
     for (unsigned i = 0; i < scenario->servers; i++) {
+        random_seed(&sim->chances[i], seed + i);
         double speed = scenario->speeds[i] > 0 ? scenario->speeds[i] : 1;
         fine &= sim_server_init(&sim->servers[i], scenario->discipline, scenario->workers, speed);
     }

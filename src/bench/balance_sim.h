@@ -57,9 +57,14 @@ struct sim_scenario {
     unsigned managers;
     unsigned keys; /* shoppers whose requests these are, at most SIM_KEYS_MAX; 0: each its own */
     double skew;   /* Zipf's exponent; 0: all alike */
-    double clicks, think_s;    /* of a shopper with a home, on the average; 0: no homes */
-    double wire_us;            /* one way */
-    unsigned limit;            /* requests in flight, for each manager and server; at most 4096 */
+    double clicks, think_s; /* of a shopper with a home, on the average; 0: no homes */
+    /* All shoppers come in the first come_s seconds and stay; 0: they come and go. They think for
+     * rush_think_s from rush_s on, and `load` is meant for that time. */
+    double come_s, rush_s, rush_think_s;
+    double cold_ms; /* at most, as chance will have it, for each of a server's first answers … */
+    unsigned cold;  /* … of which these many are cold */
+    double wire_us; /* one way */
+    unsigned limit; /* requests in flight, for each manager and server; at most 4096 */
     double warm_up_s, seconds; /* measured is what comes between the two */
     struct sim_change changes[SIM_CHANGES_MAX];
     unsigned change_count;

@@ -21,6 +21,7 @@ enum {
 };
 
 static const uint64_t SIM_CHECK_NS = 100000000, SIM_SAMPLE_NS = 20000000, SIM_WAIT_NS = 2000000000;
+static const double SIM_HOMES_S = 64; /* as forget_homes (balance/check.c) has it */
 
 struct sim_request {
     uint64_t due_ns, sent_ns, reached_ns, key;
@@ -34,6 +35,7 @@ struct sim_shopper {
     struct random random; /* what it does is the same under every policy */
     uint64_t key;
     unsigned clicks_left, home_count, homes[SIM_HOMES];
+    bool is_new; /* its home is not yet counted */
     uint32_t next_free;
 };
 
@@ -42,6 +44,7 @@ struct sim_manager {
     struct policy_server servers[SIM_SERVERS_MAX];
     struct policy_view view;
     struct health health[SIM_SERVERS_MAX];
+    double homes[SIM_SERVERS_MAX]; /* shoppers placed there lately */
     struct random random;
     uint32_t waiting[SIM_WAITING_MAX]; /* a ring */
     unsigned waiting_first, waiting_count;
@@ -67,6 +70,8 @@ struct sim {
 
     struct sim_manager managers[SIM_MANAGERS_MAX];
     struct sim_server servers[SIM_SERVERS_MAX];
+    unsigned served[SIM_SERVERS_MAX];         /* requests */
+    struct random chances[SIM_SERVERS_MAX];   /* how cold it is */
     uint64_t generations[SIM_SERVERS_MAX];    /* of the server's SIM_FINISH */
     double latency_ns[SIM_SERVERS_MAX];       /* as it reports it: of its last answers */
     double coming_ns[SIM_SERVERS_MAX];        /* work on the wire to it */

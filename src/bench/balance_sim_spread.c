@@ -39,6 +39,7 @@ void sim_check(struct sim *sim, uint32_t who)
     bool lives = sim->servers[at].speed > 0;
     health_see(&manager->health[at], lives ? SIGN_CHECK_FINE : SIGN_REFUSED, sim->now_ns);
     health_see(&manager->health[at], SIGN_TICK, sim->now_ns);
+    manager->homes[at] *= 1 - SIM_CHECK_NS / (SIM_HOMES_S * 1e9);
     look_around(sim, manager);
     if (lives && sim->policy && sim->policy->probed)
         sim->policy->probed(manager->memory, &manager->view, at,
@@ -57,7 +58,8 @@ bool sim_managers_begin(struct sim *sim, uint64_t seed)
         if (!manager->memory)
             return false;
         random_seed(&manager->random, seed + 1 + m);
-        manager->view = (struct policy_view){manager->servers, sim->scenario->servers, 0};
+        manager->view =
+            (struct policy_view){.servers = manager->servers, .count = sim->scenario->servers};
         for (unsigned i = 0; i < sim->scenario->servers; i++) {
             manager->servers[i] = (struct policy_server){.id = i + 1, .weight = POLICY_WEIGHT};
             health_begin(&manager->health[i], &usual, false, 0);
@@ -98,13 +100,16 @@ static void settle(struct sim *sim, struct sim_manager *manager, struct sim_shop
 {
     uint64_t taken = full;
     shopper->home_count = 0;
+    shopper->is_new = true;
+    manager->view.settling = true;
     while (shopper->home_count < SIM_HOMES && shopper->home_count < manager->view.count) {
         int at = ask_policy(sim, manager, shopper->key, taken);
         if (at < 0 || has_bit(taken, (unsigned)at))
-            return;
+            break;
         taken |= 1ull << at;
         shopper->homes[shopper->home_count++] = (unsigned)at;
     }
+    manager->view.settling = false;
 }
 
 /* The first of its set that can be used. */
@@ -168,8 +173,10 @@ static bool try_to_send(struct sim *sim, uint32_t who)
 {
     struct sim_request *request = &sim->requests[who];
     struct sim_manager *manager = &sim->managers[request->manager];
-    for (unsigned i = 0; i < manager->view.count; i++)
+    for (unsigned i = 0; i < manager->view.count; i++) {
         manager->servers[i].share = health_share(&manager->health[i], sim->now_ns);
+        manager->servers[i].homes = (uint32_t)(manager->homes[i] + 0.5);
+    }
     int at = place(sim, manager, request);
     if (at < 0)
         return false;
@@ -222,11 +229,24 @@ static void came_back(struct sim *sim, struct sim_manager *manager,
                           sim->now_ns);
 }
 
+/* As the load manager does, with the answer that takes the cookie along. */
+static void note_home(struct sim *sim, struct sim_manager *manager,
+                      const struct sim_request *request)
+{
+    if (request->shopper == SIM_NOBODY || !sim->policy)
+        return;
+    struct sim_shopper *shopper = &sim->shoppers[request->shopper];
+    if (shopper->is_new && shopper->home_count)
+        manager->homes[shopper->homes[0]]++;
+    shopper->is_new = false;
+}
+
 void sim_answered(struct sim *sim, uint32_t who)
 {
     struct sim_request *request = &sim->requests[who];
     struct sim_manager *manager = &sim->managers[request->manager];
     came_back(sim, manager, request, false);
+    note_home(sim, manager, request);
     if (health_see(&manager->health[request->server], SIGN_FINE, sim->now_ns))
         look_around(sim, manager);
     sim_over(sim, who, true);

@@ -83,7 +83,7 @@ static void come_again(struct sim *sim)
         if (scenario->burst_every_s > 0)
             keep = in_burst(scenario, at_ns / NS) ? 1 : 1 / scenario->burst_factor;
     } while (keep < 1 && random_unit(&sim->traffic) >= keep);
-    if ((uint64_t)at_ns < sim->end_ns)
+    if (at_ns < (scenario->come_s > 0 ? scenario->come_s * NS : (double)sim->end_ns))
         sim_at(sim, (uint64_t)at_ns, SIM_ARRIVE, 0);
 }
 
@@ -94,7 +94,9 @@ void sim_traffic_begin(struct sim *sim, uint64_t seed)
     for (unsigned i = 0; i < scenario->servers; i++)
         workers += sim->servers[i].speed * scenario->workers;
     sim->rate_per_ns = scenario->load * workers / (scenario->work_ms * 1e6);
-    if (scenario->clicks > 0)
+    if (scenario->come_s > 0)
+        sim->rate_per_ns *= scenario->rush_think_s / scenario->come_s;
+    else if (scenario->clicks > 0)
         sim->rate_per_ns /= scenario->clicks;
     if (scenario->burst_every_s > 0)
         sim->rate_per_ns *= scenario->burst_factor;
@@ -125,9 +127,11 @@ static void arrive_shopper(struct sim *sim)
     struct sim_shopper *shopper = &sim->shoppers[who];
     sim->shopper_free = shopper->next_free;
     *shopper = (struct sim_shopper){.key = key, .clicks_left = 1};
+    if (sim->scenario->come_s > 0)
+        shopper->clicks_left = UINT16_MAX; /* more than there is time for */
     random_seed(&shopper->random, key);
     /* Geometric, of the wanted mean. */
-    while (random_unit(&shopper->random) >= 1 / sim->scenario->clicks)
+    while (sim->scenario->come_s <= 0 && random_unit(&shopper->random) >= 1 / sim->scenario->clicks)
         shopper->clicks_left++;
     sim_click(sim, who);
 }
@@ -179,6 +183,17 @@ void sim_click(struct sim *sim, uint32_t who)
     submit(sim, at);
 }
 
+/* When SHOPPER clicks next. A rush that begins meanwhile makes the rest of its thinking faster. */
+static uint64_t click_again(const struct sim *sim, struct sim_shopper *shopper)
+{
+    const struct sim_scenario *scenario = sim->scenario;
+    double thinks = draw_exponential(&shopper->random, 1), now_s = (double)sim->now_ns / NS;
+    double at_s = now_s + thinks * scenario->think_s, rush_s = fmax(scenario->rush_s, now_s);
+    if (scenario->rush_think_s > 0 && at_s > rush_s)
+        at_s = rush_s + (at_s - rush_s) / scenario->think_s * scenario->rush_think_s;
+    return (uint64_t)(at_s * NS);
+}
+
 static void go_on(struct sim *sim, uint32_t who)
 {
     struct sim_shopper *shopper = &sim->shoppers[who];
@@ -188,8 +203,7 @@ static void go_on(struct sim *sim, uint32_t who)
         leave(sim, who);
         return;
     }
-    double think_ns = draw_exponential(&shopper->random, sim->scenario->think_s * NS);
-    sim_at(sim, sim->now_ns + (uint64_t)think_ns, SIM_CLICK, who);
+    sim_at(sim, click_again(sim, shopper), SIM_CLICK, who);
 }
 
 void sim_over(struct sim *sim, uint32_t who, bool answered)

@@ -34,10 +34,10 @@ static inline void choice_begin(struct choice *c, const struct policy *policy, u
 {
     *c = (struct choice){.policy = policy, .now_ns = SECOND};
     c->memory = calloc(1, policy->memory + 1);
-    c->view = (struct policy_view){c->servers, count, 0};
+    c->view = (struct policy_view){c->servers, count, 0, false};
     random_seed(&c->random, 7);
     for (unsigned i = 0; i < count; i++)
-        c->servers[i] = (struct policy_server){i + 1, POLICY_WEIGHT, 1000, 0, true};
+        c->servers[i] = (struct policy_server){i + 1, POLICY_WEIGHT, 1000, 0, true, 0};
     choice_changed(c);
 }
 

@@ -32,7 +32,7 @@ static int set_up(void **state)
             (struct policy_server){.id = i + 1, .weight = 100, .share = 1000, .usable = true};
         f->places[i] = (struct admission_place){.limit = 20};
     }
-    f->view = (struct policy_view){f->servers, 3, 1};
+    f->view = (struct policy_view){.servers = f->servers, .count = 3, .version = 1};
     *state = f;
     return 0;
 }

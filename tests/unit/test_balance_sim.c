@@ -189,6 +189,16 @@ static void homes_by_the_default_are_as_good_as_by_the_true_speed(void **state)
     assert_true(p99(&scenario, policies[0]) < 1.3 * p99(&scenario, &balance_ideal_homes));
 }
 
+static void a_rush_finds_homes_that_were_spread_in_a_quiet_minute(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"homes-rush", "homes-rush-half", "homes-few"};
+    for (unsigned i = 0; i < 3; i++) {
+        struct sim_scenario scenario = scenario_of(names[i], 30);
+        assert_true(p99(&scenario, policies[0]) < 1.2 * p99(&scenario, &balance_ideal_homes));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +211,7 @@ int main(void)
         cmocka_unit_test(a_death_is_sent_again_and_not_lost),
         cmocka_unit_test(with_one_at_half_speed_the_default_is_near_the_ideal_split),
         cmocka_unit_test(homes_by_the_default_are_as_good_as_by_the_true_speed),
+        cmocka_unit_test(a_rush_finds_homes_that_were_spread_in_a_quiet_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

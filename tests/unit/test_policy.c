@@ -62,7 +62,7 @@ static void shake(struct choice *c)
     case 5:
         if (c->view.count < POLICY_SERVERS_MAX)
             c->servers[c->view.count++] =
-                (struct policy_server){1000 + random_u64(&c->random) % 1000000, 100, 100, 0, true};
+                (struct policy_server){1000 + random_u64(&c->random) % 1000000, 100, 100, 0, true, 0};
         choice_changed(c);
         break;
     case 6:

@@ -69,7 +69,7 @@ static void two_load_managers_place_alike(void **state)
     /* The other has them listed in another order, has had one more before, and another chance. */
     for (unsigned i = 0; i < 5; i++)
         other.servers[i].id = one.servers[4 - i].id;
-    other.servers[5] = (struct policy_server){77, POLICY_WEIGHT, 1000, 0, true};
+    other.servers[5] = (struct policy_server){77, POLICY_WEIGHT, 1000, 0, true, 0};
     other.view.count = 6;
     random_seed(&other.random, 99);
     choice_changed(&other);

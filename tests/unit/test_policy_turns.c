@@ -40,7 +40,7 @@ static void credit_goes_along_when_places_change(void **state)
     choice_begin(&c, &policy_round_robin, 3);
     assert_int_equal(choice_pick(&c, 0, 0), 0);
     c.servers[0] = c.servers[2];
-    c.servers[2] = (struct policy_server){1, POLICY_WEIGHT, 1000, 0, true};
+    c.servers[2] = (struct policy_server){1, POLICY_WEIGHT, 1000, 0, true, 0};
     choice_changed(&c);
     /* Number 1 has had its turn; the others come first, wherever they are. */
     assert_int_equal(choice_pick(&c, 0, 0), 0);
