@@ -20,6 +20,8 @@ import pytest
 from cluster_server import Cluster, free_port, is_alive, run, status, wait_dead, wait_until
 from shop_server import STOA, Client, Shop, checkout_body
 
+pytestmark = pytest.mark.front
+
 ITEM = "harrow-mug~chalk-350-ml"
 READY = "stoa: load manager ready at "
 

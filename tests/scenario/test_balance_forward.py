@@ -11,6 +11,8 @@ import pytest
 from balance_front import Back, Balance, ask, more, read_all, read_body, reply
 from cluster_server import free_port, wait_until
 
+pytestmark = pytest.mark.front
+
 MEGA = 1 << 20
 
 
@@ -274,10 +276,16 @@ def test_a_silent_server_is_a_504(tmp_path):
         closed.set()
 
 
-def test_nobody_there_is_a_502(tmp_path):
-    with front(tmp_path, plain) as (balance, (back,)):
-        back.close()
-        assert ask(balance, ["GET / HTTP/1.1"])[0] in (502, 503)
+def test_nobody_there_is_a_503_that_says_when_to_come_again(tmp_path):
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as door:
+        url = f"http://127.0.0.1:{door.getsockname()[1]}"
+    balance = Balance(tmp_path, [url])
+    try:
+        for _ in range(3):
+            status, fields, _, _ = ask(balance, ["GET / HTTP/1.1"])
+            assert status == 503 and fields["retry-after"]
+    finally:
+        assert balance.stop() == 0
 
 
 @pytest.mark.parametrize("head", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])

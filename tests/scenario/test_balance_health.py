@@ -16,6 +16,8 @@ from cluster_server import free_port
 from shop_server import Shop, wait_until
 from three_servers import COUNT, Three
 
+pytestmark = pytest.mark.front
+
 
 def bodies(seen):
     """How often each server has answered."""
@@ -296,4 +298,4 @@ def test_servers_behind_https_are_believed_by_their_certificates(tmp_path):
             assert balancer.get()[0] == 200
         with Balancer(tmp_path, "--upstream", url, "--check-path", "/healthz") as balancer:
             assert "self" in balancer.wait_event("out", name)["text"]
-            assert balancer.get()[0] == 502
+            assert balancer.get()[0] == 503

@@ -8,6 +8,8 @@ import pytest
 
 from shop_server import STOA
 
+pytestmark = pytest.mark.front
+
 SHOPPERS = 60
 
 

@@ -12,6 +12,8 @@ from cluster_client import AGENT, GOODS, MUG, Browser, cart_of, operate, quantit
 from shop_server import Shop, wait_until
 from three_servers import COUNT, Three
 
+pytestmark = pytest.mark.front
+
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):

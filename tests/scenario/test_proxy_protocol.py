@@ -12,6 +12,8 @@ from engine_server import PROGRAM
 from raw_front import RawFront, exchange, read_answers
 from shop_server import Shop
 
+pytestmark = pytest.mark.front
+
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 ASK = b"GET /peer HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 CLIENT = "192.0.2.1 192.0.2.1:40000 198.51.100.2:80"

@@ -15,6 +15,8 @@ from raw_front import RawFront, exchange, program, read_answers
 from recording_server import RecordingServer
 from shop_server import Shop
 
+pytestmark = pytest.mark.front
+
 CANARY = b"GET /canary HTTP/1.1\r\nHost: canary\r\n\r\n"
 CASES = smuggling_corpus.corpus()
 GROUPS = sorted({case.name.partition(":")[0] if ":" in case.name else "other" for case in CASES})

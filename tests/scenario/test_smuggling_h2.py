@@ -10,6 +10,8 @@ from raw_front import RawFront, exchange, read_answers
 from raw_h2 import DATA, END_STREAM, Connection, frame, headers
 from recording_server import RecordingServer
 
+pytestmark = pytest.mark.front
+
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: hidden\r\n\r\n"
 
 

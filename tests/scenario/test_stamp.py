@@ -15,6 +15,8 @@ from cluster_client import AGENT, GOODS, LAMP, MUG, Answer, Browser, send
 from shop_server import checkout_body, payment_body
 from three_servers import COUNT, Three
 
+pytestmark = pytest.mark.front
+
 FORM = "application/x-www-form-urlencoded"
 ADDRESS = ("email=ada%40shopper.example&first_name=Ada&last_name=Byron&country=US&street=1+Main+St"
            "&postal_code=62704&locality=Springfield&region=IL")
