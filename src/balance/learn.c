@@ -225,8 +225,14 @@ static void take_roster(struct learn *learn, const struct teller *teller)
         }
         return;
     }
-    if (learn->known && !roster_replaces(&roster, &learn->roster, now_ns - learn->answered_ns))
+    bool heard = learn->known && roster_hear_drain(&roster, &learn->roster);
+    if (learn->known && !roster_replaces(&roster, &learn->roster, now_ns - learn->answered_ns)) {
+        if (heard)
+            learn->settings.learnt(learn->settings.user, &learn->roster);
         return;
+    }
+    if (learn->known)
+        roster_keep_drains(&roster, &learn->roster);
     learn->roster = roster;
     learn->known = true;
     learn->answered_ns = now_ns;

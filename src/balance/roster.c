@@ -68,8 +68,9 @@ static bool read_server(yyjson_val *value, struct roster_server *server)
         .weight = weight > 0 && weight <= 100 * POLICY_WEIGHT ? (uint32_t)weight : POLICY_WEIGHT,
         .primary = is_word(role, "primary"),
         .unready = is_unready(value),
-        .leaving = is_word(state, "leaving") || yyjson_is_true(yyjson_obj_get(value, "drain")),
+        .drain = yyjson_is_true(yyjson_obj_get(value, "drain")),
     };
+    server->leaving = server->drain || is_word(state, "leaving");
     if (server->id == 0 || is_word(role, "witness") || roster_url(url, &tls, host, NULL) != ERR_OK)
         return false;
     snprintf(server->url, sizeof server->url, "%s://%s", tls ? "https" : "http", host);
@@ -83,14 +84,13 @@ static int by_id(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-static int read_servers(yyjson_val *list, uint64_t own, struct roster *roster,
-                        struct failure *failure)
+static int read_servers(yyjson_val *list, struct roster *roster, struct failure *failure)
 {
     yyjson_val *value;
     size_t at, most;
     yyjson_arr_foreach(list, at, most, value)
     {
-        roster->outsider |= number_of(value, "id") == own && is_unready(value);
+        roster->outsider |= number_of(value, "id") == roster->own && is_unready(value);
         if (roster->count == BACKENDS_MAX)
             return fail(failure, ERR_INVALID, "it names more than %d servers", BACKENDS_MAX);
         if (read_server(value, &roster->servers[roster->count]))
@@ -112,12 +112,13 @@ static int read_root(yyjson_val *root, struct roster *roster, struct failure *fa
         return fail(failure, ERR_INVALID,
                     "it does not say of which cluster it is and who is in it");
     str_copy(roster->cluster, sizeof roster->cluster, cluster);
+    roster->own = number_of(root, "own");
     roster->term = number_of(root, "term");
     roster->index = number_of(root, "index");
     roster->keyed = key.len > 0;
     if (roster->keyed && hex_decode(key, roster->key, sizeof roster->key) != ERR_OK)
         return fail(failure, ERR_INVALID, "its key is not %d hexadecimal digits", 2 * HOME_KEY);
-    return read_servers(list, number_of(root, "own"), roster, failure);
+    return read_servers(list, roster, failure);
 }
 
 int roster_read(struct str json, struct roster *roster, struct failure *failure)
@@ -142,4 +143,36 @@ bool roster_replaces(const struct roster *now, const struct roster *known, uint6
     if (now->term != known->term)
         return now->term > known->term || age_ns >= ANEW_NS;
     return now->index >= known->index || age_ns >= ANEW_NS;
+}
+
+/* ---- Who is about to be stopped ---- */
+
+/* Its place; roster->count: it is not there. */
+static unsigned place_of(const struct roster *roster, uint64_t id)
+{
+    unsigned place = 0;
+    while (place < roster->count && roster->servers[place].id != id)
+        place++;
+    return place;
+}
+
+bool roster_hear_drain(const struct roster *now, struct roster *known)
+{
+    unsigned from = place_of(now, now->own), to = place_of(known, now->own);
+    if (from == now->count || to == known->count ||
+        now->servers[from].drain == known->servers[to].drain)
+        return false;
+    known->servers[to].drain = now->servers[from].drain;
+    known->servers[to].leaving = now->servers[from].leaving;
+    return true;
+}
+
+void roster_keep_drains(struct roster *now, const struct roster *known)
+{
+    for (unsigned i = 0; i < now->count; i++) {
+        struct roster_server *server = &now->servers[i];
+        unsigned place = place_of(known, server->id);
+        if (server->id != now->own && place < known->count && known->servers[place].drain)
+            server->drain = server->leaving = true;
+    }
 }

@@ -17,11 +17,13 @@ struct roster_server {
     bool primary;
     bool unready; /* it is joining, or gets its copy */
     bool leaving;
+    bool drain; /* so it is, because it says itself that it is about to be stopped */
 };
 
 struct roster {
     char cluster[ROSTER_CLUSTER];
     uint64_t term, index;
+    uint64_t own;  /* who answers; 0: it does not say */
     bool outsider; /* who answers joins, or gets its copy: it does not know who is in the cluster */
     bool keyed;
     unsigned char key[HOME_KEY];
@@ -36,6 +38,12 @@ int roster_read(struct str json, struct roster *roster, struct failure *failure)
  * and not older; or what is known has not been confirmed for so long that the cluster may have
  * begun anew from a backup. */
 bool roster_replaces(const struct roster *now, const struct roster *known, uint64_t age_ns);
+
+/* Whether a server is about to be stopped, it alone knows, so that its last word about itself
+ * holds. By NOW, of the same cluster, what KNOWN has of the server that answers; true: that was
+ * another. Then what NOW has of all the others, by KNOWN. */
+bool roster_hear_drain(const struct roster *now, struct roster *known);
+void roster_keep_drains(struct roster *now, const struct roster *known);
 
 /* Text as "http://10.0.0.2:8080" has it: whether that is TLS, and "10.0.0.2:8080". The port of the
  * scheme is added when there is none. ERR_INVALID: no such URL; it may end in '/', but have no

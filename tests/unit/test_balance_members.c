@@ -72,14 +72,14 @@ struct said {
     const char *state;
 };
 
-static void say_cluster(struct fixture *f, unsigned at, unsigned index, const struct said *all,
-                        unsigned count)
+static void say_as(struct fixture *f, unsigned at, unsigned own, unsigned index,
+                   const struct said *all, unsigned count)
 {
     char body[4096];
     size_t len = (size_t)snprintf(body, sizeof body,
-                                  "{\"cluster\":\"c1\",\"own\":1,\"term\":1,\"index\":%u,"
+                                  "{\"cluster\":\"c1\",\"own\":%u,\"term\":1,\"index\":%u,"
                                   "\"primary\":1,\"key\":\"" KEY "\",\"servers\":[",
-                                  index);
+                                  own, index);
     for (unsigned i = 0; i < count; i++)
         len += (size_t)snprintf(body + len, sizeof body - len,
                                 "%s{\"id\":%d,\"url\":\"%s\",\"role\":\"%s\",\"state\":\"%s\"}",
@@ -87,6 +87,12 @@ static void say_cluster(struct fixture *f, unsigned at, unsigned index, const st
                                 i ? "secondary" : "primary", all[i].state);
     snprintf(body + len, sizeof body - len, "]}");
     small_say(&f->servers[at], 200, "", body);
+}
+
+static void say_cluster(struct fixture *f, unsigned at, unsigned index, const struct said *all,
+                        unsigned count)
+{
+    say_as(f, at, 1, index, all, count);
 }
 
 static void all_say(struct fixture *f, unsigned index, const struct said *all, unsigned count)
@@ -346,6 +352,37 @@ static void await_requests(struct fixture *f, unsigned at, unsigned wanted)
     assert_true(atomic_load(&f->servers[at].requests) >= least);
 }
 
+/* What server 1, at place 0, says of itself, with an INDEX of its own. */
+static void say_of_itself(struct fixture *f, unsigned index, const char *drain)
+{
+    char body[2048];
+    snprintf(body, sizeof body,
+             "{\"cluster\":\"c1\",\"own\":1,\"term\":1,\"index\":%u,\"primary\":1,\"key\":\"" KEY
+             "\",\"servers\":[{\"id\":1,\"url\":\"%s\",\"role\":\"primary\",\"state\":\"up\"%s},"
+             "{\"id\":2,\"url\":\"%s\",\"role\":\"secondary\",\"state\":\"up\"}]}",
+             index, f->servers[0].url, drain, f->servers[1].url);
+    small_say(&f->servers[0], 200, "", body);
+}
+
+static void whether_a_server_is_being_stopped_it_says_itself(void **state)
+{
+    struct fixture *f = *state;
+    const struct said both[] = {{1, 0, "up"}, {2, 1, "up"}};
+    all_say(f, 5, both, 2);
+    for (unsigned at = 1; at < SERVERS; at++) /* of itself, not of server 1 */
+        say_as(f, at, at + 1, 5, both, 2);
+    seed_alone(f);
+    start(f);
+    await_ids(f, 12);
+    say_of_itself(f, 5, ",\"drain\":true");
+    await_state(f, 1, HEALTH_DRAINING);
+    await_requests(f, 1, 2); /* the other one knows nothing of it */
+    assert_int_equal(state_of(f, 1), HEALTH_DRAINING);
+    say_of_itself(f, 3, ""); /* started again, and still behind */
+    await_state(f, 1, HEALTH_UP);
+    assert_int_equal(ids(f), 12);
+}
+
 static void one_who_joins_knows_nobody_and_is_not_believed(void **state)
 {
     struct fixture *f = *state;
@@ -467,6 +504,7 @@ int main(void)
         TEST(members_are_learnt_from_a_seed_and_all_are_told),
         TEST(servers_join_leave_and_go_without_a_restart),
         TEST(older_answers_and_those_of_other_clusters_do_not_count),
+        TEST(whether_a_server_is_being_stopped_it_says_itself),
         TEST(one_who_joins_knows_nobody_and_is_not_believed),
         TEST(members_are_learnt_though_the_first_seed_only_joins),
         TEST(those_that_are_known_stay_known_while_nobody_answers),
