@@ -142,7 +142,7 @@ static void stamp_it(struct forward *f, const struct backend *backend)
     if (!f->shop || forward_is_safe(f) || f->operation[0])
         return;
     stamp_new(&f->lane->stamp, lane_wall_ms(f->lane), f->operation);
-    f->repeatable |= route_repeats(f->x);
+    f->repeatable = route_repeats(f->x); /* an Idempotency-Key is not known to all of them */
 }
 
 static void count_begin(struct forward *f, struct attempt *attempt)
@@ -255,7 +255,8 @@ static void pause_it(struct forward *f)
 static void give_up(struct forward *f)
 {
     char sentence[160];
-    if (f->attempts_made == 0 || f->reason == RETRY_ELSEWHERE) {
+    bool nobody = f->reason == RETRY_REFUSED || f->reason == RETRY_UNHEARD;
+    if (nobody || f->attempts_made == 0 || f->reason == RETRY_ELSEWHERE) {
         forward_fail(f, 503, "No server can take requests at the moment.");
         return;
     }

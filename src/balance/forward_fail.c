@@ -76,7 +76,7 @@ void forward_fail(struct forward *f, int status, const char *sentence)
 
 struct str forward_home_cookie(struct forward *f, const char *text)
 {
-    bool https = str_eq(f->x->scheme, STR("https"));
+    bool https = str_eq(hop_scheme(f->x, lane_trusts(f->lane, f->x->peer)), STR("https"));
     return arena_printf(&f->x->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax%s", HOME_COOKIE, text,
                         https ? "; Secure" : "");
 }
@@ -101,8 +101,9 @@ bool forward_redirect(struct forward *f)
     const struct backend *backend = lane->set->at[f->plan.places[0]];
     if (!backend->url[0])
         return false;
-    struct str target = x->target.at[0] == '/' ? x->target : x->path;
-    struct str location = arena_printf(&x->arena, "%s%.*s", backend->url, STR_FMT(target));
+    /* Not the target, which may be in absolute form: the path always begins with '/'. */
+    struct str location = arena_printf(&x->arena, "%s%.*s%s%.*s", backend->url, STR_FMT(x->path),
+                                       x->query.len ? "?" : "", STR_FMT(x->query));
     home_write(lane->router.signer, &f->plan.home, text);
     struct str cookie = forward_home_cookie(f, text);
     if (!location.at || !cookie.at || !text[0])

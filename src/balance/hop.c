@@ -220,6 +220,13 @@ struct str hop_client(const struct exchange *x, bool trusted)
     return last.len ? last : x->peer;
 }
 
+struct str hop_scheme(const struct exchange *x, bool trusted)
+{
+    const struct hop_request request = {.x = x, .trusted = trusted};
+    struct str said = believed(&request, HTTP_FIELD_X_FORWARDED_PROTO);
+    return str_eq(said, STR("https")) || str_eq(said, STR("http")) ? said : x->scheme;
+}
+
 /* What the server is told of the client. */
 static void put_client(struct buf *out, const struct hop_request *request)
 {

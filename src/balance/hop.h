@@ -54,6 +54,9 @@ struct str hop_request_id(const struct exchange *x);
 /* Who X comes from: the peer, or the one that a peer who is TRUSTED names last. */
 struct str hop_client(const struct exchange *x, bool trusted);
 
+/* By what X's client came, "https" or "http": as a peer who is TRUSTED says, or else to here. */
+struct str hop_scheme(const struct exchange *x, bool trusted);
+
 /* What an answer's fields say to whoever hands it on. */
 struct hop_answer {
     struct http_header *headers; /* those that go on, in the arena; room for MORE behind them */

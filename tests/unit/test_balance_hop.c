@@ -220,6 +220,26 @@ static void a_strangers_word_that_a_trusted_peer_let_through_is_not_believed(voi
     forget(m);
 }
 
+/* What the cookie's Secure is decided by. */
+static void by_what_a_client_came_is_a_trusted_peers_word(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head, *trusted;
+    } cases[] = {{"\r\n", "http"},
+                 {"X-Forwarded-Proto: https\r\n\r\n", "https"},
+                 {"X-Forwarded-Proto: http\r\nX-Forwarded-Proto: https\r\n\r\n", "https"},
+                 {"X-Forwarded-Proto: ftp\r\n\r\n", "http"},
+                 {"X_Forwarded_Proto: https\r\n\r\n", "http"}};
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct message *m = request("/", cases[i].head);
+        m->x.scheme = STR("http");
+        assert_true(str_eq(hop_scheme(&m->x, true), str_of(cases[i].trusted)));
+        assert_true(str_eq(hop_scheme(&m->x, false), STR("http")));
+        forget(m);
+    }
+}
+
 static void an_ipv6_client_is_quoted(void **state)
 {
     (void)state;
@@ -370,6 +390,7 @@ int main(void)
         cmocka_unit_test(a_strangers_word_about_others_is_not_believed),
         cmocka_unit_test(a_trusted_peers_word_is_added_to),
         cmocka_unit_test(a_strangers_word_that_a_trusted_peer_let_through_is_not_believed),
+        cmocka_unit_test(by_what_a_client_came_is_a_trusted_peers_word),
         cmocka_unit_test(an_ipv6_client_is_quoted),
         cmocka_unit_test(what_we_say_to_servers_nobody_else_can_say),
         cmocka_unit_test(a_request_keeps_its_name_or_gets_one),
