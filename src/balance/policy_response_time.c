@@ -8,13 +8,13 @@
  *
  * Two bounds are ours. A single time counts for at most twice the cost before: a shop has rare
  * requests that take a thousand times as long as others (they wait for a bank), and each would
- * drive all away from its server for a minute; who has really become slow is known
- * after some answers all the same. And a failure counts for eight times the cost, or who fails
- * fast would get everything.
+ * drive all away from its server for a minute; who has really become slow is known after some
+ * answers all the same. And a failure counts for eight times the cost, or who fails fast would get
+ * everything.
  *
  * A home is another matter: the choice holds for a visit, and is made most often when nothing is in
  * flight and the last answer, by chance slow or quick, would decide. There the time is the mean of
- * the last answers (up to 200, fading e-fold in 30 s), taken together with ten answers of the usual
+ * the last answers (up to 500, fading e-fold in 30 s), taken together with ten answers of the usual
  * time of all: whoever was hardly heard is taken for usual. And it is weighed with the shoppers
  * who live there (place_home_load). */
 #include "balance/policy_place.h"
@@ -23,11 +23,11 @@
 
 static const double DECAY_NS = 10e9, FAILED_NS = 1e9, UNKNOWN_NS = 1e12, COST_MAX_NS = 60e9;
 static const double SLOWER_TIMES = 2, FAILED_TIMES = 8;
-static const double BELIEVED_NS = 30e9, BELIEVED_MAX = 200, DOUBT = 10;
+static const double BELIEVED_NS = 30e9, BELIEVED_MAX = 500, DOUBT = 10;
 
 struct row {
     double cost_ns;
-    double mean_ns, answers; /* of as many answers lately */
+    double mean_ns, answers; /* the mean time of as many answers */
     uint64_t at_ns;          /* 0: never measured */
     bool usable;
 };

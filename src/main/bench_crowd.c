@@ -315,7 +315,7 @@ static void *pull_brake(void *argument)
 
 struct spread_row {
     const char *name;
-    double requests, processor, p50_ms, p99_ms;
+    double requests, processor, p50_ms, p99_ms, p999_ms;
 };
 
 static int measure_spread(struct stage *stage, const char *policy, const unsigned *weights,
@@ -343,6 +343,7 @@ static int measure_spread(struct stage *stage, const char *policy, const unsigne
     crowd_report_spread(report, &row->requests, &row->processor);
     row->p50_ms = (double)histogram_quantile(&report->latency, 0.5) / 1e6;
     row->p99_ms = (double)histogram_quantile(&report->latency, 0.99) / 1e6;
+    row->p999_ms = (double)histogram_quantile(&report->latency, 0.999) / 1e6;
     crowd_report_close(report);
     free(report);
     return err ? err : end_managers(stage, failure);
@@ -352,12 +353,13 @@ static void print_spread(const struct spread_row *row, bool json, bool first)
 {
     if (json)
         printf("%s{\"policy\":\"%s\",\"variation\":{\"requests\":%.4f,\"processor\":%.4f},"
-               "\"p50_ms\":%.3f,\"p99_ms\":%.3f}",
-               first ? "" : ",", row->name, row->requests, row->processor, row->p50_ms,
-               row->p99_ms);
+               "\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f}",
+               first ? "" : ",", row->name, row->requests, row->processor, row->p50_ms, row->p99_ms,
+               row->p999_ms);
     else
-        printf("  %-34s variation of requests %.3f, of processor %.3f   p50 %.1f ms   p99 %.1f\n",
-               row->name, row->requests, row->processor, row->p50_ms, row->p99_ms);
+        printf("  %-34s variation of requests %.3f, of processor %.3f   p50 %.1f ms   p99 %.1f   "
+               "p99.9 %.1f\n",
+               row->name, row->requests, row->processor, row->p50_ms, row->p99_ms, row->p999_ms);
     fflush(stdout);
 }
 
