@@ -145,9 +145,19 @@
     if (variant.picture !== undefined) showPicture(product.pictures[variant.picture]);
   }
 
+  /* One click is one operation, however often it has to be sent: a UUID of version 7. */
+  function stamp() {
+    const time = Date.now().toString(16).padStart(12, "0");
+    const digits = [...crypto.getRandomValues(new Uint8Array(9))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    return `${time.slice(0, 8)}-${time.slice(8)}-7${digits.slice(0, 3)}-8${digits.slice(3, 6)}-${digits.slice(6)}`;
+  }
+
   async function addToCart(form, event) {
     event.preventDefault();
     const add = one("[data-add]", form);
+    const operation = document.createElement("input");
+    Object.assign(operation, { type: "hidden", name: "operation", value: stamp() });
+    form.append(operation);
     add.setAttribute("aria-disabled", "true");
     try {
       const answer = await fetch(form.action, {
@@ -163,6 +173,7 @@
       if (sendElsewhere) sendElsewhere(form);
       else form.submit();
     } finally {
+      operation.remove();
       add.removeAttribute("aria-disabled");
     }
   }

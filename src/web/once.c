@@ -51,6 +51,19 @@ static bool hash_request(struct exchange *x, struct id stamp, unsigned char out[
     return signer_sign_parts(call_thread(x)->signer, parts, sizeof parts / sizeof *parts, out);
 }
 
+static bool read_id(struct str text, struct id *id)
+{
+    return text.at && id_parse(str_trim(text), id) == 0 && !id_is_zero(*id);
+}
+
+/* A form's own one first: it is the same whichever way the form comes here a second time. */
+static bool read_stamp(struct exchange *x, struct id *stamp)
+{
+    return !is_safe(x) && !x->sink &&
+           (read_id(exchange_form(x, STR(ONCE_FIELD)), stamp) ||
+            read_id(exchange_header(x, STR(ONCE_HEADER)), stamp));
+}
+
 /* NULL: no stamp. */
 static const struct once *once_of(struct exchange *x)
 {
@@ -58,11 +71,9 @@ static const struct once *once_of(struct exchange *x)
     struct id stamp;
     if (!call->once) {
         struct once *once = ARENA_NEW(&x->arena, struct once);
-        struct str text = exchange_header(x, STR(ONCE_HEADER));
         if (!once)
             return NULL;
-        if (text.at && !is_safe(x) && !x->sink && id_parse(str_trim(text), &stamp) == 0 &&
-            !id_is_zero(stamp)) {
+        if (read_stamp(x, &stamp)) {
             once->time_ms = once_time(time_of(stamp), clock_wall_ms());
             once->stamped = hash_request(x, stamp, once->request);
         }

@@ -13,6 +13,9 @@
  * who repeats somebody's stamp learns nothing without repeating all of what they sent. Load
  * managers drop what clients send (balance/hop.h).
  *
+ * A page's script stamps, too (pages/script.js, the field `operation` of a form): when no answer
+ * came it sends the form in another way, maybe to another server or load manager.
+ *
  * Not for requests whose body is taken by pieces (uploads), nor for what is done outside the log
  * (/api/v1/cluster): balance/route.h says which are not sent again.
  *
@@ -27,6 +30,7 @@
 #include <stdbool.h>
 
 #define ONCE_HEADER "Stoa-Operation"
+#define ONCE_FIELD  "operation"
 
 enum { ONCE_KEY = 16 };
 

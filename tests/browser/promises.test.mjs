@@ -39,6 +39,28 @@ test("paying twice at once makes one order", async () => {
   await close();
 });
 
+test("one click adds once, though the answer is lost and the form sent again", async () => {
+  const { page, close } = await visitor(browser, shop);
+  await page.goto("/product/harrow-mug?variant=harrow-mug~moss-250-ml");
+  await page.getByRole("button", { name: "Add to cart" }).click();
+  await page.getByText("Added to your cart.").waitFor();
+  let done = 0;
+  await page.route("**/cart/add", async (route) => {
+    done = (await route.fetch()).status();
+    await route.abort("connectionreset");
+  }, { times: 1 });
+  await page.getByRole("button", { name: "Add to cart" }).click();
+  await page.waitForURL("**/cart");
+  assert.equal(done, 200, "the first attempt was done");
+  assert.match(await page.locator(".totals .grand").innerText(), /\$37\.00/);
+  await page.goto("/product/harrow-mug?variant=harrow-mug~moss-250-ml");
+  await page.getByRole("button", { name: "Add to cart" }).click();
+  await page.getByText("Added to your cart.").waitFor();
+  await page.goto("/cart");
+  assert.match(await page.locator(".totals .grand").innerText(), /\$55\.50/, "another click is another unit");
+  await close();
+});
+
 test("going back after buying shows the order, not a second payment", async () => {
   const { page, close } = await visitor(browser, shop);
   await goToPayment(page);

@@ -476,6 +476,19 @@ def test_a_stamp_of_another_time_counts_all_the_same(three):
         assert quantities(three, cookies_in(first)["cart"]) == {MUG: 1}
 
 
+def test_a_form_that_is_sent_again_in_another_way_is_one(three):
+    """A page's script got no answer, and lets the browser send the form: with the field that it
+    put there, past another load manager or none, and asking for a page."""
+    browser = with_cart(three, 1)
+    body = f"item={MUG}&quantity=1&operation={stamp()}"
+    for i, accept in ((1, "application/json"), (2, "text/html"), (0, "text/html")):
+        request = form(browser, "/cart/add", body, Accept=accept)  # with a stamp of its own
+        if i == 0:
+            del request.headers["Stoa_Operation"]
+        assert request.send(three, i).status == (200 if i == 1 else 303)
+    assert quantities(three, browser.cookies["cart"]) == {MUG: 2}
+
+
 def test_what_is_no_stamp_is_none(three):
     for text in ("", "1", "00000000-0000-0000-0000-000000000000", "x" * 36):
         request = form(Browser(three), "/cart/add", f"item={MUG}&quantity=1")
