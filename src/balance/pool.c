@@ -166,15 +166,15 @@ static void close_old(struct pool *pool, uint64_t now_ns)
 
 static void give_up_slow(struct pool *pool, uint64_t now_ns)
 {
-    LIST_EACH(&pool->connecting, node)
-    {
-        struct upstream *line = line_at(node);
-        if (now_ns - line->since_ns < pool->lane->config->connect_ns)
-            return; /* in order of their age */
+    pool_hold(pool); /* it may have left, and these be its last users */
+    while (!list_empty(&pool->connecting)) {
+        struct upstream *oldest = line_at(pool->connecting.next);
+        if (now_ns - oldest->since_ns < pool->lane->config->connect_ns)
+            break;
         pool->failed_ns = now_ns;
-        upstream_unheard(line);
-        return; /* the list, and the pool, may be others now; the next tick goes on */
+        upstream_unheard(oldest);
     }
+    pool_drop(pool);
 }
 
 void pool_tick_retired(struct pool *pool, uint64_t now_ns)

@@ -481,6 +481,32 @@ def test_a_request_that_breaks_every_connection_is_not_sent_for_ever(tmp_path):
         assert sum(len(back.asked("/poison")) for back in backs) <= 6
 
 
+def test_all_that_wait_for_a_connection_go_elsewhere_together(tmp_path):
+    """The first server's machine says nothing at all, as one that has lost its power."""
+    second, answers = Back(plain), []
+    with contextlib.ExitStack() as stack:
+        door = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):  # its queue is full: the kernel does not answer any more
+            one = stack.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(door.getsockname())
+        url = f"http://127.0.0.1:{door.getsockname()[1]}"
+        balance = Balance(tmp_path, [url, second.url], *FAILOVER, "--connect-timeout", "200ms",
+                          "--answer-timeout", "2s", "--silent-after", "20s")
+        try:
+            head = ["POST / HTTP/1.1", "Content-Length: 3"]
+            clients = [threading.Thread(target=lambda: answers.append(ask(balance, head, b"abc")[0]))
+                       for _ in range(200)]
+            for client in clients:
+                client.start()
+            for client in clients:
+                client.join()
+            assert answers == [200] * 200
+        finally:
+            assert balance.stop() == 0
+            second.close()
+
+
 def test_a_large_body_goes_elsewhere_when_nothing_of_it_was_taken(tmp_path):
     """More than is kept for sending it again; but the first server takes no connection at all."""
     class Introduced(Back):
