@@ -121,6 +121,23 @@ static void who_has_few_shoppers_gets_the_next_ones_and_no_more_than_its_part(vo
     }
 }
 
+/* The same key for all, as of an office behind one address. */
+static void a_hash_with_a_bound_gives_nobody_a_quarter_more(void **state)
+{
+    (void)state;
+    struct choice c;
+    choice_begin(&c, &policy_bounded_load, 3);
+    c.view.settling = true;
+    for (unsigned i = 0; i < 300; i++) {
+        int at = choice_pick(&c, 7, 0);
+        assert_true(at >= 0);
+        c.servers[at].homes++;
+    }
+    for (unsigned i = 0; i < 3; i++)
+        assert_in_range(c.servers[i].homes, 50, 126);
+    choice_end(&c);
+}
+
 static uint64_t one_at_half_speed(struct choice *c, unsigned at)
 {
     return (at ? 10u : 20u) * MS + random_below(&c->random, at ? 10u * MS : 20u * MS);
@@ -203,6 +220,7 @@ int main(void)
         cmocka_unit_test(three_shoppers_live_at_three_servers),
         cmocka_unit_test(a_hundred_who_come_at_one_moment_are_spread),
         cmocka_unit_test(who_has_few_shoppers_gets_the_next_ones_and_no_more_than_its_part),
+        cmocka_unit_test(a_hash_with_a_bound_gives_nobody_a_quarter_more),
         cmocka_unit_test(a_server_at_half_speed_gets_half_as_many),
         cmocka_unit_test(a_weight_of_two_brings_twice_as_many),
         cmocka_unit_test(a_busy_server_gets_no_homes_while_it_is),
