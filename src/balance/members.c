@@ -84,12 +84,21 @@ void members_publish(struct members *members, struct backend_set *set)
     members_tell_panic(members);
 }
 
+/* The operator and the cluster, each for himself, may want that nothing new goes there. */
+void members_drain_now(struct backend *backend)
+{
+    bool drain = atomic_load(&backend->held) || atomic_load(&backend->leaving);
+    backend_sign(backend, drain ? SIGN_DRAIN : SIGN_RETURN, clock_mono_ns());
+}
+
 int members_drain(struct members *members, uint64_t id, bool drain)
 {
     struct backend_set *set = members_set(members);
     struct backend *backend = backend_set_find(set, id);
-    if (backend)
-        backend_sign(backend, drain ? SIGN_DRAIN : SIGN_RETURN, clock_mono_ns());
+    if (backend) {
+        atomic_store(&backend->held, drain);
+        members_drain_now(backend);
+    }
     backend_set_drop(set);
     return backend ? ERR_OK : ERR_NOTFOUND;
 }

@@ -44,7 +44,12 @@ static struct backend *find_or_make(struct members *members, const struct roster
         return NULL;
     snprintf(name, sizeof name, "server %llu", (unsigned long long)server->id);
     plan.tls_context = tls ? members->tls_context : NULL;
-    return backend_new(&plan, clock_mono_ns());
+    struct backend *made = backend_new(&plan, clock_mono_ns());
+    if (made && known && atomic_load(&known->held)) { /* the same server, at another place */
+        atomic_store(&made->held, true);
+        members_drain_now(made);
+    }
+    return made;
 }
 
 static bool is_same(const struct backend_set *a, const struct backend_set *b)
@@ -100,9 +105,8 @@ static void apply(struct members *members, const struct roster_server *server)
             server->primary &&
         server->primary)
         events_add(members->events, EVENT_PRIMARY, backend->id, backend->name, "It is primary.");
-    if (atomic_exchange_explicit(&backend->leaving, server->leaving, memory_order_relaxed) !=
-        server->leaving)
-        backend_sign(backend, server->leaving ? SIGN_DRAIN : SIGN_RETURN, clock_mono_ns());
+    if (atomic_exchange(&backend->leaving, server->leaving) != server->leaving)
+        members_drain_now(backend);
 }
 
 static void use_roster(struct members *members)

@@ -51,6 +51,9 @@ struct members {
 /* Watcher thread: SET (handed over) is the present one from now on. */
 void members_publish(struct members *members, struct backend_set *set);
 
+/* Any thread: BACKEND drains, or no longer, as the operator and the cluster want it. */
+void members_drain_now(struct backend *backend);
+
 /* members_cluster.c: the servers of a cluster. Before the thread begins, and after it has ended. */
 int members_cluster_begin(struct members *members, struct failure *failure);
 void members_cluster_end(struct members *members);

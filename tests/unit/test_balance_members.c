@@ -383,6 +383,31 @@ static void whether_a_server_is_being_stopped_it_says_itself(void **state)
     assert_int_equal(ids(f), 12);
 }
 
+static void what_the_operator_drains_stays_so_though_the_server_is_restarted(void **state)
+{
+    struct fixture *f = *state;
+    const struct said both[] = {{1, 0, "up"}, {2, 1, "up"}};
+    const struct said leaves[] = {{1, 0, "up"}, {2, 1, "leaving"}};
+    const struct said moved[] = {{1, 0, "up"}, {2, 2, "up"}};
+    const struct said all[] = {{1, 0, "up"}, {2, 2, "up"}, {3, 1, "up"}};
+    all_say(f, 1, both, 2);
+    seed_alone(f);
+    start(f);
+    await_ids(f, 12);
+    assert_int_equal(members_drain(f->members, 2, true), ERR_OK);
+    all_say(f, 2, leaves, 2);
+    await_requests(f, 0, 3);
+    all_say(f, 3, both, 2);
+    await_requests(f, 0, 3);
+    assert_int_equal(state_of(f, 2), HEALTH_DRAINING);
+    all_say(f, 4, moved, 2);
+    all_say(f, 5, all, 3);
+    await_ids(f, 123);
+    assert_int_equal(state_of(f, 2), HEALTH_DRAINING);
+    assert_int_equal(members_drain(f->members, 2, false), ERR_OK);
+    await_state(f, 2, HEALTH_UP);
+}
+
 static void one_who_joins_knows_nobody_and_is_not_believed(void **state)
 {
     struct fixture *f = *state;
@@ -505,6 +530,7 @@ int main(void)
         TEST(servers_join_leave_and_go_without_a_restart),
         TEST(older_answers_and_those_of_other_clusters_do_not_count),
         TEST(whether_a_server_is_being_stopped_it_says_itself),
+        TEST(what_the_operator_drains_stays_so_though_the_server_is_restarted),
         TEST(one_who_joins_knows_nobody_and_is_not_believed),
         TEST(members_are_learnt_though_the_first_seed_only_joins),
         TEST(those_that_are_known_stay_known_while_nobody_answers),
