@@ -13,7 +13,7 @@ struct load {
     struct failure *failure;
     const char *file;
     char names[ROWS_MAX][64];
-    cfg_opt_t options[ROWS_MAX + 1];
+    cfg_opt_t options[2 * ROWS_MAX + 1];
 };
 
 /* libconfuse's callbacks carry no context of the caller's. One file is read at a time. */
@@ -46,6 +46,13 @@ static int take(cfg_t *cfg, cfg_opt_t *option, const char *value, void *result)
     return 0;
 }
 
+static cfg_opt_t option_of(const struct option_row *row, const char *name)
+{
+    return row->kind == OPTION_LIST ? (cfg_opt_t)CFG_STR_LIST_CB(name, NULL, CFGF_NODEFAULT, take)
+                                    : (cfg_opt_t)CFG_STR_CB(name, NULL, CFGF_NODEFAULT, take);
+}
+
+/* `log-level`, as the flag is called, and `log_level` are one setting. */
 static void describe(struct load *load)
 {
     unsigned count = 0;
@@ -53,13 +60,14 @@ static void describe(struct load *load)
         const struct option_row *row = &load->table->rows[i];
         if (strcmp(row->name, "config") == 0)
             continue; /* a file does not name another */
-        char *name = str_copy(load->names[count], sizeof load->names[count], str_of(row->name));
+        load->options[count++] = option_of(row, row->name);
+        if (!strchr(row->name, '-'))
+            continue;
+        char *name = str_copy(load->names[i], sizeof load->names[i], str_of(row->name));
         for (char *c = name; *c; c++)
             if (*c == '-')
                 *c = '_';
-        bool list = row->kind == OPTION_LIST;
-        load->options[count++] = list ? (cfg_opt_t)CFG_STR_LIST_CB(name, NULL, CFGF_NODEFAULT, take)
-                                      : (cfg_opt_t)CFG_STR_CB(name, NULL, CFGF_NODEFAULT, take);
+        load->options[count++] = option_of(row, name);
     }
     load->options[count] = (cfg_opt_t)CFG_END();
 }

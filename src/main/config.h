@@ -4,8 +4,9 @@
  *     listen = {"127.0.0.1:8080", "[::1]:8080"}
  *     dir = /var/lib/stoa
  *     helpers = 4
+ *     log-level = warn
  *
- * Read by libconfuse. Unknown and bad settings are refused with file and line; so is
+ * Names are the flags'; `_` counts as `-`. Read by libconfuse. Unknown and bad settings are refused with file and line; so is
  * `config`, which is a flag alone.
  */
 #ifndef STOA_MAIN_CONFIG_H

@@ -67,6 +67,18 @@ static void settings_are_read_with_quotes_lists_and_comments(void **state)
     free(l);
 }
 
+static void a_name_is_the_flags_or_has_underscores(void **state)
+{
+    (void)state;
+    struct loaded *l = load("helper-queue = 2k\nidle_timeout = 5m\nlog-level = warn\n");
+    assert_int_equal(l->err, 0);
+    assert_int_equal(l->settings.helper_queue, 2000);
+    assert_int_equal(l->settings.idle_ms, 300000);
+    assert_string_equal(l->settings.log_level, "warn");
+    free(l);
+    assert_refused("dir = x\nlog-level = loud\n", 2, "must be one of: debug info warn error");
+}
+
 static void an_empty_file_changes_nothing(void **state)
 {
     (void)state;
@@ -118,6 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settings_are_read_with_quotes_lists_and_comments),
+        cmocka_unit_test(a_name_is_the_flags_or_has_underscores),
         cmocka_unit_test(an_empty_file_changes_nothing),
         cmocka_unit_test(bad_and_unknown_settings_are_refused_with_file_and_line),
         cmocka_unit_test(the_first_mistake_is_the_one_told),
