@@ -1,6 +1,7 @@
 #include "balance/route.h"
 
 #include "base/hash.h"
+#include "http/url.h"
 
 /* ---- What is asked for ---- */
 
@@ -167,12 +168,24 @@ static void order_places(const struct policy_view *view, uint64_t overloaded,
 
 /* ---- Plans ---- */
 
+/* Cookies of this name that are looked at: ours, and old ones of other paths and domains, which a
+ * browser may well send first. */
+enum { COOKIES_MAX = 4 };
+
+static bool read_first_good(struct home_signer *signer, struct str cookies, struct home *home)
+{
+    struct str text;
+    for (unsigned i = 0; i < COOKIES_MAX && cookie_next(&cookies, STR(HOME_COOKIE), &text); i++)
+        if (home_read(signer, text, home) == 0)
+            return true;
+    return false;
+}
+
 /* The set that X's cookie names, as far as it stands. False: there is none. */
 static bool read_cookie(struct router *router, const struct exchange *x,
                         const struct policy_view *view, struct route_plan *plan, uint64_t *taken)
 {
-    struct str cookie = exchange_cookie(x, STR(HOME_COOKIE));
-    if (!cookie.len || home_read(router->signer, cookie, &plan->home))
+    if (!read_first_good(router->signer, x->known[HTTP_FIELD_COOKIE], &plan->home))
         return false;
     unsigned count = plan->home.count;
     *taken = keep_known(view, &plan->home);

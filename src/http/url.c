@@ -95,17 +95,25 @@ struct str form_find(struct arena *arena, struct str form, struct str name)
     return STR_NONE;
 }
 
-struct str cookie_find(struct str header, struct str name)
+bool cookie_next(struct str *rest, struct str name, struct str *value)
 {
     struct str pair;
-    while (str_cut(&header, ';', &pair)) {
+    while (str_cut(rest, ';', &pair)) {
         ptrdiff_t equals = str_find_byte(pair, '=');
         if (equals < 0 || !str_eq(str_trim(str_sub(pair, 0, (size_t)equals)), name))
             continue;
-        struct str value = str_trim(str_from(pair, (size_t)equals + 1));
-        if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
-            value = str_sub(value, 1, value.len - 2);
-        return value.at ? value : STR("");
+        *value = str_trim(str_from(pair, (size_t)equals + 1));
+        if (value->len >= 2 && value->at[0] == '"' && value->at[value->len - 1] == '"')
+            *value = str_sub(*value, 1, value->len - 2);
+        if (!value->at)
+            *value = STR("");
+        return true;
     }
-    return STR_NONE;
+    return false;
+}
+
+struct str cookie_find(struct str header, struct str name)
+{
+    struct str value;
+    return cookie_next(&header, name, &value) ? value : STR_NONE;
 }

@@ -29,4 +29,8 @@ bool form_next(struct str *rest, struct str *name, struct str *value);
  * at == NULL when there is none. */
 struct str cookie_find(struct str header, struct str name);
 
+/* The next value of cookie NAME in what is left of a Cookie header: browsers send one of a name for
+ * each path and domain. False: no more. */
+bool cookie_next(struct str *rest, struct str name, struct str *value);
+
 #endif

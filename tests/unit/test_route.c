@@ -244,6 +244,24 @@ static void a_forged_set_is_none(void **state)
     end(w);
 }
 
+static void an_old_cookie_of_that_name_hides_none_that_is_good(void **state)
+{
+    (void)state;
+    struct world *w = begin(&policy_least_connections, 2);
+    char text[HOME_TEXT], cookies[256];
+    struct home home = {3, {2, 3, 1}, 1795000000};
+    home_write(w->signer, &home, text);
+    snprintf(cookies, sizeof cookies, "home=3.1.2; home=; home=%s", text);
+    bring_cookies(w, cookies);
+    EXPECT(route(w), 1, 2, 0);
+    assert_int_equal(w->plan.reason, ROUTE_HOME);
+    assert_false(w->plan.set_cookie);
+    snprintf(cookies, sizeof cookies, "home=1; home=2; home=3; home=4; home=%s", text);
+    bring_cookies(w, cookies); /* not as many as somebody likes */
+    assert_int_equal(route(w)->reason, ROUTE_POLICY);
+    end(w);
+}
+
 /* ---- First contact ---- */
 
 static void a_browsers_first_page_gives_it_a_home(void **state)
@@ -465,6 +483,7 @@ int main(void)
         cmocka_unit_test(a_set_that_is_too_small_grows),
         cmocka_unit_test(with_fewer_servers_than_a_set_has_it_stays_as_it_is),
         cmocka_unit_test(a_forged_set_is_none),
+        cmocka_unit_test(an_old_cookie_of_that_name_hides_none_that_is_good),
         cmocka_unit_test(a_browsers_first_page_gives_it_a_home),
         cmocka_unit_test(what_is_no_page_gets_no_home),
         cmocka_unit_test(a_picture_or_a_scripts_request_gets_no_home),
