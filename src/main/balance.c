@@ -95,9 +95,10 @@ static int open_door(struct manager *manager, struct failure *failure)
         return 0;
     str_copy(config.listen[0].address, sizeof config.listen[0].address, str_of(address));
     int err = status_app_new(&settings, &manager->status, failure);
-    return err ? err
-               : engine_event.start(&config, status_app_app(manager->status), &manager->door,
-                                    failure);
+    struct failure why = {0};
+    if (!err && engine_event.start(&config, status_app_app(manager->status), &manager->door, &why))
+        err = fail(failure, why.err, "the status page (--status): %s", why.text);
+    return err;
 }
 
 static void close_door(struct manager *manager)

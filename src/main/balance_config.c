@@ -9,6 +9,7 @@
 #include "net/network.h"
 #include "net/socket.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,14 +126,19 @@ static int read_token(const struct balance_settings *s, char *out, size_t size,
                     "the servers of a cluster want the operator's token: give --token-file FILE (a "
                     "server has it as operator.token in its directory), or --dir DIR of a server "
                     "on this machine");
-    err = err ? err : file_read(path, text, sizeof text, &len, failure);
-    if (err == ERR_NOTFOUND)
-        return fail(failure, err, "there is no operator's token in %s", path);
+    if (err)
+        return err;
+    err = file_read(path, text, sizeof text, &len, NULL);
+    if (err)
+        return fail(failure, err,
+                    "cannot read the operator's token in %s: %s; a server has it as operator.token "
+                    "in its directory",
+                    path, strerror(errno));
     struct str token = str_trim(str_make(text, len));
-    if (!err && (token.len == 0 || token.len >= size || str_find_byte(token, '\n') >= 0))
+    if (token.len == 0 || token.len >= size || str_find_byte(token, '\n') >= 0)
         return fail(failure, ERR_INVALID, "%s holds no token: it should be one line", path);
     str_copy(out, size, token);
-    return err;
+    return 0;
 }
 
 static int take_listed(const struct balance_settings *s, struct balance_config *config,
@@ -238,10 +244,15 @@ static int take_trusted(const struct option_list *list, struct balance_config *c
 
 /* ---- Where it listens ---- */
 
-static int settle_port(char *address, struct failure *failure)
+/* OPTION's ADDRESS; empty: nowhere. */
+static int settle_port(const char *option, char *address, struct failure *failure)
 {
     char host[OPTION_TEXT_SIZE], free[OPTION_TEXT_SIZE];
-    struct str text = str_of(address);
+    struct str text = str_of(address), name;
+    struct failure why = {0};
+    uint16_t port;
+    if (text.len && endpoint_split(text, &name, &port, &why))
+        return fail(failure, ERR_INVALID, "%s cannot be read: %s", option, why.text);
     if (!str_ends(text, STR(":0")))
         return 0;
     str_copy(host, sizeof host, str_sub(text, 0, text.len - 2));
@@ -253,11 +264,15 @@ static int settle_port(char *address, struct failure *failure)
 
 int balance_config_ports(struct balance_settings *s, struct failure *failure)
 {
-    struct option_list *lists[] = {&s->listen, &s->listen_tls, &s->listen_proxy};
-    int err = settle_port(s->status, failure);
+    struct {
+        const char *option;
+        struct option_list *list;
+    } lists[] = {
+        {"listen", &s->listen}, {"listen-tls", &s->listen_tls}, {"listen-proxy", &s->listen_proxy}};
+    int err = settle_port("status", s->status, failure);
     for (unsigned i = 0; i < COUNT_OF(lists); i++)
-        for (unsigned k = 0; !err && k < lists[i]->count; k++)
-            err = settle_port(lists[i]->items[k], failure);
+        for (unsigned k = 0; !err && k < lists[i].list->count; k++)
+            err = settle_port(lists[i].option, lists[i].list->items[k], failure);
     return err;
 }
 

@@ -167,7 +167,7 @@ static int bind_failure(const char *text, struct failure *failure)
     if (errno == EADDRINUSE)
         return fail(failure, ERR_EXISTS,
                     "cannot listen on %s: address in use (another program listens there; choose "
-                    "another port with --listen)",
+                    "another port)",
                     text);
     if (errno == EADDRNOTAVAIL)
         return fail(failure, ERR_INVALID, "cannot listen on %s: this machine has no such address",
@@ -175,7 +175,7 @@ static int bind_failure(const char *text, struct failure *failure)
     if (errno == EACCES)
         return fail(failure, ERR_DENIED,
                     "cannot listen on %s: not allowed (ports below 1024 are for root; choose "
-                    "another port with --listen)",
+                    "another port)",
                     text);
     return fail_errno(failure, ERR_IO, "cannot listen on %s", text);
 }

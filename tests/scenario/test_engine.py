@@ -236,7 +236,7 @@ def test_ipv6_and_names_are_listened_on(tmp_path):
 def test_what_prevents_a_start_is_said(tmp_path):
     with Server(tmp_path, tls=False) as server:
         for options, expected in [
-            (["--listen", f"127.0.0.1:{server.port}"], "choose another port with --listen"),
+            (["--listen", f"127.0.0.1:{server.port}"], "choose another port"),
             (["--listen", "127.0.0.1"], "has no port"),
             (["--listen", "192.0.2.1:0"], "this machine has no such address"),
             (["--tls", "127.0.0.1:0", "--state", "/nowhere"], "/nowhere/self-signed.pem"),

@@ -112,6 +112,8 @@ static void what_is_no_url_is_refused_with_what_to_write(void **state)
 {
     struct bed *bed = *state;
     assert_refused(bed, "--upstream 127.0.0.1:9001", "is no URL: write http://HOST:PORT");
+    assert_refused(bed, "--upstream http://a --listen 80", "listen cannot be read: \"80\" has no");
+    assert_refused(bed, "--upstream http://a --status x:y", "status cannot be read: \"x:y\": the");
     assert_refused(bed, "--upstream ftp://127.0.0.1", "is no URL");
     assert_refused(bed, "--upstream http://", "write http://HOST:PORT");
     assert_refused(bed, "--upstream http://:80", "names no host and port");
@@ -146,6 +148,8 @@ static void the_token_comes_from_a_word_a_file_or_a_directory(void **state)
     assert_refused(bed, "--server http://127.0.0.1:1", "want the operator's token");
     assert_int_equal(file_write(path, STR("two\nlines\n"), NULL), 0);
     assert_refused(bed, line, "holds no token");
+    assert_refused(bed, "--server http://127.0.0.1:1 --token-file /",
+                   "cannot read the operator's token in /: Is a directory; a server has it as");
 }
 
 static void off_and_the_least_are_told_apart_from_not_given(void **state)
