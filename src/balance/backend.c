@@ -96,6 +96,19 @@ uint64_t backend_set_usable(const struct backend_set *set, uint32_t max_out, uin
     return health_all(members, set->count, max_out, panic, panic_now);
 }
 
+void backend_set_shares(const struct backend_set *set, uint64_t usable,
+                        uint32_t shares[static BACKENDS_MAX])
+{
+    uint32_t best = 1;
+    for (unsigned i = 0; i < set->count; i++) {
+        shares[i] = atomic_load_explicit(&set->at[i]->share, memory_order_relaxed);
+        if (usable >> i & 1 && shares[i] > best)
+            best = shares[i];
+    }
+    for (unsigned i = 0; i < set->count; i++)
+        shares[i] = shares[i] < best ? shares[i] * FULL / best : FULL;
+}
+
 /* With the lock: others may read each of these at any time, and none of them depends on another
  * for being safe. */
 static void publish(struct backend *backend, uint64_t now_ns)

@@ -131,6 +131,11 @@ struct backend *backend_set_find(const struct backend_set *set, uint64_t id); /*
 uint64_t backend_set_usable(const struct backend_set *set, uint32_t max_out, uint32_t panic,
                             bool *panic_now);
 
+/* What each of SET gets of its weight, in thousandths, against the best of those in USABLE (a bit
+ * for each): who warms up is spared at the cost of others, and when all do there are none. */
+void backend_set_shares(const struct backend_set *set, uint64_t usable,
+                        uint32_t shares[static BACKENDS_MAX]);
+
 /* Any thread: something has been seen of it; state and share are published anew. The one place
  * where health_see is called. */
 void backend_sign(struct backend *backend, enum health_sign sign, uint64_t now_ns);

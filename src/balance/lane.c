@@ -76,20 +76,21 @@ static void refresh(struct lane *lane)
     lane->changed = true;
     const struct balance_config *config = lane->config;
     bool panic;
+    uint32_t shares[BACKENDS_MAX];
     uint64_t usable = backend_set_usable(lane->set, config->max_out, config->panic, &panic);
+    backend_set_shares(lane->set, usable, shares);
     for (unsigned i = 0; i < lane->view.count; i++) {
         struct policy_server *server = &lane->servers[i];
         const struct backend *backend = lane->set->at[i];
-        uint32_t share = atomic_load_explicit(&backend->share, memory_order_relaxed);
         bool is_usable = lane->pools[i] && (usable >> i & 1);
         if (server->usable == is_usable && server->weight == backend->weight &&
-            server->share == share)
+            server->share == shares[i])
             continue;
         if (server->usable != is_usable || server->weight != backend->weight)
             lane->view.version++;
         server->usable = is_usable;
         server->weight = backend->weight;
-        server->share = share;
+        server->share = shares[i];
     }
 }
 

@@ -247,6 +247,32 @@ static void operator_can_have_a_server_drained_and_returned(void **state)
     backend_set_drop(set);
 }
 
+/* After an outage all warm up: a tenth of everything would be too little for everybody. */
+static void servers_that_all_warm_up_take_all_there_is(void **state)
+{
+    (void)state;
+    uint32_t shares[BACKENDS_MAX];
+    struct backend_set *set = backend_set_new(1);
+    for (unsigned i = 0; i < 3; i++) {
+        struct backend_plan plan = {
+            .id = i + 1, .name = "a", .url = "http://a:1", .weight = POLICY_WEIGHT, .fresh = i < 2};
+        set->at[set->count++] = backend_new(&plan, SEC_NS);
+    }
+    backend_set_shares(set, 0x7, shares);
+    assert_in_range(shares[0], 50, 200);
+    assert_int_equal(shares[1], shares[0]);
+    assert_int_equal(shares[2], 1000);
+    backend_set_shares(set, 0x3, shares); /* the third one is out */
+    assert_int_equal(shares[0], 1000);
+    assert_int_equal(shares[1], 1000);
+    atomic_store(&set->at[0]->share, 400);
+    atomic_store(&set->at[1]->share, 100);
+    backend_set_shares(set, 0x3, shares);
+    assert_int_equal(shares[0], 1000);
+    assert_int_equal(shares[1], 250);
+    backend_set_drop(set);
+}
+
 /* ---- A cluster ---- */
 
 static void seed_alone(struct fixture *f)
@@ -526,6 +552,7 @@ int main(void)
         TEST(upstream_whose_address_is_wrong_is_named),
         TEST(loops_are_told_of_a_change_until_they_listen_no_more),
         TEST(operator_can_have_a_server_drained_and_returned),
+        TEST(servers_that_all_warm_up_take_all_there_is),
         TEST(members_are_learnt_from_a_seed_and_all_are_told),
         TEST(servers_join_leave_and_go_without_a_restart),
         TEST(older_answers_and_those_of_other_clusters_do_not_count),
