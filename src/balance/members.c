@@ -199,7 +199,7 @@ static void await_first(struct members *members)
 static int tls_begin(struct members *members, struct failure *failure)
 {
     const struct balance_config *config = members->config;
-    bool needed = config->server_count > 0;
+    bool needed = config->server_count > 0 || config->authority[0]; /* what is wrong is told now */
     for (unsigned i = 0; i < config->upstream_count; i++)
         needed |= str_starts(str_of(config->upstreams[i].url), STR("https://"));
     if (!needed)

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import time
 
@@ -74,6 +75,23 @@ def test_configuration_is_checked_with_file_and_line(tmp_path):
         assert told["good"] is False and wrong in told["wrong"]
     missing = stoa("check", tmp_path / "none.conf")
     assert missing.returncode == 1 and "cannot read" in missing.stderr
+
+
+def test_what_keeps_a_load_manager_from_starting_is_said_with_its_option(tmp_path):
+    rubbish = tmp_path / "rubbish"
+    rubbish.write_text("no certificate\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for words, parts in [
+                (["--status", f"127.0.0.1:{port}"],
+                 ["the status page (--status): ", f"127.0.0.1:{port}: address in use"]),
+                (["--listen-tls", "x", "--dir", tmp_path], ['listen-tls cannot be read: "x"']),
+                (["--authority", rubbish], [f"{rubbish}: no certificate"])]:
+            refused = stoa("balance", "--listen", "127.0.0.1:0", "--upstream",
+                           f"http://127.0.0.1:{port}", *words)
+            assert refused.returncode != 0 and refused.stdout == "", refused
+            for part in parts:
+                assert part in refused.stderr, refused.stderr
 
 
 def test_flags_win_over_the_file(tmp_path):
