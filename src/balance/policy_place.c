@@ -67,9 +67,8 @@ int place_compare(const struct policy_view *view, unsigned a, unsigned b)
 
 double place_home_load(const struct policy_server *server, double time_ns, uint32_t in_flight)
 {
-    static const double CHANCE_NS = 1e6;
     double shoppers = (double)server->homes + in_flight + 1;
-    return (time_ns + CHANCE_NS) * shoppers * (in_flight + 1.0) / server->weight;
+    return (time_ns + PLACE_CHANCE_NS) * shoppers * (in_flight + 1.0) / server->weight;
 }
 
 void places_follow(struct place_ids *ids, const struct policy_view *view, void *rows,

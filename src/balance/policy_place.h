@@ -14,7 +14,7 @@
 
 #include "balance/policy.h"
 
-enum { PLACE_SHARE_FULL = 1000, PLACE_ROW_MAX = 64 };
+enum { PLACE_SHARE_FULL = 1000, PLACE_ROW_MAX = 64, PLACE_CHANCE_NS = 1000000 };
 
 /* The usable servers with a weight, as bits by place, without those that were TRIED unless there
  * are no others. 0: nobody. */

@@ -13,10 +13,11 @@
  * everything.
  *
  * A home is another matter: the choice holds for a visit, and is made most often when nothing is in
- * flight and the last answer, by chance slow or quick, would decide. There the time is the mean of
- * the last answers (up to 500, fading e-fold in 30 s), taken together with ten answers of the usual
- * time of all: whoever was hardly heard is taken for usual. And it is weighed with the shoppers
- * who live there (place_home_load). */
+ * flight and the last answer, by chance slow or quick, would decide. There the time is the
+ * geometric mean of the last answers (up to 500, fading e-fold in 30 s): the rare long ones say
+ * little of a server. It is taken together with ten answers of the usual time of all: who was
+ * hardly heard is taken for usual. And it is weighed with the shoppers who live there
+ * (place_home_load). */
 #include "balance/policy_place.h"
 
 #include <math.h>
@@ -27,8 +28,8 @@ static const double BELIEVED_NS = 30e9, BELIEVED_MAX = 500, DOUBT = 10;
 
 struct row {
     double cost_ns;
-    double mean_ns, answers; /* the mean time of as many answers */
-    uint64_t at_ns;          /* 0: never measured */
+    double mean_log, answers; /* of the times in ns, and of how many */
+    uint64_t at_ns;           /* 0: never measured */
     bool usable;
 };
 
@@ -62,25 +63,25 @@ static double keeps(const struct row *row, uint64_t now_ns)
 
 /* ---- Homes ---- */
 
-/* The mean of all that is known of PLACES. */
+/* The mean logarithm of all times that are known of PLACES. */
 static double usual_time(const struct memory *memory, uint64_t places, uint64_t now_ns)
 {
     double sum = 0, answers = 0;
     while (places) {
         const struct row *row = &memory->rows[places_next(&places)];
         double count = row->answers * fade(row, now_ns, BELIEVED_NS);
-        sum += row->mean_ns * count;
+        sum += row->mean_log * count;
         answers += count;
     }
     return answers > 0 ? sum / answers : 0;
 }
 
-static double home_load(const struct row *row, const struct policy_server *server, double usual_ns,
+static double home_load(const struct row *row, const struct policy_server *server, double usual_log,
                         uint64_t now_ns)
 {
     double answers = row->answers * fade(row, now_ns, BELIEVED_NS);
-    double time_ns = (row->mean_ns * answers + usual_ns * DOUBT) / (answers + DOUBT);
-    return place_home_load(server, time_ns, server->in_flight);
+    double time_log = (row->mean_log * answers + usual_log * DOUBT) / (answers + DOUBT);
+    return place_home_load(server, exp(time_log), server->in_flight);
 }
 
 /* ---- Requests ---- */
@@ -101,7 +102,7 @@ static int pick(void *context, const struct policy_view *view, uint64_t key, uin
     struct memory *memory = context;
     uint64_t places = places_warm(view, places_candidates(view, tried), random);
     double least = INFINITY;
-    double usual_ns = view->settling ? usual_time(memory, places, now_ns) : 0;
+    double usual_log = view->settling ? usual_time(memory, places, now_ns) : 0;
     unsigned equals = 0;
     int best = -1;
     (void)key;
@@ -109,7 +110,7 @@ static int pick(void *context, const struct policy_view *view, uint64_t key, uin
         unsigned at = places_next(&places);
         const struct row *row = &memory->rows[at];
         const struct policy_server *server = &view->servers[at];
-        double load = view->settling ? home_load(row, server, usual_ns, now_ns)
+        double load = view->settling ? home_load(row, server, usual_log, now_ns)
                                      : load_of(row, server, now_ns);
         equals = load == least ? equals + 1 : 1;
         if (load < least || (load == least && random_below(random, equals) == 0))
@@ -141,7 +142,7 @@ static void done(void *context, unsigned at, uint64_t took_ns, bool failed, uint
     struct row *row = &memory->rows[at];
     double time = time_of(row, (double)took_ns, failed), kept = keeps(row, now_ns);
     row->answers = fmin(row->answers * fade(row, now_ns, BELIEVED_NS) + 1, BELIEVED_MAX);
-    row->mean_ns += (time - row->mean_ns) / row->answers;
+    row->mean_log += (log(time) - row->mean_log) / row->answers;
     row->cost_ns = time > row->cost_ns ? time : row->cost_ns * kept + time * (1 - kept);
     row->at_ns = now_ns ? now_ns : 1;
 }

@@ -195,7 +195,11 @@ static void a_rush_finds_homes_that_were_spread_in_a_quiet_minute(void **state)
     static const char *const names[] = {"homes-rush", "homes-rush-half", "homes-few"};
     for (unsigned i = 0; i < 3; i++) {
         struct sim_scenario scenario = scenario_of(names[i], 30);
-        assert_true(p99(&scenario, policies[0]) < 1.2 * p99(&scenario, &balance_ideal_homes));
+        double ideal = p99(&scenario, &balance_ideal_homes);
+        assert_true(p99(&scenario, policies[0]) < 1.5 * ideal);
+        /* Who is slow is to be seen by the time alone. */
+        if (scenario.speeds[0] > 0)
+            assert_true(p99(&scenario, &policy_least_connections) > 3 * ideal);
     }
 }
 
