@@ -2,23 +2,21 @@
 
 #include "base/clock.h"
 
-enum { ONE = 1000000, SECONDS_SAVED = 10, REQUESTS_SAVED = 1000 };
+enum { ONE = 1000000 };
 
-static uint64_t most(const struct budget *budget)
-{
-    return (uint64_t)budget->per_second * SECONDS_SAVED * ONE +
-           (uint64_t)budget->share * REQUESTS_SAVED * (ONE / 1000);
-}
+/* Beyond it no more is earned: so long is time looked back at, and no sum overflows. */
+#define LOOK_BACK_NS (10 * SEC_NS)
 
 static void add(struct budget *budget, uint64_t millionths)
 {
-    uint64_t room = most(budget) - budget->savings;
+    uint64_t room = (uint64_t)budget->burst * ONE - budget->savings;
     budget->savings += millionths < room ? millionths : room;
 }
 
-void budget_init(struct budget *budget, uint32_t share, uint32_t per_second, uint64_t now_ns)
+void budget_init(struct budget *budget, uint32_t share, uint32_t per_second, uint32_t burst,
+                 uint64_t now_ns)
 {
-    *budget = (struct budget){share, per_second, (uint64_t)per_second * ONE, now_ns};
+    *budget = (struct budget){share, per_second, burst, (uint64_t)burst * ONE, now_ns};
 }
 
 void budget_earn(struct budget *budget)
@@ -29,8 +27,8 @@ void budget_earn(struct budget *budget)
 bool budget_spend(struct budget *budget, uint64_t now_ns)
 {
     uint64_t passed = now_ns > budget->since_ns ? now_ns - budget->since_ns : 0;
-    if (passed > SECONDS_SAVED * SEC_NS)
-        passed = SECONDS_SAVED * SEC_NS;
+    if (passed > LOOK_BACK_NS)
+        passed = LOOK_BACK_NS;
     uint64_t earned = passed / 1000 * budget->per_second; /* us × 1/s = millionths */
     if (earned > 0)
         budget->since_ns = now_ns;

@@ -16,12 +16,14 @@
 struct budget {
     uint32_t share;      /* thousandths of one that a request earns */
     uint32_t per_second; /* that are free */
+    uint32_t burst;      /* that can be saved at most */
     uint64_t savings;    /* millionths of one */
     uint64_t since_ns;   /* when time was last counted */
 };
 
-/* At its begin the savings are those of one free second. */
-void budget_init(struct budget *budget, uint32_t share, uint32_t per_second, uint64_t now_ns);
+/* It begins with all that can be saved. */
+void budget_init(struct budget *budget, uint32_t share, uint32_t per_second, uint32_t burst,
+                 uint64_t now_ns);
 /* A request has come. */
 void budget_earn(struct budget *budget);
 /* One is wanted. False: there is none. */

@@ -5,14 +5,14 @@
 #include "base/check.h"
 #include "base/hash.h"
 
-enum { LATE_SHARE = 950, FREE_PER_SECOND = 5 };
+enum { LATE_SHARE = 950, FREE_PER_SECOND = 5, SAVED_MOST = 50 };
 /* A loop cannot tell times apart that are shorter, and a second request costs more. */
 #define SOONEST_NS (2 * MS_NS)
 
 void hedges_init(struct hedges *hedges, uint32_t share, uint64_t now_ns)
 {
     hedges->off = share == UINT32_MAX;
-    budget_init(&hedges->budget, hedges->off ? 0 : share, FREE_PER_SECOND, now_ns);
+    budget_init(&hedges->budget, hedges->off ? 0 : share, FREE_PER_SECOND, SAVED_MOST, now_ns);
     for (unsigned i = 0; i < HEDGE_CLASSES; i++)
         list_init(&hedges->classes[i].waiting);
 }

@@ -6,7 +6,9 @@
 
 #include <stdlib.h>
 
-enum { FREE_PER_SECOND = 10 }; /* retries, whatever their share comes to */
+/* Retries that are free, whatever their share comes to; and how many can be saved, so that all that
+ * a server has under way can go to the others when it dies, and no more than that. */
+enum { FREE_PER_SECOND = 10, SAVED_LEAST = 100, SAVED_MOST = 1000 };
 
 /* ---- The view of the servers ---- */
 
@@ -293,6 +295,14 @@ static struct lane *lane_alloc(const struct lane_plan *plan, struct loop *loop)
     return lane;
 }
 
+static uint32_t retries_saved(const struct lane *lane)
+{
+    uint32_t limit = lane->config->limit;
+    return limit == 0 || limit > SAVED_MOST ? SAVED_MOST
+           : limit < SAVED_LEAST            ? SAVED_LEAST
+                                            : limit;
+}
+
 struct lane *lane_new(const struct lane_plan *plan, struct loop *loop)
 {
     struct lane *lane = lane_alloc(plan, loop);
@@ -304,7 +314,8 @@ struct lane *lane_new(const struct lane_plan *plan, struct loop *loop)
         return NULL;
     }
     lane->members = plan->members;
-    budget_init(&lane->retries, lane->config->retry_share, FREE_PER_SECOND, now_ns);
+    budget_init(&lane->retries, lane->config->retry_share, FREE_PER_SECOND, retries_saved(lane),
+                now_ns);
     hedges_init(&lane->hedges, lane->config->hedge_share, now_ns);
     take_news(lane);
     refresh(lane);
