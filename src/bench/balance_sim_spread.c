@@ -39,7 +39,7 @@ void sim_check(struct sim *sim, uint32_t who)
     bool lives = sim->servers[at].speed > 0;
     health_see(&manager->health[at], lives ? SIGN_CHECK_FINE : SIGN_REFUSED, sim->now_ns);
     health_see(&manager->health[at], SIGN_TICK, sim->now_ns);
-    manager->homes[at] *= 1 - SIM_CHECK_NS / (SIM_HOMES_S * 1e9);
+    manager->homes[at] *= 1 - (double)SIM_CHECK_NS / (SIM_HOMES_S * 1e9);
     look_around(sim, manager);
     if (lives && sim->policy && sim->policy->probed)
         sim->policy->probed(manager->memory, &manager->view, at,
