@@ -16,7 +16,8 @@
 enum { ENGINE_LISTEN_MAX = 16, ENGINE_TRUSTED_MAX = 16 };
 
 struct engine_listen {
-    char address[64]; /* "127.0.0.1:8080", "[::1]:8443", ":8080" */
+    char address[64];   /* "127.0.0.1:8080", "[::1]:8443", ":8080" */
+    const char *option; /* what gave it, for messages: "--listen"; NULL: none */
     bool tls;
     bool proxy; /* each connection begins with a PROXY header (net/proxy_header.h), before TLS;
                    without one, or from elsewhere than `trusted`, it is closed */

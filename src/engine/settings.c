@@ -58,11 +58,17 @@ int engine_sockets_open(struct engine_sockets *sockets, const struct engine_conf
     for (size_t i = 0; i < count; i++)
         sockets->fds[i] = -1;
     int err = ERR_OK;
-    for (unsigned i = 0; !err && i < sockets->listens; i++)
-        err = open_one(sockets, i, config->listen[i].address, failure);
-    if (err)
-        engine_sockets_close(sockets);
-    return err;
+    struct failure why = {0};
+    const struct engine_listen *failed = config->listen;
+    for (unsigned i = 0; !err && i < sockets->listens; i++) {
+        failed = &config->listen[i];
+        err = open_one(sockets, i, failed->address, &why);
+    }
+    if (!err)
+        return 0;
+    engine_sockets_close(sockets);
+    return failed->option ? fail(failure, err, "%s: %s", failed->option, why.text)
+                          : fail(failure, err, "%s", why.text);
 }
 
 int engine_sockets_take(struct engine_sockets *sockets, unsigned index, unsigned sharer)

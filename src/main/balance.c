@@ -94,11 +94,11 @@ static int open_door(struct manager *manager, struct failure *failure)
     if (!address[0])
         return 0;
     str_copy(config.listen[0].address, sizeof config.listen[0].address, str_of(address));
+    config.listen[0].option = "--status";
     int err = status_app_new(&settings, &manager->status, failure);
-    struct failure why = {0};
-    if (!err && engine_event.start(&config, status_app_app(manager->status), &manager->door, &why))
-        err = fail(failure, why.err, "the status page (--status): %s", why.text);
-    return err;
+    return err ? err
+               : engine_event.start(&config, status_app_app(manager->status), &manager->door,
+                                    failure);
 }
 
 static void close_door(struct manager *manager)

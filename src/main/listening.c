@@ -3,6 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *const options[] = {
+    [LISTENING_HTTP] = "--listen",
+    [LISTENING_TLS] = "--listen-tls",
+    [LISTENING_PROXY] = "--listen-proxy",
+};
+
 int listening_add(struct engine_config *config, const struct option_list *list,
                   enum listening_kind kind, struct failure *failure)
 {
@@ -14,6 +20,7 @@ int listening_add(struct engine_config *config, const struct option_list *list,
         if (strlen(list->items[i]) >= sizeof listen->address)
             return fail(failure, ERR_INVALID, "listen address \"%s\" is too long", list->items[i]);
         strcpy(listen->address, list->items[i]);
+        listen->option = options[kind];
         listen->tls = kind == LISTENING_TLS;
         listen->proxy = kind == LISTENING_PROXY;
         config->listen_count++;

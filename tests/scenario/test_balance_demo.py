@@ -343,7 +343,7 @@ def test_the_wrong_use_of_balance_says_what_to_do(tmp_path):
             (2, one + ("--listen", ":0", "--mode", "direct"), "give --url"),
             (2, server, "give --token-file FILE"),
             (2, server + ("--token", "x", "--token-file", "y"), "not both"),
-            (1, server + ("--token-file", str(tmp_path / "none")), "there is no operator's token"),
+            (1, server + ("--token-file", str(tmp_path / "none")), "cannot read the operator's token"),
             (2, server + ("--token-file", str(empty)), "holds no token"),
             (1, ("--dir", str(tmp_path)), "")):
         done = run("balance", *words, timeout=20)

@@ -84,7 +84,7 @@ def test_what_keeps_a_load_manager_from_starting_is_said_with_its_option(tmp_pat
         port = taken.getsockname()[1]
         for words, parts in [
                 (["--status", f"127.0.0.1:{port}"],
-                 ["the status page (--status): ", f"127.0.0.1:{port}: address in use"]),
+                 ["--status: ", f"127.0.0.1:{port}: address in use"]),
                 (["--listen-tls", "x", "--dir", tmp_path], ['listen-tls cannot be read: "x"']),
                 (["--authority", rubbish], [f"{rubbish}: no certificate"])]:
             refused = stoa("balance", "--listen", "127.0.0.1:0", "--upstream",
