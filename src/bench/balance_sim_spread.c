@@ -83,7 +83,7 @@ void sim_managers_end(struct sim *sim)
 static uint64_t full_ones(const struct sim *sim, const struct sim_manager *manager)
 {
     uint64_t full = 0;
-    for (unsigned i = 0; i < manager->view.count; i++)
+    for (unsigned i = 0; i < SIM_SERVERS_MAX && i < manager->view.count; i++)
         full |= (uint64_t)(manager->servers[i].in_flight >= sim->scenario->limit) << i;
     return full;
 }
