@@ -130,20 +130,6 @@ static bool options_name(const struct options *options, struct str name)
 
 /* ---- Requests ---- */
 
-static void put_field(struct buf *out, struct str name, struct str value)
-{
-    char *at = buf_room(out, name.len + value.len + 4);
-    if (!at)
-        return;
-    memcpy(at, name.at, name.len);
-    at += name.len;
-    memcpy(at, ": ", 2);
-    if (value.len)
-        memcpy(at + 2, value.at, value.len);
-    memcpy(at + 2 + value.len, "\r\n", 2);
-    out->len += name.len + value.len + 4;
-}
-
 static void put_request_line(struct buf *out, const struct exchange *x)
 {
     buf_str(out, x->method_name);
@@ -234,8 +220,8 @@ static void put_client(struct buf *out, const struct hop_request *request)
     struct str proto = believed(request, HTTP_FIELD_X_FORWARDED_PROTO);
     struct str host = believed(request, HTTP_FIELD_X_FORWARDED_HOST);
     put_list(out, request, STR("X-Forwarded-For"), HTTP_FIELD_X_FORWARDED_FOR, x->peer);
-    put_field(out, STR("X-Forwarded-Proto"), proto.len ? proto : x->scheme);
-    put_field(out, STR("X-Forwarded-Host"), host.len ? host : x->host);
+    fields_put(out, STR("X-Forwarded-Proto"), proto.len ? proto : x->scheme);
+    fields_put(out, STR("X-Forwarded-Host"), host.len ? host : x->host);
     put_forwarded(out, request);
 }
 
@@ -282,24 +268,24 @@ void hop_write_request(struct buf *out, const struct hop_request *request)
         if (rule == MAX_FORWARDS && x->method == HTTP_OPTIONS)
             put_max_forwards(out, header);
         else
-            put_field(out, header->name, header->value);
+            fields_put(out, header->name, header->value);
     }
     if (x->known[HTTP_FIELD_COOKIE].at)
-        put_field(out, STR("Cookie"), x->known[HTTP_FIELD_COOKIE]);
+        fields_put(out, STR("Cookie"), x->known[HTTP_FIELD_COOKIE]);
     put_client(out, request);
     if (!has_id && request->request_id.len)
-        put_field(out, STR("X-Request-Id"), request->request_id);
+        fields_put(out, STR("X-Request-Id"), request->request_id);
     if (request->via)
         buf_str(out, x->version == 20   ? STR("Via: 2.0 stoa\r\n")
                      : x->version == 10 ? STR("Via: 1.0 stoa\r\n")
                                         : STR("Via: 1.1 stoa\r\n"));
     if (request->operation.len)
-        put_field(out, STR("Stoa-Operation"), request->operation);
+        fields_put(out, STR("Stoa-Operation"), request->operation);
     if (request->home.len)
-        put_field(out, STR("Stoa-Home"), request->home);
+        fields_put(out, STR("Stoa-Home"), request->home);
     if (request->upgrade) {
         buf_str(out, STR("Connection: upgrade\r\n"));
-        put_field(out, STR("Upgrade"), x->known[HTTP_FIELD_UPGRADE]);
+        fields_put(out, STR("Upgrade"), x->known[HTTP_FIELD_UPGRADE]);
     }
     put_framing(out, request);
     buf_str(out, STR("\r\n"));

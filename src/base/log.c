@@ -4,12 +4,22 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+
+static const char *const names[] = {"debug", "info", "warn", "error"};
+
+enum log_level log_level_of(const char *name)
+{
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return (enum log_level)i;
+    return LOG_INFO;
+}
 
 void log_line(const struct log *log, enum log_level level, const char *area, const char *format,
               ...)
 {
-    static const char *const names[] = {"debug", "info", "warn", "error"};
     char line[1024], time[32];
     if (!log || level < log->least)
         return;

@@ -13,6 +13,9 @@ struct log {
     enum log_level least; /* what is below this level is dropped */
 };
 
+/* "debug", "info", "warn" or "error"; of anything else LOG_INFO. */
+enum log_level log_level_of(const char *name);
+
 /* Writes one line; a NULL log drops it. Control characters in it become '?'; what
  * is longer than 1023 bytes is clipped. */
 void log_line(const struct log *log, enum log_level level, const char *area, const char *format,

@@ -102,6 +102,20 @@ int fields_parse(struct str bytes, struct http_header *headers, unsigned room, u
     return 0;
 }
 
+void fields_put(struct buf *out, struct str name, struct str value)
+{
+    char *at = buf_room(out, name.len + value.len + 4);
+    if (!at)
+        return;
+    memcpy(at, name.at, name.len);
+    at += name.len;
+    memcpy(at, ": ", 2);
+    if (value.len)
+        memcpy(at + 2, value.at, value.len);
+    memcpy(at + 2 + value.len, "\r\n", 2);
+    out->len += name.len + value.len + 4;
+}
+
 bool fields_has_token(struct str value, struct str token)
 {
     struct str part;

@@ -21,6 +21,9 @@ ptrdiff_t fields_end(struct str bytes, struct fields_scan *scan, const char **wh
 int fields_parse(struct str bytes, struct http_header *headers, unsigned room, unsigned *count,
                  const char **why);
 
+/* Appends the line "NAME: VALUE"; OUT may fail as any buf. */
+void fields_put(struct buf *out, struct str name, struct str value);
+
 /* Whether the comma-separated list VALUE has TOKEN in it, in any case. */
 bool fields_has_token(struct str value, struct str token);
 

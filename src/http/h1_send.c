@@ -6,6 +6,7 @@
  */
 #include "base/check.h"
 #include "http/core.h"
+#include "http/fields.h"
 #include "http/gzip.h"
 
 static size_t unsent(const struct http_conn *conn)
@@ -57,19 +58,9 @@ static void end_head(struct http_conn *conn, const struct stream *stream)
 
 static void put_headers(struct buf *out, const struct http_header *headers, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++) {
-        struct str name = headers[i].name, value = headers[i].value;
-        char *at = name.len ? buf_room(out, name.len + value.len + 4) : NULL;
-        if (!at)
-            continue;
-        memcpy(at, name.at, name.len);
-        at += name.len;
-        memcpy(at, ": ", 2);
-        if (value.len)
-            memcpy(at + 2, value.at, value.len);
-        memcpy(at + 2 + value.len, "\r\n", 2);
-        out->len += name.len + value.len + 4;
-    }
+    for (unsigned i = 0; i < count; i++)
+        if (headers[i].name.len)
+            fields_put(out, headers[i].name, headers[i].value);
 }
 
 static void put_framing(struct http_conn *conn, struct stream *stream)

@@ -32,15 +32,6 @@ struct manager {
     struct engine_stats stats; /* as they were last */
 };
 
-static enum log_level level_of(const char *name)
-{
-    static const char *const names[] = {"debug", "info", "warn", "error"};
-    for (unsigned i = 0; i < COUNT_OF(names); i++)
-        if (strcmp(name, names[i]) == 0)
-            return (enum log_level)i;
-    return LOG_INFO;
-}
-
 /* ---- The status door ---- */
 
 /* What the load manager knows, and what only the engine in front of it does. */
@@ -161,7 +152,7 @@ static int read_manager(struct manager *manager, int count, char **words, struct
     int err = balance_settings_read(&manager->settings, count, words, failure);
     if (err)
         return err;
-    manager->log = (struct log){STDERR_FILENO, level_of(manager->settings.log_level)};
+    manager->log = (struct log){STDERR_FILENO, log_level_of(manager->settings.log_level)};
     curl_global_init(CURL_GLOBAL_DEFAULT);
     err = balance_config_ports(&manager->settings, failure);
     err = err ? err

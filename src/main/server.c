@@ -35,15 +35,6 @@ static void begin_again(void *context)
 
 /* ---- Opening ---- */
 
-static enum log_level level_of(const char *name)
-{
-    static const char *const names[] = {"debug", "info", "warn", "error"};
-    for (unsigned i = 0; i < COUNT_OF(names); i++)
-        if (strcmp(name, names[i]) == 0)
-            return (enum log_level)i;
-    return LOG_INFO;
-}
-
 static int open_shop(struct server *server, struct failure *failure)
 {
     server->cache = cache_new((size_t)server->settings->cache_bytes);
@@ -144,7 +135,7 @@ static int refuse_demo(const char *dir, struct failure *failure)
 int server_open(struct server *server, const struct settings *settings, struct failure *failure)
 {
     *server = (struct server){.settings = settings, .dir.lock = -1};
-    server->log = (struct log){STDERR_FILENO, level_of(settings->log_level)};
+    server->log = (struct log){STDERR_FILENO, log_level_of(settings->log_level)};
     int err = refuse_demo(settings->dir, failure);
     err = err ? err : datadir_open(settings->dir, &server->dir, failure);
     err = err ? err : open_cluster(server, failure);

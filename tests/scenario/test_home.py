@@ -34,10 +34,7 @@ def no_server_outlives_its_test():
 @pytest.fixture(autouse=True)
 def all_are_well(three):
     yield
-    for i in range(COUNT):
-        if not three.runs(i):
-            three.start(i, wait=False)
-    three.wait_healthy()
+    three.mend()
 
 
 def home_key(three):

@@ -35,12 +35,7 @@ def no_server_outlives_its_test():
 def all_are_well(three):
     """Each test finds the cluster as it was made, and leaves it so."""
     yield
-    for i in range(COUNT):
-        if not three.runs(i):
-            three.start(i, wait=False)
-        else:
-            three.go_on(i)
-    three.wait_healthy()
+    three.mend()
 
 
 def make_token(three, index, cluster=None):

@@ -141,7 +141,8 @@ class Three:
         with open(self.folder / "demo.log", "ab") as log:
             demo = subprocess.Popen(
                 [STOA, "demo", "--dir", str(self.folder / "shop"), "--listen", "127.0.0.1:0",
-                 "--no-load-manager", "--catalogue", str(catalogue)], stdout=subprocess.PIPE, stderr=log, text=True)
+                 "--no-load-manager", "--catalogue", str(catalogue)],
+                stdout=subprocess.PIPE, stderr=log, text=True)
         Shop.running.add(demo)
         line = demo.stdout.readline()
         assert line.startswith(READY), (line, (self.folder / "demo.log").read_text()[-2000:])
@@ -187,6 +188,15 @@ class Three:
             for line in lines:
                 if line.startswith(READY):
                     process.ready.set()
+
+    def mend(self):
+        """Who was killed is started, who was stopped goes on; all are well again."""
+        for i in range(COUNT):
+            if self.runs(i):
+                self.go_on(i)
+            else:
+                self.start(i, wait=False)
+        self.wait_healthy()
 
     def wait_ready(self, i, seconds=30):
         process = self.processes[i]
