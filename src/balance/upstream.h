@@ -48,8 +48,8 @@ struct upstream_events {
 };
 
 enum {
-    UPSTREAM_READ = 64 << 10, /* at most, at once */
-    UPSTREAM_HIGH = 64 << 10, /* unsent bytes above which a user waits for `drained` */
+    UPSTREAM_READ = 128 << 10, /* at most, at once */
+    UPSTREAM_HIGH = 64 << 10,  /* unsent bytes above which a user waits for `drained` */
     /* A TLS record: so much more than was asked for may come at once. */
     UPSTREAM_RECORD = 16 << 10,
 };

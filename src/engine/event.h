@@ -30,7 +30,7 @@
 enum {
     EVENT_READ = 16 * 1024,      /* read at a turn: what a flood of small requests may have */
     EVENT_READ_BULK = 64 * 1024, /* the same for a body that streams in */
-    EVENT_SEND = 64 * 1024,      /* sent at a turn */
+    EVENT_SEND = 128 * 1024,     /* sent at a turn */
     EVENT_PIECES = 32,
     EVENT_ACCEPTS = 64, /* taken in at a turn */
     EVENT_POOL = 512,   /* freed connections kept for the next ones */
