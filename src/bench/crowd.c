@@ -602,7 +602,9 @@ int crowd_run(const struct crowd_config *config, struct crowd_report *report,
     crowd->arrivals.fd = -1;
     histogram_clear(&crowd->late);
     err = prepare(crowd, failure);
+    err = err ? err : echo_start(&report->echo, failure);
     err = err ? err : click_all(crowd, failure);
+    echo_stop(&report->echo);
     if (!err) {
         sum_up(crowd);
         read_all(crowd);
@@ -616,6 +618,7 @@ void crowd_report_close(struct crowd_report *report)
 {
     free(report->records);
     crowd_faults_close(&report->faults);
+    echo_close(&report->echo);
     buf_close(&report->notes);
 }
 

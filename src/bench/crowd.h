@@ -11,13 +11,14 @@
  *                                    crowd_shopper: judgement ◀── answer            ▲
  *   crowd_faults.h, on a thread of its own: kills, stops, slows, restarts ──────────┘
  *
- * Blocks. Thread: the caller's, and one for the faults.
+ * Blocks. Thread: the caller's, and one for the faults, and the echo's (echo.h).
  */
 #ifndef STOA_BENCH_CROWD_H
 #define STOA_BENCH_CROWD_H
 
 #include "bench/crowd_faults.h"
 #include "bench/crowd_shopper.h"
+#include "bench/echo.h"
 #include "bench/histogram.h"
 
 enum { CROWD_FRONTS = 4, CROWD_REQUESTS_MAX = 16 << 20 };
@@ -48,6 +49,7 @@ struct crowd_report {
     uint64_t findings[CROWD_WENT_BACK + 1];
     uint64_t begin_ns, end_ns;         /* what was measured: after the warm-up, to the last click */
     uint64_t late_p99_ns;              /* how late clicks were sent for want of the generator */
+    struct echo echo;                  /* what the machine itself made wait meanwhile */
     struct histogram latency;          /* of all requests that were due in that time */
     uint64_t by_server[CROWD_SERVERS]; /* requests, of that time */
     uint64_t processor_ns[HEALTHY_SERVERS];

@@ -73,6 +73,9 @@ void crowd_report_waits(const struct crowd_report *report, const struct crowd_pl
         waits->worst = bigger(waits->worst, with);
         waits->calm_worst = bigger(waits->calm_worst, before);
         waits->back_worst = bigger(waits->back_worst, back);
+        waits->echo_worst =
+            bigger(waits->echo_worst,
+                   (double)echo_worst_ns(&report->echo, fault->at_ns - calm, end) / 1e6);
     }
     if (waits->rounds) {
         qsort(added, waits->rounds, sizeof *added, compare);
@@ -108,9 +111,9 @@ void crowd_report_spread(const struct crowd_report *report, double *requests, do
 
 /* ---- Text ---- */
 
-static double quantile_ms(const struct crowd_report *report, double share)
+static double ms_of(const struct histogram *histogram, double share)
 {
-    return (double)histogram_quantile(&report->latency, share) / 1e6;
+    return (double)histogram_quantile(histogram, share) / 1e6;
 }
 
 static unsigned long long count_of(uint64_t number)
@@ -126,9 +129,10 @@ static void text_waits(const struct crowd_report *report, const struct crowd_pla
     if (w.rounds)
         fprintf(out,
                 "  %s %s %u times: longest wait added: median %.0f ms, p90 %.0f, worst %.0f "
-                "(longest %.0f, before it %.0f, while it came back %.0f)\n",
+                "(longest %.0f, before it %.0f, while it came back %.0f; an echo %.0f)\n",
                 primary ? "the primary  " : "a secondary  ", crowd_fault_what(plan->kind), w.rounds,
-                w.added_median, w.added_p90, w.added_worst, w.worst, w.calm_worst, w.back_worst);
+                w.added_median, w.added_p90, w.added_worst, w.worst, w.calm_worst, w.back_worst,
+                w.echo_worst);
 }
 
 /* A process that was started again knows nothing of what it used before. */
@@ -157,19 +161,23 @@ void crowd_report_text(const struct crowd_report *report, const struct crowd_con
                        const char *copies, FILE *out)
 {
     double seconds = (double)(report->end_ns - report->begin_ns) / 1e9;
-    fprintf(out,
-            "%u shoppers, %.0f clicks/s wanted, %.0f s, fault: %s\n"
-            "  %llu clicks, %llu requests: %llu failed, %llu sent again on a new connection\n"
-            "  carts seen: %llu as promised, %llu lost something, %llu had more, %llu went back\n"
-            "  p50 %.1f ms   p99 %.1f   p99.9 %.1f   max %.1f   (the generator was late by %.1f at "
-            "p99)\n",
-            config->shoppers, config->rate, seconds, crowd_fault_name(config->plan.kind),
-            count_of(report->clicks), count_of(report->requests), count_of(report->failed),
-            count_of(report->reopened), count_of(report->findings[CROWD_AS_PROMISED]),
-            count_of(report->findings[CROWD_LOST]), count_of(report->findings[CROWD_DOUBLED]),
-            count_of(report->findings[CROWD_WENT_BACK]), quantile_ms(report, 0.5),
-            quantile_ms(report, 0.99), quantile_ms(report, 0.999), quantile_ms(report, 1),
-            (double)report->late_p99_ns / 1e6);
+    fprintf(
+        out,
+        "%u shoppers, %.0f clicks/s wanted, %.0f s, fault: %s\n"
+        "  %llu clicks, %llu requests: %llu failed, %llu sent again on a new connection\n"
+        "  carts seen: %llu as promised, %llu lost something, %llu had more, %llu went back\n"
+        "  p50 %.1f ms   p99 %.1f   p99.9 %.1f   max %.1f   (the generator was late by %.1f at "
+        "p99)\n"
+        "  the machine itself: a byte to a thread that does nothing, and back: p50 %.1f ms   p99 "
+        "%.1f   max %.1f\n",
+        config->shoppers, config->rate, seconds, crowd_fault_name(config->plan.kind),
+        count_of(report->clicks), count_of(report->requests), count_of(report->failed),
+        count_of(report->reopened), count_of(report->findings[CROWD_AS_PROMISED]),
+        count_of(report->findings[CROWD_LOST]), count_of(report->findings[CROWD_DOUBLED]),
+        count_of(report->findings[CROWD_WENT_BACK]), ms_of(&report->latency, 0.5),
+        ms_of(&report->latency, 0.99), ms_of(&report->latency, 0.999), ms_of(&report->latency, 1),
+        (double)report->late_p99_ns / 1e6, ms_of(&report->echo.latency, 0.5),
+        ms_of(&report->echo.latency, 0.99), ms_of(&report->echo.latency, 1));
     text_waits(report, &config->plan, true, out);
     text_waits(report, &config->plan, false, out);
     text_spread(report, config->plan.kind, out);
@@ -191,9 +199,10 @@ static void json_waits(const char *name, const struct crowd_report *report,
     crowd_report_waits(report, plan, primary, &w);
     fprintf(out,
             ",\"%s\":{\"rounds\":%u,\"added_ms\":{\"median\":%.1f,\"p90\":%.1f,\"worst\":%.1f},"
-            "\"worst_ms\":%.1f,\"calm_worst_ms\":%.1f,\"back_worst_ms\":%.1f}",
+            "\"worst_ms\":%.1f,\"calm_worst_ms\":%.1f,\"back_worst_ms\":%.1f,"
+            "\"echo_worst_ms\":%.1f}",
             name, w.rounds, w.added_median, w.added_p90, w.added_worst, w.worst, w.calm_worst,
-            w.back_worst);
+            w.back_worst, w.echo_worst);
 }
 
 static void json_spread(const struct crowd_report *report, FILE *out)
@@ -235,9 +244,12 @@ void crowd_report_json(const struct crowd_report *report, const struct crowd_con
             count_of(report->findings[CROWD_DOUBLED]), count_of(report->findings[CROWD_WENT_BACK]));
     fprintf(out,
             ",\"latency_ms\":{\"p50\":%.3f,\"p99\":%.3f,\"p999\":%.3f,\"max\":%.3f},"
-            "\"generator_late_p99_ms\":%.3f",
-            quantile_ms(report, 0.5), quantile_ms(report, 0.99), quantile_ms(report, 0.999),
-            quantile_ms(report, 1), (double)report->late_p99_ns / 1e6);
+            "\"generator_late_p99_ms\":%.3f,"
+            "\"echo_ms\":{\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f}",
+            ms_of(&report->latency, 0.5), ms_of(&report->latency, 0.99),
+            ms_of(&report->latency, 0.999), ms_of(&report->latency, 1),
+            (double)report->late_p99_ns / 1e6, ms_of(&report->echo.latency, 0.5),
+            ms_of(&report->echo.latency, 0.99), ms_of(&report->echo.latency, 1));
     json_waits("primary", report, &config->plan, true, out);
     json_waits("secondary", report, &config->plan, false, out);
     json_spread(report, out);

@@ -20,6 +20,7 @@ struct crowd_waits {
     unsigned rounds;
     double added_median, added_p90, added_worst; /* longest wait with the fault less that before */
     double worst, calm_worst, back_worst;        /* longest waits themselves */
+    double echo_worst; /* of the machine itself (echo.h), with the faults and before them */
 };
 
 /* Of the faults that met the primary (PRIMARY), or the others. */

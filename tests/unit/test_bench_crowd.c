@@ -227,6 +227,41 @@ static void a_wait_counts_for_the_fault_it_met(void **state)
     assert_int_equal(waits.rounds, 0);
 }
 
+static void the_machines_own_waits_are_told_beside(void **state)
+{
+    (void)state;
+    const uint64_t s = 1000000000, at = 100 * s;
+    struct echo_record echoes[] = {
+        {at - 4 * s, s / 2}, /* over before the calm */
+        {at - s, 4000000},   /* in the calm */
+        {at - s / 100, 30000000},
+        {at + 2 * s, 80000000}, /* the fault is over */
+    };
+    struct crowd_fault fault = {
+        .server = 1, .primary = true, .at_ns = at, .back_ns = at + 3 * s, .whole_ns = at + 4 * s};
+    struct crowd_report report = {.faults = {.at = &fault, .count = 1},
+                                  .echo = {.records = echoes, .count = 4}};
+    struct crowd_plan plan = {.kind = CROWD_KILL, .down_ms = 2000, .calm_ms = 3000};
+    struct crowd_waits waits;
+    crowd_report_waits(&report, &plan, true, &waits);
+    assert_true(waits.echo_worst == 30);
+}
+
+static void an_echo_is_heard_and_ends(void **state)
+{
+    (void)state;
+    struct echo echo;
+    struct failure failure;
+    assert_int_equal(echo_start(&echo, &failure), 0);
+    echo_stop(&echo);
+    assert_true(echo.count >= 1 && echo.latency.count == echo.count);
+    const struct echo_record *first = echo.records;
+    assert_int_equal(echo_worst_ns(&echo, first->at_ns, first->at_ns + 1), first->took_ns);
+    assert_int_equal(echo_worst_ns(&echo, 0, first->at_ns), 0);
+    echo_stop(&echo);
+    echo_close(&echo);
+}
+
 static void variation_is_deviation_by_mean(void **state)
 {
     (void)state;
@@ -261,6 +296,8 @@ int main(void)
         cmocka_unit_test(a_form_leads_to_the_cart_which_must_show_the_change),
         cmocka_unit_test(what_is_not_an_answer_for_shoppers_is_a_failure),
         cmocka_unit_test(a_wait_counts_for_the_fault_it_met),
+        cmocka_unit_test(the_machines_own_waits_are_told_beside),
+        cmocka_unit_test(an_echo_is_heard_and_ends),
         cmocka_unit_test(variation_is_deviation_by_mean),
         cmocka_unit_test(nothing_asked_is_no_success),
     };
