@@ -138,8 +138,7 @@ static const struct option_row rows[] = {
 
 const struct option_table balance_settings_table = {rows, COUNT_OF(rows), "balance"};
 
-/* What only makes sense together. */
-static int check(const struct balance_settings *s, struct failure *failure)
+int balance_settings_check(const struct balance_settings *s, struct failure *failure)
 {
     if (s->listen.count + s->listen_tls.count + s->listen_proxy.count == 0)
         return fail(failure, ERR_INVALID,
@@ -184,5 +183,5 @@ int balance_settings_read(struct balance_settings *settings, int count, char **w
         if (err)
             return err;
     }
-    return check(settings, failure);
+    return balance_settings_check(settings, failure);
 }

@@ -44,4 +44,7 @@ extern const struct option_table balance_settings_table;
 int balance_settings_read(struct balance_settings *settings, int count, char **words,
                           struct failure *failure);
 
+/* What only makes sense together; balance_settings_read has asked it. */
+int balance_settings_check(const struct balance_settings *settings, struct failure *failure);
+
 #endif
