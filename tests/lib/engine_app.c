@@ -172,7 +172,7 @@ static void finish_late(struct exchange *x)
 static void sleep_ms(uint64_t ms)
 {
     struct timespec left = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
-    nanosleep(&left, NULL);
+    nanosleep(&left, NULL); /* no wait: a job that takes its time */
 }
 
 static void offloaded(struct exchange *x)

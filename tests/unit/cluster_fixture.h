@@ -125,7 +125,7 @@ static inline unsigned primary_of(struct cluster *cluster)
         }
         if (agreed && primary != 0 && is_primary(cluster, (unsigned)primary - 1))
             return (unsigned)primary - 1;
-        usleep(1000);
+        usleep(1000); /* no wait: the pace of looking */
     }
     fail_msg("nobody is primary");
     return 0;
@@ -150,7 +150,7 @@ static inline void same_on_all(struct cluster *cluster, size_t count)
         uint64_t deadline = within_ms(PATIENCE_MS);
         while (__atomic_load_n(&m->committed, __ATOMIC_ACQUIRE) < count &&
                clock_mono_ns() < deadline)
-            usleep(1000);
+            usleep(1000); /* no wait: the pace of looking */
         assert_int_equal(m->committed, count);
         if (first != NULL)
             assert_memory_equal(first->numbers, m->numbers, count * sizeof *m->numbers);
@@ -185,7 +185,7 @@ static inline void sees(struct cluster *cluster, unsigned i, uint64_t id, enum s
                 server = &status.servers[at];
         if (server != NULL && server->role == role && server->state == state)
             return;
-        usleep(5000);
+        usleep(5000); /* no wait: the pace of looking */
     }
     if (server == NULL)
         fail_msg("server %u does not know server %u", i + 1, (unsigned)id);

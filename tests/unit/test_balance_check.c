@@ -319,7 +319,7 @@ static void watcher_that_stood_still_suspects_nobody(void **state)
         /* A check is open, and the server would answer, had this thread not stood still. */
         for (int turn = 0; turn < 10; turn++)
             loop_turn(watched->loop, 3);
-        usleep(800 * 1000);
+        usleep(800 * 1000); /* no wait: it is this thread that stands still */
         small_hang(&watched->server, false);
         loop_turn(watched->loop, 0);
         assert_int_equal(backend_state(watched->backend), HEALTH_UP);

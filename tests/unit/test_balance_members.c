@@ -116,7 +116,7 @@ static void await_ids(struct fixture *f, unsigned wanted)
 {
     uint64_t until = clock_mono_ns() + PATIENCE_NS;
     while (ids(f) != wanted && clock_mono_ns() < until)
-        usleep(2000);
+        usleep(2000); /* no wait: the pace of looking */
     assert_int_equal(ids(f), wanted);
 }
 
@@ -133,7 +133,7 @@ static void await_state(struct fixture *f, uint64_t id, enum health_state wanted
 {
     uint64_t until = clock_mono_ns() + PATIENCE_NS;
     while (state_of(f, id) != wanted && clock_mono_ns() < until)
-        usleep(2000);
+        usleep(2000); /* no wait: the pace of looking */
     assert_string_equal(health_name(state_of(f, id)), health_name(wanted));
 }
 
@@ -152,7 +152,7 @@ static void await_event(struct fixture *f, enum event_kind kind, const char *tex
 {
     uint64_t until = clock_mono_ns() + PATIENCE_NS;
     while (!happened(f, kind, text) && clock_mono_ns() < until)
-        usleep(2000);
+        usleep(2000); /* no wait: the pace of looking */
     assert_true(happened(f, kind, text));
 }
 
@@ -300,7 +300,7 @@ static void members_are_learnt_from_a_seed_and_all_are_told(void **state)
     for (unsigned i = 0; i < SERVERS; i++) {
         uint64_t until = clock_mono_ns() + PATIENCE_NS;
         do {
-            usleep(1000);
+            usleep(1000); /* no wait: the pace of looking */
             small_asked(&f->servers[i], asked);
         } while (!strstr(asked, "POST /api/v1/cluster/managers") && clock_mono_ns() < until);
         assert_non_null(strstr(asked, "\r\nAuthorization: Bearer operator\r\n"));
@@ -349,7 +349,7 @@ static void older_answers_and_those_of_other_clusters_do_not_count(void **state)
     uint64_t until = clock_mono_ns() + 2500 * MS_NS; /* each is asked in each second */
     while (clock_mono_ns() < until) {
         assert_int_equal(ids(f), 12);
-        usleep(20000);
+        usleep(20000); /* no wait: the pace of looking */
     }
     assert_true(atomic_load(&f->servers[1].requests) > before);
     small_say(&f->servers[1], 200, "", "{\"cluster\":\"c2\",\"term\":99,\"servers\":[]}");
@@ -374,7 +374,7 @@ static void await_requests(struct fixture *f, unsigned at, unsigned wanted)
     unsigned least = atomic_load(&f->servers[at].requests) + wanted;
     uint64_t until = clock_mono_ns() + PATIENCE_NS;
     while (atomic_load(&f->servers[at].requests) < least && clock_mono_ns() < until)
-        usleep(2000);
+        usleep(2000); /* no wait: the pace of looking */
     assert_true(atomic_load(&f->servers[at].requests) >= least);
 }
 
@@ -497,7 +497,7 @@ static void server_that_moves_is_another(void **state)
         struct backend_set *set = members_set(f->members);
         moved = strcmp(set->at[1]->url, f->servers[2].url) == 0;
         backend_set_drop(set);
-        usleep(2000);
+        usleep(2000); /* no wait: the pace of looking */
     }
     assert_true(moved);
 }

@@ -44,7 +44,7 @@ static struct asked ask(struct bank *bank, struct id key, const char *token)
     uint64_t deadline = clock_mono_ns() + 10 * SEC_NS;
     while (atomic_load(&asked.answers) == 0) {
         assert_true(clock_mono_ns() < deadline);
-        usleep(100);
+        usleep(100); /* no wait: the pace of looking */
     }
     assert_int_equal(asked.answers, 1);
     return asked;

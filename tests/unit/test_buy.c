@@ -69,7 +69,7 @@ static void buy(struct bought *bought, const char *token)
     uint64_t deadline = clock_mono_ns() + 20 * SEC_NS;
     while (atomic_load(&bought->answers) == before) {
         assert_true(clock_mono_ns() < deadline);
-        usleep(200);
+        usleep(200); /* no wait: the pace of looking */
     }
 }
 

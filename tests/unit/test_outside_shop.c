@@ -205,7 +205,7 @@ static struct shop_counts wait_until_nothing_is_held(struct scene *scene)
     assert_int_equal(reader_open(scene->file, &reader, &failure), 0);
     do {
         assert_true(clock_mono_ns() < deadline);
-        usleep(20 * 1000);
+        usleep(20 * 1000); /* no wait: the pace of looking */
         assert_int_equal(reader_counts(reader, &counts), 0);
     } while (counts.held_units > 0);
     reader_close(reader);
@@ -266,7 +266,7 @@ static void every_unit_is_sold_once_or_still_there(void **state)
     uint64_t deadline = clock_mono_ns() + 30 * SEC_NS;
     while (atomic_load(&scene.answered) < SHOPPERS) {
         assert_true(clock_mono_ns() < deadline);
-        usleep(1000);
+        usleep(1000); /* no wait: the pace of looking */
     }
     struct shop_counts counts = wait_until_nothing_is_held(&scene);
     print_message("paid %u, refused %u, undecided %u, others %u; sold %llu\n", scene.paid,

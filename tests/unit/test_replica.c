@@ -260,7 +260,7 @@ static void wait_for(atomic_uint *counter, unsigned wanted)
     uint64_t deadline = clock_mono_ns() + 60 * SEC_NS;
     while (atomic_load(counter) < wanted) {
         assert_true(clock_mono_ns() < deadline);
-        usleep(200);
+        usleep(200); /* no wait: the pace of looking */
     }
 }
 
@@ -273,7 +273,7 @@ static void *submit_many(void *context)
         mine[i].submission.command = str_make(&mine[i].number, 8);
         mine[i].submission.done = count_answer;
         while (order_submit(mine[i].load->order, &mine[i].submission) == ERR_BUSY)
-            usleep(100);
+            usleep(100); /* no wait: the pace of trying */
     }
     return NULL;
 }
@@ -367,7 +367,7 @@ static void a_log_that_stands_still_is_cut_off(void **state)
     assert_int_equal(durables_of(&server), 0);
     uint64_t deadline = clock_mono_ns() + 20 * SEC_NS;
     while (durables_of(&server) == 0 && clock_mono_ns() < deadline)
-        usleep(1000);
+        usleep(1000); /* no wait: the pace of looking */
     assert_int_equal(durables_of(&server), 1);
     server_add(&server, 7);
     free(big);
@@ -553,7 +553,7 @@ static void wait_for_two_snapshots(const struct one_server *server)
     uint64_t until = clock_mono_ns() + 20 * SEC_NS;
     while (__atomic_load_n(&server->machine.durables, __ATOMIC_ACQUIRE) < 2) {
         assert_true(clock_mono_ns() < until);
-        usleep(1000);
+        usleep(1000); /* no wait: the pace of looking */
     }
 }
 

@@ -104,7 +104,7 @@ static void wait_for_a_snapshot(const struct cluster *cluster, unsigned i)
     server_file(&cluster->members[i].server, "raft/snapshot-*.meta", pattern);
     while (glob(pattern, 0, NULL, &found) != 0) {
         assert_true(clock_mono_ns() < deadline);
-        usleep(1000);
+        usleep(1000); /* no wait: the pace of looking */
     }
     globfree(&found);
 }

@@ -63,7 +63,7 @@ static void hand_to(struct cluster *cluster, unsigned i)
         unsigned primary = (unsigned)report.primary_id - 1;
         if (report.primary_id != 0 && cluster->members[primary].up)
             replica_handover(cluster->members[primary].server.replica, i + 1, &failure);
-        usleep(5000);
+        usleep(5000); /* no wait: the pace of looking */
     }
     fail_msg("no handover to server %u: %s", i + 1, failure.text);
 }
@@ -101,7 +101,7 @@ static void a_killed_primary_is_succeeded_at_once(void **state)
                 break;
             if (ms_since(begun) > PATIENCE_MS)
                 fail_msg("nobody succeeds");
-            usleep(500);
+            usleep(500); /* no wait: the pace of looking */
         }
         double ms = ms_since(begun);
         assert_int_equal(server_add(&cluster.members[1].server, 7), 1);
@@ -202,7 +202,7 @@ static void a_stopped_primary_is_succeeded_and_comes_back(void **state)
     do {
         order_report(cluster.members[0].server.order, &report);
         assert_true(ms_since(begun) < PATIENCE_MS);
-        usleep(500);
+        usleep(500); /* no wait: the pace of looking */
     } while (report.primary_id == 0 || report.primary_id == 3);
     print_message("stopped, another after %.0f ms\n", ms_since(begun));
     for (uint64_t n = 1; n < 100; n++)

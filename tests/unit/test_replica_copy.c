@@ -135,7 +135,7 @@ static void *feed(void *context)
     struct scene *scene = context;
     while (atomic_load(&scene->feeding)) {
         feed_one(scene, scene->fed * 7);
-        usleep(500);
+        usleep(500); /* no wait: the pace of what comes */
     }
     return NULL;
 }

@@ -46,7 +46,7 @@ static void wait_for_votes(struct cluster *cluster, unsigned secondaries, unsign
                    count_of(cluster, SERVER_STANDBY, SERVER_DOWN);
         if (voting == secondaries && standing == standbys)
             return;
-        usleep(20000);
+        usleep(20000); /* no wait: the pace of looking */
     } while (clock_mono_ns() < deadline);
     fail_msg("%u secondaries and %u standbys instead of %u and %u", voting, standing, secondaries,
              standbys);
@@ -94,7 +94,7 @@ static void a_voter_that_stays_away_is_replaced_for_good(void **state)
     uint64_t deadline = within_ms(3 * PATIENCE_MS);
     while (role_of(&cluster, 3) != SERVER_SECONDARY || role_of(&cluster, lost) != SERVER_STANDBY) {
         assert_true(clock_mono_ns() < deadline);
-        usleep(20000);
+        usleep(20000); /* no wait: the pace of looking */
     }
     start(&cluster, lost);
     assert_int_equal(server_add(&cluster.members[primary].server, 1), 1);
@@ -124,7 +124,7 @@ static void a_new_primary_commits_an_entry_of_its_own(void **state)
     do {
         order_report(cluster.members[second].server.order, &after);
         assert_true(clock_mono_ns() < deadline);
-        usleep(1000);
+        usleep(1000); /* no wait: the pace of looking */
     } while (after.last_index <= before.last_index);
     assert_true(after.term > before.term);
     close_cluster(&cluster);
@@ -154,7 +154,7 @@ static void the_preferred_server_is_primary_again_when_it_is_back(void **state)
         for (; primary_of(&cluster) != 1; n++) { /* while the shop goes on selling */
             assert_int_equal(server_add(&cluster.members[round % 2 ? 0 : 2].server, n), n);
             assert_true(clock_mono_ns() < deadline);
-            usleep(1000);
+            usleep(1000); /* no wait: the pace of looking */
         }
         if (round == 1)
             break;

@@ -159,7 +159,7 @@ static void a_tail_that_cannot_be_written_says_so(void **state)
 
 static void *put_later(void *tail)
 {
-    usleep(20000);
+    usleep(20000); /* no wait: it comes while the other one waits */
     put(tail, 1, 1, 10);
     return NULL;
 }

@@ -83,7 +83,7 @@ static void look_until(struct scene *scene, unsigned wanted)
     uint64_t deadline = clock_mono_ns() + 20 * SEC_NS;
     while (atomic_load(&scene->looks) < wanted) {
         assert_true(clock_mono_ns() < deadline);
-        usleep(500);
+        usleep(500); /* no wait: the pace of looking */
     }
 }
 
@@ -177,7 +177,7 @@ static void only_the_primary_settles(void **state)
     begin(&scene);
     scene.order.primary = false;
     start(&scene);
-    usleep(100 * 1000);
+    usleep(100 * 1000); /* no wait: time in which nothing may happen */
     assert_int_equal(scene.looks, 0);
     pthread_mutex_lock(&scene.order.mutex);
     scene.order.primary = true;
@@ -230,7 +230,7 @@ static void an_import_is_stepped_to_its_end_without_pauses(void **state)
         left = scene.order.to_import;
         pthread_mutex_unlock(&scene.order.mutex);
         assert_true(clock_mono_ns() - before < 10 * SEC_NS); /* 1001 rests would be 20 s */
-        usleep(500);
+        usleep(500); /* no wait: the pace of looking */
     }
     end(&scene);
     assert_in_range(scene.order.steps, 1000, 1002);
