@@ -18,8 +18,8 @@ struct http_client *http_client_new(enum http_protocol protocol,
     client->events = events;
     client->user = user;
     buf_init(&client->out, OUT_BYTES_MAX);
-    buf_init(&client->held, SIZE_MAX / 2); /* bounded by head_bytes, or by what one receive gave */
-    http_client_limits(client, NULL);
+    buf_init(&client->held,
+             SIZE_MAX / 2); /* bounded by ANSWER_HEAD_BYTES and what one receive gave */
     if (protocol == HTTP_2 && client_h2_open(client)) {
         free(client);
         return NULL;
@@ -54,19 +54,6 @@ bool client_leave(struct http_client *client)
     return true;
 }
 
-void http_client_limits(struct http_client *client, const struct http_client_limits *limits)
-{
-    static const struct http_client_limits defaults = {
-        .head_bytes = ANSWER_HEAD_BYTES, .header_count = CLIENT_HEADERS_MAX, .interim = 8};
-    client->limits = limits ? *limits : defaults;
-    if (client->limits.head_bytes == 0)
-        client->limits.head_bytes = defaults.head_bytes;
-    if (client->limits.header_count == 0 || client->limits.header_count > CLIENT_HEADERS_MAX)
-        client->limits.header_count = defaults.header_count;
-    if (client->limits.interim == 0)
-        client->limits.interim = defaults.interim;
-}
-
 int http_client_request(struct http_client *client, const struct http_request *request, void *tag)
 {
     if (client->closed)
@@ -86,27 +73,9 @@ int http_client_receive(struct http_client *client, const void *bytes, size_t le
                                       : client_h1_receive(client, bytes, len);
 }
 
-void http_client_pause(struct http_client *client)
-{
-    client->paused = client->protocol != HTTP_2;
-}
-
-int http_client_resume(struct http_client *client)
-{
-    if (!client->paused)
-        return 0;
-    client->paused = false;
-    return client->parsing ? 0 : client_h1_resume(client);
-}
-
 const char *http_client_error(const struct http_client *client)
 {
     return client->error;
-}
-
-size_t http_client_unsent(const struct http_client *client)
-{
-    return client->out.len - client->out_at;
 }
 
 struct str http_client_output(struct http_client *client)

@@ -9,13 +9,13 @@
  * disagreement about their framing is an attack (response splitting, §11.1): bare line ends,
  * folded lines, control characters, two lengths, a length beside a coding, other codings than
  * chunked, bytes that belong to no answer and the like end the connection with ERR_INVALID, and
- * http_client_error says why. Whatever is held of an answer is bounded by http_client_limits.
+ * http_client_error says why. Whatever is held of an answer is bounded: 64 KiB of head, as much of
+ * trailers (which are checked and dropped), eight answers 1xx.
  *
- * Bodies are lent from what was received and never copied, unless the caller pauses.
+ * Bodies are lent from what was received and never copied.
  *
- * An upgraded connection (a request with `upgrade`, an answer 101) is an answer whose body has no
- * end but the connection's: `head` with status 101, then `body` for what comes, while
- * http_client_body sends.
+ * An upgraded connection (http_client_may_switch, an answer 101) is an answer whose body has no
+ * end but the connection's: `head` with status 101, then `body` for what comes.
  */
 #ifndef STOA_HTTP_CLIENT_H
 #define STOA_HTTP_CLIENT_H
@@ -31,17 +31,12 @@ struct http_request {
     const struct http_header *headers;    /* without Host, Content-Length, Transfer-Encoding */
     unsigned header_count;
     struct str body; /* at == NULL: none; HTTP/2 lends it until the answer is there */
-    /* HTTP/1.1: in place of `body`, it follows by http_client_body and _body_end. */
-    bool streamed;
-    int64_t length; /* of a streamed body; -1: not known, it goes chunked */
-    /* HTTP/1.1: an answer 101 may hand the connection over. HEADERS say to what. */
-    bool upgrade;
 };
 
 struct http_response {
     void *tag; /* as given with the request */
     int status;
-    const struct http_header *headers; /* in `head`, `interim`; in `trailers`: those */
+    const struct http_header *headers; /* in `head`, `interim` */
     unsigned header_count;
     int64_t content_length; /* as announced; -1: not */
     uint64_t body_bytes;    /* that came so far */
@@ -57,16 +52,8 @@ struct http_client_events {
     void (*done)(void *user, const struct http_response *response);
     /* HTTP/1.1: an answer 1xx that comes before the one that counts. */
     void (*interim)(void *user, const struct http_response *response);
-    /* HTTP/1.1: fields behind a chunked body, before `done`; when there are any. */
-    void (*trailers)(void *user, const struct http_response *response);
 };
 
-/* Bounds on an answer over HTTP/1.1. 0 in a field: the default. */
-struct http_client_limits {
-    uint32_t head_bytes;   /* status line and headers; trailers likewise; 64 KiB */
-    uint32_t header_count; /* at most CLIENT_HEADERS_MAX, which is the default */
-    uint32_t interim;      /* 1xx answers before the one that counts; 8 */
-};
 enum { CLIENT_HEADERS_MAX = 200, CLIENT_WAITING_MAX = 64 };
 
 /* PROTOCOL: HTTP_1 or HTTP_2. EVENTS is lent. NULL without memory. */
@@ -75,21 +62,10 @@ struct http_client *http_client_new(enum http_protocol protocol,
 /* Waiting requests are forgotten, without done: this is how one is aborted. */
 void http_client_free(struct http_client *client);
 
-void http_client_limits(struct http_client *client, const struct http_client_limits *limits);
-
 /* Formats a request; TAG comes back with the answer. ERR_FULL: 64 are waiting (HTTP/1.1)
- * or no stream is free (HTTP/2); ERR_CLOSED: the server takes no more here; ERR_BUSY: the
- * streamed body before it has not ended; ERR_INVALID: CONNECT; ERR_NOMEM. */
+ * or no stream is free (HTTP/2); ERR_CLOSED: the server takes no more here; ERR_INVALID:
+ * CONNECT, or what could end a line; ERR_NOMEM. */
 int http_client_request(struct http_client *client, const struct http_request *request, void *tag);
-
-/* HTTP/1.1: a piece of the streamed body, or of what is sent on an upgraded connection; copied.
- * See http_client_unsent for how much waits. ERR_STATE: no body is awaited; ERR_INVALID: it is
- * longer than was said; ERR_CLOSED: the answer is complete, or the connection's end; ERR_NOMEM. */
-int http_client_body(struct http_client *client, struct str bytes);
-/* Its end. ERR_INVALID: it is shorter than was said. */
-int http_client_body_end(struct http_client *client);
-/* Bytes that are to be sent. */
-size_t http_client_unsent(const struct http_client *client);
 
 /* HTTP/1.1 only: the caller sends a request of its own making, and the answer to come
  * belongs to TAG. IS_HEAD: it will have no body. ERR_FULL as above. */
@@ -104,12 +80,6 @@ unsigned http_client_waiting(const struct http_client *client);
  * HTTP (all that wait are done, broken), or more came than belongs to an answer; ERR_CLOSED: a
  * callback has freed CLIENT. */
 int http_client_receive(struct http_client *client, const void *bytes, size_t len);
-
-/* HTTP/1.1: no further events until resume. What was received and not told yet is copied and
- * held: so stop reading while it is paused. Resume tells it at once, and returns as receive does;
- * in a callback of receive it only undoes the pause, and returns 0. */
-void http_client_pause(struct http_client *client);
-int http_client_resume(struct http_client *client);
 
 /* Why receive said ERR_INVALID, as a sentence without a stop; NULL: it did not. */
 const char *http_client_error(const struct http_client *client);

@@ -4,8 +4,6 @@
 
 #include <stdio.h>
 
-/* ---- Requests ---- */
-
 int http_client_expect(struct http_client *client, bool is_head, void *tag)
 {
     if (client->closed)
@@ -83,12 +81,9 @@ static char *put_head(char *at, const struct http_request *request)
 /* The field that frames the body; empty: there is none. */
 static struct str framing(const struct http_request *request, char room[static 48])
 {
-    if (request->streamed && request->length < 0)
-        return STR("Transfer-Encoding: chunked\r\n");
-    if (!request->streamed && !request->body.at)
+    if (!request->body.at)
         return STR("");
-    uint64_t length = request->streamed ? (uint64_t)request->length : request->body.len;
-    int len = snprintf(room, 48, "Content-Length: %llu\r\n", (unsigned long long)length);
+    int len = snprintf(room, 48, "Content-Length: %zu\r\n", request->body.len);
     return str_make(room, (size_t)len);
 }
 
@@ -109,101 +104,23 @@ static char *room_for(struct http_client *client, size_t len)
     return at;
 }
 
-static void await_body(struct http_client *client, const struct http_request *request)
-{
-    client->ask = !request->streamed ? ASK_WHOLE : request->length < 0 ? ASK_CHUNKED : ASK_LENGTH;
-    client->ask_left = client->ask == ASK_LENGTH ? (uint64_t)request->length : 0;
-}
-
 int client_ask(struct http_client *client, const struct http_request *request, void *tag)
 {
-    unsigned last = (client->first + client->waiting - 1) % CLIENT_WAITING_MAX;
     if (client->waiting == CLIENT_WAITING_MAX)
         return ERR_FULL;
-    if (client->ask != ASK_WHOLE || (client->waiting > 0 && client->queue[last].upgrade))
-        return ERR_BUSY;
     if (!request_is_clean(request))
         return ERR_INVALID;
     char length[48];
     struct str field = framing(request, length);
-    size_t body = request->streamed ? 0 : request->body.len;
-    char *from = room_for(client, head_length(request) + field.len + body), *at;
+    char *from = room_for(client, head_length(request) + field.len + request->body.len), *at;
     if (!from)
         return ERR_NOMEM;
     at = put_head(from, request);
     at = put(at, field);
     at = put(at, STR("\r\n"));
-    if (body)
-        at = put(at, request->body);
+    at = put(at, request->body);
     client->out.len += (size_t)(at - from);
-    await_body(client, request);
     int err = http_client_expect(client, str_eq(request->method, STR("HEAD")), tag);
     CHECK(!err);
-    last = (client->first + client->waiting - 1) % CLIENT_WAITING_MAX;
-    client->queue[last].upgrade = request->upgrade;
     return 0;
-}
-
-/* ---- Bodies that follow ---- */
-
-static int put_chunk(struct http_client *client, struct str bytes)
-{
-    char size[24];
-    int len = snprintf(size, sizeof size, "%zx\r\n", bytes.len);
-    char *from = room_for(client, (size_t)len + bytes.len + 2);
-    if (!from)
-        return ERR_NOMEM;
-    char *at = put(from, str_make(size, (size_t)len));
-    at = put(at, bytes);
-    at = put(at, STR("\r\n"));
-    client->out.len += (size_t)(at - from);
-    return 0;
-}
-
-static int put_bytes(struct http_client *client, struct str bytes)
-{
-    char *at = room_for(client, bytes.len);
-    if (!at)
-        return ERR_NOMEM;
-    put(at, bytes);
-    client->out.len += bytes.len;
-    return 0;
-}
-
-static int ask_state(const struct http_client *client)
-{
-    if (client->error || client->ended)
-        return ERR_CLOSED;
-    if (client->ask == ASK_WHOLE)
-        return client->closed ? ERR_CLOSED : ERR_STATE;
-    return 0;
-}
-
-int http_client_body(struct http_client *client, struct str bytes)
-{
-    int err = ask_state(client);
-    if (err || bytes.len == 0)
-        return err;
-    if (client->ask == ASK_CHUNKED)
-        return put_chunk(client, bytes);
-    if (client->ask == ASK_LENGTH && bytes.len > client->ask_left)
-        return ERR_INVALID;
-    err = put_bytes(client, bytes);
-    if (!err && client->ask == ASK_LENGTH)
-        client->ask_left -= bytes.len;
-    return err;
-}
-
-int http_client_body_end(struct http_client *client)
-{
-    int err = ask_state(client);
-    if (err || client->ask == ASK_RAW)
-        return err;
-    if (client->ask == ASK_LENGTH && client->ask_left > 0)
-        return ERR_INVALID;
-    if (client->ask == ASK_CHUNKED)
-        err = put_bytes(client, STR("0\r\n\r\n"));
-    if (!err)
-        client->ask = ASK_WHOLE;
-    return err;
 }

@@ -34,7 +34,6 @@ static void give_up(struct http_client *client)
 {
     client->closed = true;
     client->state = ANSWER_OVER;
-    client->ask = ASK_WHOLE;
     buf_close(&client->held);
     while (client->waiting > 0 && !client->freed) {
         client->response.keep_alive = false;
@@ -47,18 +46,14 @@ static void give_up(struct http_client *client)
 static bool complete(struct http_client *client, struct str rest)
 {
     bool keep_alive = client->response.keep_alive;
-    if (client->waiting == 1 && client->ask != ASK_WHOLE)
-        keep_alive = false; /* answered before the request was complete */
     if (client->waiting == 1 && rest.len > 0 && keep_alive) {
         invalid(client, "more came than belongs to the answer");
         keep_alive = false;
     }
     client->response.keep_alive = keep_alive;
     client->state = keep_alive ? ANSWER_HEAD : ANSWER_OVER;
-    if (!keep_alive) {
+    if (!keep_alive)
         client->closed = true;
-        client->ask = ASK_WHOLE;
-    }
     client->scan = (struct fields_scan){0};
     done(client, false);
     return true;
@@ -154,7 +149,6 @@ static bool interim(struct http_client *client)
         if (!client->queue[client->first].upgrade || client->waiting > 1)
             return invalid(client, "it switches protocols, and nobody asked for it");
         client->state = ANSWER_UNTIL_CLOSE;
-        client->ask = ASK_RAW;
         client->closed = true;
         client->response.keep_alive = false;
         client->response.content_length = -1; /* of what follows, whatever it says */
@@ -164,7 +158,7 @@ static bool interim(struct http_client *client)
         client->response.header_count = 0;
         return true;
     }
-    if (++client->interims > client->limits.interim)
+    if (++client->interims > ANSWER_INTERIMS)
         return invalid(client, "there are too many interim answers");
     client->scan = (struct fields_scan){0};
     if (client->events->interim)
@@ -191,7 +185,7 @@ static bool head_complete(struct http_client *client, const struct framing *fram
         client->events->head(client->user, response);
     response->headers = NULL;
     response->header_count = 0;
-    if (client->state == ANSWER_LENGTH && client->left == 0 && !client->paused && !client->freed)
+    if (client->state == ANSWER_LENGTH && client->left == 0 && !client->freed)
         return complete(client, rest);
     return true;
 }
@@ -207,7 +201,7 @@ static bool parse_head(struct http_client *client, struct str head, struct str r
         (struct http_response){.tag = client->queue[client->first].tag, .headers = headers};
     if (!status_line(client, str_sub(head, 0, line - 2), &old))
         return false;
-    if (fields_parse(str_from(head, line), headers, client->limits.header_count,
+    if (fields_parse(str_from(head, line), headers, CLIENT_HEADERS_MAX,
                      &client->response.header_count, &why))
         return invalid(client, why);
     if (!read_framing(client, &framing, old))
@@ -224,8 +218,7 @@ static bool take_lines(struct http_client *client, struct str *rest, struct str 
     ptrdiff_t end = fields_end(*rest, &client->scan, &why);
     if (end < 0)
         return invalid(client, why);
-    if (rest->len > client->limits.head_bytes &&
-        (end == 0 || (size_t)end > client->limits.head_bytes))
+    if (rest->len > ANSWER_HEAD_BYTES && (end == 0 || (size_t)end > ANSWER_HEAD_BYTES))
         return invalid(client, "the answer's header is too large");
     if (end == 0)
         return false;
@@ -294,20 +287,13 @@ static bool trailers_step(struct http_client *client, struct str *rest)
 {
     struct http_header trailers[CLIENT_HEADERS_MAX];
     struct str lines;
+    unsigned count;
     const char *why = NULL;
     if (!take_lines(client, rest, &lines))
         return false;
-    struct http_response *response = &client->response;
-    if (fields_parse(lines, trailers, client->limits.header_count, &response->header_count, &why))
+    if (fields_parse(lines, trailers, CLIENT_HEADERS_MAX, &count, &why))
         return invalid(client, why);
-    response->headers = trailers;
-    if (response->header_count > 0 && client->events->trailers)
-        client->events->trailers(client->user, response);
-    client->left = 0;
-    client->state = ANSWER_LENGTH; /* of which nothing is left; a pause may come in between */
-    response->headers = NULL;
-    response->header_count = 0;
-    return true;
+    return complete(client, *rest);
 }
 
 /* False: more bytes are needed, or it is not valid. */
@@ -339,7 +325,7 @@ static bool step(struct http_client *client, struct str *rest)
 /* What is left of BYTES. */
 static struct str feed(struct http_client *client, struct str bytes)
 {
-    while (!client->paused && !client->freed && !client->error && step(client, &bytes))
+    while (!client->freed && !client->error && step(client, &bytes))
         ;
     return bytes;
 }
@@ -356,7 +342,7 @@ static int leave(struct http_client *client)
 {
     if (client->error && !client->freed)
         give_up(client);
-    else if (client->ended && !client->paused && !client->freed)
+    else if (client->ended && !client->freed)
         at_end(client);
     int err = client->error ? ERR_INVALID : 0;
     return client_leave(client) ? ERR_CLOSED : err;
@@ -366,8 +352,7 @@ static int leave(struct http_client *client)
 static void feed_held(struct http_client *client, struct str bytes)
 {
     struct buf held = client->held;
-    if (bytes.len)
-        buf_str(&held, bytes);
+    buf_str(&held, bytes);
     buf_init(&client->held, held.max);
     if (held.failed) {
         invalid(client, "out of memory");
@@ -381,15 +366,6 @@ static void feed_held(struct http_client *client, struct str bytes)
     client->held = held;
 }
 
-int client_h1_resume(struct http_client *client)
-{
-    if (client->error)
-        return 0;
-    client->parsing = true;
-    feed_held(client, STR(""));
-    return leave(client);
-}
-
 int client_h1_receive(struct http_client *client, const void *bytes, size_t len)
 {
     if (client->error)
@@ -397,8 +373,6 @@ int client_h1_receive(struct http_client *client, const void *bytes, size_t len)
     client->parsing = true;
     if (len == 0)
         client->ended = true;
-    else if (client->paused)
-        buf_put(&client->held, bytes, len);
     else if (client->held.len > 0)
         feed_held(client, str_make(bytes, len));
     else {

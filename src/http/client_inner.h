@@ -1,7 +1,7 @@
 /* Inside of the client: what its two protocols share.
  *
  *   client.c       the calls, for both protocols
- *   client_ask.c   HTTP/1.1: requests and their bodies, written
+ *   client_ask.c   HTTP/1.1: requests, written
  *   client_h1.c    HTTP/1.1: answers, read
  *   client_h2.c    HTTP/2, both ways
  */
@@ -14,7 +14,9 @@
 
 #include <nghttp2/nghttp2.h>
 
-enum { ANSWER_HEAD_BYTES = 64 << 10 };
+/* Bounds on an answer: its status line and headers, its trailers likewise; and how many answers 1xx
+ * may come before the one that counts. */
+enum { ANSWER_HEAD_BYTES = 64 << 10, ANSWER_INTERIMS = 8 };
 
 /* HTTP/2: a head being put together: bytes, and headers as offsets until it is complete. */
 struct answer_head {
@@ -56,9 +58,6 @@ struct waiting {
     bool is_head, upgrade;
 };
 
-/* HTTP/1.1: the body of the last request, which follows it. */
-enum ask_state { ASK_WHOLE, ASK_LENGTH, ASK_CHUNKED, ASK_RAW /* upgraded */ };
-
 struct http_client {
     enum http_protocol protocol;
     const struct http_client_events *events;
@@ -69,7 +68,6 @@ struct http_client {
     unsigned waiting;
 
     /* HTTP/1.1 */
-    struct http_client_limits limits;
     struct waiting queue[CLIENT_WAITING_MAX]; /* a ring */
     unsigned first;
     struct http_response response;
@@ -78,14 +76,11 @@ struct http_client {
     struct chunked chunked;
     uint64_t left; /* of the body, by its length */
     unsigned interims;
-    struct buf held; /* received, not parsed: the begin of a head, or what a pause left */
-    bool paused;
-    bool parsing; /* in a callback, perhaps */
-    bool freed;   /* by a callback: receive does it */
-    bool ended;   /* the server has closed */
+    struct buf held; /* received, not parsed: the begin of a head */
+    bool parsing;    /* in a callback, perhaps */
+    bool freed;      /* by a callback: receive does it */
+    bool ended;      /* the server has closed */
     const char *error;
-    enum ask_state ask;
-    uint64_t ask_left; /* ASK_LENGTH */
 
     /* HTTP/2 */
     nghttp2_session *session;
@@ -97,8 +92,6 @@ int client_ask(struct http_client *client, const struct http_request *request, v
 
 /* client_h1.c */
 int client_h1_receive(struct http_client *client, const void *bytes, size_t len);
-/* Goes on with what is held, after a pause. */
-int client_h1_resume(struct http_client *client);
 
 /* client_h2.c */
 int client_h2_open(struct http_client *client);

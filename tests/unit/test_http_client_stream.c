@@ -1,4 +1,4 @@
-/* The client as the load manager uses it: bodies by pieces, pauses, upgrades, being freed. */
+/* The client as the load manager uses it: requests of its own making, upgrades, being freed. */
 #include "http/client.h"
 
 #include <setjmp.h>
@@ -12,7 +12,7 @@ struct seen {
     struct http_client *client;
     unsigned heads, done, broken;
     int status, next; /* what http_client_request in `done` gave */
-    bool pause, free_in_head, ask_in_done, keep_alive;
+    bool free_in_head, ask_in_done, keep_alive;
     struct buf body;
 };
 
@@ -24,8 +24,6 @@ static void on_head(void *user, const struct http_response *response)
     struct seen *seen = user;
     seen->heads++;
     seen->status = response->status;
-    if (seen->pause)
-        http_client_pause(seen->client);
     if (seen->free_in_head)
         http_client_free(seen->client);
 }
@@ -35,8 +33,6 @@ static void on_body(void *user, const struct http_response *response, struct str
     struct seen *seen = user;
     (void)response;
     buf_str(&seen->body, bytes);
-    if (seen->pause)
-        http_client_pause(seen->client);
 }
 
 static void on_done(void *user, const struct http_response *response)
@@ -49,7 +45,7 @@ static void on_done(void *user, const struct http_response *response)
         seen->next = http_client_request(seen->client, &get, NULL);
 }
 
-static const struct http_client_events events = {on_head, on_body, on_done, NULL, NULL};
+static const struct http_client_events events = {on_head, on_body, on_done, NULL};
 
 static struct http_client *open_client(struct seen *seen)
 {
@@ -69,82 +65,6 @@ static void close_client(struct seen *seen)
 static int receive(struct seen *seen, const char *text)
 {
     return http_client_receive(seen->client, text, strlen(text));
-}
-
-static void assert_sent(struct seen *seen, const char *text)
-{
-    struct str output = http_client_output(seen->client);
-    if (!str_eq(output, str_of(text)))
-        fail_msg("sent: %.*s", STR_FMT(output));
-    http_client_sent(seen->client, output.len);
-}
-
-static void a_body_follows_with_its_length(void **state)
-{
-    (void)state;
-    struct seen seen;
-    struct http_client *client = open_client(&seen);
-    struct http_request post = {.method = STR("POST"),
-                                .target = STR("/p"),
-                                .authority = STR("a"),
-                                .streamed = true,
-                                .length = 5};
-    assert_int_equal(http_client_body(client, STR("x")), ERR_STATE);
-    assert_int_equal(http_client_request(client, &post, NULL), 0);
-    assert_int_equal(http_client_request(client, &post, NULL), ERR_BUSY);
-    assert_sent(&seen, "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
-    assert_int_equal(http_client_body(client, STR("abc")), 0);
-    assert_int_equal(http_client_unsent(client), 3);
-    assert_int_equal(http_client_body_end(client), ERR_INVALID);
-    assert_int_equal(http_client_body(client, STR("def")), ERR_INVALID);
-    assert_int_equal(http_client_body(client, STR("de")), 0);
-    assert_int_equal(http_client_body_end(client), 0);
-    assert_sent(&seen, "abcde");
-    assert_int_equal(receive(&seen, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), 0);
-    assert_int_equal(seen.done, 1);
-    assert_true(seen.keep_alive);
-    close_client(&seen);
-}
-
-static void a_body_of_unknown_length_goes_in_chunks(void **state)
-{
-    (void)state;
-    struct seen seen;
-    struct http_client *client = open_client(&seen);
-    struct http_request post = {.method = STR("POST"),
-                                .target = STR("/p"),
-                                .authority = STR("a"),
-                                .streamed = true,
-                                .length = -1};
-    assert_int_equal(http_client_request(client, &post, NULL), 0);
-    assert_int_equal(http_client_body(client, STR("0123456789abcdefg")), 0);
-    assert_int_equal(http_client_body(client, STR("")), 0);
-    assert_int_equal(http_client_body(client, STR("h")), 0);
-    assert_int_equal(http_client_body_end(client), 0);
-    assert_sent(&seen, "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-                       "11\r\n0123456789abcdefg\r\n1\r\nh\r\n0\r\n\r\n");
-    assert_int_equal(http_client_request(client, &get, NULL), 0);
-    close_client(&seen);
-}
-
-static void a_connection_answered_too_early_is_not_used_again(void **state)
-{
-    (void)state;
-    struct seen seen;
-    struct http_client *client = open_client(&seen);
-    struct http_request post = {.method = STR("POST"),
-                                .target = STR("/p"),
-                                .authority = STR("a"),
-                                .streamed = true,
-                                .length = 500};
-    seen.ask_in_done = true;
-    http_client_request(client, &post, NULL);
-    assert_int_equal(receive(&seen, "HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n"), 0);
-    assert_int_equal(seen.done, 1);
-    assert_false(seen.keep_alive);
-    assert_int_equal(seen.next, ERR_CLOSED);
-    assert_int_equal(http_client_body(client, STR("a")), ERR_CLOSED);
-    close_client(&seen);
 }
 
 static void nothing_can_be_smuggled_into_a_request(void **state)
@@ -173,74 +93,7 @@ static void nothing_can_be_smuggled_into_a_request(void **state)
     request = get;
     request.authority = STR("a\r\nX: y");
     assert_int_equal(http_client_request(client, &request, NULL), ERR_INVALID);
-    assert_int_equal(http_client_unsent(client), 0);
-    close_client(&seen);
-}
-
-static void a_pause_stops_everything_and_loses_nothing(void **state)
-{
-    (void)state;
-    static const char *const texts[] = {
-        "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n3\r\nbcd\r\n0\r\nX: "
-        "y\r\n\r\n",
-        "HTTP/1.1 200 OK\r\n\r\nabcd",
-    };
-    for (unsigned i = 0; i < 3; i++) {
-        for (size_t piece = 1; piece <= strlen(texts[i]); piece++) {
-            struct seen seen;
-            struct http_client *client = open_client(&seen);
-            http_client_request(client, &get, NULL);
-            seen.pause = true; /* at each event */
-            for (size_t at = 0; at < strlen(texts[i]); at += piece) {
-                size_t len = strlen(texts[i]) - at < piece ? strlen(texts[i]) - at : piece;
-                assert_int_equal(http_client_receive(client, texts[i] + at, len), 0);
-            }
-            http_client_receive(client, "", 0);
-            unsigned rounds = 0;
-            for (; seen.done == 0 && rounds < 50; rounds++) {
-                size_t before = seen.body.len;
-                assert_int_equal(http_client_resume(client), 0);
-                assert_true(seen.body.len - before <= 4);
-            }
-            assert_int_equal(seen.done, 1);
-            assert_int_equal(seen.broken, 0);
-            assert_true(str_eq(buf_text(&seen.body), STR("abcd")));
-            close_client(&seen);
-        }
-    }
-}
-
-static void nothing_is_told_while_it_is_paused(void **state)
-{
-    (void)state;
-    struct seen seen;
-    struct http_client *client = open_client(&seen);
-    http_client_request(client, &get, NULL);
-    http_client_pause(client);
-    assert_int_equal(receive(&seen, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), 0);
-    assert_int_equal(seen.heads + seen.done, 0);
-    assert_int_equal(http_client_resume(client), 0);
-    assert_int_equal(seen.done, 1);
-    assert_true(seen.keep_alive);
-    close_client(&seen);
-}
-
-static void more_than_the_answer_is_found_after_a_pause_too(void **state)
-{
-    (void)state;
-    struct seen seen;
-    struct http_client *client = open_client(&seen);
-    http_client_request(client, &get, NULL);
-    seen.ask_in_done = true;
-    http_client_pause(client);
-    receive(&seen, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
-    receive(&seen, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nho");
-    assert_int_equal(http_client_resume(client), ERR_INVALID);
-    assert_int_equal(seen.done, 1);
-    assert_false(seen.keep_alive);
-    assert_int_equal(seen.next, ERR_CLOSED);
-    assert_true(str_eq(buf_text(&seen.body), STR("hi")));
+    assert_int_equal(http_client_output(client).len, 0);
     close_client(&seen);
 }
 
@@ -261,33 +114,25 @@ static void what_is_sent_unasked_answers_nobody(void **state)
     close_client(&seen);
 }
 
-static void an_upgraded_connection_carries_bytes_both_ways(void **state)
+static void an_upgraded_connection_carries_bytes_until_it_ends(void **state)
 {
     (void)state;
     struct seen seen;
     struct http_client *client = open_client(&seen);
-    struct http_header headers[] = {{STR("Upgrade"), STR("websocket"), 0},
-                                    {STR("Connection"), STR("Upgrade"), 0}};
-    struct http_request request = get;
-    request.headers = headers;
-    request.header_count = 2;
-    request.upgrade = true;
-    assert_int_equal(http_client_request(client, &request, NULL), 0);
-    assert_int_equal(http_client_request(client, &get, NULL), ERR_BUSY);
-    http_client_sent(client, http_client_unsent(client));
+    assert_int_equal(http_client_expect(client, false, NULL), 0);
+    http_client_may_switch(client);
     assert_int_equal(receive(&seen, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                                     "Connection: Upgrade\r\n\r\nHTTP/1.1 raw\n"),
                      0);
     assert_int_equal(seen.status, 101);
     assert_int_equal(receive(&seen, "more"), 0);
     assert_true(str_eq(buf_text(&seen.body), STR("HTTP/1.1 raw\nmore")));
-    assert_int_equal(http_client_body(client, STR("up")), 0);
-    assert_sent(&seen, "up");
     assert_int_equal(http_client_request(client, &get, NULL), ERR_CLOSED);
+    assert_int_equal(seen.done, 0);
     http_client_receive(client, "", 0);
     assert_int_equal(seen.done, 1);
     assert_int_equal(seen.broken, 0);
-    assert_int_equal(http_client_body(client, STR("x")), ERR_CLOSED);
+    assert_false(seen.keep_alive);
     close_client(&seen);
 }
 
@@ -313,9 +158,8 @@ static void an_upgrade_may_be_declined(void **state)
     (void)state;
     struct seen seen;
     struct http_client *client = open_client(&seen);
-    struct http_request request = get;
-    request.upgrade = true;
-    http_client_request(client, &request, NULL);
+    assert_int_equal(http_client_expect(client, false, NULL), 0);
+    http_client_may_switch(client);
     receive(&seen, "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n");
     assert_int_equal(seen.done, 1);
     assert_true(seen.keep_alive);
@@ -341,15 +185,9 @@ static void a_callback_may_free_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_body_follows_with_its_length),
-        cmocka_unit_test(a_body_of_unknown_length_goes_in_chunks),
-        cmocka_unit_test(a_connection_answered_too_early_is_not_used_again),
         cmocka_unit_test(nothing_can_be_smuggled_into_a_request),
-        cmocka_unit_test(a_pause_stops_everything_and_loses_nothing),
-        cmocka_unit_test(nothing_is_told_while_it_is_paused),
-        cmocka_unit_test(more_than_the_answer_is_found_after_a_pause_too),
         cmocka_unit_test(what_is_sent_unasked_answers_nobody),
-        cmocka_unit_test(an_upgraded_connection_carries_bytes_both_ways),
+        cmocka_unit_test(an_upgraded_connection_carries_bytes_until_it_ends),
         cmocka_unit_test(what_is_awaited_may_switch_if_that_was_said),
         cmocka_unit_test(an_upgrade_may_be_declined),
         cmocka_unit_test(a_callback_may_free_it),
