@@ -22,7 +22,7 @@ static uint64_t hash(struct hash_key key, uint64_t value)
 struct claimant {
     uint64_t id;
     uint32_t next, skip; /* slots */
-    uint64_t credit;
+    int64_t credit;
     uint32_t weight;
     uint8_t place;
 };
@@ -83,7 +83,12 @@ static void fill(struct maglev *maglev, const struct policy_view *view)
     memset(maglev->places, NOBODY, sizeof maglev->places);
     if (!count)
         return;
-    uint64_t price = price_of_slot(claimants, count);
+    int64_t price = (int64_t)price_of_slot(claimants, count);
+    /* A light one might never get its turn: everybody has one slot in advance, and owes for it. */
+    for (; claimed < count; claimed++) {
+        claim(maglev->places, &claimants[claimed]);
+        claimants[claimed].credit = -price;
+    }
     for (unsigned turn = 0; claimed < MAGLEV_SLOTS; turn = turn + 1 < count ? turn + 1 : 0) {
         struct claimant *claimant = &claimants[turn];
         claimant->credit += claimant->weight;
@@ -118,6 +123,8 @@ int maglev_find(const struct maglev *maglev, const struct policy_view *view, uin
     int fallback = -1;
     if (!places)
         return -1;
+    if ((places & (places - 1)) == 0) /* it may have one slot of all */
+        return __builtin_ctzll(places);
     for (unsigned step = 0; step < MAGLEV_SLOTS; step++) {
         if (step == 1) /* the number of slots is a prime: any stride comes by all of them */
             stride = (uint32_t)(hash(STRIDE, key) % (MAGLEV_SLOTS - 1) + 1);

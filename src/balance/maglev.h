@@ -2,8 +2,8 @@
  *
  * A table of a prime number of slots, far more than servers. Each server has its own order of all
  * the slots (from two hashes of its id); in turn each claims the next one in its order that is
- * still free, until all are taken. So each has as many as its weight is due, and when a server
- * comes or goes few of the others' slots change hands.
+ * still free, until all are taken. So each has as many as its weight is due, and at least one; and
+ * when a server comes or goes few of the others' slots change hands.
  *
  * The table is made of ids and weights alone, whatever the order they are listed in, and the hashes
  * have the same key everywhere: all load managers place alike, without talking. Who is unusable

@@ -47,6 +47,31 @@ static void the_table_is_even_by_weight(void **state)
     choice_end(&c);
 }
 
+static void the_lightest_is_found_when_there_is_nobody_else(void **state)
+{
+    (void)state;
+    unsigned counts[POLICY_SERVERS_MAX], picked[2] = {0};
+    struct choice c;
+    choice_begin(&c, &policy_ip_hash, 12);
+    for (unsigned i = 0; i < 10; i++)
+        c.servers[i].weight = 10000;
+    c.servers[10].weight = c.servers[11].weight = 1;
+    choice_changed(&c);
+    count_slots(c.memory, counts);
+    for (unsigned i = 0; i < 12; i++)
+        assert_in_range(counts[i], i < 10 ? 6550 : 1, i < 10 ? 6557 : 1);
+    for (unsigned i = 0; i < 10; i++)
+        c.servers[i].usable = false;
+    for (uint64_t key = 0; key < 400; key++) {
+        int at = choice_pick(&c, key, 0);
+        assert_in_range(at, 10, 11);
+        picked[at - 10]++;
+        assert_int_equal(choice_pick(&c, key, 1u << at), at == 10 ? 11 : 10);
+    }
+    assert_true(picked[0] > 100 && picked[1] > 100);
+    choice_end(&c);
+}
+
 static void keys_are_spread_evenly(void **state)
 {
     (void)state;
@@ -221,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_even),
         cmocka_unit_test(the_table_is_even_by_weight),
+        cmocka_unit_test(the_lightest_is_found_when_there_is_nobody_else),
         cmocka_unit_test(keys_are_spread_evenly),
         cmocka_unit_test(two_load_managers_place_alike),
         cmocka_unit_test(keys_stay_where_they_are_from_version_to_version),
