@@ -140,6 +140,7 @@ static bool prepare(struct teller *teller)
         .address = &teller->address,
         .host = teller->host,
         .tls_context = teller->tls ? settings->tls_context : NULL,
+        .proxy_header = settings->proxy_header,
     };
     errand_init(&teller->errand, settings->loop, &target, teller_ended);
     teller->begun = true;

@@ -17,6 +17,7 @@ struct learn_settings {
     struct resolver *resolver;
     struct tls_context *tls_context; /* for https */
     const char *token;               /* the operator's; lent */
+    bool proxy_header;               /* connections begin with PROXY v2, LOCAL */
     struct str announcement;         /* JSON; lent */
     const char *seeds[16];           /* URLs; lent */
     unsigned seed_count;

@@ -93,12 +93,14 @@ void members_drain_now(struct backend *backend)
 
 int members_drain(struct members *members, uint64_t id, bool drain)
 {
+    pthread_mutex_lock(&members->drains);
     struct backend_set *set = members_set(members);
     struct backend *backend = backend_set_find(set, id);
     if (backend) {
         atomic_store(&backend->held, drain);
         members_drain_now(backend);
     }
+    pthread_mutex_unlock(&members->drains);
     backend_set_drop(set);
     return backend ? ERR_OK : ERR_NOTFOUND;
 }
@@ -258,6 +260,7 @@ int members_new(const struct balance_config *config, struct events *events, stru
     members->hurry.run = run_hurry;
     list_init(&members->posts);
     pthread_mutex_init(&members->lock, NULL);
+    pthread_mutex_init(&members->drains, NULL);
     cond_init(&members->known);
     int err = start(members, failure);
     if (err) {
@@ -285,5 +288,6 @@ void members_free(struct members *members)
     loop_free(members->loop);
     pthread_cond_destroy(&members->known);
     pthread_mutex_destroy(&members->lock);
+    pthread_mutex_destroy(&members->drains);
     free(members);
 }

@@ -111,9 +111,12 @@ static void apply(struct members *members, const struct roster_server *server)
 
 static void use_roster(struct members *members)
 {
+    /* Over the whole: what the operator wants of a server that is made anew meanwhile counts. */
+    pthread_mutex_lock(&members->drains);
     set_from_roster(members);
     for (unsigned i = 0; i < members->roster.count; i++)
         apply(members, &members->roster.servers[i]);
+    pthread_mutex_unlock(&members->drains);
 }
 
 /* ---- What is learnt ---- */
@@ -203,6 +206,7 @@ int members_cluster_begin(struct members *members, struct failure *failure)
         .loop = members->loop,
         .tls_context = members->tls_context,
         .token = config->token,
+        .proxy_header = config->proxy_out,
         .seed_count = config->server_count,
         .user = members,
         .learnt = on_learnt,

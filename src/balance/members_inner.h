@@ -41,6 +41,10 @@ struct members {
     struct roster roster; /* as learnt last */
     bool roster_known;
 
+    /* Taken before `lock`: for what is wanted of a server (`held`, `leaving`) together with the
+     * sign that tells it, or the later wish might be told first. */
+    pthread_mutex_t drains;
+
     pthread_mutex_t lock;    /* for these */
     pthread_cond_t known;    /* the first set was published */
     struct backend_set *set; /* the present one; held */
@@ -51,7 +55,8 @@ struct members {
 /* Watcher thread: SET (handed over) is the present one from now on. */
 void members_publish(struct members *members, struct backend_set *set);
 
-/* Any thread: BACKEND drains, or no longer, as the operator and the cluster want it. */
+/* Any thread, which has `drains`: BACKEND drains, or no longer, as the operator and the cluster
+ * want it. */
 void members_drain_now(struct backend *backend);
 
 /* members_cluster.c: the servers of a cluster. Before the thread begins, and after it has ended. */

@@ -310,6 +310,30 @@ static void members_are_learnt_from_a_seed_and_all_are_told(void **state)
     }
 }
 
+static void await_requests(struct fixture *f, unsigned at, unsigned wanted)
+{
+    unsigned least = atomic_load(&f->servers[at].requests) + wanted;
+    uint64_t until = clock_mono_ns() + PATIENCE_NS;
+    while (atomic_load(&f->servers[at].requests) < least && clock_mono_ns() < until)
+        usleep(2000); /* no wait: the pace of looking */
+    assert_true(atomic_load(&f->servers[at].requests) >= least);
+}
+
+/* Of a door that wants it on each connection. */
+static void who_belongs_is_asked_behind_a_proxy_header_where_it_is_wanted(void **state)
+{
+    struct fixture *f = *state;
+    char asked[SMALL_TEXT] = "";
+    f->config.proxy_out = true;
+    f->servers[0].closes = true;
+    small_say(&f->servers[0], 500, "", ""); /* so that nobody else asks it anything */
+    seed_alone(f);
+    start(f);
+    await_requests(f, 0, 2);
+    small_asked(&f->servers[0], asked);
+    assert_memory_equal(asked, "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0POST /api/v1/cluster/managers", 45);
+}
+
 static void servers_join_leave_and_go_without_a_restart(void **state)
 {
     struct fixture *f = *state;
@@ -367,15 +391,6 @@ static void say_joining(struct fixture *f, unsigned at, unsigned id, unsigned te
              "\"joining\"}]}",
              id, term, id, f->servers[at].url);
     small_say(&f->servers[at], 200, "", body);
-}
-
-static void await_requests(struct fixture *f, unsigned at, unsigned wanted)
-{
-    unsigned least = atomic_load(&f->servers[at].requests) + wanted;
-    uint64_t until = clock_mono_ns() + PATIENCE_NS;
-    while (atomic_load(&f->servers[at].requests) < least && clock_mono_ns() < until)
-        usleep(2000); /* no wait: the pace of looking */
-    assert_true(atomic_load(&f->servers[at].requests) >= least);
 }
 
 /* What server 1, at place 0, says of itself, with an INDEX of its own. */
@@ -554,6 +569,7 @@ int main(void)
         TEST(operator_can_have_a_server_drained_and_returned),
         TEST(servers_that_all_warm_up_take_all_there_is),
         TEST(members_are_learnt_from_a_seed_and_all_are_told),
+        TEST(who_belongs_is_asked_behind_a_proxy_header_where_it_is_wanted),
         TEST(servers_join_leave_and_go_without_a_restart),
         TEST(older_answers_and_those_of_other_clusters_do_not_count),
         TEST(whether_a_server_is_being_stopped_it_says_itself),
