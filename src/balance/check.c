@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* How exactly silence is measured. */
@@ -29,6 +30,8 @@ enum {
     READY_BAD = 2,
     KNOCK_TIMES = 10,   /* less often than other checks while it is fine */
     SLOW_CHECK = 3,     /* times its usual round trip before silence counts */
+    PING_REQUESTS = 2,  /* that wait for a server, before more than a knock is needed */
+    PING_PART = 3,      /* of silent_ns, without anything from it, too */
     HOMES_DECAY = 64,   /* per second, one of so many is forgotten, be they ever so few */
     TICKS_PER_SIGN = 5, /* time is told to health so often */
 };
@@ -48,6 +51,9 @@ struct check {
     uint64_t unready_since_ns; /* awake */
     unsigned ready_bad;        /* in a row */
     bool unready;              /* says the cluster */
+    bool pings;                /* what is open, or was last, is a ping */
+    bool doubted;              /* a ping showed it to be silent: knocks say no more */
+    uint64_t usual_ns;         /* what most of its answers took lately; 0: not known */
     uint32_t homes_due;        /* parts of a shopper to be forgotten, below HOMES_DECAY */
     char problem[ERRAND_PROBLEM];
     struct outlier_server outlier;
@@ -136,14 +142,24 @@ static void note_heard(struct check *check, uint64_t now_ns)
 
 /* ---- One check ---- */
 
+static bool knocks(const struct check *check)
+{
+    return !check->backend->shop && !check->all->settings.path[0];
+}
+
+/* So much waits for it that its silence tells something. */
+static bool is_awaited(const struct check *check)
+{
+    return atomic_load_explicit(&check->backend->in_flight, memory_order_relaxed) >= PING_REQUESTS;
+}
+
 static uint64_t interval(const struct check *check)
 {
     const struct check_settings *settings = &check->all->settings;
-    bool knocks = !check->backend->shop && !settings->path[0];
     enum health_state state = backend_state(check->backend);
     if (state == HEALTH_OUT || state == HEALTH_SUSPECT)
         return settings->check_ns < OUT_NS ? settings->check_ns : OUT_NS;
-    return knocks ? settings->check_ns * KNOCK_TIMES : settings->check_ns;
+    return knocks(check) ? settings->check_ns * KNOCK_TIMES : settings->check_ns;
 }
 
 /* The next one: a tenth of the time sooner or later by chance, so that two load managers do not
@@ -157,14 +173,17 @@ static void plan_next(struct check *check, uint64_t now_ns)
     loop_timer_set(check->all->loop, &check->due, check->due_ns);
 }
 
-static void ask(struct check *check)
+static void ask(struct check *check, bool ping)
 {
     struct checks *checks = check->all;
     check->asked_ns = clock_mono_ns();
     check->asked_awake_ns = awake_now(checks);
     if (!check->waiting_awake_ns)
         check->waiting_awake_ns = check->asked_awake_ns;
-    if (check->backend->shop)
+    check->pings = ping;
+    if (ping)
+        errand_ping(&check->live);
+    else if (check->backend->shop)
         errand_ask(&check->live, STR("/livez"), STR_NONE, STR_NONE);
     else if (checks->settings.path[0])
         errand_ask(&check->live, str_of(checks->settings.path), STR_NONE, STR_NONE);
@@ -176,7 +195,7 @@ static void on_due(struct timer *timer, uint64_t now_ns)
 {
     struct check *check = CONTAINER_OF(timer, struct check, due);
     if (!check->live.open)
-        ask(check);
+        ask(check, check->doubted);
     plan_next(check, now_ns);
 }
 
@@ -188,13 +207,19 @@ static bool is_unready(const struct check *check)
     return check->ready_bad >= READY_BAD && awake_ns - check->unready_since_ns >= UNREADY_NS;
 }
 
+/* A server of ours may not know /livez yet; whoever names a path means one that is there. */
+static bool is_bad(const struct check *check)
+{
+    return !check->pings && check->live.status >= (check->backend->shop ? 500 : 400);
+}
+
 static enum health_sign answered(struct check *check, uint64_t now_ns)
 {
-    note_heard(check, now_ns);
     note_round_trip(check->backend, now_ns - check->asked_ns);
     note_load(check->backend, check->live.load, now_ns);
-    if (check->live.status >= 500) {
-        str_copy(check->problem, sizeof check->problem, STR("the check is answered 5xx"));
+    if (is_bad(check)) {
+        snprintf(check->problem, sizeof check->problem, "the check is answered %d",
+                 check->live.status);
         return SIGN_CHECK_BAD;
     }
     if (is_unready(check)) {
@@ -215,7 +240,12 @@ static void live_ended(struct errand *errand, enum errand_end end)
     check->waiting_awake_ns = 0;
     switch (end) {
     case ERRAND_ANSWERED:
+        note_heard(check, now_ns);
+        sign = answered(check, now_ns);
+        break;
     case ERRAND_CONNECTED:
+        if (!is_awaited(check)) /* else it is the server itself that is to be heard */
+            note_heard(check, now_ns);
         sign = answered(check, now_ns);
         break;
     case ERRAND_REFUSED:
@@ -223,7 +253,9 @@ static void live_ended(struct errand *errand, enum errand_end end)
         break;
     case ERRAND_LOST:
     case ERRAND_RUBBISH:
-        sign = SIGN_CHECK_LOST;
+        /* Nobody need understand a ping: the next knock tells whether it lives. */
+        if (!check->pings)
+            sign = SIGN_CHECK_LOST;
         break;
     case ERRAND_UNABLE: /* nothing is known of the server */
     case ERRAND_NONE:
@@ -275,27 +307,52 @@ static uint64_t silence(struct check *check, uint64_t awake_ns)
     return awake_ns - since;
 }
 
+/* Whether it tells something of the server that it has been silent for SILENT_NS. */
+static bool counts(const struct check *check, uint64_t silent_ns)
+{
+    if (silent_ns < patience(check))
+        return false;
+    return !check->pings || check->doubted ||
+           (is_awaited(check) && check->usual_ns && silent_ns >= SLOW_CHECK * check->usual_ns);
+}
+
+/* More than a knock is needed. */
+static bool is_quiet(const struct check *check, uint64_t awake_ns)
+{
+    uint64_t part_ns = check->all->settings.silent_ns / PING_PART;
+    return knocks(check) && is_awaited(check) && awake_ns - check->heard_awake_ns >= part_ns;
+}
+
+static void look_at_ready(struct check *check, uint64_t awake_ns, uint64_t now_ns)
+{
+    if (check->ready.open && awake_ns - check->ready_asked_awake_ns >= READY_LATE_NS)
+        errand_give_up(&check->ready);
+    if (!check->backend->shop || check->ready.open || now_ns < check->ready_next_ns)
+        return;
+    check->ready_next_ns = now_ns + READY_NS;
+    check->ready_asked_awake_ns = awake_ns;
+    errand_ask(&check->ready, STR("/healthz"), STR_NONE, STR_NONE);
+}
+
 static void look_at(struct check *check, uint64_t awake_ns, uint64_t now_ns)
 {
     uint64_t silent_ns = silence(check, awake_ns);
-    if (silent_ns >= patience(check))
+    bool silent = counts(check, silent_ns);
+    check->doubted = silent && check->pings;
+    if (silent)
         backend_sign(check->backend, SIGN_SILENT, now_ns);
     uint64_t late_ns = LATE_NS > 2 * patience(check) ? LATE_NS : 2 * patience(check);
     if (check->live.open && awake_ns - check->asked_awake_ns >= late_ns) {
         errand_give_up(&check->live);
         str_copy(check->problem, sizeof check->problem, STR("a check was not answered in time"));
         /* One who answers others is only busy. */
-        if (silent_ns >= late_ns)
+        if (silent && silent_ns >= late_ns)
             backend_sign(check->backend, SIGN_CHECK_LOST, now_ns);
-        ask(check);
+        ask(check, check->doubted || is_quiet(check, awake_ns));
     }
-    if (check->ready.open && awake_ns - check->ready_asked_awake_ns >= READY_LATE_NS)
-        errand_give_up(&check->ready);
-    if (check->backend->shop && !check->ready.open && now_ns >= check->ready_next_ns) {
-        check->ready_next_ns = now_ns + READY_NS;
-        check->ready_asked_awake_ns = awake_ns;
-        errand_ask(&check->ready, STR("/healthz"), STR_NONE, STR_NONE);
-    }
+    if (!check->live.open && is_quiet(check, awake_ns))
+        ask(check, true);
+    look_at_ready(check, awake_ns, now_ns);
 }
 
 static uint64_t figure(_Atomic uint64_t *counter)
@@ -320,6 +377,8 @@ static void compare(struct checks *checks, uint64_t now_ns)
         struct check *check = checks->at[i];
         struct backend_counters *counters = &check->backend->counters;
         uint64_t latency_ns = usual_latency(check, now_ns - checks->second_ns);
+        if (latency_ns) /* when nothing comes any more, the last word counts */
+            check->usual_ns = latency_ns;
         outlier_count(&check->outlier, figure(&counters->answers), figure(&counters->answered_5xx),
                       figure(&counters->failures), latency_ns);
         servers[i] = health_takes(backend_state(check->backend)) ? &check->outlier : NULL;

@@ -8,14 +8,21 @@
  *                          and each second GET /healthz, whether it sells (on its own connection,
  *                          as that answer may take long): two bad ones in a row, two seconds
  *                          apart, count as CHECK_BAD. During an election all are bad for a while.
- *   a fixed upstream       GET of the configured path; 5xx counts as CHECK_BAD
- *   without such a path    a connection is made and closed; ten times less often while it is fine
+ *   a fixed upstream       GET of the configured path; 4xx and 5xx count as CHECK_BAD
+ *   without such a path    a knock: a connection is made and closed; ten times less often while it
+ *                          is fine
  *
  * The rule of silence: a check is open, and for silent_ns nothing at all has come from the server,
  * neither for us nor for any loop: it hangs (SIGSTOP, a lost machine), and is SUSPECT. What makes
  * this safe is the clock by which it is measured: it stands still while this thread does, and
  * answers that came meanwhile are read first. A load manager that was stopped, or got no
  * processor, blames nobody.
+ *
+ * A knock is answered by the kernel, be the server stopped or not. So when nothing has come from a
+ * server for a third of silent_ns while two requests or more wait there, it gets a ping, "OPTIONS
+ * *", to which any answer will do, or a closed connection. Its silence counts by stricter rules, as
+ * the server may be one that does one thing after the other and has a long one to do: there must be
+ * two requests, and it must have been silent for three times what most of its answers take.
  *
  * Once a second servers are compared with each other (outlier.h).
  *

@@ -249,14 +249,15 @@ static void reconnect(struct errand *errand)
         finish_soon(errand, end);
 }
 
-void errand_ask(struct errand *errand, struct str target, struct str authorization, struct str body)
+static void ask_by(struct errand *errand, const char *method, struct str target,
+                   struct str authorization, struct str body)
 {
     struct buf *out = &errand->request;
     begin(errand);
     errand->knock = false;
     buf_clear(out);
-    buf_printf(out, "%s %.*s HTTP/1.1\r\nHost: %s\r\nUser-Agent: stoa-balance/%s\r\n",
-               body.at ? "POST" : "GET", STR_FMT(target), errand->target.host, STOA_VERSION);
+    buf_printf(out, "%s %.*s HTTP/1.1\r\nHost: %s\r\nUser-Agent: stoa-balance/%s\r\n", method,
+               STR_FMT(target), errand->target.host, STOA_VERSION);
     if (authorization.len)
         buf_printf(out, "Authorization: %.*s\r\n", STR_FMT(authorization));
     if (body.at)
@@ -271,6 +272,16 @@ void errand_ask(struct errand *errand, struct str target, struct str authorizati
     errand->reused = errand->connected;
     if (!errand->connected || !send_request(errand))
         reconnect(errand);
+}
+
+void errand_ask(struct errand *errand, struct str target, struct str authorization, struct str body)
+{
+    ask_by(errand, body.at ? "POST" : "GET", target, authorization, body);
+}
+
+void errand_ping(struct errand *errand)
+{
+    ask_by(errand, "OPTIONS", STR("*"), STR_NONE, STR_NONE);
 }
 
 void errand_knock(struct errand *errand)

@@ -2,6 +2,7 @@
  * that is kept for the next one.
  *
  *   errand_ask ──▶ connected? ──no──▶ connect, TLS ──▶ sent ──▶ answer ──▶ ended(ERRAND_ANSWERED)
+ *              errand_ping: likewise
  *              errand_knock ──▶ connect ──▶ ended(ERRAND_CONNECTED), closed again
  *
  * A request that was lost because the server has closed a kept connection is sent once more over
@@ -72,7 +73,10 @@ void errand_close(struct errand *errand);
  * `ended` follows, never from here. */
 void errand_ask(struct errand *errand, struct str target, struct str authorization,
                 struct str body);
+/* A connection, which the other side's kernel makes without its server. */
 void errand_knock(struct errand *errand);
+/* "OPTIONS *" (RFC 9110 §9.3.7): concerns no resource, and only a server that runs answers it. */
+void errand_ping(struct errand *errand);
 /* What is open will not be told; the connection is closed. */
 void errand_give_up(struct errand *errand);
 

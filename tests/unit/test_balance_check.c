@@ -218,10 +218,10 @@ struct watched {
     struct checks *checks;
 };
 
-static int watch_open(void **state)
+static int watch_open_with(void **state, const char *path)
 {
     static struct watched watched;
-    const struct check_settings settings = {20 * MS_NS, 400 * MS_NS, "/ok", 1};
+    const struct check_settings settings = {20 * MS_NS, 400 * MS_NS, path, 1};
     watched = (struct watched){.loop = loop_new(NULL)};
     assert_non_null(watched.loop);
     small_open(&watched.server, 9001);
@@ -240,6 +240,17 @@ static int watch_open(void **state)
     assert_int_equal(checks_set(watched.checks, watched.set), ERR_OK);
     *state = &watched;
     return 0;
+}
+
+static int watch_open(void **state)
+{
+    return watch_open_with(state, "/ok");
+}
+
+/* A connection is all that is made. */
+static int watch_open_knocking(void **state)
+{
+    return watch_open_with(state, "");
 }
 
 static int watch_close(void **state)
@@ -333,14 +344,90 @@ static void server_that_refuses_or_says_no_is_out_with_a_reason(void **state)
     struct watched *watched = *state;
     small_say(&watched->server, 503, "", "");
     await_state(watched, HEALTH_OUT);
-    assert_non_null(strstr(checks_problem(watched->checks, 1), "5xx"));
+    assert_non_null(strstr(checks_problem(watched->checks, 1), "503"));
     small_say(&watched->server, 200, "", "");
+    await_state(watched, HEALTH_WARMING);
+    small_say(&watched->server, 404, "", "");
+    await_state(watched, HEALTH_OUT);
+    assert_non_null(strstr(checks_problem(watched->checks, 1), "404"));
+    small_say(&watched->server, 302, "", "");
     await_state(watched, HEALTH_WARMING);
     small_stop(&watched->server);
     await_state(watched, HEALTH_OUT);
     assert_non_null(strstr(checks_problem(watched->checks, 1), "refused"));
     small_start(&watched->server);
     await_state(watched, HEALTH_WARMING);
+}
+
+/* ---- Knocks and pings ---- */
+
+/* COUNT requests wait for it, of such whose answers take LATENCY_NS. */
+static void keep_waiting(struct watched *watched, unsigned count, uint64_t latency_ns)
+{
+    struct latency_counts *latency = &watched->backend->counters.latency;
+    uint64_t until = clock_mono_ns() + 1200 * MS_NS; /* in which what was counted is looked at */
+    latency_count(latency, latency_ns);
+    while (clock_mono_ns() < until) {
+        atomic_store(&watched->backend->heard_ns, clock_mono_ns());
+        loop_turn(watched->loop, 5);
+    }
+    atomic_store(&watched->backend->in_flight, count);
+}
+
+static void stays_up(struct watched *watched, uint64_t for_ns)
+{
+    uint64_t until = clock_mono_ns() + for_ns;
+    while (clock_mono_ns() < until) {
+        loop_turn(watched->loop, 5);
+        assert_int_equal(backend_state(watched->backend), HEALTH_UP);
+    }
+}
+
+/* Its kernel goes on making connections. */
+static void server_that_hangs_is_found_though_knocks_succeed(void **state)
+{
+    struct watched *watched = *state;
+    keep_waiting(watched, 2, MS_NS);
+    small_hang(&watched->server, true);
+    uint64_t began_ns = clock_mono_ns();
+    await_state(watched, HEALTH_SUSPECT);
+    assert_true(clock_mono_ns() - began_ns >= 400 * MS_NS);
+    atomic_store(&watched->backend->in_flight, 0); /* they went elsewhere */
+    await_state(watched, HEALTH_OUT);
+    small_hang(&watched->server, false);
+    await_state(watched, HEALTH_WARMING);
+}
+
+static void server_that_answers_a_ping_is_only_slow(void **state)
+{
+    struct watched *watched = *state;
+    char asked[SMALL_TEXT];
+    small_say(&watched->server, 501, "", "");
+    keep_waiting(watched, 2, MS_NS);
+    await_requests(watched, 3);
+    stays_up(watched, 600 * MS_NS);
+    small_asked(&watched->server, asked);
+    assert_non_null(strstr(asked, "OPTIONS * HTTP/1.1\r\nHost: 127."));
+    small_say_raw(&watched->server, "what is this?\r\n"); /* also one that knows none of it */
+    stays_up(watched, 600 * MS_NS);
+}
+
+/* One that does one thing after the other has one long thing to do. */
+static void one_long_request_is_no_silence(void **state)
+{
+    struct watched *watched = *state;
+    keep_waiting(watched, 1, MS_NS);
+    small_hang(&watched->server, true);
+    stays_up(watched, 900 * MS_NS);
+}
+
+static void silence_that_is_usual_is_none(void **state)
+{
+    struct watched *watched = *state;
+    keep_waiting(watched, 9, 400 * MS_NS);
+    small_hang(&watched->server, true);
+    stays_up(watched, 900 * MS_NS);
+    await_state(watched, HEALTH_SUSPECT);
 }
 
 static void what_the_cluster_says_makes_checks_bad(void **state)
@@ -389,6 +476,11 @@ int main(void)
         WATCH(one_who_answers_others_is_not_suspected),
         WATCH(watcher_that_stood_still_suspects_nobody),
         WATCH(server_that_refuses_or_says_no_is_out_with_a_reason),
+#define KNOCK(name) cmocka_unit_test_setup_teardown(name, watch_open_knocking, watch_close)
+        KNOCK(server_that_hangs_is_found_though_knocks_succeed),
+        KNOCK(server_that_answers_a_ping_is_only_slow),
+        KNOCK(one_long_request_is_no_silence),
+        KNOCK(silence_that_is_usual_is_none),
         WATCH(what_the_cluster_says_makes_checks_bad),
         WATCH(server_that_has_left_is_checked_no_more),
     };
