@@ -80,19 +80,20 @@ static bool allowed(struct allowance *allowance, enum event_kind kind, uint64_t 
 }
 
 static void add(struct events *events, enum event_kind kind, uint64_t backend, const char *name,
-                uint64_t now_ns, int64_t wall_ms, const char *text)
+                const char *text)
 {
     CHECK(kind < EVENT_KINDS);
     char told[EVENT_NAME + EVENT_TEXT + 64], more[64] = "";
     pthread_mutex_lock(&events->lock);
     struct allowance *allowance = &events->allowances[kind];
-    if (!allowed(allowance, kind, now_ns)) {
+    if (!allowed(allowance, kind, clock_mono_ns())) {
         pthread_mutex_unlock(&events->lock);
         return;
     }
     uint64_t number = atomic_load_explicit(&events->last, memory_order_relaxed) + 1;
     struct event *event = &events->ring[number % EVENTS_KEPT];
-    *event = (struct event){.number = number, .wall_ms = wall_ms, .kind = kind, .backend = backend};
+    *event = (struct event){
+        .number = number, .wall_ms = clock_wall_ms(), .kind = kind, .backend = backend};
     str_copy(event->name, sizeof event->name, str_of(name));
     if (allowance->left_out)
         snprintf(more, sizeof more, " (and %llu more like this)",
@@ -116,20 +117,7 @@ void events_add(struct events *events, enum event_kind kind, uint64_t backend, c
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    add(events, kind, backend, name, clock_mono_ns(), clock_wall_ms(), text);
-}
-
-void events_add_at(struct events *events, enum event_kind kind, uint64_t backend, const char *name,
-                   uint64_t now_ns, int64_t wall_ms, const char *format, ...)
-{
-    if (!events)
-        return;
-    char text[EVENT_TEXT];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    add(events, kind, backend, name, now_ns, wall_ms, text);
+    add(events, kind, backend, name, text);
 }
 
 uint64_t events_last(struct events *events)

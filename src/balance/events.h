@@ -65,10 +65,6 @@ void events_free(struct events *events); /* NULL is fine */
 /* Any thread: it happened now. A NULL `events` drops it; NAME may be NULL. */
 void events_add(struct events *events, enum event_kind kind, uint64_t backend, const char *name,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
-/* The same at a given time. */
-void events_add_at(struct events *events, enum event_kind kind, uint64_t backend, const char *name,
-                   uint64_t now_ns, int64_t wall_ms, const char *format, ...)
-    __attribute__((format(printf, 7, 8)));
 
 /* The number of the last one; 0: none yet. */
 uint64_t events_last(struct events *events);

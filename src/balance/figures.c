@@ -29,14 +29,6 @@ void latency_look(const struct latency_counts *counts, struct latency_look *look
     look->sum_ns += atomic_load_explicit(&counts->sum_ns, memory_order_relaxed);
 }
 
-uint64_t latency_total(const struct latency_look *look)
-{
-    uint64_t total = 0;
-    for (unsigned i = 0; i < LATENCY_CELLS; i++)
-        total += look->cells[i];
-    return total;
-}
-
 void latency_fade(struct latency_decay *decay, const struct latency_look *before,
                   const struct latency_look *now, uint64_t elapsed_ns)
 {

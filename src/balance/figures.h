@@ -45,7 +45,6 @@ static inline void latency_count(struct latency_counts *counts, uint64_t ns)
 }
 /* Adds what COUNTS has to LOOK: several counters give one look. */
 void latency_look(const struct latency_counts *counts, struct latency_look *look);
-uint64_t latency_total(const struct latency_look *look);
 
 /* What came between BEFORE and NOW goes in; what was there fades by ELAPSED_NS. */
 void latency_fade(struct latency_decay *decay, const struct latency_look *before,

@@ -70,8 +70,6 @@ static void look_at_servers(struct balance *balance, struct balance_view *view)
         look_at_backend(&balance->config, set->at[i], &view->at[i]);
         if (view->at[i].primary)
             view->primary = view->at[i].id;
-        view->totals.bytes_in += view->at[i].bytes_in;
-        view->totals.bytes_out += view->at[i].bytes_out;
     }
     backend_set_drop(set);
 }
@@ -105,7 +103,6 @@ static void look_at_lane(struct lane *lane, uint64_t now_ns, struct view_totals 
     totals->in_flight += loop->in_flight;
     totals->queue += loop->queued;
     totals->tunnels_open += loop->tunnels;
-    totals->clients += read32(&figures->clients);
     if (oldest_ns && now_ns > oldest_ns && now_ns - oldest_ns > totals->queue_oldest_ns)
         totals->queue_oldest_ns = now_ns - oldest_ns;
     latency_look(&figures->latency, &totals->latency);

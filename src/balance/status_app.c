@@ -1,6 +1,5 @@
 #include "balance/status_inner.h"
 #include "base/check.h"
-#include "http/asset.h"
 #include "net/openssl.h"
 
 #include <stdlib.h>
@@ -11,12 +10,13 @@ enum { EVENTS_TOLD = 64 };
 
 /* ---- Files ---- */
 
-static const struct asset *find_asset(const char *path)
+const struct asset *status_file(const char *path)
 {
-    for (unsigned i = 0; i < asset_count; i++)
-        if (strcmp(assets[i].path, path) == 0)
-            return &assets[i];
-    return NULL;
+    unsigned at = 0;
+    while (at < asset_count && strcmp(assets[at].path, path) != 0)
+        at++;
+    CHECK(at < asset_count);
+    return &assets[at];
 }
 
 /* The shop's style sheet gives the looks, balance.css what is more. */
@@ -31,8 +31,7 @@ static int load_assets(struct status_app *status, struct failure *failure)
         {"/favicon.svg", "pages/favicon.svg"},
     };
     for (unsigned i = 0; i < COUNT_OF(files); i++) {
-        const struct asset *asset = find_asset(files[i].file);
-        CHECK(asset);
+        const struct asset *asset = status_file(files[i].file);
         struct http_page *page = http_page_new(200, str_of(asset->type), STR("no-cache"),
                                                str_make(asset->bytes, asset->length), true);
         if (!page)

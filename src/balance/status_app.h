@@ -28,9 +28,9 @@
 enum { STATUS_FOLLOWERS_MAX = 64 };
 
 struct status_settings {
-    /* Fills VIEW: balance_look. Must not block. */
+    /* Fills VIEW: balance_look, and what it leaves out. Must not block. */
     void (*look)(void *context, struct balance_view *view);
-    /* May be NULL. Server ID gets nothing new from here on, or does again. 0 or ERR_NOT_FOUND. */
+    /* May be NULL. Server ID gets nothing new from here on, or does again. 0 or ERR_NOTFOUND. */
     int (*drain)(void *context, uint64_t id, bool drain);
     void *context;
     struct events *events;

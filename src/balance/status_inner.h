@@ -5,6 +5,7 @@
 #define STOA_BALANCE_STATUS_INNER_H
 
 #include "balance/status_app.h"
+#include "http/asset.h"
 #include "http/template.h"
 #include "net/loop.h"
 
@@ -49,6 +50,11 @@ struct status_room {
     struct status_point history[STATUS_HISTORY];
     uint64_t points; /* so far; point N is at N % STATUS_HISTORY */
 };
+
+/* ---- status_app.c ---- */
+
+/* One that is packed into the program for sure: "pages/balance.html". */
+const struct asset *status_file(const char *path);
 
 /* ---- status_stream.c ---- */
 

@@ -1,21 +1,17 @@
 #include "balance/status_inner.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "http/asset.h"
 
 enum { PAGE_MAX = 1 << 20, EVENTS_SHOWN = 40 };
 
 int status_templates_new(struct template_set **templates, struct failure *failure)
 {
-    struct template_source pages[] = {{.name = "balance"}, {.name = "balance_row"}};
-    for (unsigned i = 0; i < asset_count; i++) {
-        struct str text = str_make(assets[i].bytes, assets[i].length);
-        if (strcmp(assets[i].path, "pages/balance.html") == 0)
-            pages[0].text = text;
-        if (strcmp(assets[i].path, "pages/balance_row.html") == 0)
-            pages[1].text = text;
-    }
-    CHECK(pages[0].text.at && pages[1].text.at);
+    const struct asset *page = status_file("pages/balance.html");
+    const struct asset *row = status_file("pages/balance_row.html");
+    const struct template_source pages[] = {
+        {.name = "balance", .text = str_make(page->bytes, page->length)},
+        {.name = "balance_row", .text = str_make(row->bytes, row->length)},
+    };
     return template_set_new(pages, COUNT_OF(pages), templates, failure);
 }
 

@@ -52,16 +52,19 @@ struct view_loop {
 
 /* Of all together, since the start but for what is said to be now. */
 struct view_totals {
-    uint64_t requests, answers, failed; /* failed: 502 or 504 of our own */
+    uint64_t requests, answers, failed; /* failed: 502, 503, 504 of our own, cuts */
     uint64_t retries, retries_denied, hedges, hedge_wins, hedges_denied;
     uint64_t queued, shed, away, moved; /* queued: had to wait; away: not answered by home */
     uint64_t placed;                    /* shoppers given a home */
-    uint64_t bytes_in, bytes_out;
-    uint64_t tunnels, accepted;
-    uint32_t in_flight, queue, tunnels_open, clients; /* now */
-    uint64_t queue_oldest_ns;                         /* how long the first one waits, now */
+    uint64_t tunnels;
+    uint32_t in_flight, queue, tunnels_open; /* now */
+    uint64_t queue_oldest_ns;                /* how long the first one waits, now */
     struct latency_look latency; /* from the request's head to its answer's, waits, retries and
                                     all */
+
+    /* Of the clients' connections, which the engine has: filled in by whoever looks. */
+    uint64_t bytes_in, bytes_out, accepted;
+    uint32_t clients; /* now */
 
     /* By view_roll. */
     double requests_per_s, bytes_per_s, shed_per_s, retries_per_s, hedges_per_s;
@@ -77,7 +80,7 @@ struct balance_view {
     bool cluster, panic;
     uint64_t version;               /* of the set of servers */
     uint64_t primary;               /* 0: not known */
-    struct process_figures process; /* filled by whoever looks, not by balance_look */
+    struct process_figures process; /* filled in by whoever looks */
     struct view_totals totals;
     unsigned loop_count, count, usable;
     struct view_loop loops[VIEW_LOOPS_MAX];
@@ -94,7 +97,7 @@ struct view_memory {
     struct latency_decay all, at[BACKENDS_MAX]; /* as in before.at */
 };
 
-/* Any thread; VIEW is filled wholly. (balance.c) */
+/* Any thread; VIEW is filled, but for what says that whoever looks does it. (look.c) */
 void balance_look(struct balance *balance, struct balance_view *view);
 /* What happened; lives as long as BALANCE. (balance.c) */
 struct events *balance_events(struct balance *balance);

@@ -1,4 +1,5 @@
 #include "balance/events.h"
+#include "base/check.h"
 #include "base/clock.h"
 
 #include <pthread.h>
@@ -6,12 +7,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
-
-enum { WALL = 1700000000 };
 
 static struct events *begin(void)
 {
@@ -49,9 +49,11 @@ static void a_follower_who_slept_is_told_how_many_it_missed(void **state)
     struct events *events = begin();
     struct event *got = calloc(EVENTS_KEPT, sizeof *got);
     uint64_t missed;
-    /* Far enough apart for none to be left out. */
+    /* Of many kinds, so that none is left out. */
+    static const enum event_kind kinds[] = {EVENT_JOINED, EVENT_GONE, EVENT_UP,
+                                            EVENT_OUT,    EVENT_BACK, EVENT_DRAINING};
     for (unsigned i = 0; i < EVENTS_KEPT + 10; i++)
-        events_add_at(events, EVENT_JOINED, i, "x", (i + 1) * 10 * SEC_NS, WALL, "%u", i);
+        events_add(events, kinds[i % COUNT_OF(kinds)], i, "x", "%u", i);
     assert_int_equal(events_read(events, 4, got, EVENTS_KEPT, &missed), EVENTS_KEPT);
     assert_int_equal(missed, 6);
     assert_int_equal(got[0].number, 11);
@@ -66,19 +68,36 @@ static void a_flood_of_one_kind_leaves_the_others_alone(void **state)
     (void)state;
     struct events *events = begin();
     struct event *got = calloc(EVENTS_KEPT, sizeof *got);
-    events_add_at(events, EVENT_OUT, 1, "server 1", SEC_NS, WALL, "dead");
+    events_add(events, EVENT_OUT, 1, "server 1", "dead");
     for (unsigned i = 0; i < 100000; i++)
-        events_add_at(events, EVENT_SHEDDING, 0, NULL, SEC_NS + i, WALL, "full");
-    events_add_at(events, EVENT_BACK, 1, "server 1", 2 * SEC_NS, WALL, "alive");
+        events_add(events, EVENT_SHEDDING, 0, NULL, "full");
+    events_add(events, EVENT_BACK, 1, "server 1", "alive");
     unsigned count = events_read(events, 0, got, EVENTS_KEPT, NULL);
     assert_in_range(count, 3, 10);
     assert_int_equal(got[0].kind, EVENT_OUT);
     assert_int_equal(got[count - 1].kind, EVENT_BACK);
-    /* The next one that is let through says how many were not. */
-    events_add_at(events, EVENT_SHEDDING, 0, NULL, 100 * SEC_NS, WALL, "full");
-    assert_int_equal(events_read(events, got[count - 1].number, got, EVENTS_KEPT, NULL), 1);
-    assert_string_equal(got[0].text, "full (and 99998 more like this)");
     free(got);
+    events_free(events);
+}
+
+static void the_next_one_says_how_many_were_left_out(void **state)
+{
+    (void)state;
+    struct events *events = begin();
+    struct event got;
+    char text[EVENT_TEXT];
+    uint64_t until = clock_mono_ns() + 20 * SEC_NS, last = 0;
+    unsigned left_out = 0;
+    /* Two of this kind are let through each second, after as many as may come at once. */
+    while (left_out == 0 || events_last(events) == last) {
+        assert_true(clock_mono_ns() < until);
+        last = events_last(events);
+        events_add(events, EVENT_JOINED, 0, NULL, "new");
+        left_out += events_last(events) == last;
+    }
+    assert_int_equal(events_read(events, last, &got, 1, NULL), 1);
+    snprintf(text, sizeof text, "new (and %u more like this)", left_out);
+    assert_string_equal(got.text, text);
     events_free(events);
 }
 
@@ -145,6 +164,7 @@ int main(void)
         cmocka_unit_test(a_follower_gets_each_event_once_and_in_order),
         cmocka_unit_test(a_follower_who_slept_is_told_how_many_it_missed),
         cmocka_unit_test(a_flood_of_one_kind_leaves_the_others_alone),
+        cmocka_unit_test(the_next_one_says_how_many_were_left_out),
         cmocka_unit_test(an_event_is_a_json_object),
         cmocka_unit_test(long_sentences_are_clipped),
         cmocka_unit_test(any_thread_adds),

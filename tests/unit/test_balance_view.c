@@ -49,7 +49,10 @@ static void quantiles_are_within_a_sixteenth(void **state)
     for (uint64_t us = 1; us <= 100000; us++)
         latency_count(counts, us * 1000);
     latency_look(counts, &look);
-    assert_int_equal(latency_total(&look), 100000);
+    uint64_t total = 0;
+    for (unsigned i = 0; i < LATENCY_CELLS; i++)
+        total += look.cells[i];
+    assert_int_equal(total, 100000);
     latency_fade(&decay, &none, &look, SEC_NS);
     const double shares[] = {0.01, 0.5, 0.95, 0.99, 0.999, 1};
     for (unsigned i = 0; i < sizeof shares / sizeof *shares; i++) {
