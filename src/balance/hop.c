@@ -7,7 +7,8 @@
 enum rule {
     PASS,
     DROP,      /* ends here, or is made anew */
-    FORWARDED, /* about the client: believed from those who are trusted */
+    FORWARDED, /* about the client: believed from those who are trusted, and added to */
+    CLIENTS,   /* about the client: passes from those who are trusted */
     NAMABLE,   /* passes unless Connection names it */
     REQUEST_ID,
     MAX_FORWARDS,
@@ -50,15 +51,19 @@ static enum rule rule_of_unknown(struct str name)
         return NAMED("x-request-id") ? REQUEST_ID : NAMED("max-forwards") ? MAX_FORWARDS : NAMABLE;
     case 14:
         return NAMED("http2-settings") || NAMED("content-length") ? DROP : NAMABLE;
-    case 15:
-        return NAMED("x-forwarded-for") ? FORWARDED : NAMABLE;
-    case 16:
-        return NAMED("x-forwarded-host") || NAMED("x-forwarded-port") ? FORWARDED : NAMABLE;
     case 17:
-        return NAMED("transfer-encoding") ? DROP : NAMED("x-forwarded-proto") ? FORWARDED : NAMABLE;
+        return NAMED("transfer-encoding") ? DROP : NAMABLE;
     default:
         return NAMABLE;
     }
+}
+
+/* What servers take for the client's address, or for how he came. (The core knows the names with
+ * '-' of those that are made here: so written, they do not come to this.) */
+static bool is_about_client(struct str name)
+{
+    return NAMED("x-real-ip") || NAMED("x-client-ip") || NAMED("true-client-ip") ||
+           starts_with(name, STR("x-forwarded-"));
 }
 
 static enum rule rule_of_request(const struct http_header *header)
@@ -94,6 +99,8 @@ static enum rule rule_of_request(const struct http_header *header)
         return NAMED("stoa-session") ? PASS : DROP;
     if (first == 'p' && (starts_with(name, STR("proxy-")) || NAMED("proxy")))
         return DROP;
+    if ((first == 'x' || first == 't') && is_about_client(name))
+        return str_find_byte(name, '_') < 0 ? CLIENTS : DROP;
     return rule_of_unknown(name);
 }
 
@@ -261,7 +268,7 @@ void hop_write_request(struct buf *out, const struct hop_request *request)
     for (unsigned i = 0; i < x->header_count; i++) {
         const struct http_header *header = &x->headers[i];
         enum rule rule = rule_of_request(header);
-        if (rule == DROP || rule == FORWARDED ||
+        if (rule == DROP || rule == FORWARDED || (rule == CLIENTS && !request->trusted) ||
             (rule == NAMABLE && options_name(&options, header->name)))
             continue;
         has_id |= rule == REQUEST_ID;

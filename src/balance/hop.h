@@ -7,7 +7,9 @@
  * trusted to be a load manager itself.
  *
  *   dropped in requests   Connection and what it names, Keep-Alive, Proxy-…, TE, Trailer, Upgrade,
- *                         HTTP2-Settings, Expect (answered here), Stoa-… (but Stoa-Session)
+ *                         HTTP2-Settings, Expect (answered here), Stoa-… (but Stoa-Session);
+ *                         of who is not trusted also X-Real-IP, X-Client-IP, True-Client-IP and
+ *                         X-Forwarded-… that are not made here
  *   made anew             Host, Content-Length, Transfer-Encoding, Cookie (one field)
  *   added to              X-Forwarded-For, -Proto, -Host (RFC 7239: Forwarded), Via, Request-Id
  *   counted down          Max-Forwards of OPTIONS
@@ -15,7 +17,7 @@
  * A name with '_' counts as the same with '-': servers that hand fields on as environment
  * variables (CGI) do not tell them apart; so written, it is dropped where '-' would be believed.
  *
- * Called by forward.c. Thread: any.
+ * Called by forward_*.c and balance.c. Thread: any.
  */
 #ifndef STOA_BALANCE_HOP_H
 #define STOA_BALANCE_HOP_H

@@ -173,9 +173,12 @@ static void a_strangers_word_about_others_is_not_believed(void **state)
     struct message *m =
         request("/", "X-Forwarded-For: 10.0.0.1\r\nX_Forwarded_For: 10.0.0.2\r\n"
                      "X-Forwarded-Proto: http\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\n"
-                     "Forwarded: for=10.0.0.3\r\n\r\n");
+                     "X-Forwarded-Prefix: /evil\r\nX-Real-IP: 10.0.0.4\r\n"
+                     "X-Client-IP: 10.0.0.5\r\nTrue-Client-IP: 10.0.0.6\r\n"
+                     "x_real_ip: 10.0.0.7\r\nForwarded: for=10.0.0.3\r\n\r\n");
     const char *head = written(m, (struct hop_request){0});
     assert_lacks(head, "10.0.0.");
+    assert_lacks(head, "x-forwarded-port");
     assert_lacks(head, "evil");
     assert_has(head, "\r\nX-Forwarded-For: 192.0.2.7\r\n");
     assert_has(head, "\r\nX-Forwarded-Proto: https\r\n");
@@ -191,8 +194,12 @@ static void a_trusted_peers_word_is_added_to(void **state)
     struct message *m =
         request("/", "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 10.0.0.2, 10.0.0.3\r\n"
                      "X-Forwarded-Proto: http\r\nX-Forwarded-Host: front\r\n"
-                     "Forwarded: for=10.0.0.3\r\n\r\n");
+                     "X-Forwarded-Port: 8443\r\nX-Real-IP: 10.0.0.1\r\nx_real_ip: 10.0.0.7\r\n"
+                     "x_forwarded_port: 7\r\nForwarded: for=10.0.0.3\r\n\r\n");
     const char *head = written(m, (struct hop_request){.trusted = true});
+    assert_has(head, "\r\nX-Forwarded-Port: 8443\r\n");
+    assert_has(head, "\r\nX-Real-IP: 10.0.0.1\r\n");
+    assert_lacks(head, "x_");
     assert_has(head, "\r\nX-Forwarded-For: 10.0.0.1, 10.0.0.2, 10.0.0.3, 192.0.2.7\r\n");
     assert_has(head, "\r\nX-Forwarded-Proto: http\r\n");
     assert_has(head, "\r\nX-Forwarded-Host: front\r\n");
@@ -380,6 +387,18 @@ static void a_server_that_cannot_now_says_so(void **state)
     forget(m);
 }
 
+static void a_servers_word_about_home_is_read_and_ends_here(void **state)
+{
+    (void)state;
+    struct message *m = answer("Stoa-Home: 2.1-x-y\r\nDate: now\r\n\r\n");
+    assert_true(str_eq(m->answer.home, STR("2.1-x-y")));
+    assert_int_equal(m->answer.count, 1);
+    forget(m);
+    m = answer("Date: now\r\n\r\n");
+    assert_int_equal(m->answer.home.len, 0);
+    forget(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +419,7 @@ int main(void)
         cmocka_unit_test(cookies_pass_one_by_one),
         cmocka_unit_test(an_answer_for_many_is_known),
         cmocka_unit_test(a_server_that_cannot_now_says_so),
+        cmocka_unit_test(a_servers_word_about_home_is_read_and_ends_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
