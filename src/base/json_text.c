@@ -2,32 +2,38 @@
 
 #include "base/str.h"
 
+enum { ESCAPED_MAX = 6 }; /* \u001f */
+
+/* What BYTE of a text becomes, into OUT; returns its length. */
+static size_t escape(unsigned char byte, bool utf8, char out[static ESCAPED_MAX + 1])
+{
+    if (byte < ' ')
+        return (size_t)snprintf(out, ESCAPED_MAX + 1, "\\u%04x", byte);
+    if (byte == '"' || byte == '\\') {
+        out[0] = '\\';
+        out[1] = (char)byte;
+        return 2;
+    }
+    out[0] = byte < 0x80 || utf8 ? (char)byte : '?';
+    return 1;
+}
+
 void json_text_print(const char *text, FILE *out)
 {
+    char escaped[ESCAPED_MAX + 1];
     bool utf8 = str_is_utf8(str_of(text));
     fputc('"', out);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            fprintf(out, "\\%c", *c);
-        else if (*c < ' ')
-            fprintf(out, "\\u%04x", *c);
-        else
-            fputc(*c < 0x80 || utf8 ? *c : '?', out);
-    }
+    for (; *text; text++)
+        fwrite(escaped, 1, escape((unsigned char)*text, utf8, escaped), out);
     fputc('"', out);
 }
 
 void json_text_put(const char *text, struct buf *out)
 {
+    char escaped[ESCAPED_MAX + 1];
     bool utf8 = str_is_utf8(str_of(text));
     buf_byte(out, '"');
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            buf_byte(out, '\\');
-        if (*c < ' ')
-            buf_printf(out, "\\u%04x", *c);
-        else
-            buf_byte(out, *c < 0x80 || utf8 ? (char)*c : '?');
-    }
+    for (; *text; text++)
+        buf_put(out, escaped, escape((unsigned char)*text, utf8, escaped));
     buf_byte(out, '"');
 }

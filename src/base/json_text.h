@@ -1,6 +1,5 @@
 /* A JSON string for reports that are written straight to a stream or buffer; whoever builds whole
- * documents uses yyjson. Thread: as the
- * stream or buffer.
+ * documents uses yyjson. Thread: as the stream or buffer.
  */
 #ifndef STOA_BASE_JSON_TEXT_H
 #define STOA_BASE_JSON_TEXT_H
