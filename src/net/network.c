@@ -50,6 +50,24 @@ int network_parse(struct str text, struct network *network, struct failure *fail
     return ERR_OK;
 }
 
+bool network_address(const struct endpoint *address, unsigned char out[static NETWORK_BYTES])
+{
+    switch (address->at.ss_family) {
+    case AF_INET:
+        map(&((const struct sockaddr_in *)&address->at)->sin_addr, out);
+        return true;
+    case AF_INET6:
+        memcpy(out, &((const struct sockaddr_in6 *)&address->at)->sin6_addr, NETWORK_BYTES);
+        return true;
+    }
+    return false;
+}
+
+bool network_is_v4(const unsigned char address[static NETWORK_BYTES])
+{
+    return memcmp(address, mapped, sizeof mapped) == 0;
+}
+
 static bool in_one(const struct network *network, const unsigned char *address)
 {
     unsigned whole = network->bits / 8, rest = network->bits % 8;
@@ -69,16 +87,7 @@ static bool in_any(const struct network *networks, unsigned count, const unsigne
 bool network_has(const struct network *networks, unsigned count, const struct endpoint *address)
 {
     unsigned char bytes[NETWORK_BYTES];
-    if (address->at.ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address->at;
-        map(&v4->sin_addr, bytes);
-    } else if (address->at.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address->at;
-        memcpy(bytes, &v6->sin6_addr, sizeof bytes);
-    } else {
-        return false;
-    }
-    return in_any(networks, count, bytes);
+    return network_address(address, bytes) && in_any(networks, count, bytes);
 }
 
 bool network_has_text(const struct network *networks, unsigned count, struct str address)

@@ -1,5 +1,7 @@
 #include "net/proxy_header.h"
 
+#include "net/network.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -170,23 +172,6 @@ int proxy_header_parse(struct str bytes, struct proxy_header *header, const char
 
 /* ---- Writing ---- */
 
-static bool is_ip(const struct endpoint *address)
-{
-    return address && (address->at.ss_family == AF_INET || address->at.ss_family == AF_INET6);
-}
-
-/* The address as one of IPv6. */
-static void put_v6(unsigned char *out, const struct endpoint *address)
-{
-    if (address->at.ss_family == AF_INET6) {
-        memcpy(out, &((const struct sockaddr_in6 *)&address->at)->sin6_addr, 16);
-        return;
-    }
-    memset(out, 0, 10);
-    memset(out + 10, 0xff, 2);
-    memcpy(out + 12, &((const struct sockaddr_in *)&address->at)->sin_addr, 4);
-}
-
 static void put_port(unsigned char *out, const struct endpoint *address)
 {
     uint16_t port = endpoint_port(address);
@@ -194,25 +179,17 @@ static void put_port(unsigned char *out, const struct endpoint *address)
     out[1] = (unsigned char)port;
 }
 
-/* A client of IPv4 on a socket of both families is one of IPv4. */
-static bool is_v4(const unsigned char *v6)
-{
-    static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return memcmp(v6, mapped, sizeof mapped) == 0;
-}
-
 size_t proxy_header_write(const struct endpoint *client, const struct endpoint *here,
                           unsigned char out[static PROXY_HEADER_WRITTEN])
 {
-    unsigned char from[16], to[16];
+    unsigned char from[NETWORK_BYTES], to[NETWORK_BYTES];
     memcpy(out, signature, sizeof signature);
-    if (!is_ip(client) || !is_ip(here)) {
+    if (!client || !here || !network_address(client, from) || !network_address(here, to)) {
         memcpy(out + 12, "\x20\x00\x00\x00", 4);
         return V2_FIXED;
     }
-    put_v6(from, client);
-    put_v6(to, here);
-    bool v4 = is_v4(from) && is_v4(to);
+    /* A client of IPv4 on a socket of both families is one of IPv4. */
+    bool v4 = network_is_v4(from) && network_is_v4(to);
     size_t width = v4 ? 4 : 16, length = v4 ? V2_V4 : V2_V6;
     out[12] = 0x21;
     out[13] = v4 ? 0x11 : 0x21;
