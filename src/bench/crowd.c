@@ -2,19 +2,18 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "bench/crowd_director.h"
 #include "bench/crowd_items.h"
 #include "bench/peer.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -61,13 +60,7 @@ struct crowd {
     uint64_t start_ns, next_due_ns;
     unsigned busy, next_reader;
     bool reading, no_memory;
-
-    /* Of the thread for the faults. */
-    pthread_t director;
-    struct failure director_failure;
-    int director_err;
-    atomic_bool stop, finished;
-    _Atomic uint64_t begin_ns; /* the warm-up is over */
+    struct crowd_director director;
 };
 
 static void go_on(struct shopper *shopper);
@@ -398,7 +391,7 @@ static void arrivals_due(struct watch *watch, uint32_t events)
     struct crowd *crowd = CONTAINER_OF(watch, struct crowd, arrivals);
     uint64_t fired, now = clock_mono_ns();
     (void)events;
-    if (read(watch->fd, &fired, sizeof fired) < 0 || atomic_load(&crowd->finished))
+    if (read(watch->fd, &fired, sizeof fired) < 0 || crowd_director_finished(&crowd->director))
         return;
     while (crowd->next_due_ns <= now) {
         arrive(crowd, crowd->next_due_ns, now);
@@ -407,41 +400,6 @@ static void arrivals_due(struct watch *watch, uint32_t events)
         crowd->next_due_ns += (uint64_t)(gap * 1e9) + 1;
     }
     arm(crowd);
-}
-
-static void sleep_seconds(double seconds, const atomic_bool *stop)
-{
-    uint64_t end = clock_mono_ns() + (uint64_t)(seconds * 1e9);
-    while (clock_mono_ns() < end && !atomic_load(stop))
-        nanosleep(&(struct timespec){0, 20 * (long)MS_NS}, NULL);
-}
-
-static void count_processors(struct crowd *crowd, bool begin)
-{
-    const struct crowd_cluster *cluster = crowd->config->cluster;
-    for (unsigned i = 0; i < HEALTHY_SERVERS; i++) {
-        uint64_t used = cluster->processor_ns(cluster->context, i);
-        uint64_t *out = &crowd->report->processor_ns[i];
-        *out = begin ? used : used - (*out < used ? *out : used);
-    }
-}
-
-static void *direct(void *argument)
-{
-    struct crowd *crowd = argument;
-    const struct crowd_config *config = crowd->config;
-    sleep_seconds(config->warm_up_seconds, &crowd->stop);
-    count_processors(crowd, true);
-    atomic_store(&crowd->begin_ns, clock_mono_ns());
-    if (config->plan.kind == CROWD_NO_FAULT)
-        sleep_seconds(config->seconds, &crowd->stop);
-    else
-        crowd->director_err =
-            crowd_faults_run(&crowd->report->faults, &config->plan, config->cluster, &crowd->stop,
-                             &crowd->director_failure);
-    count_processors(crowd, false);
-    atomic_store(&crowd->finished, true);
-    return NULL;
 }
 
 /* ---- The whole ---- */
@@ -518,21 +476,18 @@ static void finish_all(struct crowd *crowd)
 static int click_all(struct crowd *crowd, struct failure *failure)
 {
     crowd->start_ns = crowd->next_due_ns = clock_mono_ns();
-    if (pthread_create(&crowd->director, NULL, direct, crowd))
-        return fail_errno(failure, ERR_NOMEM, "cannot start a thread");
+    int err = crowd_director_start(&crowd->director, crowd->config, crowd->report, failure);
+    if (err)
+        return err;
     arm(crowd);
     crowd->sweep.fire = sweep;
     loop_timer_set(crowd->loop, &crowd->sweep, clock_mono_ns() + SWEEP_MS * MS_NS);
-    while (!atomic_load(&crowd->finished) && !crowd->no_memory)
+    while (!crowd_director_finished(&crowd->director) && !crowd->no_memory)
         loop_turn(crowd->loop, 50);
     crowd->report->end_ns = clock_mono_ns();
-    atomic_store(&crowd->stop, true);
-    pthread_join(crowd->director, NULL);
-    atomic_store(&crowd->finished, true);
+    err = crowd_director_end(&crowd->director, failure);
     finish_all(crowd);
-    if (crowd->director_err)
-        *failure = crowd->director_failure;
-    return crowd->no_memory ? fail(failure, ERR_NOMEM, "out of memory") : crowd->director_err;
+    return crowd->no_memory ? fail(failure, ERR_NOMEM, "out of memory") : err;
 }
 
 /* From each server itself, without a load manager. */
@@ -554,7 +509,6 @@ static void read_all(struct crowd *crowd)
 static void sum_up(struct crowd *crowd)
 {
     struct crowd_report *report = crowd->report;
-    report->begin_ns = atomic_load(&crowd->begin_ns);
     report->late_p99_ns = histogram_quantile(&crowd->late, 0.99);
     for (uint64_t i = 0; i < report->record_count; i++) {
         const struct crowd_record *record = &report->records[i];
@@ -612,21 +566,4 @@ int crowd_run(const struct crowd_config *config, struct crowd_report *report,
     close_all(crowd);
     free(crowd);
     return err;
-}
-
-void crowd_report_close(struct crowd_report *report)
-{
-    free(report->records);
-    crowd_faults_close(&report->faults);
-    echo_close(&report->echo);
-    buf_close(&report->notes);
-}
-
-bool crowd_report_good(const struct crowd_report *report)
-{
-    uint64_t broken = 0;
-    for (unsigned i = CROWD_LOST; i <= CROWD_WENT_BACK; i++)
-        broken += report->findings[i];
-    return report->requests > 0 && report->failed == 0 && broken == 0 && report->read > 0 &&
-           report->unread == 0 && report->wrong == 0;
 }

@@ -9,7 +9,7 @@
  *
  *   arrivals ─▶ a shopper's queue ─▶ crowd_shopper: request ─▶ peer.h ─▶ front ─▶ servers
  *                                    crowd_shopper: judgement ◀── answer            ▲
- *   crowd_faults.h, on a thread of its own: kills, stops, slows, restarts ──────────┘
+ *   crowd_director.h, on a thread of its own: kills, stops, slows, restarts ────────┘
  *
  * Blocks. Thread: the caller's, and one for the faults, and the echo's (echo.h).
  */
@@ -61,11 +61,8 @@ struct crowd_report {
     struct buf notes; /* a line for each of the first things that went wrong */
 };
 
+/* *REPORT is closed by crowd_report_close, also when it has failed. */
 int crowd_run(const struct crowd_config *config, struct crowd_report *report,
               struct failure *failure);
-void crowd_report_close(struct crowd_report *report);
-
-/* Whether every promise was kept. */
-bool crowd_report_good(const struct crowd_report *report);
 
 #endif

@@ -259,3 +259,22 @@ void crowd_report_json(const struct crowd_report *report, const struct crowd_con
     json_notes(report, out);
     fputs("}\n", out);
 }
+
+/* ---- The report itself ---- */
+
+void crowd_report_close(struct crowd_report *report)
+{
+    free(report->records);
+    crowd_faults_close(&report->faults);
+    echo_close(&report->echo);
+    buf_close(&report->notes);
+}
+
+bool crowd_report_good(const struct crowd_report *report)
+{
+    uint64_t broken = 0;
+    for (unsigned i = CROWD_LOST; i <= CROWD_WENT_BACK; i++)
+        broken += report->findings[i];
+    return report->requests > 0 && report->failed == 0 && broken == 0 && report->read > 0 &&
+           report->unread == 0 && report->wrong == 0;
+}

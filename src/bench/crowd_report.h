@@ -15,6 +15,11 @@
 
 #include <stdio.h>
 
+void crowd_report_close(struct crowd_report *report);
+
+/* Whether every promise was kept. */
+bool crowd_report_good(const struct crowd_report *report);
+
 /* Milliseconds. */
 struct crowd_waits {
     unsigned rounds;
