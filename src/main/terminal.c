@@ -17,7 +17,7 @@
 #define TO_END "\033[K"
 #define BELOW  "\033[J"
 
-enum { COLUMNS_USUAL = 80, ROWS_USUAL = 24, DRAWN_MAX = 1 << 20 };
+enum { COLUMNS_USUAL = 80, ROWS_USUAL = 24, DRAWN_MAX = 1 << 20, SEQUENCE_MAX = 32, ESCAPE = 033 };
 
 static void put(const char *at, size_t len)
 {
@@ -103,6 +103,34 @@ void terminal_draw(struct str lines)
     buf_close(&out);
 }
 
+static bool read_byte(char *byte)
+{
+    return read(STDIN_FILENO, byte, 1) == 1;
+}
+
+/* What follows the escape of a cursor or function key: a control sequence up to its final byte
+ * (ECMA-48 §5.4), or the O and one byte of a VT100's; with Alt it is the other key. Terminals send
+ * it in one piece. After the Esc key itself comes nothing. */
+static void skip_sequence(void)
+{
+    char byte;
+    if (!read_byte(&byte) || (byte != '[' && byte != 'O'))
+        return;
+    bool control = byte == '[';
+    for (int i = 0; i < SEQUENCE_MAX && read_byte(&byte); i++)
+        if (!control || (byte >= '@' && byte <= '~'))
+            return;
+}
+
+static enum terminal_event read_key(char *key)
+{
+    if (!read_byte(key))
+        return TERMINAL_END;
+    if (*key == ESCAPE)
+        skip_sequence();
+    return TERMINAL_KEY;
+}
+
 enum terminal_event terminal_wait(struct terminal *terminal, int timeout_ms, char *key)
 {
     struct pollfd fds[2] = {{.fd = terminal->signals, .events = POLLIN},
@@ -113,6 +141,6 @@ enum terminal_event terminal_wait(struct terminal *terminal, int timeout_ms, cha
     if (fds[0].revents && read(terminal->signals, &info, sizeof info) == sizeof info)
         return info.ssi_signo == SIGWINCH ? TERMINAL_RESIZED : TERMINAL_END;
     if (fds[1].revents)
-        return read(STDIN_FILENO, key, 1) == 1 ? TERMINAL_KEY : TERMINAL_END;
+        return read_key(key);
     return TERMINAL_TIME;
 }

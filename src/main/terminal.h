@@ -31,7 +31,7 @@ void terminal_size(unsigned *columns, unsigned *rows);
 void terminal_draw(struct str lines);
 
 /* Until TIMEOUT_MS is over, a KEY is pressed, the window has another size, or a signal says that
- * it is to end. */
+ * it is to end. A cursor or function key, or one with Alt, is '\033' as a whole. */
 enum terminal_event terminal_wait(struct terminal *terminal, int timeout_ms, char *key);
 
 #endif

@@ -182,7 +182,7 @@ static bool take_key(struct top *top, char key)
         top->door = (top->door + 1) % top->door_count;
         forget(top);
     }
-    return key == 'q' || key == 'Q' || key == '\033';
+    return key == 'q' || key == 'Q';
 }
 
 static int show_on(const struct program_command *self, struct top *top)

@@ -1,16 +1,11 @@
 """A load manager before back ends that do as a scenario says, byte by byte."""
 
 import pathlib
-import queue
 import re
-import signal
 import socket
-import subprocess
 import threading
 
-from shop_server import STOA, Shop
-
-READY = "stoa: load manager ready at "
+from balancer import Balancer, before
 
 
 class Request:
@@ -149,25 +144,12 @@ def reply(sock, body=b"fine", status="200 OK", *lines):
     sock.sendall(head.encode() + b"\r\n" + body)
 
 
-class Balance:
-    """`stoa balance` before BACKS (their URLs)."""
+class Balance(Balancer):
+    """`stoa balance` before BACKS (their URLs); it has been started."""
 
     def __init__(self, folder, urls, *options):
-        self.log = pathlib.Path(folder) / "balance.log"
-        command = [STOA, "balance", "--listen", "127.0.0.1:0", "--loops", "1"]
-        for url in urls:
-            command += ["--upstream", url]
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command + list(options), stdout=subprocess.PIPE,
-                                            stderr=log, text=True)
-        Shop.running.add(self.process)
-        lines = queue.Queue()
-        threading.Thread(target=lambda: lines.put(self.process.stdout.readline()),
-                         daemon=True).start()
-        line = lines.get(timeout=30)
-        assert line.startswith(READY), f"{line!r}; log: {self.log.read_text()[-2000:]}"
-        self.url = line[len(READY):].strip()
-        self.port = int(self.url.rsplit(":", 1)[1])
+        super().__init__(folder, "--loops", "1", *before(urls), *options, door=False)
+        self.start()
 
     def connect(self, timeout=30):
         return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
@@ -176,12 +158,6 @@ class Balance:
         """Most bytes of memory that it has had."""
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+) kB", text)[1]) * 1024
-
-    def stop(self, seconds=15):
-        self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(seconds)
-        self.process.stdout.close()
-        return status
 
 
 def ask(balance, head, body=b"", timeout=30):

@@ -12,30 +12,30 @@ import time
 from cluster_server import free_port
 from shop_server import STOA, Shop, wait_until
 
-READY = "stoa: load manager ready at "
-
 
 class Balancer(Shop):
-    """One load manager, with a status door."""
+    """One load manager, with a status door unless `door` is false."""
 
-    def __init__(self, folder, *options, name="balance"):
-        super().__init__(folder, *options)
+    ready = "stoa: load manager ready at "
+
+    def __init__(self, folder, *options, name="balance", door=True):
+        super().__init__(folder, *(str(option) for option in options))
         self.log = pathlib.Path(folder) / f"{name}.log"
+        self.has_door = door
         self.door = None
 
     def spawn(self):
-        self.door = f"127.0.0.1:{free_port()}"
+        command = [STOA, "balance", "--listen", "127.0.0.1:0", *self.options]
+        if self.has_door:
+            self.door = f"127.0.0.1:{free_port()}"
+            command += ["--status", self.door]
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                [STOA, "balance", "--listen", "127.0.0.1:0", "--status", self.door,
-                 *self.options], stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         Shop.running.add(self.process)
 
-    def wait_ready(self, seconds=30):
-        line = self.process.stdout.readline()
-        assert line.startswith(READY), f"{line!r}; log: {self.log.read_text()[-2000:]}"
-        self.url = line[len(READY):].strip()
-        return self
+    @property
+    def port(self):
+        return int(self.url.rsplit(":", 1)[1])
 
     def look(self, path):
         connection = http.client.HTTPConnection(self.door, timeout=20)
@@ -210,7 +210,11 @@ class Load:
             thread.join(30)
 
 
+def before(urls):
+    """The options of a load manager before the servers at URLS."""
+    return [word for url in urls for word in ("--upstream", url)]
+
+
 def options(servers, *more):
-    """Those of a load manager in front of SERVERS, with quick checks."""
-    words = [word for server in servers for word in ("--upstream", server.url)]
-    return [*words, "--check-path", "/ok", *more]
+    """Those before SERVERS, with quick checks."""
+    return [*before(server.url for server in servers), "--check-path", "/ok", *more]

@@ -1,51 +1,25 @@
 """`stoa balance` before any HTTP servers, and a client that sends bytes as they are."""
 
-import pathlib
-import queue
 import re
 import shutil
 import socket
-import subprocess
 import threading
 
-from shop_server import STOA, Shop
-
-READY = "stoa: load manager ready at "
-
+from balancer import Balancer, before
 
 # A machine that stands still is no fault of a server: nothing is asked twice for it.
 PATIENT = ("--hedge", "off", "--silent-after", "60s", "--check-every", "60s", "--failures", "1000",
            "--checks-lost", "1000", "--connect-timeout", "20s")
 
 
-class RawFront:
+class RawFront(Balancer):
     """One load manager before fixed upstreams, which asks once. It ends with its `with`."""
 
     def __init__(self, folder, urls, *options):
-        self.folder, self.log = pathlib.Path(folder), pathlib.Path(folder) / "balance.log"
-        self.command = [STOA, "balance", "--listen", "127.0.0.1:0", "--loops", "1", *PATIENT]
-        for url in urls:
-            self.command += ["--upstream", url]
-        self.command += [str(option) for option in options]
-
-    def __enter__(self):
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                self.command, stdout=subprocess.PIPE, stderr=log, text=True)
-        Shop.running.add(self.process)
-        lines = queue.Queue()
-        threading.Thread(
-            target=lambda: lines.put(self.process.stdout.readline()), daemon=True).start()
-        line = lines.get(timeout=30)
-        assert line.startswith(READY), f"{line!r}; log: {self.log.read_text()[-2000:]}"
-        self.port = int(line.strip().rstrip("/").rsplit(":", 1)[1])
-        return self
+        super().__init__(folder, "--loops", "1", *PATIENT, *before(urls), *options, door=False)
 
     def __exit__(self, kind, *_):
-        if self.process.poll() is None:
-            self.process.terminate()
-        status = self.process.wait(20)
-        self.process.stdout.close()
+        status = self.stop(20)
         assert kind or status == 0, self.log.read_text()[-4000:]
 
 

@@ -20,6 +20,7 @@ class Shop:
     failing test leaves running is killed after it (conftest.py)."""
 
     running = set()
+    ready = READY
 
     def __init__(self, folder, *options, catalogue="demo"):
         self.dir = pathlib.Path(folder) / "shop"
@@ -45,8 +46,8 @@ class Shop:
         threading.Thread(
             target=lambda: lines.put(self.process.stdout.readline()), daemon=True).start()
         line = lines.get(timeout=seconds)
-        assert line.startswith(READY), f"{line!r}; log: {self.log.read_text()[-2000:]}"
-        self.url = line[len(READY):].strip()
+        assert line.startswith(self.ready), f"{line!r}; log: {self.log.read_text()[-2000:]}"
+        self.url = line[len(self.ready):].strip()
         return self
 
     def start(self, seconds=30):

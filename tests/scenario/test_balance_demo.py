@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import http.client
-import http.server
 import json
 import os
 import pty
@@ -17,13 +16,13 @@ import urllib.request
 
 import pytest
 
+from balancer import Balancer, Upstream, before, upstreams
 from cluster_server import Cluster, free_port, is_alive, run, status, wait_dead, wait_until
 from shop_server import STOA, Client, Shop, checkout_body
 
 pytestmark = pytest.mark.front
 
 ITEM = "harrow-mug~chalk-350-ml"
-READY = "stoa: load manager ready at "
 
 
 def managers(cluster):
@@ -220,87 +219,30 @@ def test_a_demos_options_for_its_load_manager_are_judged_at_once(tmp_path):
 # ---- The command ----
 
 
-@contextlib.contextmanager
-def balance(*words, seconds=20):
-    """A load manager of its own; its URL and process."""
-    process = subprocess.Popen([STOA, "balance", "--listen", "127.0.0.1:0", *words],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    Shop.running.add(process)
-    try:
-        lines = []
-        reader = threading.Thread(target=lambda: lines.append(process.stdout.readline()))
-        reader.start()
-        reader.join(seconds)
-        if not lines or not lines[0].startswith(READY):
-            process.kill()
-            raise AssertionError(f"{lines}: {process.stderr.read()}")
-        yield lines[0][len(READY):].strip(), process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(15)
-            finally:
-                process.kill()
-        process.stdout.close()
-        process.stderr.close()
-
-
-class Upstream(http.server.ThreadingHTTPServer):
-    """Any HTTP server: says its name."""
-
-    daemon_threads = True
-
-    def __init__(self, name):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):  # pylint: disable=invalid-name
-                body = name.encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):  # pylint: disable=arguments-differ
-                pass
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
-
-
 @pytest.mark.quick
-def test_it_stands_before_any_http_servers():
-    with Upstream("one") as one, Upstream("two") as two:
-        with balance("--upstream", one.url, "--upstream", two.url, "--policy", "round-robin",
-                     "--loops", "1") as (url, process):
-            said = [get(url + "/")[2] for _ in range(8)]
-            assert said.count(b"one") == 4 and said.count(b"two") == 4, said
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+def test_it_stands_before_any_http_servers(tmp_path):
+    with upstreams(2) as (one, two), \
+            Balancer(tmp_path, *before([one.url, two.url]), "--policy", "round-robin",
+                     "--loops", "1") as balancer:
+        said = [balancer.get() for _ in range(8)]
+        assert said.count((200, one.name)) == said.count((200, two.name)) == 4, said
+        assert balancer.stop(10) == 0
 
 
-def test_weights_are_kept():
-    with Upstream("one") as one, Upstream("two") as two:
-        with balance("--upstream", f"{one.url},weight=300", "--upstream", two.url, "--policy",
-                     "round-robin", "--loops", "1") as (url, _):
-            said = [get(url + "/")[2] for _ in range(40)]
-            assert said.count(b"one") == 30, said
+def test_weights_are_kept(tmp_path):
+    with upstreams(2) as (one, two), \
+            Balancer(tmp_path, "--upstream", f"{one.url},weight=300", "--upstream", two.url,
+                     "--policy", "round-robin", "--loops", "1") as balancer:
+        said = [balancer.get() for _ in range(40)]
+        assert said.count((200, one.name)) == 30, said
 
 
 def test_what_it_is_told_stands_in_a_file_too(tmp_path):
-    with Upstream("one") as one:
+    with Upstream() as one:
         config = tmp_path / "balance.conf"
         config.write_text(f'upstream = {{"{one.url}"}}\npolicy = failover\nhedge = off\n')
-        with balance("--config", str(config)) as (url, _):
-            assert get(url + "/")[2] == b"one"
+        with Balancer(tmp_path, "--config", str(config)) as balancer:
+            assert balancer.get() == (200, one.name)
         done = run("check", "--balance", str(config))
         assert done.returncode == 0 and "good" in done.stdout
         config.write_text(f'upstream = {{"{one.url}"}}\npolicy = dice\n')
@@ -312,12 +254,11 @@ def test_what_it_is_told_stands_in_a_file_too(tmp_path):
         assert "stoa balance --help" in done.stderr
 
 
-def test_without_a_server_that_answers_there_is_a_clean_503_or_502():
-    with balance("--upstream", f"http://127.0.0.1:{free_port()}", "--queue-timeout",
-                 "200ms") as (url, _):
-        code, headers, _ = get(url + "/")
-        assert code in (502, 503), code
-        assert code == 502 or headers["Retry-After"]
+def test_without_a_server_there_is_a_503_that_says_when_to_come_again(tmp_path):
+    with Balancer(tmp_path, *before([f"http://127.0.0.1:{free_port()}"]), "--queue-timeout",
+                  "200ms") as balancer:
+        code, headers, _ = get(balancer.url + "/")
+        assert code == 503 and int(headers["Retry-After"]) > 0, (code, headers)
 
 
 def test_the_wrong_use_of_balance_says_what_to_do(tmp_path):
@@ -352,9 +293,9 @@ def test_the_wrong_use_of_balance_says_what_to_do(tmp_path):
 
 
 def test_a_port_that_is_taken_is_named():
-    with Upstream("one") as one:
-        done = run("balance", "--listen", one.url[7:], "--upstream", one.url)
-        assert done.returncode == 1 and one.url[7:] in done.stderr, done.stderr
+    with Upstream() as one:
+        done = run("balance", "--listen", one.name, *before([one.url]))
+        assert done.returncode == 1 and one.name in done.stderr, done.stderr
 
 
 def test_help_lists_the_policies():
@@ -413,6 +354,15 @@ class Screen:
             while True:
                 self.seen += os.read(self.fd, 65536)
 
+    def frames(self):
+        """How often the whole screen has been drawn."""
+        return self.seen.count(b"\033[J")
+
+    def frame(self):
+        """What was drawn last, as far as it is complete."""
+        drawn = self.seen.rpartition(b"\033[J")[0]
+        return drawn.rpartition(b"\033[H")[2]
+
     def resize(self, columns, rows):
         fcntl.ioctl(self.own, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
@@ -434,26 +384,40 @@ class Screen:
 
 
 @pytest.mark.parametrize("end", ["q", "signal", "control-c"])
-def test_top_leaves_the_terminal_as_it_was(end):
-    port = free_port()
-    with Upstream("one") as one:
-        with balance("--upstream", one.url, "--status", f"127.0.0.1:{port}") as (url, _):
-            with Screen("--url", f"http://127.0.0.1:{port}") as screen:
-                screen.wait(url.encode())
-                assert not screen.is_as_it_was()
-                assert screen.seen.startswith(b"\033[?1049h")
-                screen.resize(120, 40)
-                os.kill(screen.process.pid, signal.SIGWINCH)
-                screen.wait(one.url.encode())
-                if end == "signal":
-                    screen.process.terminate()
-                else:
-                    os.write(screen.fd, {"q": b"q", "control-c": b"\x03"}[end])
-                    if end == "control-c":  # no controlling terminal here: what it would send
-                        screen.process.send_signal(signal.SIGINT)
-                assert screen.process.wait(10) == 0
-                screen.wait(b"\033[?1049l")
-                assert screen.is_as_it_was()
+def test_top_leaves_the_terminal_as_it_was(tmp_path, end):
+    with Upstream() as one, Balancer(tmp_path, *before([one.url])) as balancer, \
+            Screen("--url", f"http://{balancer.door}") as screen:
+        screen.wait(balancer.url.encode())
+        assert not screen.is_as_it_was()
+        assert screen.seen.startswith(b"\033[?1049h")
+        screen.resize(120, 40)
+        os.kill(screen.process.pid, signal.SIGWINCH)
+        screen.wait(one.url.encode())
+        if end == "signal":
+            screen.process.terminate()
+        else:
+            os.write(screen.fd, {"q": b"q", "control-c": b"\x03"}[end])
+            if end == "control-c":  # no controlling terminal here: what it would send
+                screen.process.send_signal(signal.SIGINT)
+        assert screen.process.wait(10) == 0
+        screen.wait(b"\033[?1049l")
+        assert screen.is_as_it_was()
+
+
+def test_top_goes_on_when_cursor_and_function_keys_are_pressed(tmp_path):
+    up, f2, f5, ctrl_right, alt_q = b"\033[A", b"\033OQ", b"\033[15~", b"\033[1;5C", b"\033q"
+    with Upstream() as one, Balancer(tmp_path, *before([one.url])) as balancer, \
+            Screen("--url", f"http://{balancer.door}") as screen:
+        screen.wait(balancer.url.encode())
+        for keys in (up, f2, f5, ctrl_right, alt_q, b"\033", up + f2 + up):
+            os.write(screen.fd, keys)
+            seen = screen.frames()
+            # After each picture it takes at least one of these bytes.
+            wait_until(lambda: screen.frames() >= seen + len(keys) + 2, 20,
+                       f"more pictures after {keys}")
+        assert screen.process.poll() is None
+        os.write(screen.fd, up + b"q")
+        assert screen.process.wait(10) == 0
 
 
 def test_top_goes_on_while_the_load_manager_is_away(tmp_path):
@@ -463,10 +427,11 @@ def test_top_goes_on_while_the_load_manager_is_away(tmp_path):
             screen.wait(b"server 3")
             os.kill(manager["pid"], signal.SIGSTOP)
             try:
-                screen.wait(b"asking again")
+                wait_until(lambda: b"asking again" in screen.frame(), 20, "its being missed")
             finally:
                 os.kill(manager["pid"], signal.SIGCONT)
-            screen.seen = b""
-            screen.wait(b"requests/s")
+            # The last picture stays meanwhile, below what is wrong.
+            wait_until(lambda: b"asking again" not in screen.frame()
+                       and b"requests/s" in screen.frame(), 20, "a picture without trouble")
             os.write(screen.fd, b"q")
             assert screen.process.wait(10) == 0
