@@ -6,7 +6,6 @@
 #include "main/file.h"
 #include "main/free_address.h"
 #include "main/listening.h"
-#include "net/network.h"
 #include "net/socket.h"
 
 #include <errno.h>
@@ -15,6 +14,8 @@
 #include <string.h>
 
 enum { LOOK_MS = 3000, POLICY_NAME_MAX = 40, WEIGHT_MAX = 10000 };
+
+static const char THIS_MACHINE[] = "127.0.0.1";
 
 /* ---- URLs ---- */
 
@@ -160,9 +161,7 @@ static int find_cluster(const struct balance_settings *s, struct balance_config 
         return 0;
     if (config->server_count == 0)
         err = find_servers(s->dir, config, failure);
-    if (!err && s->token[0])
-        str_copy(config->token, sizeof config->token, str_of(s->token));
-    else if (!err)
+    if (!err && !s->token[0])
         err = read_token(s, config->token, sizeof config->token, failure);
     return err;
 }
@@ -215,31 +214,15 @@ static int take_policy(const char *name, struct balance_config *config, struct f
 
 /* ---- Networks ---- */
 
-/* "10.0.0.0/8", "::1" */
-static int take_network(const char *text, char *out, size_t size, struct failure *failure)
+/* The table has judged how many they are, and each. */
+static unsigned take_trusted(const struct option_list *list,
+                             char trusted[BALANCE_TRUSTED_MAX][OPTION_NETWORK_SIZE])
 {
-    struct network network;
-    if (strlen(text) >= size || network_parse(str_of(text), &network, NULL))
-        return fail(failure, ERR_INVALID,
-                    "trust is \"%s\", but must be an address or a network such as 10.0.0.0/8",
-                    text);
-    str_copy(out, size, str_of(text));
-    return 0;
-}
-
-static int take_trusted(const struct option_list *list, struct balance_config *config,
-                        struct failure *failure)
-{
-    if (list->count > BALANCE_TRUSTED_MAX)
-        return fail(failure, ERR_INVALID, "trust is given more than %d times", BALANCE_TRUSTED_MAX);
-    for (unsigned i = 0; i < list->count; i++) {
-        int err =
-            take_network(list->items[i], config->trusted[i], sizeof config->trusted[i], failure);
-        if (err)
-            return err;
-    }
-    config->trusted_count = list->count;
-    return 0;
+    _Static_assert((int)BALANCE_TRUSTED_MAX <= (int)ENGINE_TRUSTED_MAX, "all go to the engine");
+    CHECK(list->count <= BALANCE_TRUSTED_MAX);
+    for (unsigned i = 0; i < list->count; i++)
+        str_copy(trusted[i], OPTION_NETWORK_SIZE, str_of(list->items[i]));
+    return list->count;
 }
 
 /* ---- Where it listens ---- */
@@ -276,23 +259,6 @@ int balance_config_ports(struct balance_settings *s, struct failure *failure)
     return err;
 }
 
-static bool means_every_address(const char *address)
-{
-    return address[0] == ':' || str_starts(str_of(address), STR("0.0.0.0:")) ||
-           str_starts(str_of(address), STR("[::]:"));
-}
-
-static void url_of(const char *address, bool tls, char *out, size_t size)
-{
-    struct engine_listen listen = {.tls = tls};
-    const char *colon = strrchr(address, ':');
-    uint64_t port = 0;
-    str_copy(listen.address, sizeof listen.address, str_of(address));
-    if (colon)
-        str_to_u64(str_of(colon + 1), &port);
-    listening_url(&listen, (uint16_t)port, "127.0.0.1", out, size);
-}
-
 /* What shoppers are told: as the operator wrote it. */
 static int take_own_url(const char *url, struct balance_config *config, struct failure *failure)
 {
@@ -313,14 +279,16 @@ static int take_urls(const struct balance_settings *s, struct balance_config *co
                                       : s->listen_tls.count ? &s->listen_tls
                                                             : &s->listen_proxy;
     if (s->status[0])
-        url_of(s->status, false, config->status_url, sizeof config->status_url);
+        listening_url(s->status, false, 0, THIS_MACHINE, config->status_url,
+                      sizeof config->status_url);
     if (s->url[0])
         return take_own_url(s->url, config, failure);
-    if (config->mode == BALANCE_DIRECT && means_every_address(first->items[0]))
+    if (config->mode == BALANCE_DIRECT && listening_is_everywhere(first->items[0]))
         return fail(failure, ERR_INVALID,
                     "mode direct sends shoppers back here when their server is gone: give --url, "
                     "the address that they know");
-    url_of(first->items[0], first == &s->listen_tls, config->url, sizeof config->url);
+    listening_url(first->items[0], first == &s->listen_tls, 0, THIS_MACHINE, config->url,
+                  sizeof config->url);
     return 0;
 }
 
@@ -338,6 +306,28 @@ static struct health_rules rules_of(const struct balance_settings *s)
         .slow_start_ns = s->slow_start_ms * MS_NS,
         .slow_start_min = (uint32_t)s->slow_start_min,
     };
+}
+
+static int take_text(const char *what, const char *text, char *out, size_t size,
+                     struct failure *failure)
+{
+    if (strlen(text) >= size)
+        return fail(failure, ERR_INVALID, "%s is longer than %zu characters", what, size - 1);
+    str_copy(out, size, str_of(text));
+    return 0;
+}
+
+static int take_texts(const struct balance_settings *s, struct balance_config *config,
+                      struct failure *failure)
+{
+    int err = take_text("check-path", s->check_path, config->check_path, sizeof config->check_path,
+                        failure);
+    err = err ? err
+              : take_text("authority", s->authority, config->authority, sizeof config->authority,
+                          failure);
+    if (err || s->upstreams.count) /* a cluster alone has one */
+        return err;
+    return take_text("token", s->token, config->token, sizeof config->token, failure);
 }
 
 /* All that the words alone say. */
@@ -370,15 +360,9 @@ static int take_words(const struct balance_settings *s, const struct log *log,
         .panic = (uint32_t)s->panic,
         .log = log,
     };
-    if (strlen(s->check_path) >= sizeof config->check_path)
-        return fail(failure, ERR_INVALID, "check-path is longer than %zu characters",
-                    sizeof config->check_path - 1);
-    str_copy(config->check_path, sizeof config->check_path, str_of(s->check_path));
-    if (strlen(s->authority) >= sizeof config->authority)
-        return fail(failure, ERR_INVALID, "authority is too long a path");
-    str_copy(config->authority, sizeof config->authority, str_of(s->authority));
-    int err = take_policy(s->policy, config, failure);
-    err = err ? err : take_trusted(&s->trust, config, failure);
+    config->trusted_count = take_trusted(&s->trust, config->trusted);
+    int err = take_texts(s, config, failure);
+    err = err ? err : take_policy(s->policy, config, failure);
     err = err ? err : take_urls(s, config, failure);
     return err ? err : take_listed(s, config, failure);
 }
@@ -412,24 +396,16 @@ int balance_config_engine(const struct balance_settings *s, const struct log *lo
                           struct engine_config *config, struct failure *failure)
 {
     *config = (struct engine_config){
-        .loops = (unsigned)s->loops,
         .helpers = 1,
-        .connections_max = (unsigned)s->connections_max,
         .stop_grace_ms = s->stop_grace_ms,
-        .limits = {.head_bytes = (uint32_t)s->head_bytes,
-                   .header_count = (uint32_t)s->header_count,
-                   .head_ms = (uint32_t)s->head_ms,
-                   .idle_ms = (uint32_t)s->idle_ms,
-                   .body_idle_ms = (uint32_t)s->body_idle_ms,
-                   .send_idle_ms = (uint32_t)s->send_idle_ms,
-                   .answer_ms = patience_ms(s)},
+        .limits.answer_ms = patience_ms(s),
         .log = log,
     };
+    listening_limit(config, &s->limits);
     str_copy(config->certificate, sizeof config->certificate, str_of(s->certificate));
     str_copy(config->key, sizeof config->key, str_of(s->key));
     str_copy(config->state_dir, sizeof config->state_dir, str_of(s->dir));
-    for (unsigned i = 0; i < s->trust.count && i < ENGINE_TRUSTED_MAX; i++, config->trusted_count++)
-        str_copy(config->trusted[i], sizeof config->trusted[i], str_of(s->trust.items[i]));
+    config->trusted_count = take_trusted(&s->trust, config->trusted);
     if (s->listen_tls.count && !s->certificate[0] && !s->dir[0])
         return fail(failure, ERR_INVALID,
                     "listen-tls needs --certificate and --key, or --dir DIR, where a self-signed "

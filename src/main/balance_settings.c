@@ -1,5 +1,6 @@
 #include "main/balance_settings.h"
 
+#include "balance/balance.h"
 #include "base/check.h"
 #include "main/config.h"
 
@@ -55,7 +56,7 @@ static const struct option_row rows[] = {
     {"via", OPTION_SWITCH, AT(via), "yes", 0, 0, NULL, NULL, "add a Via header (--via=no: none)"},
     {"proxy-protocol-out", OPTION_SWITCH, AT(proxy_out), NULL, 0, 0, NULL, NULL,
      "send the PROXY protocol's header (version 2) to the servers"},
-    {"trust", OPTION_LIST, AT(trust), NULL, 0, 0, NULL, "NETWORK",
+    {"trust", OPTION_NETWORKS, AT(trust), NULL, 0, BALANCE_TRUSTED_MAX, NULL, "NETWORK",
      "whose Forwarded and X-Forwarded-* headers, and PROXY headers, are believed: 10.0.0.0/8, ::1 "
      "[nobody's; PROXY headers of this machine]"},
 
@@ -114,23 +115,9 @@ static const struct option_row rows[] = {
      "with how much of it it begins"},
 
     /* The process. */
-    {"loops", OPTION_COUNT, AT(loops), "0", 0, 256, NULL, "N", "event loops (0: one a core)"},
-    {"connections-max", OPTION_COUNT, AT(connections_max), "0", 0, 10000000, NULL, "N",
-     "most open connections of clients (0: as many as the system allows)"},
     {"stop-grace", OPTION_DURATION, AT(stop_grace_ms), "10s", 0, 3600000, NULL, "TIME",
      "at a stop: how long requests in flight may take"},
-    {"head-bytes", OPTION_SIZE, AT(head_bytes), "16K", 1 << 10, 1 << 20, NULL, "SIZE",
-     "longest request head"},
-    {"header-count", OPTION_COUNT, AT(header_count), "100", 8, 10000, NULL, "N",
-     "most headers of a request"},
-    {"head-timeout", OPTION_DURATION, AT(head_ms), "10s", 100, 3600000, NULL, "TIME",
-     "how long a request's head may take to arrive"},
-    {"idle-timeout", OPTION_DURATION, AT(idle_ms), "60s", 100, 86400000, NULL, "TIME",
-     "how long a connection may wait between requests"},
-    {"body-timeout", OPTION_DURATION, AT(body_idle_ms), "10s", 100, 3600000, NULL, "TIME",
-     "how long a body may pause"},
-    {"send-timeout", OPTION_DURATION, AT(send_idle_ms), "20s", 100, 3600000, NULL, "TIME",
-     "how long a client may take nothing of its answer"},
+    LISTENING_ROWS(AT(limits)),
     {"log-level", OPTION_CHOICE, AT(log_level), "info", 0, 0, "debug info warn error", "LEVEL",
      "least important lines to be logged"},
 };
@@ -166,22 +153,6 @@ int balance_settings_check(const struct balance_settings *s, struct failure *fai
 int balance_settings_read(struct balance_settings *settings, int count, char **words,
                           struct failure *failure)
 {
-    /* The file comes below the flags but is named by one: the flags are read twice. */
-    for (int pass = 0; pass < 2; pass++) {
-        const char *operands[1];
-        unsigned operand_count;
-        char config[OPTION_TEXT_SIZE];
-        str_copy(config, sizeof config, pass ? str_of(settings->config) : STR(""));
-        option_defaults(&balance_settings_table, settings);
-        int err = config[0] ? config_load(config, &balance_settings_table, settings, failure) : 0;
-        for (unsigned i = 0; i < COUNT_OF(rows); i++) /* flags replace the file's lists */
-            if (rows[i].kind == OPTION_LIST)
-                ((struct option_list *)((char *)settings + rows[i].offset))->given = false;
-        err = err ? err
-                  : option_parse(&balance_settings_table, settings, count, words, operands, 0,
-                                 &operand_count, failure);
-        if (err)
-            return err;
-    }
-    return balance_settings_check(settings, failure);
+    int err = config_read(&balance_settings_table, settings, count, words, failure);
+    return err ? err : balance_settings_check(settings, failure);
 }

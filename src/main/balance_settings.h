@@ -5,6 +5,7 @@
 #ifndef STOA_MAIN_BALANCE_SETTINGS_H
 #define STOA_MAIN_BALANCE_SETTINGS_H
 
+#include "main/listening.h"
 #include "main/option.h"
 
 struct balance_settings {
@@ -31,9 +32,8 @@ struct balance_settings {
     uint64_t failures, checks_lost, checks_fine, eject_ms, eject_max_ms, forgive_ms;
     uint64_t slow_start_ms, slow_start_min, out_max, panic; /* the last three: thousandths */
 
-    uint64_t loops, connections_max, stop_grace_ms;
-    uint64_t head_bytes, header_count;
-    uint64_t head_ms, idle_ms, body_idle_ms, send_idle_ms;
+    uint64_t stop_grace_ms;
+    struct listening_limits limits;
     char log_level[OPTION_TEXT_SIZE];
 };
 

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "main/file.h"
+#include "main/listening.h"
 #include "net/authority.h"
 #include "net/socket.h"
 
@@ -27,12 +28,6 @@ int cluster_check_name(const char *name, struct failure *failure)
                        CLUSTER_NAME - 1);
 }
 
-static bool is_wildcard(const char *address)
-{
-    return address[0] == ':' || strncmp(address, "0.0.0.0:", 8) == 0 ||
-           strncmp(address, "[::]:", 5) == 0;
-}
-
 int cluster_reach(const char *listen, const char *given, char out[SERVER_ADDRESS],
                   struct failure *failure)
 {
@@ -45,7 +40,7 @@ int cluster_reach(const char *listen, const char *given, char out[SERVER_ADDRESS
         return err;
     if (port == 0 || strlen(address) >= SERVER_ADDRESS)
         return fail(failure, ERR_INVALID, "\"%.80s\" needs a port, which stays the same", address);
-    if (is_wildcard(address))
+    if (listening_is_everywhere(address))
         return fail(failure, ERR_INVALID,
                     "the other servers cannot connect to \"%s\": say by --peer-address HOST:PORT "
                     "how they reach this server",

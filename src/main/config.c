@@ -1,5 +1,7 @@
 #include "main/config.h"
 
+#include "base/check.h"
+
 #include <confuse.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,8 +50,8 @@ static int take(cfg_t *cfg, cfg_opt_t *option, const char *value, void *result)
 
 static cfg_opt_t option_of(const struct option_row *row, const char *name)
 {
-    return row->kind == OPTION_LIST ? (cfg_opt_t)CFG_STR_LIST_CB(name, NULL, CFGF_NODEFAULT, take)
-                                    : (cfg_opt_t)CFG_STR_CB(name, NULL, CFGF_NODEFAULT, take);
+    return option_is_list(row) ? (cfg_opt_t)CFG_STR_LIST_CB(name, NULL, CFGF_NODEFAULT, take)
+                               : (cfg_opt_t)CFG_STR_CB(name, NULL, CFGF_NODEFAULT, take);
 }
 
 /* `log-level`, as the flag is called, and `log_level` are one setting. */
@@ -113,4 +115,26 @@ int config_load(const char *file, const struct option_table *table, void *values
     loading = NULL;
     free(load);
     return err;
+}
+
+int config_read(const struct option_table *table, void *values, int count, char **words,
+                struct failure *failure)
+{
+    const struct option_row *config = option_find(table, STR("config"));
+    char file[OPTION_TEXT_SIZE] = "";
+    CHECK(config);
+    /* The file comes below the flags but is named by one: the flags are read twice. */
+    for (int pass = 0; pass < 2; pass++) {
+        const char *operands[1];
+        unsigned operand_count;
+        option_defaults(table, values);
+        int err = file[0] ? config_load(file, table, values, failure) : 0;
+        option_as_defaults(table, values);
+        err = err ? err
+                  : option_parse(table, values, count, words, operands, 0, &operand_count, failure);
+        if (err)
+            return err;
+        str_copy(file, sizeof file, str_of((char *)values + config->offset));
+    }
+    return 0;
 }

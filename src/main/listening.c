@@ -9,6 +9,18 @@ static const char *const options[] = {
     [LISTENING_PROXY] = "--listen-proxy",
 };
 
+void listening_limit(struct engine_config *config, const struct listening_limits *limits)
+{
+    config->loops = (unsigned)limits->loops;
+    config->connections_max = (unsigned)limits->connections_max;
+    config->limits.head_bytes = (uint32_t)limits->head_bytes;
+    config->limits.header_count = (uint32_t)limits->header_count;
+    config->limits.head_ms = (uint32_t)limits->head_ms;
+    config->limits.idle_ms = (uint32_t)limits->idle_ms;
+    config->limits.body_idle_ms = (uint32_t)limits->body_idle_ms;
+    config->limits.send_idle_ms = (uint32_t)limits->send_idle_ms;
+}
+
 int listening_add(struct engine_config *config, const struct option_list *list,
                   enum listening_kind kind, struct failure *failure)
 {
@@ -28,16 +40,25 @@ int listening_add(struct engine_config *config, const struct option_list *list,
     return 0;
 }
 
-void listening_url(const struct engine_listen *listen, uint16_t port, const char *every_host,
-                   char *out, size_t size)
+bool listening_is_everywhere(const char *address)
 {
-    const char *colon = strrchr(listen->address, ':');
-    size_t host = colon ? (size_t)(colon - listen->address) : strlen(listen->address);
-    const char *scheme = listen->tls ? "https" : "http";
-    bool every = host == 0 || strncmp(listen->address, "0.0.0.0:", 8) == 0 ||
-                 strncmp(listen->address, "[::]:", 5) == 0;
-    if (every)
-        snprintf(out, size, "%s://%s:%u", scheme, every_host, port);
+    struct str text = str_of(address);
+    return str_starts(text, STR(":")) || str_starts(text, STR("0.0.0.0:")) ||
+           str_starts(text, STR("[::]:"));
+}
+
+void listening_url(const char *address, bool tls, uint16_t port, const char *every_host, char *out,
+                   size_t size)
+{
+    const char *colon = strrchr(address, ':');
+    int host = colon ? (int)(colon - address) : (int)strlen(address);
+    const char *scheme = tls ? "https" : "http";
+    char own[8] = "";
+    if (port)
+        snprintf(own, sizeof own, ":%u", port);
+    const char *end = port ? own : colon ? colon : "";
+    if (listening_is_everywhere(address))
+        snprintf(out, size, "%s://%s%s", scheme, every_host, end);
     else
-        snprintf(out, size, "%s://%.*s:%u", scheme, (int)host, listen->address, port);
+        snprintf(out, size, "%s://%.*s%s", scheme, host, address, end);
 }

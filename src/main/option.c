@@ -1,6 +1,7 @@
 #include "main/option.h"
 
 #include "base/check.h"
+#include "net/network.h"
 
 #include <string.h>
 
@@ -14,6 +15,11 @@ static bool same_name(const char *name, struct str given)
             return false;
     }
     return true;
+}
+
+bool option_is_list(const struct option_row *row)
+{
+    return row->kind == OPTION_LIST || row->kind == OPTION_NETWORKS;
 }
 
 const struct option_row *option_find(const struct option_table *table, struct str name)
@@ -161,9 +167,23 @@ static int set_text(const struct option_row *row, char *slot, struct str text,
     return 0;
 }
 
+/* Its length is bounded too: of a network that is cut off, another may be left. */
+static int check_network(const struct option_row *row, struct str text, struct failure *failure)
+{
+    struct network network;
+    struct failure why = {0};
+    if (text.len >= OPTION_NETWORK_SIZE)
+        return fail(failure, ERR_INVALID, "%s is longer than %d characters", row->name,
+                    OPTION_NETWORK_SIZE - 1);
+    return network_parse(text, &network, &why)
+               ? fail(failure, ERR_INVALID, "%s %s", row->name, why.text)
+               : 0;
+}
+
 static int set_item(const struct option_row *row, struct option_list *list, struct str text,
                     struct failure *failure)
 {
+    unsigned most = row->max ? (unsigned)row->max : OPTION_LIST_MAX;
     if (!list->given)
         list->count = 0;
     list->given = true;
@@ -171,10 +191,10 @@ static int set_item(const struct option_row *row, struct option_list *list, stru
         list->count = 0;
         return 0;
     }
-    if (list->count == OPTION_LIST_MAX)
-        return fail(failure, ERR_INVALID, "%s is given more than %d times", row->name,
-                    OPTION_LIST_MAX);
-    int err = set_text(row, list->items[list->count], text, failure);
+    if (list->count == most)
+        return fail(failure, ERR_INVALID, "%s is given more than %u times", row->name, most);
+    int err = row->kind == OPTION_NETWORKS ? check_network(row, text, failure) : 0;
+    err = err ? err : set_text(row, list->items[list->count], text, failure);
     if (!err)
         list->count++;
     return err;
@@ -189,6 +209,7 @@ static int set_row(const struct option_row *row, void *values, struct str text,
     case OPTION_CHOICE:
         return set_text(row, slot, text, failure);
     case OPTION_LIST:
+    case OPTION_NETWORKS:
         return set_item(row, slot, text, failure);
     case OPTION_SWITCH:
         return set_switch(row, slot, text, failure);
@@ -209,6 +230,7 @@ static void clear(const struct option_row *row, void *slot)
         *(char *)slot = 0;
         return;
     case OPTION_LIST:
+    case OPTION_NETWORKS:
         *(struct option_list *)slot = (struct option_list){0};
         return;
     case OPTION_SWITCH:
@@ -228,14 +250,17 @@ void option_defaults(const struct option_table *table, void *values)
 {
     for (unsigned i = 0; i < table->count; i++) {
         const struct option_row *row = &table->rows[i];
-        void *slot = (char *)values + row->offset;
-        clear(row, slot);
-        if (!row->standard)
-            continue;
-        CHECK(set_row(row, values, str_of(row->standard), NULL) == 0);
-        if (row->kind == OPTION_LIST)
-            ((struct option_list *)slot)->given = false;
+        clear(row, (char *)values + row->offset);
+        CHECK(!row->standard || set_row(row, values, str_of(row->standard), NULL) == 0);
     }
+    option_as_defaults(table, values);
+}
+
+void option_as_defaults(const struct option_table *table, void *values)
+{
+    for (unsigned i = 0; i < table->count; i++)
+        if (option_is_list(&table->rows[i]))
+            ((struct option_list *)((char *)values + table->rows[i].offset))->given = false;
 }
 
 int option_set(const struct option_table *table, void *values, struct str name, struct str text,
@@ -297,6 +322,21 @@ int option_parse(const struct option_table *table, void *values, int count, char
     return 0;
 }
 
+static void help_limits(const struct option_row *row, FILE *out)
+{
+    char least[32], most[32];
+    write_value(row, row->min, least, sizeof least);
+    write_value(row, row->max, most, sizeof most);
+    if (option_is_list(row) && row->max)
+        fprintf(out, "; may be repeated, up to %s times", most);
+    else if (option_is_list(row))
+        fputs("; may be repeated", out);
+    else if (row->max)
+        fprintf(out, "; %s to %s", least, most);
+    else if (row->min)
+        fprintf(out, "; at least %s", least);
+}
+
 static void help_row(const struct option_row *row, FILE *out)
 {
     char left[64];
@@ -307,17 +347,7 @@ static void help_row(const struct option_row *row, FILE *out)
     fprintf(out, "%-32s %s", left, row->help);
     if (row->kind == OPTION_CHOICE)
         fprintf(out, "; one of: %s", row->choices);
-    if (row->kind == OPTION_LIST)
-        fputs("; may be repeated", out);
-    if (row->min || row->max) {
-        char least[32], most[32];
-        write_value(row, row->min, least, sizeof least);
-        write_value(row, row->max, most, sizeof most);
-        if (row->max)
-            fprintf(out, "; %s to %s", least, most);
-        else
-            fprintf(out, "; at least %s", least);
-    }
+    help_limits(row, out);
     if (row->standard)
         fprintf(out, " [%s]", row->standard);
     fputc('\n', out);

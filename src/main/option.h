@@ -19,6 +19,7 @@
 enum option_kind {
     OPTION_TEXT,     /* char[OPTION_TEXT_SIZE] */
     OPTION_LIST,     /* struct option_list: may be given several times; empty: none */
+    OPTION_NETWORKS, /* the same, of addresses and networks: "10.0.0.0/8", "::1" */
     OPTION_COUNT,    /* uint64_t: 0 to …; "10k", "2M" in thousands */
     OPTION_SIZE,     /* uint64_t bytes: "64K", "1M", "2G" in powers of 1024 */
     OPTION_DURATION, /* uint64_t milliseconds: "500ms", "10s", "5m", "6h", "30d" */
@@ -27,7 +28,7 @@ enum option_kind {
     OPTION_CHOICE,   /* char[OPTION_TEXT_SIZE], one of the words in `choices` */
 };
 
-enum { OPTION_TEXT_SIZE = 256, OPTION_LIST_MAX = 64 };
+enum { OPTION_TEXT_SIZE = 256, OPTION_LIST_MAX = 64, OPTION_NETWORK_SIZE = 64 };
 
 struct option_list {
     unsigned count;
@@ -40,7 +41,8 @@ struct option_row {
     enum option_kind kind;
     size_t offset;
     const char *standard; /* the default, as it would be typed; NULL: empty, 0, no */
-    uint64_t min, max;    /* of numbers; max 0: no bound */
+    uint64_t min, max;    /* of numbers; max 0: no bound. Of a list max: how many items at most,
+                             0: OPTION_LIST_MAX */
     const char *choices;  /* "a b c" */
     const char *value;    /* what the help calls it: ADDR:PORT */
     const char *help;
@@ -54,6 +56,12 @@ struct option_table {
 
 /* Sets everything in VALUES to its default. */
 void option_defaults(const struct option_table *table, void *values);
+
+/* What the lists in VALUES hold counts as a default from here on: the first value that is set
+ * takes its place. */
+void option_as_defaults(const struct option_table *table, void *values);
+
+bool option_is_list(const struct option_row *row);
 
 /* Sets option NAME to TEXT; a failure says what is allowed. The last one wins, but a list
  * takes each. */

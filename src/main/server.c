@@ -164,21 +164,13 @@ static int engine_settings(const struct server *server, struct engine_config *co
 {
     const struct settings *s = server->settings;
     *config = (struct engine_config){
-        .loops = (unsigned)s->loops,
         .helpers = (unsigned)s->helpers,
         .helper_queue = (unsigned)s->helper_queue,
-        .connections_max = (unsigned)s->connections_max,
         .stop_grace_ms = s->stop_grace_ms,
-        .limits = {.head_bytes = (uint32_t)s->head_bytes,
-                   .header_count = (uint32_t)s->header_count,
-                   .body_bytes = s->body_bytes,
-                   .head_ms = (uint32_t)s->head_ms,
-                   .idle_ms = (uint32_t)s->idle_ms,
-                   .body_idle_ms = (uint32_t)s->body_idle_ms,
-                   .send_idle_ms = (uint32_t)s->send_idle_ms,
-                   .answer_ms = (uint32_t)s->answer_ms},
+        .limits = {.body_bytes = s->body_bytes, .answer_ms = (uint32_t)s->answer_ms},
         .log = &server->log,
     };
+    listening_limit(config, &s->limits);
     str_copy(config->certificate, sizeof config->certificate, str_of(s->certificate));
     str_copy(config->key, sizeof config->key, str_of(s->key));
     str_copy(config->state_dir, sizeof config->state_dir, str_of(server->dir.path));
@@ -193,8 +185,9 @@ static void find_url(struct server *server, const struct engine_config *config)
     char every_host[SERVER_ADDRESS] = "127.0.0.1";
     if (server->member)
         member_host(server->member, every_host, sizeof every_host);
-    listening_url(&config->listen[0], server->kind->port(server->engine, 0), every_host,
-                  server->url, sizeof server->url);
+    listening_url(config->listen[0].address, config->listen[0].tls,
+                  server->kind->port(server->engine, 0), every_host, server->url,
+                  sizeof server->url);
 }
 
 static void watch_metrics_of(void *context, struct buf *out)
@@ -224,7 +217,7 @@ static int start_watch(struct server *server, struct failure *failure)
 }
 
 /* What the shop's pages are made of and with. */
-static int shop_settings(struct server *server, struct web_settings *web, struct failure *failure)
+static void shop_settings(struct server *server, struct web_settings *web)
 {
     const struct settings *s = server->settings;
     snprintf(server->spool, sizeof server->spool, "%s/spool", server->dir.path);
@@ -250,13 +243,10 @@ static int shop_settings(struct server *server, struct web_settings *web, struct
     memcpy(web->secret, server->dir.secret, sizeof web->secret);
     if (server->member)
         member_web(server->member, &web->cluster);
-    if (s->trust.count > WEB_TRUSTED_MAX)
-        return fail(failure, ERR_INVALID, "trust is given more than %d times", WEB_TRUSTED_MAX);
-    int err = 0;
-    for (unsigned i = 0; i < s->trust.count && !err; i++)
-        err = network_parse(str_of(s->trust.items[i]), &web->trusted[i], failure);
+    /* Judged when the settings were read: how many, and each. */
+    for (unsigned i = 0; i < s->trust.count; i++)
+        CHECK(network_parse(str_of(s->trust.items[i]), &web->trusted[i], NULL) == 0);
     web->trusted_count = s->trust.count;
-    return err;
 }
 
 int server_listen(struct server *server, struct failure *failure)
@@ -268,8 +258,10 @@ int server_listen(struct server *server, struct failure *failure)
         buying_new(replica_order(server->replica), server->bank, &server->log, &server->buying))
         err = fail(failure, ERR_NOMEM, "no memory for purchases");
     err = err ? err : start_watch(server, failure);
-    err = err ? err : shop_settings(server, &web, failure);
-    err = err ? err : web_new(&web, &server->web, failure);
+    if (err)
+        return err;
+    shop_settings(server, &web);
+    err = web_new(&web, &server->web, failure);
     if (err)
         return err;
     server->kind = kind_of(server->settings->engine);

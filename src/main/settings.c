@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "main/config.h"
+#include "web/web.h"
 
 #define AT(field) offsetof(struct settings, field)
 
@@ -26,39 +27,25 @@ static const struct option_row rows[] = {
     {"cookie-domain", OPTION_TEXT, AT(cookie_domain), NULL, 0, 0, NULL, "DOMAIN",
      "shoppers keep their carts on all hosts of this domain, as when they are sent to the servers "
      "themselves [on one host]"},
-    {"trust", OPTION_LIST, AT(trust), NULL, 0, 0, NULL, "NETWORK",
+    {"trust", OPTION_NETWORKS, AT(trust), NULL, 0, WEB_TRUSTED_MAX, NULL, "NETWORK",
      "proxies whose X-Forwarded-Proto is believed, besides load managers of this cluster"},
     {"server-header", OPTION_SWITCH, AT(server_header), NULL, 0, 0, NULL, NULL,
      "answers name this server in the header Stoa-Server"},
     {"engine", OPTION_CHOICE, AT(engine), "event", 0, 0, "event", "NAME",
      "how requests are run"},
-    {"loops", OPTION_COUNT, AT(loops), "0", 0, 256, NULL, "N", "event loops (0: one a core)"},
     {"helpers", OPTION_COUNT, AT(helpers), "2", 1, 256, NULL, "N",
      "threads for work that blocks: searches, imports"},
     {"helper-queue", OPTION_COUNT, AT(helper_queue), "1024", 1, 1000000, NULL, "N",
      "most requests that wait for such a thread; above it 503"},
-    {"connections-max", OPTION_COUNT, AT(connections_max), "0", 0, 10000000, NULL, "N",
-     "most open connections (0: as many as the system allows)"},
     {"cache", OPTION_SIZE, AT(cache_bytes), "8M", 64 << 10, 1ull << 40, NULL, "SIZE",
      "memory for ready-made answers"},
     {"stop-grace", OPTION_DURATION, AT(stop_grace_ms), "10s", 0, 3600000, NULL, "TIME",
      "at a stop: how long requests in flight may take"},
-    {"head-bytes", OPTION_SIZE, AT(head_bytes), "16K", 1 << 10, 1 << 20, NULL, "SIZE",
-     "longest request head"},
-    {"header-count", OPTION_COUNT, AT(header_count), "100", 8, 10000, NULL, "N",
-     "most headers of a request"},
+    LISTENING_ROWS(AT(limits)),
     {"body-bytes", OPTION_SIZE, AT(body_bytes), "1M", 1 << 10, 1 << 30, NULL, "SIZE",
      "longest request body, but for uploads"},
     {"upload-bytes", OPTION_SIZE, AT(upload_bytes), "8G", 1 << 10, 1ull << 50, NULL, "SIZE",
      "longest upload by the operator"},
-    {"head-timeout", OPTION_DURATION, AT(head_ms), "10s", 100, 3600000, NULL, "TIME",
-     "how long a request's head may take to arrive"},
-    {"idle-timeout", OPTION_DURATION, AT(idle_ms), "60s", 100, 86400000, NULL, "TIME",
-     "how long a connection may wait between requests"},
-    {"body-timeout", OPTION_DURATION, AT(body_idle_ms), "10s", 100, 3600000, NULL, "TIME",
-     "how long a body may pause"},
-    {"send-timeout", OPTION_DURATION, AT(send_idle_ms), "20s", 100, 3600000, NULL, "TIME",
-     "how long a client may take nothing of its answer"},
     {"answer-timeout", OPTION_DURATION, AT(answer_ms), "60s", 100, 3600000, NULL, "TIME",
      "how long the shop itself may take"},
     {"wait-max", OPTION_DURATION, AT(wait_ms), "1s", 10, 60000, NULL, "TIME",
@@ -96,22 +83,9 @@ static bool is_domain(const char *text)
 
 int settings_read(struct settings *settings, int count, char **words, struct failure *failure)
 {
-    /* The file comes below the flags but is named by one: the flags are read twice. */
-    for (int pass = 0; pass < 2; pass++) {
-        const char *operands[1];
-        unsigned operand_count;
-        char config[OPTION_TEXT_SIZE];
-        str_copy(config, sizeof config, pass ? str_of(settings->config) : STR(""));
-        *settings = (struct settings){0};
-        option_defaults(&settings_table, settings);
-        int err = config[0] ? config_load(config, &settings_table, settings, failure) : 0;
-        settings->listen.given = settings->listen_tls.given = false; /* flags replace the file's */
-        err = err ? err
-                  : option_parse(&settings_table, settings, count, words, operands, 0,
-                                 &operand_count, failure);
-        if (err)
-            return err;
-    }
+    int err = config_read(&settings_table, settings, count, words, failure);
+    if (err)
+        return err;
     if (settings->listen.count + settings->listen_tls.count == 0)
         return fail(failure, ERR_INVALID,
                     "there is no address to serve at: give listen or listen-tls");

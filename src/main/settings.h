@@ -4,6 +4,7 @@
 #ifndef STOA_MAIN_SETTINGS_H
 #define STOA_MAIN_SETTINGS_H
 
+#include "main/listening.h"
 #include "main/option.h"
 
 struct settings {
@@ -21,12 +22,12 @@ struct settings {
     char peer_listen[OPTION_TEXT_SIZE], peer_address[OPTION_TEXT_SIZE];
     char voters[OPTION_TEXT_SIZE];
     uint64_t election_ms, heartbeat_ms, replace_ms, copy_rate;
-    uint64_t loops, helpers, helper_queue, connections_max;
+    uint64_t helpers, helper_queue;
     uint64_t cache_bytes;
     uint64_t stop_grace_ms;
-    uint64_t head_bytes, header_count, body_bytes;
-    uint64_t head_ms, idle_ms, body_idle_ms, send_idle_ms, answer_ms, wait_ms;
-    uint64_t upload_bytes;
+    struct listening_limits limits;
+    uint64_t body_bytes, upload_bytes;
+    uint64_t answer_ms, wait_ms;
     uint64_t log_entries;
 };
 

@@ -67,6 +67,7 @@ def test_configuration_is_checked_with_file_and_line(tmp_path):
             ("helpers = 4\ncolour = red\n", 2, "no such option 'colour'"),
             ("helpers = lots\n", 1, 'helpers is "lots", but must be a number'),
             ("\n\nidle_timeout = 1ms\n", 3, "must be from 100ms to 1d"),
+            ("helpers = 4\ntrust = foo\n", 2, 'trust "foo" is not a network'),
             ("engine = steam\n", 1, "must be one of: event")]:
         bad = check(text)
         assert bad.returncode == 1

@@ -1,5 +1,6 @@
 #include "main/balance_config.h"
 #include "main/file.h"
+#include "main/listening.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -146,6 +147,13 @@ static void the_token_comes_from_a_word_a_file_or_a_directory(void **state)
     assert_string_equal(bed->config.token, "0123abcd");
     assert_int_equal(bed->config.server_count, 1);
     assert_refused(bed, "--server http://127.0.0.1:1", "want the operator's token");
+    char long_line[300] = "--server http://127.0.0.1:1 --token ";
+    memset(long_line + strlen(long_line), 'a', 127);
+    assert_made(bed, long_line);
+    assert_int_equal(strlen(bed->config.token), 127);
+    long_line[strlen(long_line)] = 'a';
+    assert_refused(bed, long_line, "token is longer than 127 characters");
+    assert_int_equal(balance_config_check(&bed->settings, &bed->failure), ERR_INVALID);
     assert_int_equal(file_write(path, STR("two\nlines\n"), NULL), 0);
     assert_refused(bed, line, "holds no token");
     assert_refused(bed, "--server http://127.0.0.1:1 --token-file /",
@@ -184,7 +192,71 @@ static void doors_are_of_three_kinds(void **state)
     assert_int_equal(bed->engine.trusted_count, 2);
     assert_int_equal(bed->config.trusted_count, 2);
     assert_string_equal(bed->config.trusted[0], "10.0.0.0/8");
-    assert_refused(bed, "--upstream http://a --trust 10.0.0.0/33", "a network such as 10.0.0.0/8");
+    assert_refused(bed, "--upstream http://a --trust 10.0.0.0/33", "trust \"10.0.0.0/33\": the");
+}
+
+static void flags_take_the_place_of_a_files_lists(void **state)
+{
+    struct bed *bed = *state;
+    char path[FILE_PATH], line[FILE_PATH + 64];
+    assert_int_equal(file_join(path, bed->root, "balance.conf", NULL), 0);
+    assert_int_equal(file_write(path,
+                                STR("upstream = {\"http://a\", \"http://b\"}\n"
+                                    "trust = {\"10.0.0.0/8\"}\nlimit = 9\n"),
+                                NULL),
+                     0);
+    snprintf(line, sizeof line, "--config %s", path);
+    assert_made(bed, line);
+    assert_int_equal(bed->config.upstream_count, 2);
+    snprintf(line, sizeof line, "--trust 192.0.2.1 --config %s --upstream http://c", path);
+    assert_made(bed, line);
+    assert_int_equal(bed->config.upstream_count, 1);
+    assert_string_equal(bed->config.upstreams[0].url, "http://c:80");
+    assert_int_equal(bed->config.trusted_count, 1);
+    assert_string_equal(bed->config.trusted[0], "192.0.2.1");
+    assert_int_equal(bed->config.limit, 9);
+}
+
+static void limits_of_connections_reach_the_engine(void **state)
+{
+    struct bed *bed = *state;
+    assert_made(bed, "--upstream http://a --loops 3 --connections-max 4k --head-bytes 32K "
+                     "--header-count 50 --head-timeout 1s --idle-timeout 2s --body-timeout 3s "
+                     "--send-timeout 4s");
+    const struct engine_config *engine = &bed->engine;
+    assert_int_equal(engine->loops, 3);
+    assert_int_equal(engine->connections_max, 4000);
+    assert_int_equal(engine->limits.head_bytes, 32 << 10);
+    assert_int_equal(engine->limits.header_count, 50);
+    assert_int_equal(engine->limits.head_ms, 1000);
+    assert_int_equal(engine->limits.idle_ms, 2000);
+    assert_int_equal(engine->limits.body_idle_ms, 3000);
+    assert_int_equal(engine->limits.send_idle_ms, 4000);
+    assert_true(engine->limits.answer_ms > 30000);
+}
+
+static void assert_url(const char *address, bool tls, uint16_t port, const char *url)
+{
+    char out[OPTION_TEXT_SIZE];
+    listening_url(address, tls, port, "10.0.0.7", out, sizeof out);
+    assert_string_equal(out, url);
+}
+
+static void who_listens_everywhere_is_reached_by_another_name(void **state)
+{
+    static const char *const everywhere[] = {":80", "0.0.0.0:80", "[::]:80"};
+    static const char *const somewhere[] = {"127.0.0.1:80", "[::1]:80", "10.0.0.0:80", "shop:80",
+                                            "0.0.0.0.example:80"};
+    (void)state;
+    for (unsigned i = 0; i < sizeof everywhere / sizeof *everywhere; i++) {
+        assert_true(listening_is_everywhere(everywhere[i]));
+        assert_url(everywhere[i], false, 0, "http://10.0.0.7:80");
+        assert_url(everywhere[i], true, 443, "https://10.0.0.7:443");
+    }
+    for (unsigned i = 0; i < sizeof somewhere / sizeof *somewhere; i++)
+        assert_false(listening_is_everywhere(somewhere[i]));
+    assert_url("[::1]:0", false, 65535, "http://[::1]:65535");
+    assert_url("shop:80", false, 0, "http://shop:80");
 }
 
 static void an_unknown_policy_is_answered_with_the_nearest(void **state)
@@ -222,6 +294,9 @@ int main(void)
         CONFIGURING(off_and_the_least_are_told_apart_from_not_given),
         CONFIGURING(port_0_becomes_one_that_all_can_be_told),
         CONFIGURING(doors_are_of_three_kinds),
+        CONFIGURING(flags_take_the_place_of_a_files_lists),
+        CONFIGURING(limits_of_connections_reach_the_engine),
+        CONFIGURING(who_listens_everywhere_is_reached_by_another_name),
         CONFIGURING(an_unknown_policy_is_answered_with_the_nearest),
         CONFIGURING(direct_mode_wants_an_address_to_come_back_to),
     };

@@ -63,7 +63,7 @@ static void settings_are_read_with_quotes_lists_and_comments(void **state)
     assert_string_equal(l->settings.dir, "/srv/a shop");
     assert_int_equal(l->settings.helper_queue, 2000);
     assert_int_equal(l->settings.cache_bytes, 16 << 20);
-    assert_int_equal(l->settings.idle_ms, 300000);
+    assert_int_equal(l->settings.limits.idle_ms, 300000);
     free(l);
 }
 
@@ -73,7 +73,7 @@ static void a_name_is_the_flags_or_has_underscores(void **state)
     struct loaded *l = load("helper-queue = 2k\nidle_timeout = 5m\nlog-level = warn\n");
     assert_int_equal(l->err, 0);
     assert_int_equal(l->settings.helper_queue, 2000);
-    assert_int_equal(l->settings.idle_ms, 300000);
+    assert_int_equal(l->settings.limits.idle_ms, 300000);
     assert_string_equal(l->settings.log_level, "warn");
     free(l);
     assert_refused("dir = x\nlog-level = loud\n", 2, "must be one of: debug info warn error");

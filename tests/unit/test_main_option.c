@@ -13,7 +13,7 @@
 
 struct values {
     char text[OPTION_TEXT_SIZE], word[OPTION_TEXT_SIZE];
-    struct option_list list, places;
+    struct option_list list, places, networks;
     uint64_t count, size, time, free, share;
     bool yes;
 };
@@ -30,6 +30,7 @@ static const struct option_row rows[] = {
     {"free", OPTION_COUNT, AT(free), NULL, 0, 0, NULL, "N", "any number"},
     {"share", OPTION_SHARE, AT(share), "2.5%", 0, 1000, NULL, "SHARE", "a part"},
     {"yes", OPTION_SWITCH, AT(yes), NULL, 0, 0, NULL, NULL, "a switch"},
+    {"networks", OPTION_NETWORKS, AT(networks), NULL, 0, 2, NULL, "NETWORK", "who is believed"},
 };
 static const struct option_table table = {rows, COUNT_OF(rows)};
 
@@ -189,6 +190,39 @@ static void texts_and_lists_are_bounded(void **state)
     assert_int_equal(v.list.count, OPTION_LIST_MAX);
 }
 
+static void networks_are_judged_each_and_counted(void **state)
+{
+    (void)state;
+    struct values v = parse("--networks 10.0.0.0/8 --networks ::1").values;
+    assert_int_equal(v.networks.count, 2);
+    assert_string_equal(v.networks.items[0], "10.0.0.0/8");
+    assert_int_equal(parse("--networks ::1 --networks=").values.networks.count, 0);
+    assert_refused("--networks foo", "networks \"foo\" is not a network (use 10.0.0.0/8, "
+                                     "2001:db8::/32, or an address)");
+    assert_refused("--networks 10.0.0.0/33",
+                   "networks \"10.0.0.0/33\": the number after / is not 0 to 32");
+    assert_refused("--networks ::1 --networks ::2 --networks ::3",
+                   "networks is given more than 2 times");
+    /* Who keeps 63 characters of it would believe everybody. */
+    assert_refused("--networks 10.0.0.0/0000000000000000000000000000000000000000000000000000000008",
+                   "networks is longer than 63 characters");
+}
+
+static void what_lists_hold_can_become_a_default(void **state)
+{
+    (void)state;
+    struct values v = parse("--list a --list b --networks ::1 --places c").values;
+    option_as_defaults(&table, &v);
+    assert_int_equal(v.list.count, 2);
+    assert_int_equal(option_set(&table, &v, STR("list"), STR("x"), NULL), 0);
+    assert_int_equal(option_set(&table, &v, STR("networks"), STR("::2"), NULL), 0);
+    assert_int_equal(v.list.count, 1);
+    assert_string_equal(v.list.items[0], "x");
+    assert_int_equal(v.networks.count, 1);
+    assert_string_equal(v.networks.items[0], "::2");
+    assert_int_equal(v.places.count, 1);
+}
+
 static void a_share_is_in_percent_with_a_digit_after_the_point(void **state)
 {
     (void)state;
@@ -235,6 +269,7 @@ static void help_has_a_line_for_each_with_limits_and_default(void **state)
     assert_non_null(strstr(text, "a while; at least 100ms [10s]"));
     assert_non_null(strstr(text, "a colour; one of: red green [red]"));
     assert_non_null(strstr(text, "several; may be repeated [one]"));
+    assert_non_null(strstr(text, "who is believed; may be repeated, up to 2 times\n"));
     free(text);
 }
 
@@ -249,6 +284,8 @@ int main(void)
         cmocka_unit_test(numbers_have_units_and_limits),
         cmocka_unit_test(wrong_use_is_told_in_a_sentence),
         cmocka_unit_test(texts_and_lists_are_bounded),
+        cmocka_unit_test(networks_are_judged_each_and_counted),
+        cmocka_unit_test(what_lists_hold_can_become_a_default),
         cmocka_unit_test(a_share_is_in_percent_with_a_digit_after_the_point),
         cmocka_unit_test(a_setting_is_set_by_name),
         cmocka_unit_test(help_has_a_line_for_each_with_limits_and_default),

@@ -76,6 +76,47 @@ static void flags_win_over_the_file_and_the_file_over_defaults(void **state)
     unlink(file);
 }
 
+static void every_list_of_flags_takes_the_place_of_the_files(void **state)
+{
+    (void)state;
+    char *file = write_file("listen-tls = {\"a:1\", \"b:2\"}\ntrust = {\"10.0.0.0/8\", \"::1\"}\n");
+    const char *const words[] = {"--config", file, NULL};
+    assert_int_equal(read_flags(words), 0);
+    assert_int_equal(settings.trust.count, 2);
+    const char *const more[] = {"--config",     file,           "--trust", "192.0.2.1", "--trust",
+                                "198.51.100.1", "--listen-tls", "c:3",     NULL};
+    assert_int_equal(read_flags(more), 0);
+    assert_int_equal(settings.trust.count, 2);
+    assert_string_equal(settings.trust.items[0], "192.0.2.1");
+    assert_string_equal(settings.trust.items[1], "198.51.100.1");
+    assert_int_equal(settings.listen_tls.count, 1);
+    unlink(file);
+}
+
+static void who_is_trusted_is_judged_at_once_and_told_with_its_place(void **state)
+{
+    (void)state;
+    const char *const words[] = {"--trust", "foo", NULL};
+    assert_int_equal(read_flags(words), ERR_INVALID);
+    assert_string_equal(failure.text, "trust \"foo\" is not a network (use 10.0.0.0/8, "
+                                      "2001:db8::/32, or an address)");
+    char *file = write_file("dir = x\ntrust = 10.0.0.0/40\n"), place[100];
+    const char *const filed[] = {"--config", file, NULL};
+    assert_int_equal(read_flags(filed), ERR_INVALID);
+    snprintf(place, sizeof place, "%s:2: trust \"10.0.0.0/40\": the number", file);
+    assert_memory_equal(failure.text, place, strlen(place));
+    unlink(file);
+    const char *many[2 * 17 + 1] = {NULL};
+    for (unsigned i = 0; i < 17; i++) {
+        many[2 * i] = "--trust";
+        many[2 * i + 1] = "::1";
+    }
+    assert_int_equal(read_flags(many), ERR_INVALID);
+    assert_string_equal(failure.text, "trust is given more than 16 times");
+    many[2 * 16] = NULL;
+    assert_int_equal(read_flags(many), 0);
+}
+
 static void a_bad_file_is_told_with_its_line(void **state)
 {
     (void)state;
@@ -135,6 +176,8 @@ int main(void)
         cmocka_unit_test(without_any_flag_a_shop_can_be_served),
         cmocka_unit_test(an_election_needs_some_heartbeats),
         cmocka_unit_test(flags_win_over_the_file_and_the_file_over_defaults),
+        cmocka_unit_test(every_list_of_flags_takes_the_place_of_the_files),
+        cmocka_unit_test(who_is_trusted_is_judged_at_once_and_told_with_its_place),
         cmocka_unit_test(a_bad_file_is_told_with_its_line),
         cmocka_unit_test(what_makes_no_sense_together_is_refused),
         cmocka_unit_test(https_alone_and_a_whole_address_are_fine),
