@@ -121,35 +121,6 @@ static void on_thread_stop(struct app *app, void *thread_state)
 
 /* ---- Being made and freed ---- */
 
-static void fill_config(struct balance_config *config)
-{
-#define DEFAULT(field, value) \
-    if (!config->field)       \
-        config->field = (value);
-    DEFAULT(policy, policies[0])
-    DEFAULT(aways, 2)
-    DEFAULT(limit, 256)
-    DEFAULT(queue, 1024)
-    DEFAULT(queue_per_client, 64)
-    DEFAULT(queue_ns, 2 * SEC_NS)
-    DEFAULT(answer_ns, 30 * SEC_NS)
-    DEFAULT(body_idle_ns, 30 * SEC_NS)
-    DEFAULT(connect_ns, SEC_NS)
-    DEFAULT(check_ns, 100 * MS_NS)
-    DEFAULT(silent_ns, 300 * MS_NS)
-    DEFAULT(retry_share, 200)
-    DEFAULT(hedge_share, 50)
-    DEFAULT(replay_bytes, 64 << 10)
-    DEFAULT(backup_connections, 2)
-    DEFAULT(idle_connections, 128)
-    DEFAULT(max_out, 500)
-    DEFAULT(panic, 300)
-#undef DEFAULT
-    /* Or backups would be made, and closed, for ever. */
-    if (config->idle_connections < config->backup_connections)
-        config->idle_connections = config->backup_connections;
-}
-
 static int begin(struct balance *balance, struct failure *failure)
 {
     const struct balance_config *config = &balance->config;
@@ -170,7 +141,9 @@ int balance_new(const struct balance_config *config, struct balance **out, struc
     balance->config = *config;
     balance->started_ns = clock_mono_ns();
     pthread_mutex_init(&balance->lock, NULL);
-    fill_config(&balance->config);
+    /* Or backups would be made, and closed, for ever. */
+    if (config->idle_connections < config->backup_connections)
+        balance->config.idle_connections = config->backup_connections;
     balance->app = (struct app){
         .name = "balance",
         .accept = on_accept,

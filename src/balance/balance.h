@@ -29,7 +29,7 @@ struct balance_seed {
     uint32_t weight;
 };
 
-/* 0 in a field: the default that is named. */
+/* main/balance_settings.c has the usual values, and their limits. */
 struct balance_config {
     const struct policy *policy;
     enum balance_mode mode;
@@ -46,30 +46,30 @@ struct balance_config {
     bool insecure;                         /* behind https URLs anybody's certificate is */
     char url[BACKEND_URL];                 /* where shoppers reach this load manager */
     char status_url[BACKEND_URL];          /* its status door, told to the servers; empty: none */
-    unsigned aways;                        /* 2 */
+    unsigned aways;                        /* servers of a shopper besides home */
     bool server_header;                    /* answers name the server in Stoa-Server */
     bool proxy_out;                        /* PROXY v2 to the servers */
     char trusted[BALANCE_TRUSTED_MAX][64]; /* networks whose X-Forwarded-* are believed */
     unsigned trusted_count;
-    bool via; /* add a Via header; on unless said otherwise by main/ */
+    bool via; /* add a Via header */
 
-    uint32_t limit;            /* in flight per server; 256 */
-    uint32_t queue;            /* requests waiting, per loop; 1024 */
-    uint32_t queue_per_client; /* 64; more while as much is left free (fair.h) */
-    uint64_t queue_ns;         /* longest wait there; 2 s */
-    uint64_t answer_ns;        /* until the answer's head; 30 s: 504 */
-    uint64_t body_idle_ns;     /* between two pieces of an answer; 30 s */
-    uint64_t connect_ns;       /* 1 s */
-    uint64_t check_ns;         /* between two active checks of a server; 100 ms */
-    uint64_t silent_ns;        /* nothing heard, and waited for: suspect; 300 ms */
-    char check_path[64];       /* of fixed upstreams; empty: a connection is enough */
-    uint32_t retry_share;      /* retries, thousandths of requests; 200 (and 10 a second always) */
-    uint32_t hedge_share;      /* hedges, the same; 50; main/ gives UINT32_MAX for none */
-    uint32_t replay_bytes;     /* of a request's body kept for sending it again; 64 KiB */
-    uint32_t backup_connections; /* idle ones kept open to each server, per loop; 2 */
-    uint32_t idle_connections;   /* most idle ones per server and loop; 128 */
+    uint32_t limit;              /* in flight per server */
+    uint32_t queue;              /* requests waiting, per loop */
+    uint32_t queue_per_client;   /* in any case; more while as much is left free (fair.h) */
+    uint64_t queue_ns;           /* longest wait there */
+    uint64_t answer_ns;          /* until the answer's head; then 504 */
+    uint64_t body_idle_ns;       /* between two pieces of an answer */
+    uint64_t connect_ns;         /* longest that a connection may take */
+    uint64_t check_ns;           /* between two active checks of a server */
+    uint64_t silent_ns;          /* nothing heard, and waited for: suspect */
+    char check_path[64];         /* of fixed upstreams; empty: a connection is enough */
+    uint32_t retry_share;        /* retries, thousandths of requests (and 10 a second always) */
+    uint32_t hedge_share;        /* hedges, the same; 0: none */
+    uint32_t replay_bytes;       /* of a request's body kept for sending it again */
+    uint32_t backup_connections; /* idle ones kept open to each server, per loop */
+    uint32_t idle_connections;   /* most idle ones per server and loop */
     struct health_rules health;
-    uint32_t max_out, panic; /* thousandths; 500, 300 */
+    uint32_t max_out, panic; /* thousandths */
     const struct log *log;
 };
 

@@ -11,8 +11,8 @@ enum { LATE_SHARE = 950, FREE_PER_SECOND = 5, SAVED_MOST = 50 };
 
 void hedges_init(struct hedges *hedges, uint32_t share, uint64_t now_ns)
 {
-    hedges->off = share == UINT32_MAX;
-    budget_init(&hedges->budget, hedges->off ? 0 : share, FREE_PER_SECOND, SAVED_MOST, now_ns);
+    hedges->off = share == 0;
+    budget_init(&hedges->budget, share, FREE_PER_SECOND, SAVED_MOST, now_ns);
     for (unsigned i = 0; i < HEDGE_CLASSES; i++)
         list_init(&hedges->classes[i].waiting);
 }

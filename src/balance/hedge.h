@@ -46,7 +46,7 @@ struct hedges {
     struct timer timer;
 };
 
-/* SHARE: thousandths of requests; UINT32_MAX: none at all. */
+/* SHARE: thousandths of requests; 0: none at all. */
 void hedges_init(struct hedges *hedges, uint32_t share, uint64_t now_ns);
 void hedges_stop(struct lane *lane);
 /* Now and then: what the classes have learnt. */

@@ -1,3 +1,4 @@
+#include "balance/hedge.h"
 #include "main/balance_config.h"
 #include "main/file.h"
 #include "main/listening.h"
@@ -164,7 +165,12 @@ static void off_and_the_least_are_told_apart_from_not_given(void **state)
 {
     struct bed *bed = *state;
     assert_made(bed, "--upstream http://a --hedge off --retries 0.1% --via=no");
-    assert_int_equal(bed->config.hedge_share, UINT32_MAX);
+    assert_int_equal(bed->config.hedge_share, 0);
+    struct hedges hedges = {0};
+    hedges_init(&hedges, bed->config.hedge_share, 1);
+    assert_true(hedges.off);
+    hedges_init(&hedges, 1, 1);
+    assert_false(hedges.off);
     assert_int_equal(bed->config.retry_share, 1);
     assert_false(bed->config.via);
     assert_refused(bed, "--upstream http://a --retries off", "must be from 0.1% to 100%");
