@@ -89,6 +89,18 @@ def test_metrics_count_what_happens(shop):
     assert after["process_resident_memory_bytes"] > 1 << 20
 
 
+@pytest.mark.quick
+def test_checks_of_load_managers_are_not_counted_as_visits(shop):
+    def visits():
+        values = figures(get(shop, "/metrics")[2])
+        return sum(value for name, value in values.items()
+                   if name.startswith("stoa_http_requests_total{"))
+    before = visits()
+    for _ in range(20):
+        assert get(shop, "/livez")[0] == 200
+    assert visits() == before + 1  # the first look itself, counted when it had been answered
+
+
 def test_buckets_grow_to_the_count(shop):
     values = figures(get(shop, "/metrics")[2])
     for kind in ("cached", "pages", "ucp", "operator", "unrouted"):
