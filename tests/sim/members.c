@@ -134,7 +134,8 @@ static void *replace_and_take_out(void *argument)
     int err = replica_handover(errand->replica, 0, &failure);
     say(errand, "hand over, to remove", err, &failure);
     for (unsigned ms = 0; err == 0 && ms < SUCCESSOR_MS; ms += LOOK_MS) {
-        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * (long)MS_NS}, NULL);
+        struct timespec rest = {.tv_nsec = LOOK_MS * (long)MS_NS};
+        nanosleep(&rest, NULL); /* no wait: the pace of looking */
         next = find_primary();
         if (next != NULL && next != errand->primary)
             break;

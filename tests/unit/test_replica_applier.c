@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -112,7 +112,7 @@ static void wait_applied(struct scene *scene, uint64_t index)
     uint64_t until = clock_mono_ns() + PATIENCE_MS * MS_NS;
     while (applier_applied(scene->applier) < index) {
         assert_true(clock_mono_ns() < until);
-        nanosleep(&(struct timespec){.tv_nsec = 100 * 1000}, NULL);
+        usleep(100); /* no wait: the pace of looking */
     }
 }
 
@@ -122,7 +122,7 @@ static void entries_that_nobody_waits_for_share_a_transaction(void **state)
     uint64_t from = clock_mono_ns();
     for (int i = 0; i < ENTRIES; i++) {
         push_copy(scene);
-        nanosleep(&(struct timespec){.tv_nsec = 100 * 1000}, NULL);
+        usleep(100); /* no wait: the pace of what comes */
     }
     wait_applied(scene, ENTRIES);
     applier_stop(scene->applier);

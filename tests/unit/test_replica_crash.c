@@ -66,8 +66,8 @@ static void run_until_killed(struct one_server *server, struct ledger *ledger)
 
 static void sleep_ns(uint64_t ns)
 {
-    nanosleep(&(struct timespec){.tv_sec = (time_t)(ns / SEC_NS), .tv_nsec = (long)(ns % SEC_NS)},
-              NULL);
+    struct timespec left = {.tv_sec = (time_t)(ns / SEC_NS), .tv_nsec = (long)(ns % SEC_NS)};
+    nanosleep(&left, NULL); /* no wait: the pace of looking, and the moment of the kill */
 }
 
 /* A child runs for a random while, is killed, and must not have died by itself. */
