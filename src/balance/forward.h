@@ -16,8 +16,8 @@
  * larger one is streamed: forwarding begins with its head, its pieces go through a bounded window
  * in both directions, and the beginning of it is kept for as long as it may have to be sent again.
  *
- * A small answer is handed to the engine as a whole, too; a larger one goes through a window of
- * WINDOW_BYTES, and the server is not read from while the client is slow. An answer that breaks in
+ * A small answer is handed to the engine as a whole, too; a larger one goes through a window
+ * (window.h), and the server is not read from while the client is slow. An answer that breaks in
  * the middle is cut off, so that the client can tell.
  *
  * The struct lives in the exchange's arena and ends with the exchange, whoever ends it.
@@ -102,7 +102,7 @@ struct forward {
     struct hop_answer answer;
     char *bytes; /* whole: in the arena; else a window of the lane's */
     size_t bytes_at, bytes_len;
-    bool has_window;
+    size_t window_bytes; /* 0: it is none */
 };
 
 /* ---- forward.c ---- */

@@ -44,12 +44,11 @@ static enum source_verdict lend_window(struct exchange *x, struct iovec *pieces,
 
 void forward_drop_window(struct forward *f)
 {
-    if (!f->has_window)
+    if (f->window_bytes == 0)
         return;
-    lane_window_give(f->lane, f->bytes);
+    window_give(&f->lane->windows, f->bytes, f->window_bytes);
     f->bytes = NULL;
-    f->bytes_at = f->bytes_len = 0;
-    f->has_window = false;
+    f->bytes_at = f->bytes_len = f->window_bytes = 0;
 }
 
 /* The server is read from again when all that it had sent has gone. */
@@ -61,7 +60,7 @@ static void window_taken(struct exchange *x, size_t len)
         return;
     forward_drop_window(f); /* who waits for more, in a tunnel perhaps for hours, needs none */
     if (f->state == FORWARD_ANSWERING && f->winner->line)
-        upstream_take(f->winner->line, UPSTREAM_READ);
+        upstream_take(f->winner->line, windows_read(&f->lane->windows));
 }
 
 static const struct body_source window = {.lend = lend_window, .taken = window_taken};
@@ -126,6 +125,12 @@ static void put_answer(struct forward *f)
 
 /* ---- What the server sends ---- */
 
+/* 503 is the answer of one who is busy. */
+static bool is_failure(int status)
+{
+    return status == 500 || status == 502 || status == 504;
+}
+
 static void note_answer(struct forward *f, struct attempt *attempt, int status)
 {
     struct backend *backend = attempt->pool->backend;
@@ -138,9 +143,9 @@ static void note_answer(struct forward *f, struct attempt *attempt, int status)
         lane_count(&f->lane->figures.hedge_wins, 1);
         add(&backend->counters.hedge_wins);
     }
-    if (f->plan.reason == ROUTE_AWAY || f->rounds > 0)
+    if (f->plan.home.count > 0 && backend->id != f->plan.home.servers[0])
         lane_count(&f->lane->figures.away, 1);
-    bool failed = status == 500 || status == 502 || status == 504;
+    bool failed = is_failure(status);
     if (failed)
         add(&backend->counters.answered_5xx);
     backend_sign(backend, failed ? SIGN_5XX : SIGN_FINE, now_ns);
@@ -154,7 +159,7 @@ static void make_room(struct forward *f)
     f->bytes_at = f->bytes_len = 0;
     if (no_body)
         return;
-    if (f->whole && !f->has_window) {
+    if (f->whole && f->window_bytes == 0) {
         f->bytes = arena_alloc(&f->x->arena, (size_t)f->length);
         if (!f->bytes)
             f->status = 0;
@@ -163,9 +168,10 @@ static void make_room(struct forward *f)
 
 static bool has_room(struct forward *f)
 {
-    if (!f->whole && !f->has_window) {
-        f->bytes = lane_window_take(f->lane);
-        f->has_window = f->bytes != NULL;
+    if (!f->whole && f->window_bytes == 0) {
+        f->bytes = window_take(&f->lane->windows, f->winner->line->room, &f->window_bytes);
+        if (!f->bytes)
+            f->window_bytes = 0;
     }
     return f->bytes != NULL;
 }
@@ -195,8 +201,8 @@ static void on_head(void *user, const struct http_response *response)
 static bool swap_in(struct forward *f, struct str bytes)
 {
     char *input = f->lane->input;
-    if (!f->has_window || f->bytes_len > 0 || bytes.len < SWAP_LEAST || bytes.at < input ||
-        bytes.at >= input + UPSTREAM_READ)
+    if (f->window_bytes != WINDOW_BYTES || f->bytes_len > 0 || bytes.len < SWAP_LEAST ||
+        bytes.at < input || bytes.at >= input + UPSTREAM_READ)
         return false;
     f->lane->input = f->bytes;
     f->bytes = input;
@@ -217,7 +223,7 @@ static void on_body(void *user, struct str bytes)
     }
     if (swap_in(f, bytes))
         return;
-    size_t room = f->has_window ? WINDOW_BYTES : (size_t)f->length;
+    size_t room = f->window_bytes ? f->window_bytes : (size_t)f->length;
     if (f->bytes_len + bytes.len > room) { /* more than was asked for at once */
         f->status = 0;
         return;
@@ -231,7 +237,18 @@ static void on_body(void *user, struct str bytes)
  * may want to have: so it is held back for a while, when there is little of it. */
 static bool must_wait(const struct forward *f)
 {
-    return f->streamed && !f->body_complete && f->bytes_len < UPSTREAM_READ / 2;
+    return f->streamed && !f->body_complete &&
+           (f->bytes_len == 0 || f->bytes_len < f->window_bytes / 2);
+}
+
+static void run_out_of_memory(struct forward *f)
+{
+    forward_cancel_others(f, NULL);
+    f->winner = NULL;
+    if (f->given)
+        forward_cut(f);
+    else
+        forward_fail(f, 503, "The load manager is out of memory.");
 }
 
 static void on_arrived(void *user)
@@ -239,10 +256,17 @@ static void on_arrived(void *user)
     struct attempt *attempt = user;
     struct forward *f = attempt->forward;
     f->heard_ns = lane_now(f->lane);
-    if (attempt->moving || f->whole || f->status == 0)
+    if (attempt->moving)
+        return;
+    if (f->status == 0) {
+        run_out_of_memory(f);
+        return;
+    }
+    if (f->whole)
         return;
     if (!f->given && must_wait(f)) {
-        upstream_take(attempt->line, UPSTREAM_READ - f->bytes_len);
+        if (f->window_bytes)
+            upstream_take(attempt->line, f->window_bytes - UPSTREAM_RECORD - f->bytes_len);
         return;
     }
     if (f->bytes_len > 0)
@@ -283,7 +307,12 @@ static void end_answer(struct forward *f, struct attempt *attempt, enum upstream
         else
             put_answer(f);
         lane_count(&f->lane->figures.answers, 1);
-        forward_release(attempt, f->status >= 500);
+        forward_release(attempt, is_failure(f->status));
+        return;
+    }
+    if (f->status == 0) { /* it is not the server's fault */
+        forward_release(attempt, false);
+        run_out_of_memory(f);
         return;
     }
     add(&attempt->pool->backend->counters.resets);
@@ -294,8 +323,6 @@ static void end_answer(struct forward *f, struct attempt *attempt, enum upstream
     f->winner = NULL;
     if (f->given)
         forward_cut(f);
-    else if (f->status == 0)
-        forward_fail(f, 503, "The load manager is out of memory.");
     else
         forward_again(f, end == UPSTREAM_RUBBISH ? RETRY_RUBBISH : RETRY_RESET, true);
 }
@@ -341,7 +368,7 @@ static void on_ended(void *user, enum upstream_end end, const char *why)
 {
     struct attempt *attempt = user;
     struct forward *f = attempt->forward;
-    if (f->winner == attempt) {
+    if (f->winner == attempt && !attempt->moving) {
         end_answer(f, attempt, end);
         return;
     }

@@ -227,23 +227,6 @@ int64_t lane_wall_ms(struct lane *lane)
     return lane->wall_ms;
 }
 
-/* ---- Windows ---- */
-
-char *lane_window_take(struct lane *lane)
-{
-    if (lane->window_count > 0)
-        return lane->windows[--lane->window_count];
-    return malloc(WINDOW_BYTES);
-}
-
-void lane_window_give(struct lane *lane, char *window)
-{
-    if (lane->window_count < LANE_WINDOWS)
-        lane->windows[lane->window_count++] = window;
-    else
-        free(window);
-}
-
 /* ---- Being made and freed ---- */
 
 static bool make_router(struct lane *lane)
@@ -260,9 +243,11 @@ static bool make_router(struct lane *lane)
     return router->policy_memory && router->hash_memory;
 }
 
-static bool make_queue(struct lane *lane, unsigned index)
+static bool make_queue(struct lane *lane, atomic_uint *lanes)
 {
     const struct balance_config *config = lane->config;
+    unsigned index = atomic_fetch_add(lanes, 1);
+    lane->lanes = lanes;
     struct admission_limits limits = {
         .lane = index,
         .lanes = index + 1, /* more may come: see on_tick */
@@ -281,7 +266,6 @@ static struct lane *lane_alloc(const struct lane_plan *plan, struct loop *loop)
     lane->trusted = plan->trusted;
     lane->trusted_count = plan->trusted_count;
     lane->events = plan->events;
-    lane->lanes = plan->lanes;
     lane->loop = loop;
     lane->view.servers = lane->servers;
     lane->news.changed = on_news;
@@ -308,7 +292,7 @@ struct lane *lane_new(const struct lane_plan *plan, struct loop *loop)
     struct lane *lane = lane_alloc(plan, loop);
     uint64_t now_ns = loop_now_refresh(loop);
     if (!lane || !lane->input || !lane->plain || !make_router(lane) ||
-        !make_queue(lane, atomic_fetch_add(plan->lanes, 1)) ||
+        !make_queue(lane, plan->lanes) ||
         members_listen(plan->members, loop, &lane->news)) {
         lane_free(lane);
         return NULL;
@@ -336,6 +320,8 @@ void lane_free(struct lane *lane)
     loop_timer_stop(lane->loop, &lane->tick);
     loop_soon_cancel(&lane->room);
     admission_close(&lane->admission);
+    if (lane->lanes)
+        atomic_fetch_sub(lane->lanes, 1);
     if (lane->members)
         members_unlisten(lane->members, &lane->news);
     for (unsigned i = 0; i < BACKENDS_MAX; i++)
@@ -346,8 +332,7 @@ void lane_free(struct lane *lane)
     home_signer_free(lane->router.signer);
     free(lane->router.policy_memory);
     free(lane->router.hash_memory);
-    while (lane->window_count > 0)
-        free(lane->windows[--lane->window_count]);
+    windows_close(&lane->windows);
     free(lane->input);
     free(lane->plain);
     free(lane);

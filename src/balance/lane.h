@@ -22,15 +22,13 @@
 #include "balance/pool.h"
 #include "balance/route.h"
 #include "balance/stamp.h"
+#include "balance/window.h"
 #include "net/network.h"
 
 #include <stdatomic.h>
 
 /* Time between two looks at what is under way. */
 #define LANE_TICK_NS (25 * MS_NS)
-
-/* A window: what of an answer has come from the server and not gone to the client. */
-enum { LANE_WINDOWS = 64, WINDOW_BYTES = UPSTREAM_READ + UPSTREAM_RECORD };
 
 /* One writer: its loop. */
 struct lane_figures {
@@ -73,13 +71,12 @@ struct lane {
     struct admission admission;
     struct admission_place places[BACKENDS_MAX]; /* as servers */
     struct soon room;                            /* requests have ended: others may begin */
-    atomic_uint *lanes;                          /* how many there are */
+    atomic_uint *lanes;                          /* how many there are; NULL: this is none yet */
     uint64_t reported_ns[BACKENDS_MAX]; /* as servers: the last report that the policy knows */
     int64_t wall_ms;
-    uint64_t wall_turn;          /* in which wall_ms was read */
-    char *input, *plain;         /* a window that is read into; UPSTREAM_RECORD: for all of them */
-    char *windows[LANE_WINDOWS]; /* spare ones: WINDOW_BYTES each */
-    unsigned window_count;
+    uint64_t wall_turn;  /* in which wall_ms was read */
+    char *input, *plain; /* WINDOW_BYTES that are read into; UPSTREAM_RECORD: for all of them */
+    struct windows windows;
     bool bulk; /* much has just come that a client waits for */
     struct lane_figures figures;
 };
@@ -114,10 +111,6 @@ void lane_room(struct lane *lane);
 
 /* Milliseconds since 1970, read once per turn. */
 int64_t lane_wall_ms(struct lane *lane);
-
-/* A buffer of WINDOW_BYTES; NULL without memory. And back again. */
-char *lane_window_take(struct lane *lane);
-void lane_window_give(struct lane *lane, char *window);
 
 static inline uint64_t lane_now(const struct lane *lane)
 {

@@ -48,6 +48,13 @@ void upstream_close(struct upstream *line)
     free(line);
 }
 
+/* For another request. What may lie behind the answer would be taken for the next one. */
+static bool may_be_kept(const struct upstream *line)
+{
+    return line->reusable && !line->open && !line->broken && !line->readable &&
+           upstream_unsent(line) == 0 && !(line->tls && tls_has_unread(line->tls));
+}
+
 /* LINE is nobody's any more; it may be gone after this. */
 static void finish(struct upstream *line, enum upstream_end end, const char *why)
 {
@@ -57,8 +64,7 @@ static void finish(struct upstream *line, enum upstream_end end, const char *why
     if (why)
         str_copy(kept, sizeof kept, str_of(why)); /* it goes with the connection */
     line->user = NULL;
-    if (end == UPSTREAM_COMPLETE && line->reusable && !line->open && !line->broken &&
-        upstream_unsent(line) == 0)
+    if (end == UPSTREAM_COMPLETE && may_be_kept(line))
         pool_give(line->pool, line);
     else
         upstream_close(line);
@@ -172,6 +178,21 @@ static bool feed(struct upstream *line, const void *bytes, size_t len)
     return false;
 }
 
+/* Bytes before there was a request; one may wait for the handshake's end. */
+static bool unasked(struct upstream *line)
+{
+    finish(line, UPSTREAM_RUBBISH, "it spoke before it was asked");
+    return false;
+}
+
+/* The connection is no more: before it stood nothing of a request had left. */
+static bool lost(struct upstream *line)
+{
+    bool stood = line->state == UPSTREAM_IDLE || line->state == UPSTREAM_BUSY;
+    finish(line, stood ? UPSTREAM_RESET : UPSTREAM_REFUSED, NULL);
+    return false;
+}
+
 static bool receive_tls(struct upstream *line, const char *bytes, size_t len)
 {
     char *plain = lane_of(line)->plain;
@@ -179,10 +200,8 @@ static bool receive_tls(struct upstream *line, const char *bytes, size_t len)
     size_t got;
     tls_receive(line->tls, bytes, len);
     while ((verdict = tls_read(line->tls, plain, UPSTREAM_RECORD, &got)) == TLS_OK) {
-        if (line->state != UPSTREAM_BUSY) {
-            upstream_close(line); /* nobody asked */
-            return false;
-        }
+        if (line->state != UPSTREAM_BUSY)
+            return unasked(line);
         if (!feed(line, plain, got))
             return false;
     }
@@ -194,8 +213,7 @@ static bool receive_tls(struct upstream *line, const char *bytes, size_t len)
     }
     if (verdict == TLS_CLOSED && line->state == UPSTREAM_BUSY)
         return feed(line, NULL, 0);
-    finish(line, line->state == UPSTREAM_HANDSHAKE ? UPSTREAM_REFUSED : UPSTREAM_RESET, NULL);
-    return false;
+    return lost(line);
 }
 
 /* What the socket said instead of bytes. */
@@ -203,14 +221,13 @@ static bool receive_nothing(struct upstream *line, ssize_t n)
 {
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         line->readable = false;
-        return false;
+        return line->broken ? lost(line) : false;
     }
     if (n < 0 && errno == EINTR)
         return true;
     if (n == 0 && line->state == UPSTREAM_BUSY && !line->tls)
         return feed(line, NULL, 0);
-    finish(line, UPSTREAM_RESET, NULL);
-    return false;
+    return lost(line);
 }
 
 /* One read. True: there may be more, and LINE is still there. */
@@ -231,8 +248,7 @@ static bool receive(struct upstream *line)
         return receive_tls(line, lane->input, (size_t)n);
     if (line->state == UPSTREAM_BUSY)
         return feed(line, lane->input, (size_t)n);
-    upstream_close(line); /* nobody asked */
-    return false;
+    return unasked(line);
 }
 
 /* ---- Sending ---- */
@@ -271,10 +287,11 @@ static bool send_plain(struct upstream *line)
     return n > 0;
 }
 
-/* Everything at once: there is at most UPSTREAM_HIGH and a head of it. */
+/* A piece at a time: a session holds what it encrypts until it has left. */
 static bool send_tls(struct upstream *line)
 {
     size_t len = upstream_unsent(line);
+    len = len < UPSTREAM_HIGH ? len : UPSTREAM_HIGH;
     if (line->state != UPSTREAM_HANDSHAKE && len > 0 && tls_output(line->tls).len == 0) {
         if (!tls_write(line->tls, line->out.at + line->out_at, len)) {
             breaks(line);
@@ -397,10 +414,8 @@ static bool connected(struct upstream *line, uint32_t events)
     }
     /* Nothing is heard by that: the kernel accepts for a process that stands still. */
     add(&backend_of(line)->counters.connects, 1);
-    if (!introduce(line)) {
-        finish(line, UPSTREAM_RESET, NULL);
-        return false;
-    }
+    if (!introduce(line))
+        return lost(line);
     line->writable = true;
     if (!become_ready(line))
         return false;
@@ -490,7 +505,7 @@ int upstream_begin(struct upstream *line, const struct upstream_events *events, 
     line->events = events;
     line->user = user;
     line->sent = 0;
-    line->room = UPSTREAM_READ;
+    line->room = windows_read(&lane_of(line)->windows);
     line->ended = line->reusable = line->high = false;
     line->open = true;
     if (line->state == UPSTREAM_IDLE) {

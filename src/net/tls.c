@@ -268,6 +268,11 @@ enum tls_verdict tls_read(struct tls *tls, void *out, size_t room, size_t *len)
     return error == SSL_ERROR_ZERO_RETURN ? TLS_CLOSED : TLS_FAILED;
 }
 
+bool tls_has_unread(const struct tls *tls)
+{
+    return tls->input.len > 0 || SSL_has_pending(tls->ssl);
+}
+
 bool tls_ready(const struct tls *tls)
 {
     return SSL_is_init_finished(tls->ssl);

@@ -78,6 +78,9 @@ enum tls_verdict {
  * than TLS_OK; so call it until then. */
 void tls_receive(struct tls *tls, const void *bytes, size_t len);
 enum tls_verdict tls_read(struct tls *tls, void *out, size_t room, size_t *len);
+/* Whether something that was received has not been read: whoever stops reading before TLS_WAIT
+ * must not use the session again. */
+bool tls_has_unread(const struct tls *tls);
 
 /* True when the handshake is done. Then: whether HTTP/2 or HTTP/1.1 was agreed on by
  * ALPN (neither: the client did not ask). */
