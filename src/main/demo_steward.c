@@ -11,7 +11,6 @@
 #include "main/token.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,19 +157,6 @@ static int get_token(const struct remote *remote, char *token, size_t size, stru
     return err;
 }
 
-static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
-{
-    (void)about;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 /* Where the new server listens for the others: on the host of those that are there. */
 static int choose_address(const struct steward *steward, char *out, size_t size,
                           struct failure *failure)
@@ -184,10 +170,8 @@ static int grow(struct steward *steward, struct failure *failure)
     char joining[FILE_PATH], final[FILE_PATH], name[32], token[TOKEN_TEXT], listen[64];
     uint64_t id = 0;
     int err = file_join(joining, steward->dir, "joining", failure);
-    if (err)
-        return err;
-    remove_tree(joining); /* of one that was interrupted */
-    err = choose_address(steward, listen, sizeof listen, failure);
+    err = err ? err : file_remove_tree(joining, failure); /* of one that was interrupted */
+    err = err ? err : choose_address(steward, listen, sizeof listen, failure);
     err = err ? err : get_token(&steward->now.remote, token, sizeof token, failure);
     err = err ? err : join_cluster(token, joining, listen, listen, &id, failure);
     snprintf(name, sizeof name, "server-%llu", (unsigned long long)id);

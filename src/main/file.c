@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,6 +55,38 @@ int file_make_dir(const char *path, mode_t mode, bool *made, struct failure *fai
                     path);
     return fail(failure, ERR_IO, "cannot make the directory %s: %s; %s", path, strerror(reason),
                 advice(reason));
+}
+
+/* From LEVEL on: 0 is PATH itself, 1 what is in it. */
+static int remove_from(const char *path, int level, struct failure *failure)
+{
+    char *const paths[] = {(char *)path, NULL};
+    /* Without a change of the working directory, which all threads share. */
+    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    if (!walk)
+        return file_failed(failure, "read", path);
+    int err = 0;
+    for (FTSENT *at = fts_read(walk); at; at = fts_read(walk)) {
+        if (at->fts_info == FTS_D || at->fts_level < level)
+            continue; /* a folder comes once more, after its content */
+        bool gone = remove(at->fts_accpath) == 0 || errno == ENOENT;
+        if (!gone && !err)
+            err = file_failed(failure, "remove", at->fts_path);
+    }
+    if (errno && !err)
+        err = file_failed(failure, "read", path);
+    fts_close(walk);
+    return err;
+}
+
+int file_remove_tree(const char *path, struct failure *failure)
+{
+    return remove_from(path, 0, failure);
+}
+
+int file_remove_content(const char *path, struct failure *failure)
+{
+    return remove_from(path, 1, failure);
 }
 
 int file_rename(const char *from, const char *to, struct failure *failure)

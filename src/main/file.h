@@ -25,6 +25,12 @@ int file_make_dir(const char *path, mode_t mode, bool *made, struct failure *fai
 /* Writes BYTES to PATH, mode 0600. */
 int file_write(const char *path, struct str bytes, struct failure *failure);
 
+/* Removes what is at PATH, a folder with all that is in it; a symbolic link, not what it leads to.
+ * What cannot be removed stays, the rest goes; the first of it is named. Nothing there: 0. */
+int file_remove_tree(const char *path, struct failure *failure);
+/* The same of what is in the folder PATH, which stays. */
+int file_remove_content(const char *path, struct failure *failure);
+
 /* Gives FROM, which is durable, the name TO in the same directory; durable too. */
 int file_rename(const char *from, const char *to, struct failure *failure);
 

@@ -8,7 +8,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -72,19 +71,6 @@ static int restore_into(const struct datadir *datadir, const char *backup,
     return err;
 }
 
-static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
-{
-    (void)about;
-    (void)kind;
-    return place->level > 0 ? remove(path) : 0;
-}
-
-/* What a restore that failed has made in a directory that was empty, so that it is again. */
-static void empty(const char *dir)
-{
-    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 static int run_restore(const struct program_command *self, int count, char **words)
 {
     struct restore_flags flags = {0};
@@ -102,8 +88,8 @@ static int run_restore(const struct program_command *self, int count, char **wor
     err = err ? err : datadir_open(flags.dir, &datadir, &failure);
     if (!err) {
         err = restore_into(&datadir, operands[0], &facts, &failure);
-        if (err)
-            empty(flags.dir);
+        if (err) /* what this has made in a directory that was empty; the first failure counts */
+            (void)file_remove_content(flags.dir, NULL);
         datadir_close(&datadir);
     }
     if (err)
