@@ -1,4 +1,5 @@
 #include "balance/policy.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "bench/crowd_report.h"
 #include "main/bench.h"
@@ -15,6 +16,7 @@
 
 enum {
     READY_MS = 60000,
+    END_MS = 30000,  /* three times --stop-grace */
     SAME_MS = 15000, /* until all copies are at the same entry, once nobody changes anything */
     MANAGERS_MAX = CROWD_FRONTS,
     SPREAD_PERIOD_MS = 4,
@@ -50,7 +52,8 @@ static int kill_one(void *context, unsigned which, struct failure *failure)
 static int end_one(void *context, unsigned which, struct failure *failure)
 {
     struct stage *stage = context;
-    return bench_process_end(&stage->trio.servers[which].process, trio_name(which), failure);
+    return bench_process_end(&stage->trio.servers[which].process, END_MS, trio_name(which),
+                             failure);
 }
 
 static int start_one(void *context, unsigned which, struct failure *failure)
@@ -74,6 +77,10 @@ static uint64_t used_by_one(void *context, unsigned which)
 
 /* ---- The load managers ---- */
 
+enum { OWN_WORDS_MAX = 6 + 2 * TRIO + 4 };
+_Static_assert(OWN_WORDS_MAX + OPTION_LIST_MAX <= BENCH_PROCESS_WORDS,
+               "as many as a process takes");
+
 /* WEIGHTS: the servers are listed with them, as any upstreams; NULL: as a cluster's. */
 static int start_manager(struct stage *stage, unsigned which, const char *policy,
                          const unsigned *weights, struct failure *failure)
@@ -81,8 +88,8 @@ static int start_manager(struct stage *stage, unsigned which, const char *policy
     struct manager *manager = &stage->managers[which];
     const struct bench_flags *flags = stage->flags;
     char log[DATADIR_PATH + 32], token[DATADIR_PATH + 32], servers[TRIO][128], name[32];
-    const char *words[40] = {"balance",         "--listen", manager->listen,
-                             "--server-header", "--trust",  "127.0.0.0/8"};
+    const char *words[OWN_WORDS_MAX + OPTION_LIST_MAX + 1] = {
+        "balance", "--listen", manager->listen, "--server-header", "--trust", "127.0.0.0/8"};
     unsigned count = 6;
     for (unsigned i = 0; i < TRIO; i++) {
         snprintf(servers[i], sizeof servers[i], weights ? "%s,weight=%u" : "%s", stage->urls[i],
@@ -99,7 +106,8 @@ static int start_manager(struct stage *stage, unsigned which, const char *policy
         words[count++] = "--policy";
         words[count++] = policy;
     }
-    for (unsigned i = 0; i < flags->balance.count && count < 39; i++)
+    CHECK(count <= OWN_WORDS_MAX); /* so that all of the user's have room: none is left out */
+    for (unsigned i = 0; i < flags->balance.count; i++)
         words[count++] = flags->balance.items[i];
     snprintf(log, sizeof log, "%s/balance-%u.log", stage->trio.dir, which + 1);
     snprintf(name, sizeof name, "load manager %u", which + 1);
@@ -122,7 +130,7 @@ static int end_managers(struct stage *stage, struct failure *failure)
 {
     int err = 0;
     for (unsigned i = 0; !err && i < stage->manager_count; i++)
-        err = bench_process_end(&stage->managers[i].process, "a load manager", failure);
+        err = bench_process_end(&stage->managers[i].process, END_MS, "a load manager", failure);
     return err;
 }
 

@@ -1,50 +1,97 @@
 #include "main/bench_process.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
+#include "main/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { WORDS_MAX = 48 };
+/* ---- Starting ---- */
 
-/* Does not return. */
-static void become(const char *const *words, const char *log, int output)
+/* What a keeper is told, and tells until DONE. */
+struct start {
+    char *words[BENCH_PROCESS_WORDS + 2];
+    int output, log;
+    pid_t pid;
+    int err;
+    struct failure *failure;
+    sem_t done;
+};
+
+/* A child dies with the thread that started it. A bench starts some from threads that end long
+ * before, so each child has a keeper: the thread that starts it and stays until it has ended. It
+ * leaves it to others to wait for it. */
+static void *keep(void *argument)
 {
-    char *copies[WORDS_MAX + 2] = {(char *)"stoa"};
-    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0666);
-    if (fd < 0 || dup2(output, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
-        _exit(127);
-    for (unsigned i = 0; words[i] && i < WORDS_MAX; i++)
-        copies[i + 1] = (char *)words[i];
-    execv("/proc/self/exe", copies);
-    _exit(127);
+    struct start *start = argument;
+    int err = spawn_self(start->words, start->output, start->log, &start->pid, start->failure);
+    pid_t pid = start->pid;
+    siginfo_t end;
+    start->err = err;
+    sem_post(&start->done); /* START is the caller's again */
+    while (!err && waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT) && errno == EINTR)
+        ;
+    return NULL;
+}
+
+static int start_kept(struct start *start)
+{
+    pthread_t keeper;
+    sem_init(&start->done, 0, 0);
+    if (thread_start(&keeper, "stoa-keeper", keep, start))
+        return fail(start->failure, ERR_NOMEM, "cannot start a thread");
+    pthread_detach(keeper);
+    while (sem_wait(&start->done))
+        ;
+    sem_destroy(&start->done);
+    return start->err;
+}
+
+static int take_words(struct start *start, const char *const *words)
+{
+    start->words[0] = (char *)"stoa";
+    for (unsigned i = 0; words[i]; i++) {
+        if (i == BENCH_PROCESS_WORDS)
+            return fail(start->failure, ERR_FULL, "too many words for `stoa %s`", words[0]);
+        start->words[i + 1] = (char *)words[i];
+    }
+    return 0;
 }
 
 int bench_process_start(struct bench_process *process, const char *const *words, const char *log,
                         struct failure *failure)
 {
-    int pipe_fds[2];
-    if (pipe2(pipe_fds, O_CLOEXEC))
+    struct start start = {.failure = failure};
+    int pipe_fds[2], err = take_words(&start, words);
+    if (err)
+        return err;
+    start.log = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (start.log < 0)
+        return fail_errno(failure, ERR_IO, "cannot write %s", log);
+    if (pipe2(pipe_fds, O_CLOEXEC)) {
+        close(start.log);
         return fail_errno(failure, ERR_IO, "cannot make a pipe");
-    process->pid = fork();
-    if (process->pid == 0)
-        become(words, log, pipe_fds[1]);
-    close(pipe_fds[1]);
-    if (process->pid < 0) {
-        process->pid = 0;
-        close(pipe_fds[0]);
-        return fail_errno(failure, ERR_IO, "cannot start a process");
     }
-    process->output = pipe_fds[0];
-    return 0;
+    start.output = pipe_fds[1];
+    err = start_kept(&start);
+    close(start.log);
+    close(pipe_fds[1]);
+    process->pid = err ? 0 : start.pid;
+    process->output = err ? -1 : pipe_fds[0];
+    if (err)
+        close(pipe_fds[0]);
+    return err;
 }
 
 int bench_process_wait(struct bench_process *process, const char *ready, unsigned timeout_ms,
@@ -68,6 +115,8 @@ int bench_process_wait(struct bench_process *process, const char *ready, unsigne
     }
     return fail(failure, ERR_TIMEOUT, "%s was not ready within %u s", name, timeout_ms / 1000);
 }
+
+/* ---- Ending ---- */
 
 static int reap(struct bench_process *process)
 {
@@ -94,10 +143,32 @@ void bench_process_kill(struct bench_process *process)
     close_output(process);
 }
 
-int bench_process_end(struct bench_process *process, const char *name, struct failure *failure)
+/* Whether it ends within TIMEOUT_MS; it is not reaped. */
+static bool ends_within(const struct bench_process *process, unsigned timeout_ms)
 {
-    if (process->pid <= 0 || kill(process->pid, SIGTERM))
-        return fail_errno(failure, ERR_STATE, "%s does not run", name);
+    uint64_t now = clock_mono_ns(), end = now + timeout_ms * MS_NS;
+    struct pollfd ended = {.fd = pidfd_open(process->pid, 0), .events = POLLIN};
+    int got = 0;
+    for (; ended.fd >= 0 && got <= 0 && now < end; now = clock_mono_ns())
+        got = poll(&ended, 1, (int)((end - now) / MS_NS) + 1);
+    if (ended.fd >= 0)
+        close(ended.fd);
+    return got > 0;
+}
+
+int bench_process_end(struct bench_process *process, unsigned timeout_ms, const char *name,
+                      struct failure *failure)
+{
+    if (process->pid <= 0)
+        return fail(failure, ERR_STATE, "%s does not run", name);
+    if (kill(process->pid, SIGTERM))
+        return fail_errno(failure, ERR_STATE, "cannot end %s", name);
+    if (!ends_within(process, timeout_ms)) {
+        bench_process_kill(process);
+        return fail(failure, ERR_TIMEOUT,
+                    "%s was asked to end and did not within %u s; it was killed", name,
+                    timeout_ms / 1000);
+    }
     int status = reap(process);
     close_output(process);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
@@ -105,6 +176,8 @@ int bench_process_end(struct bench_process *process, const char *name, struct fa
     return fail(failure, ERR_STATE, "%s was asked to end and did not end well (wait status %d)",
                 name, status);
 }
+
+/* ---- While it runs ---- */
 
 int bench_process_hang(const struct bench_process *process, bool hangs, const char *name,
                        struct failure *failure)

@@ -15,7 +15,10 @@ struct bench_process {
     int output; /* its standard output; -1: none */
 };
 
-/* WORDS: "serve", "--dir", …, NULL. Does not wait for it. */
+enum { BENCH_PROCESS_WORDS = 127 };
+
+/* WORDS: "serve", "--dir", …, NULL; at most BENCH_PROCESS_WORDS. Does not wait for it. It dies with
+ * this process, not with the thread that starts it. */
 int bench_process_start(struct bench_process *process, const char *const *words, const char *log,
                         struct failure *failure);
 /* Waits until it prints a line that begins with READY. NAME is what a message calls it. */
@@ -23,8 +26,10 @@ int bench_process_wait(struct bench_process *process, const char *ready, unsigne
                        const char *name, struct failure *failure);
 /* kill -9, and waits for its end; harmless when it does not run. */
 void bench_process_kill(struct bench_process *process);
-/* SIGTERM, and waits for its end. ERR_STATE: it did not end well. */
-int bench_process_end(struct bench_process *process, const char *name, struct failure *failure);
+/* SIGTERM, and waits for its end. ERR_STATE: it did not end well; ERR_TIMEOUT: nor in time, and was
+ * killed. */
+int bench_process_end(struct bench_process *process, unsigned timeout_ms, const char *name,
+                      struct failure *failure);
 /* SIGSTOP, or SIGCONT. */
 int bench_process_hang(const struct bench_process *process, bool hangs, const char *name,
                        struct failure *failure);

@@ -3,14 +3,13 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "main/program.h"
+#include "main/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,23 +40,6 @@ void demo_say(const char *format, ...)
 
 /* ---- Starting ---- */
 
-/* In the new process. Only what is safe after fork(). */
-static void become_child(pid_t parent, int out, int err, char *const *words)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(EXIT_FAILED); /* it died before */
-    /* A Ctrl-C is the parent's: it ends us. */
-    setpgid(0, 0);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    dup2(out, STDOUT_FILENO);
-    dup2(err, STDERR_FILENO);
-    execv("/proc/self/exe", words);
-    _exit(127);
-}
-
 static int open_pipes(int out[2], int err[2], struct failure *failure)
 {
     if (pipe2(out, O_CLOEXEC))
@@ -79,18 +61,15 @@ int child_start(struct demo_child *child, char *const *words, struct failure *fa
     int err = open_pipes(out, errors, failure);
     if (err)
         return err;
-    pid_t parent = getpid(), pid = fork();
-    if (pid == 0)
-        become_child(parent, out[1], errors[1], words);
+    err = spawn_self(words, out[1], errors[1], &child->pid, failure);
     close(out[1]);
     close(errors[1]);
-    if (pid < 0) {
+    if (err) {
         close(out[0]);
         close(errors[0]);
-        return fail_errno(failure, ERR_FULL, "cannot start a process");
+        return err;
     }
     child->state = CHILD_STARTING;
-    child->pid = pid;
     child->started_ns = clock_mono_ns();
     child->again_ns = 0;
     child->out = (struct child_pipe){.fd = out[0]};
@@ -109,6 +88,7 @@ static bool take_line(struct demo_child *child, bool is_out, const char *line, s
             continue;
         str_copy(child->url, sizeof child->url, str_trim(str_from(text, strlen(ready[i]))));
         child->state = CHILD_READY;
+        child->was_ready = true;
         return true;
     }
     snprintf(front, sizeof front, "%s: ", child->name);
@@ -173,6 +153,11 @@ static unsigned pause_ms(const struct demo_child *child)
         return 0;
     unsigned pause = (unsigned)PAUSE_MS << (failures < 6 ? failures : 6);
     return pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
+}
+
+bool child_misused(const struct demo_child *child, int status)
+{
+    return !child->was_ready && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE;
 }
 
 void child_exited(struct demo_child *child, int status, bool again, uint64_t now_ns)

@@ -5,9 +5,9 @@
  *      ▲                     │                               │
  *      └──────(exited: child_exited; again after a pause)────┴
  *
- * The process dies with its parent (PR_SET_PDEATHSIG), whatever kills that. What it writes on
- * standard error is passed on line by line, with its name in front: "server 2: ". Thread: main,
- * which must be the one that starts it.
+ * The process dies with its parent, whatever kills that (main/spawn.h). What it writes on standard
+ * error is passed on line by line, with its name in front: "server 2: ". Thread: main, which must
+ * be the one that starts it.
  */
 #ifndef STOA_MAIN_DEMO_CHILD_H
 #define STOA_MAIN_DEMO_CHILD_H
@@ -31,6 +31,7 @@ struct demo_child {
     uint64_t id;           /* the server's; 0: of none */
     char name[CHILD_NAME]; /* "server 2", "load manager" */
     bool hasty;            /* one that was ready and dies is started again at once */
+    bool was_ready;        /* once at least */
     enum child_state state;
     pid_t pid;
     char url[CHILD_URL];           /* when READY */
@@ -45,7 +46,11 @@ int child_start(struct demo_child *child, char *const *words, struct failure *fa
 /* Reads what there is on a pipe (poll said so), passes lines on. True: it has just become READY. */
 bool child_read(struct demo_child *child, struct child_pipe *pipe);
 
-/* It ended with STATUS (of waitpid): reads the rest of its pipes, says so, and sets when it is to
+/* One that ended with STATUS (of waitpid) never was ready, and says that it was given wrong words:
+ * to start it again with the same ones is in vain. */
+bool child_misused(const struct demo_child *child, int status);
+
+/* It ended with STATUS: reads the rest of its pipes, says so, and sets when it is to
  * be started again (0.2 s, 0.4 s, … 10 s; from the start after a long life). AGAIN: whether it
  * is. */
 void child_exited(struct demo_child *child, int status, bool again, uint64_t now_ns);
