@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from balancer import Balancer, Load, options, upstreams
+from balancer import Balancer, Load, before, options, upstreams
 from cluster_client import GOODS, operate
 from cluster_server import free_port
 from shop_server import Shop, wait_until
@@ -131,6 +131,25 @@ def test_a_server_that_hangs_is_left_and_is_back_when_it_answers(tmp_path):
         asked = len(hung.asked)
         wait_until(lambda: len(hung.asked) > asked, 20, "requests for it")
         assert not load.failures()
+
+
+def test_a_process_that_hangs_is_left_though_its_kernel_makes_connections(tmp_path_factory):
+    folders = [tmp_path_factory.mktemp(name) for name in ("hung", "well", "balancer")]
+    with Shop(folders[0], catalogue=None) as hung, Shop(folders[1], catalogue=None) as well, \
+            Balancer(folders[2], *before([hung.url, well.url]), "--policy", "round-robin",
+                     "--slow-start", "100ms") as balancer, \
+            Load(balancer, path="/healthz") as load:
+        load.wait_more(50)
+        hung.process.send_signal(signal.SIGSTOP)
+        text = balancer.wait_event("suspect", hung.address)["text"]
+        assert 300 <= int(re.search(r"for (\d+) ms", text)[1]) < 5000, text
+        load.wait_more(50)
+        assert balancer.wait_event("out", hung.address)
+        hung.process.send_signal(signal.SIGCONT)
+        balancer.wait_state(hung.address, "up")
+        load.wait_more(50)
+        assert not load.failures()
+        assert not balancer.events("suspect", well.address)
 
 
 def test_a_load_manager_that_stood_still_blames_nobody(tmp_path):
