@@ -2,12 +2,13 @@
 
 #include "base/check.h"
 #include "main/balance_config.h"
+#include "main/listening.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SERVER_GRACE_MS = 800, MANAGER_GRACE_MS = 350, URL_TEXT = OPTION_TEXT_SIZE + 16 };
+enum { SERVER_GRACE_MS = 800, MANAGER_GRACE_MS = 350, URL_TEXT = OPTION_TEXT_SIZE + 32 };
 
 #define AT(field) offsetof(struct demo_options, field)
 static const struct option_row rows[] = {
@@ -71,20 +72,69 @@ static int part(struct demo_words *words, int count, char **typed, char **own, u
     return err;
 }
 
-static bool was_given(char *const *words, unsigned count, const char *flag)
+/* Whether NAME, one of the servers' settings, was typed. */
+static bool was_given(const struct demo_words *words, const char *name)
 {
-    for (unsigned i = 0; i < count; i++)
-        if (strncmp(words[i], flag, strlen(flag)) == 0)
+    const struct option_row *row = option_find(&settings_table, str_of(name));
+    for (unsigned i = 0; i < words->serve_count; i++)
+        if (row_of(&settings_table, words->serve[i]) == row)
             return true;
     return false;
 }
 
-/* The load managers judge their words when they start, but what is wrong with one is to be said at
- * once. */
-static int check_balance(struct demo_words *words, struct failure *failure)
+/* ---- What is wrong with it ---- */
+
+/* Without a load manager nothing is left of what is for one. */
+static int refuse_balance(const struct demo_words *words, struct failure *failure)
 {
-    const char *operands[1];
-    unsigned operand_count;
+    const char *word = words->options.direct      ? "--direct"
+                       : words->options.status[0] ? "--status"
+                       : words->balance_count     ? words->balance[0]
+                                                  : NULL;
+    return word ? fail(failure, ERR_INVALID, "without a load manager %s means nothing", word) : 0;
+}
+
+/* A plan as it might be made. */
+static void suppose(const struct demo_words *words, struct demo_plan *plan)
+{
+    const char *listen = words->settings.listen.items[0], *colon = strrchr(listen, ':');
+    str_copy(plan->dir, sizeof plan->dir, str_of(words->settings.dir));
+    plan->manager_count = words->managers;
+    for (unsigned i = 0; i < words->managers; i++) {
+        struct demo_manager *manager = &plan->managers[i];
+        size_t host = i && colon ? (size_t)(colon - listen) : strlen(listen);
+        snprintf(manager->listen, sizeof manager->listen, "%.*s%s", (int)host, listen,
+                 i ? ":1" : "");
+        strcpy(manager->status, "127.0.0.1:1");
+    }
+}
+
+/* The load managers read their words when they start, but what is wrong with one is to be said at
+ * once: so they are read here as they will be. */
+static int read_balance(const struct demo_words *words, struct failure *failure)
+{
+    struct demo_plan *plan = calloc(1, sizeof *plan);
+    struct demo_line *line = calloc(1, sizeof *line);
+    struct balance_settings *settings = calloc(1, sizeof *settings);
+    int err = plan && line && settings ? 0 : fail(failure, ERR_NOMEM, "out of memory");
+    if (!err)
+        suppose(words, plan);
+    for (unsigned i = 0; !err && i < words->managers; i++) {
+        err = demo_words_manager(words, plan, i, line, failure);
+        err = err ? err
+                  : balance_settings_read(settings, (int)line->count - 2, line->words + 2, failure);
+        err = err ? err : balance_config_check(settings, failure);
+    }
+    free(settings);
+    free(line);
+    free(plan);
+    return err;
+}
+
+static int check_balance(const struct demo_words *words, struct failure *failure)
+{
+    if (!words->managers)
+        return refuse_balance(words, failure);
     for (unsigned i = 0; i < words->balance_count; i++) {
         const struct option_row *row = row_of(&balance_settings_table, words->balance[i]);
         if (row && (strcmp(row->name, "server") == 0 || strcmp(row->name, "upstream") == 0))
@@ -92,20 +142,7 @@ static int check_balance(struct demo_words *words, struct failure *failure)
                         "a demo's load manager has the demo's servers; for others there is `stoa "
                         "balance`");
     }
-    struct balance_settings *scratch = calloc(1, sizeof *scratch);
-    if (!scratch)
-        return fail(failure, ERR_NOMEM, "out of memory");
-    option_defaults(&balance_settings_table, scratch);
-    int err = option_parse(&balance_settings_table, scratch, (int)words->balance_count,
-                           words->balance, operands, 0, &operand_count, failure);
-    if (words->options.direct)
-        strcpy(scratch->mode, "direct");
-    if (words->settings.listen.count)
-        strcpy(scratch->listen.items[0], words->settings.listen.items[0]);
-    strcpy(scratch->url, words->settings.url);
-    err = err ? err : balance_config_check(scratch, failure);
-    free(scratch);
-    return err;
+    return read_balance(words, failure);
 }
 
 int demo_words_part(struct demo_words *words, int count, char **typed, struct failure *failure)
@@ -124,17 +161,13 @@ int demo_words_part(struct demo_words *words, int count, char **typed, struct fa
         err ? err : settings_read(&words->settings, (int)words->serve_count, words->serve, failure);
     if (err)
         return err;
+    if (words->settings.listen.count == 0)
+        return fail(failure, ERR_INVALID, "give --listen ADDR:PORT");
     words->managers = words->options.no_managers ? 0 : (unsigned)words->options.managers;
-    if (!words->managers && (words->balance_count || words->options.direct))
-        return fail(failure, ERR_INVALID, "without a load manager %s means nothing",
-                    words->options.direct ? "--direct" : words->balance[0]);
-    err = check_balance(words, failure);
-    if (err)
-        return err;
-    bool given = was_given(words->serve, words->serve_count, "--stop-grace");
+    bool given = was_given(words, "stop-grace");
     words->server_grace_ms = given ? words->settings.stop_grace_ms : SERVER_GRACE_MS;
     words->manager_grace_ms = given ? words->settings.stop_grace_ms : MANAGER_GRACE_MS;
-    return 0;
+    return check_balance(words, failure);
 }
 
 /* ---- Command lines ---- */
@@ -164,6 +197,13 @@ static void add_time(struct demo_line *line, const char *flag, uint64_t ms)
     add_both(line, flag, text);
 }
 
+static void add_value(struct demo_line *line, const char *flag, const char *value)
+{
+    char text[OPTION_TEXT_SIZE + 64];
+    snprintf(text, sizeof text, "--%s=%s", flag, value);
+    add(line, text);
+}
+
 static void add_list(struct demo_line *line, const char *flag, const struct option_list *list,
                      unsigned from)
 {
@@ -174,11 +214,6 @@ static void add_list(struct demo_line *line, const char *flag, const struct opti
 static int finish(const struct demo_line *line, struct failure *failure)
 {
     return line->full ? fail(failure, ERR_FULL, "too many arguments") : 0;
-}
-
-static bool is_setting(const struct option_table *table, const char *name)
-{
-    return option_find(table, str_of(name)) != NULL;
 }
 
 /* What the user gave, and after it what differs from server to server: of two the later wins, and
@@ -193,7 +228,7 @@ int demo_words_server(const struct demo_words *words, const struct demo_plan *pl
     add(line, "stoa");
     add(line, "serve");
     add_time(line, "--stop-grace", words->server_grace_ms);
-    if (words->managers && is_setting(&settings_table, "server-header"))
+    if (words->managers)
         add(line, "--server-header");
     for (unsigned i = 0; i < words->serve_count; i++)
         add(line, words->serve[i]);
@@ -209,16 +244,117 @@ int demo_words_server(const struct demo_words *words, const struct demo_plan *pl
     return finish(line, failure);
 }
 
+/* Of what servers and load managers both take, what one of them alone is told, or each its own. */
+static bool is_apart(const char *name)
+{
+    static const char *const names[] = {"config",     "dir",          "listen",
+                                        "listen-tls", "url",          "answer-timeout",
+                                        "stop-grace", "server-header"};
+    for (unsigned i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* The row's value in ONE and OTHER, which it has the same of. */
+static bool is_same(const struct option_row *row, const void *one, const void *other)
+{
+    const struct option_list *list = one, *beside = other;
+    bool same = true;
+    switch (row->kind) {
+    case OPTION_TEXT:
+    case OPTION_CHOICE:
+        return strcmp(one, other) == 0;
+    case OPTION_LIST:
+    case OPTION_NETWORKS:
+        for (unsigned i = 0; same && i < list->count && i < beside->count; i++)
+            same = strcmp(list->items[i], beside->items[i]) == 0;
+        return same && list->count == beside->count;
+    case OPTION_SWITCH:
+        return *(const bool *)one == *(const bool *)other;
+    default:
+        return *(const uint64_t *)one == *(const uint64_t *)other;
+    }
+}
+
+/* As it would be typed. */
+static void add_row(struct demo_line *line, const struct option_row *row, const void *slot)
+{
+    const struct option_list *list = slot;
+    char text[32];
+    switch (row->kind) {
+    case OPTION_TEXT:
+    case OPTION_CHOICE:
+        add_value(line, row->name, slot);
+        return;
+    case OPTION_LIST:
+    case OPTION_NETWORKS:
+        add_value(line, row->name, "");
+        for (unsigned i = 0; i < list->count; i++)
+            add_value(line, row->name, list->items[i]);
+        return;
+    case OPTION_SWITCH:
+        add_value(line, row->name, *(const bool *)slot ? "yes" : "no");
+        return;
+    default:
+        CHECK(row->kind != OPTION_SHARE); /* no server has one */
+        snprintf(text, sizeof text, "%llu%s", (unsigned long long)*(const uint64_t *)slot,
+                 row->kind == OPTION_DURATION ? "ms" : "");
+        add_value(line, row->name, text);
+    }
+}
+
+/* What the servers are told of what load managers take too, be it typed or in their file: it is
+ * about the clients' connections, which the load managers have. */
+static int add_shared(struct demo_line *line, const struct settings *settings,
+                      struct failure *failure)
+{
+    struct balance_settings *usual = calloc(1, sizeof *usual);
+    if (!usual)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    option_defaults(&balance_settings_table, usual);
+    for (unsigned i = 0; i < settings_table.count; i++) {
+        const struct option_row *row = &settings_table.rows[i];
+        const struct option_row *theirs = option_find(&balance_settings_table, str_of(row->name));
+        if (!theirs || is_apart(row->name))
+            continue;
+        CHECK(row->kind == theirs->kind);
+        const void *slot = (const char *)settings + row->offset;
+        if (!is_same(row, slot, (const char *)usual + theirs->offset))
+            add_row(line, row, slot);
+    }
+    free(usual);
+    return 0;
+}
+
 /* Where the load managers of this machine reach a server. */
 static void add_server(struct demo_line *line, const char *listen)
 {
     char url[URL_TEXT];
-    const char *port = strrchr(listen, ':');
-    bool every =
-        port == listen || strncmp(listen, "0.0.0.0:", 8) == 0 || strncmp(listen, "[::]:", 5) == 0;
-    snprintf(url, sizeof url, "http://%s%s", every ? "127.0.0.1" : "",
-             every && port ? port : listen);
+    listening_url(listen, false, 0, "127.0.0.1", url, sizeof url);
     add_both(line, "--server", url);
+}
+
+/* Where shoppers reach load manager AT. What was typed is where they reach the first; the others
+ * are on the same host, each at the port that it has. TLS that the demo itself takes is the first
+ * one's alone. */
+static void add_url(struct demo_line *line, const struct settings *settings,
+                    const struct demo_plan *plan, unsigned at)
+{
+    char first[URL_TEXT], own[URL_TEXT + 8];
+    const char *port = strrchr(plan->managers[at].listen, ':');
+    if (!settings->url[0])
+        return;
+    if (at == 0 || !port ||
+        balance_config_url("url", str_of(settings->url), first, sizeof first, NULL)) {
+        add_both(line, "--url", settings->url); /* a bad one is refused by whoever gets it */
+        return;
+    }
+    char *host = strstr(first, "://");
+    *strrchr(first, ':') = 0; /* what balance_config_url writes has a port */
+    bool plain = settings->listen_tls.count > 0;
+    snprintf(own, sizeof own, "%s%s%s", plain ? "http" : "", plain ? host : first, port);
+    add_both(line, "--url", own);
 }
 
 int demo_words_manager(const struct demo_words *words, const struct demo_plan *plan, unsigned at,
@@ -232,21 +368,20 @@ int demo_words_manager(const struct demo_words *words, const struct demo_plan *p
     add(line, "stoa");
     add(line, "balance");
     add(line, "--server-header");
+    if (was_given(words, "server-header"))
+        add_value(line, "server-header", settings->server_header ? "yes" : "no");
     add_time(line, "--stop-grace", words->manager_grace_ms);
-    add_both(line, "--log-level", settings->log_level);
+    int err = add_shared(line, settings, failure);
+    if (err)
+        return err;
     add_both(line, "--dir", plan->dir);
     add_both(line, "--listen", manager->listen);
     add_both(line, "--status", manager->status);
     if (at == 0) {
         add_list(line, "--listen", &settings->listen, 1);
         add_list(line, "--listen-tls", &settings->listen_tls, 0);
-        if (settings->certificate[0]) {
-            add_both(line, "--certificate", settings->certificate);
-            add_both(line, "--key", settings->key);
-        }
-        if (settings->url[0])
-            add_both(line, "--url", settings->url);
     }
+    add_url(line, settings, plan, at);
     if (words->options.direct)
         add_both(line, "--mode", "direct");
     for (unsigned i = 0; i < plan->count && i < BALANCE_SEEDS_MAX; i++)

@@ -3,8 +3,9 @@
  *
  *   --servers, --no-restart, …      the demo's own
  *   options of `stoa balance` alone the load managers'
- *   all others                      `stoa serve`'s, for each server; where they say where shoppers
- *                                   come in, the load manager is given that instead
+ *   all others                      `stoa serve`'s, for each server. What load managers take as
+ *                                   well they get too, be it typed or in the servers' file; where
+ *                                   shoppers come in, the first load manager is told instead
  *
  * Thread: main.
  */

@@ -1,3 +1,4 @@
+#include "main/balance_config.h"
 #include "main/demo_words.h"
 
 #include <setjmp.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -123,7 +125,8 @@ static void shoppers_come_in_at_the_load_manager(void **state)
     has(first, " --listen 127.0.0.1:8080 ");
     has(first, " --listen 127.0.0.2:80 ");
     has(first, " --listen-tls :443 ");
-    has(first, " --certificate c --key k ");
+    has(first, " --certificate=c ");
+    has(first, " --key=k ");
     has(first, " --url https://shop.example ");
     has(first, " --server http://127.0.0.1:8081 --server http://127.0.0.1:8082 ");
     has(first, " --dir /shop ");
@@ -162,12 +165,95 @@ static void servers_at_every_address_are_reached_on_this_machine(void **state)
     has(manager(bed, 0), " --server http://127.0.0.1:8081 --server http://127.0.0.1:8082 ");
 }
 
+static void what_servers_and_load_managers_both_take_is_for_both(void **state)
+{
+    struct bed *bed = *state;
+    assert_int_equal(part(bed, "--head-bytes 64K --trust 10.0.0.0/8 --trust ::1 --log-level=warn "
+                               "--idle-timeout 2s --answer-timeout 5s --loops=3 --helpers 4"),
+                     0);
+    has(server(bed, 0), " --head-bytes 64K --trust 10.0.0.0/8 --trust ::1 --log-level=warn ");
+    for (unsigned i = 0; i < 2; i++) {
+        const char *line = manager(bed, i);
+        has(line, " --head-bytes=65536 ");
+        has(line, " --trust= --trust=10.0.0.0/8 --trust=::1 ");
+        has(line, " --log-level=warn ");
+        has(line, " --idle-timeout=2000ms ");
+        has(line, " --loops=3 ");
+        lacks(line, "answer-timeout"); /* a server's own patience, and a load manager's with it */
+        lacks(line, "helpers");
+        lacks(line, "body-timeout"); /* as it is anyway */
+    }
+    assert_int_equal(part(bed, "--cache 4M"), 0);
+    has(manager(bed, 0), " --server-header ");
+    lacks(manager(bed, 0), "--server-header=");
+    assert_int_equal(part(bed, "--server-header=no"), 0);
+    has(manager(bed, 0), " --server-header=no ");
+}
+
+static void a_load_manager_is_told_what_the_servers_file_says(void **state)
+{
+    struct bed *bed = *state;
+    char file[] = "/tmp/stoa-words-XXXXXX", typed[128];
+    static const char text[] = "head-bytes = 64K\ncache = 4M\ntrust = {\"10.0.0.0/8\"}\n";
+    int fd = mkstemp(file);
+    assert_true(fd >= 0 && write(fd, text, sizeof text - 1) == sizeof text - 1);
+    close(fd);
+    snprintf(typed, sizeof typed, "--config %s --trust 192.0.2.1", file);
+    int err = part(bed, typed);
+    unlink(file);
+    assert_int_equal(err, 0);
+    has(manager(bed, 0), " --head-bytes=65536 ");
+    has(manager(bed, 0), " --trust= --trust=192.0.2.1 ");
+    lacks(manager(bed, 0), "10.0.0.0");
+    lacks(manager(bed, 0), "--config");
+}
+
+/* The URL that load manager AT says it has, once it has read its line. */
+static const char *url_of(struct bed *bed, unsigned at)
+{
+    static char url[OPTION_TEXT_SIZE];
+    struct balance_settings *settings = calloc(1, sizeof *settings);
+    manager(bed, at);
+    if (balance_settings_read(settings, (int)bed->line.count - 2, bed->line.words + 2,
+                              &bed->failure) ||
+        balance_config_check(settings, &bed->failure))
+        fail_msg("%s", bed->failure.text);
+    strcpy(url, settings->url);
+    free(settings);
+    return url;
+}
+
+static void each_load_manager_says_its_own_url(void **state)
+{
+    struct bed *bed = *state;
+    strcpy(bed->plan.managers[0].listen, ":8080");
+    strcpy(bed->plan.managers[1].listen, ":8090");
+    static const char *const urls[][2] = {
+        {"--url http://shop.example:8080", "http://shop.example:8090"},
+        {"--url http://shop.example/", "http://shop.example:8090"},
+        {"--url http://[2001:db8::1]:80", "http://[2001:db8::1]:8090"},
+        /* TLS ends before it, or at the first load manager */
+        {"--url https://shop.example", "https://shop.example:8090"},
+        {"--listen-tls :443 --url https://shop.example", "http://shop.example:8090"},
+    };
+    for (unsigned i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+        char typed[200];
+        snprintf(typed, sizeof typed, "--direct --listen :8080 --load-managers 2 %s", urls[i][0]);
+        if (part(bed, typed))
+            fail_msg("%s: %s", typed, bed->failure.text);
+        has(strstr(urls[i][0], "--url "), url_of(bed, 0));
+        assert_string_equal(url_of(bed, 1), urls[i][1]);
+    }
+}
+
 static void what_would_mean_nothing_is_refused(void **state)
 {
     struct bed *bed = *state;
     static const char *const wrong[][2] = {
         {"--no-load-manager --direct", "without a load manager --direct means nothing"},
         {"--no-load-manager --hedge off", "without a load manager --hedge means nothing"},
+        {"--no-load-manager --status 127.0.0.1:9080",
+         "without a load manager --status means nothing"},
         {"--upstream http://127.0.0.1:1", "has the demo's servers"},
         {"--server=http://127.0.0.1:1", "has the demo's servers"},
         {"--policy dice", "there is no policy"},
@@ -175,6 +261,11 @@ static void what_would_mean_nothing_is_refused(void **state)
         {"--load-managers 5", "from 1 to 4"},
         {"--nonsense", "no option --nonsense"},
         {"--hedge", "--hedge needs a value"},
+        {"--eject 1m", "eject-max is 30000ms"},
+        {"--check-path livez", "must begin with a /"},
+        {"--token x --token-file y", "not both"},
+        {"--url http://shop.example/path", "more than a host and a port"},
+        {"--mode direct --listen :8080", "give --url"},
     };
     for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         if (!part(bed, wrong[i][0]))
@@ -205,6 +296,9 @@ int main(void)
         TYPING(shoppers_come_in_at_the_load_manager),
         TYPING(without_a_load_manager_they_come_in_at_the_first_server),
         TYPING(servers_at_every_address_are_reached_on_this_machine),
+        TYPING(what_servers_and_load_managers_both_take_is_for_both),
+        TYPING(a_load_manager_is_told_what_the_servers_file_says),
+        TYPING(each_load_manager_says_its_own_url),
         TYPING(what_would_mean_nothing_is_refused),
         TYPING(a_line_that_is_too_long_is_refused),
     };
