@@ -8,7 +8,6 @@
 #include "main/program.h"
 
 #include <curl/curl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,6 +34,7 @@ struct demo {
     int signals, wake;
     int status; /* of the exit */
     bool said_ready, stopping, servers_told;
+    bool misused; /* a child says that what was typed makes no sense */
     uint64_t first_ready_ns, stopping_ns, servers_ns, kill_ns;
     struct demo_line line; /* scratch */
 };
@@ -53,29 +53,32 @@ static struct demo_child *child_at(struct demo *demo, unsigned i)
     return i < managers ? &demo->managers[i] : &demo->children[i - managers];
 }
 
-static void start_manager(struct demo *demo, unsigned at)
+static void name_child(struct demo *demo, unsigned i)
 {
-    struct failure failure = {0};
-    struct demo_child *child = &demo->managers[at];
-    child->hasty = true;
-    strcpy(child->name, "load manager");
-    if (at)
-        snprintf(child->name, sizeof child->name, "load manager %u", at + 1);
-    if (demo_words_manager(&demo->words, &demo->plan, at, &demo->line, &failure) == 0 &&
-        child_start(child, demo->line.words, &failure) == 0)
-        return;
-    demo_say("%s: %s", child->name, failure.text);
-    child->again_ns = clock_mono_ns() + SEC_NS;
+    struct demo_child *child = child_at(demo, i);
+    unsigned managers = demo->plan.manager_count;
+    child->hasty = i < managers;
+    child->id = child->hasty ? 0 : demo->plan.servers[i - managers].id;
+    if (!child->hasty)
+        snprintf(child->name, sizeof child->name, "server %llu", (unsigned long long)child->id);
+    else if (i)
+        snprintf(child->name, sizeof child->name, "load manager %u", i + 1);
+    else
+        strcpy(child->name, "load manager");
 }
 
-static void start_server(struct demo *demo, unsigned at)
+/* Child I of all. */
+static void start(struct demo *demo, unsigned i)
 {
     struct failure failure = {0};
-    struct demo_child *child = &demo->children[at];
-    child->id = demo->plan.servers[at].id;
-    snprintf(child->name, sizeof child->name, "server %llu", (unsigned long long)child->id);
-    if (demo_words_server(&demo->words, &demo->plan, at, &demo->line, &failure) == 0 &&
-        child_start(child, demo->line.words, &failure) == 0)
+    struct demo_child *child = child_at(demo, i);
+    unsigned managers = demo->plan.manager_count;
+    bool manager = i < managers;
+    name_child(demo, i);
+    int err = (manager ? demo_words_manager : demo_words_server)(
+        &demo->words, &demo->plan, manager ? i : i - managers, &demo->line, &failure);
+    err = err ? err : child_start(child, demo->line.words, &failure);
+    if (!err)
         return;
     demo_say("%s: %s", child->name, failure.text);
     child->again_ns = clock_mono_ns() + SEC_NS;
@@ -91,14 +94,11 @@ static void start_again(struct demo *demo, uint64_t now)
         if (child->state != CHILD_RESTING || !child->again_ns || child->again_ns > now)
             continue;
         child->again_ns = 0;
-        int err = manager ? demo_plan_move_manager(&demo->plan, i, NULL)
-                          : demo_plan_move(&demo->plan, i - managers, NULL);
+        int err = (manager ? demo_plan_move_manager
+                           : demo_plan_move)(&demo->plan, manager ? i : i - managers, NULL);
         if (!err)
             demo_file_write(&demo->plan, NULL);
-        if (manager)
-            start_manager(demo, i);
-        else
-            start_server(demo, i - managers);
+        start(demo, i);
     }
 }
 
@@ -126,8 +126,11 @@ static void reap(struct demo *demo)
     for (unsigned i = 0; i < child_count(demo); i++) {
         struct demo_child *child = child_at(demo, i);
         int status;
-        if (child->pid && waitpid(child->pid, &status, WNOHANG) == child->pid)
-            child_exited(child, status, again, now);
+        if (!child->pid || waitpid(child->pid, &status, WNOHANG) != child->pid)
+            continue;
+        bool misused = child_misused(child, status);
+        child_exited(child, status, again && !misused, now);
+        demo->misused |= misused;
     }
 }
 
@@ -164,14 +167,6 @@ static void kill_all(const struct demo *demo)
 
 /* ---- Errands of the steward ---- */
 
-static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
-{
-    (void)about;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
 static void end_child(struct demo_child *child)
 {
     int status;
@@ -185,17 +180,14 @@ static void end_child(struct demo_child *child)
 
 static void drop_server(struct demo *demo, const struct errand *errand)
 {
+    struct failure failure = {0};
     for (unsigned i = 0; i < demo->plan.count; i++) {
         if (demo->plan.servers[i].id != errand->id)
             continue;
         end_child(&demo->children[i]);
         demo_say("server %llu is not of the cluster any more", (unsigned long long)errand->id);
-        if (errand->remove_data) {
-            nftw(demo->plan.servers[i].dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-            demo_plan_drop(&demo->plan, i);
-        } else {
-            demo_plan_retire(&demo->plan, i);
-        }
+        if ((errand->remove_data ? demo_plan_drop : demo_plan_retire)(&demo->plan, i, &failure))
+            demo_say("its data: %s", failure.text);
         memmove(&demo->children[i], &demo->children[i + 1],
                 (demo->plan.count - i) * sizeof demo->children[0]);
         demo->children[demo->plan.count] = (struct demo_child){0};
@@ -215,7 +207,7 @@ static void run_errand(struct demo *demo)
     else if (demo_plan_add(&demo->plan, errand.id, &failure))
         demo_say("server %llu cannot be started: %s", (unsigned long long)errand.id, failure.text);
     else
-        start_server(demo, demo->plan.count - 1);
+        start(demo, child_count(demo) - 1);
     demo_file_write(&demo->plan, NULL);
     steward_done(demo->steward);
 }
@@ -303,7 +295,7 @@ static void take_signals(struct demo *demo)
 static int wait_ms(struct demo *demo, uint64_t now)
 {
     uint64_t until = now + SEC_NS;
-    for (unsigned i = 0; i < child_count(demo); i++) {
+    for (unsigned i = 0; !demo->stopping && i < child_count(demo); i++) {
         uint64_t again = child_at(demo, i)->again_ns;
         if (again && again < until)
             until = again;
@@ -345,21 +337,31 @@ static void poll_once(struct demo *demo)
         run_errand(demo);
 }
 
+/* Ends a demo that cannot go on: with --no-restart none is left; or one was given words that it
+ * does not take, which would be the same the next time. A shop that sells goes on without it. */
+static void give_up(struct demo *demo)
+{
+    if (demo->stopping)
+        return;
+    if (demo->misused && !demo->said_ready)
+        demo->status = EXIT_USAGE;
+    else if (demo->words.options.no_restart && !any_server_runs(demo))
+        demo->status = EXIT_FAILED;
+    else
+        return;
+    begin_to_stop(demo);
+}
+
 static int run_all(struct demo *demo)
 {
-    for (unsigned i = 0; i < demo->plan.manager_count; i++)
-        start_manager(demo, i);
-    for (unsigned i = 0; i < demo->plan.count; i++)
-        start_server(demo, i);
+    for (unsigned i = 0; i < child_count(demo); i++)
+        start(demo, i);
     for (;;) {
         poll_once(demo);
         note_managers(demo);
         uint64_t now = clock_mono_ns();
         look_ready(demo, now);
-        if (!demo->stopping && demo->words.options.no_restart && !any_server_runs(demo)) {
-            demo->status = EXIT_FAILED;
-            begin_to_stop(demo);
-        }
+        give_up(demo);
         if (!demo->stopping)
             start_again(demo, now);
         else
@@ -394,8 +396,6 @@ static int run_demo_of(const struct program_command *self, struct demo *demo, in
     if (demo_words_part(&demo->words, count, words, &failure))
         return command_usage_error(self, failure.text);
     const struct settings *settings = &demo->words.settings;
-    if (settings->listen.count == 0)
-        return command_usage_error(self, "give --listen ADDR:PORT");
     int err = open_signals(demo, &failure);
     err = err ? err
               : demo_plan_open(settings->dir, (unsigned)demo->words.options.servers,
@@ -435,9 +435,11 @@ const struct program_command command_demo = {
     "load manager, at --listen, sends shoppers to them. Any of them may be killed, and is started\n"
     "again. Prints \"stoa: shop ready at URL\" on standard output when the shop sells, and on\n"
     "standard error what happens. The data of a server that was alone in DIR become server 1's.\n"
-    "Other options than these are given to each server (`stoa serve --help`), or to the load\n"
-    "manager if it alone has them (`stoa balance --help`). SIGINT or SIGTERM ends them all within\n"
-    "two seconds.",
+    "Other options than these are given to each server (`stoa serve --help`) and to each load\n"
+    "manager (`stoa balance --help`), to both if both have them. Only --listen, --listen-tls and\n"
+    "--url are the load manager's, and --dir, --config and --answer-timeout the servers'. SIGINT "
+    "or\n"
+    "SIGTERM ends them all within two seconds.",
     &demo_option_table,
     run_demo,
 };

@@ -228,18 +228,28 @@ static int refuse_server(const char *dir, struct failure *failure)
     return err;
 }
 
-/* The operator's token where it was when there was one server. */
+/* The operator's token where it was when there was one server: a link to a server's, which is the
+ * same for all. Load managers read it whenever they start, so that it must lead to one that is
+ * there, at each moment. */
 static int link_token(const struct demo_plan *plan, struct failure *failure)
 {
-    char path[FILE_PATH], target[64];
+    char path[FILE_PATH], aside[FILE_PATH], token[FILE_PATH];
+    unsigned at = 0;
     int err = file_join(path, plan->dir, "operator.token", failure);
+    err = err ? err : file_join(aside, plan->dir, "operator.token.new", failure);
     if (err || plan->count == 0)
         return err;
-    snprintf(target, sizeof target, "server-%llu/operator.token",
-             (unsigned long long)plan->servers[0].id);
-    if (unlink(path) && errno != ENOENT)
-        return file_failed(failure, "remove", path);
-    return symlink(target, path) ? file_failed(failure, "make", path) : 0;
+    for (unsigned i = plan->count; i-- > 0;)
+        if (file_join(token, plan->servers[i].dir, "operator.token", NULL) == 0 &&
+            access(token, F_OK) == 0)
+            at = i;
+    snprintf(token, sizeof token, "server-%llu/operator.token",
+             (unsigned long long)plan->servers[at].id);
+    if (unlink(aside) && errno != ENOENT) /* of one that was interrupted */
+        return file_failed(failure, "remove", aside);
+    if (symlink(token, aside))
+        return file_failed(failure, "make", aside);
+    return rename(aside, path) ? file_failed(failure, "make", path) : 0;
 }
 
 /* ---- Servers ---- */
@@ -280,22 +290,32 @@ int demo_plan_add(struct demo_plan *plan, uint64_t id, struct failure *failure)
     return err ? err : demo_plan_move(plan, plan->count - 1, failure);
 }
 
-void demo_plan_drop(struct demo_plan *plan, unsigned at)
+static void forget(struct demo_plan *plan, unsigned at)
 {
     plan->count--;
     memmove(&plan->servers[at], &plan->servers[at + 1],
             (plan->count - at) * sizeof plan->servers[0]);
 }
 
-void demo_plan_retire(struct demo_plan *plan, unsigned at)
+/* The link to the token leads elsewhere before the data go. */
+int demo_plan_drop(struct demo_plan *plan, unsigned at, struct failure *failure)
+{
+    struct demo_server gone = plan->servers[at];
+    forget(plan, at);
+    int err = link_token(plan, failure);
+    return err ? err : file_remove_tree(gone.dir, failure);
+}
+
+int demo_plan_retire(struct demo_plan *plan, unsigned at, struct failure *failure)
 {
     char name[32], to[FILE_PATH];
-    const struct demo_server *server = &plan->servers[at];
-    snprintf(name, sizeof name, "removed-%llu", (unsigned long long)server->id);
-    if (file_join(to, plan->dir, name, NULL) == 0)
-        (void)rename(server->dir, to);
-    demo_plan_drop(plan, at);
+    struct demo_server gone = plan->servers[at];
+    forget(plan, at);
     plan->wanted = plan->count;
+    snprintf(name, sizeof name, "removed-%llu", (unsigned long long)gone.id);
+    int err = link_token(plan, failure);
+    err = err ? err : file_join(to, plan->dir, name, failure);
+    return !err && rename(gone.dir, to) ? file_failed(failure, "move", gone.dir) : err;
 }
 
 /* COUNT new servers, all of which begin together. */
@@ -332,7 +352,7 @@ static int find_servers(struct demo_plan *plan, struct failure *failure)
         struct demo_server *server = append(plan, dirs->at[i].id, failure);
         err = server ? recall_peer(server, failure) : ERR_FULL;
         if (err == ERR_NOTFOUND) { /* founding or joining was interrupted */
-            demo_plan_drop(plan, plan->count - 1);
+            forget(plan, plan->count - 1);
             err = 0;
         }
     }

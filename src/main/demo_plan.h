@@ -4,7 +4,7 @@
  *     DIR/server-1, DIR/server-2, …   a server's data each (main/datadir.h), by id
  *     DIR/demo.json                   the demo's process, and everybody's address, which they get
  *                                     again the next time if it is free
- *     DIR/operator.token              of all servers (a link)
+ *     DIR/operator.token              of all servers (a link to one that is there)
  *     DIR/lock                        held by the demo that runs
  *
  * The address that the user gave is the first load manager's, and the servers have the ports after
@@ -55,10 +55,11 @@ void demo_plan_close(struct demo_plan *plan);
 
 /* Plans for the server ID, whose data are in DIR/server-ID now. */
 int demo_plan_add(struct demo_plan *plan, uint64_t id, struct failure *failure);
-/* Forgets server AT. */
-void demo_plan_drop(struct demo_plan *plan, unsigned at);
-/* As well, and for good: it left the cluster. Its data stay, as DIR/removed-ID. */
-void demo_plan_retire(struct demo_plan *plan, unsigned at);
+/* Server AT does not run and is not of the cluster any more: forgets it and removes its data. An
+ * error says what of it could not be done; it is forgotten in any case. */
+int demo_plan_drop(struct demo_plan *plan, unsigned at, struct failure *failure);
+/* The same of one that left by itself, for good. Its data stay, as DIR/removed-ID. */
+int demo_plan_retire(struct demo_plan *plan, unsigned at, struct failure *failure);
 
 /* Chooses server AT's addresses anew, but for what the user gave: they are taken. */
 int demo_plan_move(struct demo_plan *plan, unsigned at, struct failure *failure);

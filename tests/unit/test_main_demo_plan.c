@@ -284,6 +284,50 @@ static void a_demos_servers_are_found(void **state)
     free(dirs);
 }
 
+static void read_token(const struct bed *bed, char *out, size_t size)
+{
+    char path[FILE_PATH];
+    size_t len = 0;
+    assert_int_equal(file_join(path, bed->dir, "operator.token", NULL), 0);
+    assert_int_equal(file_read(path, out, size - 1, &len, NULL), 0);
+    assert_true(len > 10);
+    out[len] = 0;
+}
+
+/* A load manager that is started again reads it. */
+static void the_token_is_there_whichever_server_goes(void **state)
+{
+    struct bed *bed = *state;
+    char before[128], after[128];
+    open_plan(bed, 4);
+    read_token(bed, before, sizeof before);
+    assert_int_equal(demo_plan_drop(&bed->plan, 0, &bed->failure), 0);
+    assert_false(is_there(bed, "server-1"));
+    read_token(bed, after, sizeof after);
+    assert_string_equal(after, before);
+    assert_int_equal(demo_plan_retire(&bed->plan, 0, &bed->failure), 0);
+    assert_false(is_there(bed, "server-2"));
+    assert_true(is_there(bed, "removed-2/operator.token"));
+    read_token(bed, after, sizeof after);
+    assert_string_equal(after, before);
+    assert_int_equal(demo_plan_drop(&bed->plan, 1, &bed->failure), 0);
+    assert_int_equal(bed->plan.count, 1);
+    assert_int_equal(bed->plan.servers[0].id, 3);
+    read_token(bed, after, sizeof after);
+    assert_false(is_there(bed, "operator.token.new"));
+}
+
+static void the_token_is_that_of_a_server_which_has_one(void **state)
+{
+    struct bed *bed = *state;
+    char path[FILE_PATH], token[128];
+    open_plan(bed, 3);
+    assert_int_equal(file_join(path, bed->plan.servers[1].dir, "operator.token", NULL), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(demo_plan_drop(&bed->plan, 0, &bed->failure), 0);
+    read_token(bed, token, sizeof token);
+}
+
 static void the_address_that_was_asked_for_is_the_load_managers(void **state)
 {
     struct bed *bed = *state;
@@ -356,6 +400,8 @@ int main(void)
         PLANNING(interrupted_founding_is_done_again),
         PLANNING(a_clusters_server_is_no_demo),
         PLANNING(a_demos_servers_are_found),
+        PLANNING(the_token_is_there_whichever_server_goes),
+        PLANNING(the_token_is_that_of_a_server_which_has_one),
         PLANNING(the_address_that_was_asked_for_is_the_load_managers),
         PLANNING(a_load_manager_without_a_given_address_keeps_the_one_it_got),
         PLANNING(the_first_server_makes_way_for_a_load_manager_and_comes_back),
