@@ -45,6 +45,20 @@ int place_compare(const struct policy_view *view, unsigned a, unsigned b);
  * chance, the more so while a cache is cold. */
 double place_home_load(const struct policy_server *server, double time_ns, uint32_t in_flight);
 
+/* Where the server ID is; -1: nowhere. */
+static inline int place_find(const struct policy_view *view, uint64_t id)
+{
+    for (unsigned i = 0; i < view->count; i++)
+        if (view->servers[i].id == id)
+            return (int)i;
+    return -1;
+}
+
+static inline bool places_have(uint64_t places, int place)
+{
+    return places >> place & 1;
+}
+
 /* Takes the lowest place out of *PLACES (not 0). */
 static inline unsigned places_next(uint64_t *places)
 {

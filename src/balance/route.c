@@ -1,5 +1,6 @@
 #include "balance/route.h"
 
+#include "balance/policy_place.h"
 #include "base/hash.h"
 #include "http/url.h"
 
@@ -83,19 +84,6 @@ static bool settles(const struct exchange *x)
 
 /* ---- Places ---- */
 
-static bool has_bit(uint64_t bits, int place)
-{
-    return bits >> place & 1;
-}
-
-static int place_of(const struct policy_view *view, uint64_t id)
-{
-    for (unsigned i = 0; i < view->count; i++)
-        if (view->servers[i].id == id)
-            return (int)i;
-    return -1;
-}
-
 static unsigned set_size(const struct router *router, const struct policy_view *view)
 {
     unsigned size = router->aways + 1;
@@ -110,7 +98,7 @@ static uint64_t keep_known(const struct policy_view *view, struct home *home)
     uint64_t places = 0;
     unsigned kept = 0;
     for (unsigned i = 0; i < home->count; i++) {
-        int place = place_of(view, home->servers[i]);
+        int place = place_find(view, home->servers[i]);
         if (place < 0)
             continue;
         places |= UINT64_C(1) << place;
@@ -144,7 +132,7 @@ static bool fill(const struct picker *picker, const struct policy_view *view, un
     while (home->count < size) {
         int place = pick(picker, &settling, taken);
         /* With all usable ones tried, a policy names one of them again. */
-        if (place < 0 || has_bit(taken, place))
+        if (place < 0 || places_have(taken, place))
             break;
         taken |= UINT64_C(1) << place;
         home->servers[home->count++] = view->servers[place].id;
@@ -159,8 +147,8 @@ static void order_places(const struct policy_view *view, uint64_t overloaded,
     plan->count = 0;
     for (int full = 0; full < 2; full++) {
         for (unsigned i = 0; i < plan->home.count; i++) {
-            int place = place_of(view, plan->home.servers[i]);
-            if (view->servers[place].usable && has_bit(overloaded, place) == full)
+            int place = place_find(view, plan->home.servers[i]);
+            if (view->servers[place].usable && places_have(overloaded, place) == full)
                 plan->places[plan->count++] = place;
         }
     }
