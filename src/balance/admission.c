@@ -67,10 +67,15 @@ struct admission_look admission_look(struct admission *admission, const struct p
 
 /* ---- Waiting ---- */
 
+bool admission_has_room(const struct policy_view *view, uint64_t full)
+{
+    return (usable_places(view) & ~full) != 0;
+}
+
 bool admission_must_wait(const struct admission *admission, const struct policy_view *view,
                          uint64_t full)
 {
-    return fair_count(admission->queue) > 0 || (usable_places(view) & ~full) == 0;
+    return fair_count(admission->queue) > 0 || !admission_has_room(view, full);
 }
 
 struct fair_item *admission_wait(struct admission *admission, struct fair_item *item, uint64_t key,
@@ -100,7 +105,7 @@ struct fair_item *admission_next(struct admission *admission, const struct polic
 {
     if (fair_count(admission->queue) == 0)
         return NULL;
-    if ((usable_places(view) & ~full_places(admission, view, places)) == 0)
+    if (!admission_has_room(view, full_places(admission, view, places)))
         return NULL;
     count_served(admission, now_ns);
     return fair_next(admission->queue);
@@ -114,6 +119,16 @@ struct fair_item *admission_late(struct admission *admission, uint64_t now_ns)
 void admission_leave(struct admission *admission, struct fair_item *item)
 {
     fair_remove(admission->queue, item);
+}
+
+bool admission_pause(struct admission *admission)
+{
+    return fair_reserve(admission->queue);
+}
+
+void admission_resume(struct admission *admission)
+{
+    fair_release(admission->queue);
 }
 
 unsigned admission_waiting(const struct admission *admission)

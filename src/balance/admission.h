@@ -11,6 +11,7 @@
  *             └─no─▶ route_choose(… avoid …); the place that a policy names is looked up in full
  *   a request has ended, servers have changed ──▶ while (item = admission_next(…)) begin it
  *   now and then ──▶ while (item = admission_late(…)) answer 503
+ *   nobody can take it, and it asks again after a pause ──▶ admission_pause … admission_resume
  *
  * Whoever comes while others wait waits behind them: fair.h decides whose turn it is. What cannot
  * be served in time is answered 503 with Retry-After: admission_retry_s.
@@ -62,8 +63,10 @@ struct admission_look admission_look(struct admission *admission, const struct p
 /* Requests that a lane may have in flight at a server with LIMIT; UINT32_MAX: any. */
 uint32_t admission_part(const struct admission *admission, uint32_t limit, uint32_t share);
 
-/* Whether a request that has just come has to wait: no usable server has a place, or others wait
- * already. */
+/* Whether any usable server has a place. */
+bool admission_has_room(const struct policy_view *view, uint64_t full);
+/* Whether a request that has just come, or comes again, has to wait: no usable server has a place,
+ * or others wait already. */
 bool admission_must_wait(const struct admission *admission, const struct policy_view *view,
                          uint64_t full);
 /* ITEM waits. KEY: its client (the address: an id that clients make up themselves is no client).
@@ -77,6 +80,11 @@ struct fair_item *admission_next(struct admission *admission, const struct polic
 struct fair_item *admission_late(struct admission *admission, uint64_t now_ns);
 /* Its client has gone. Harmless for one that does not wait. */
 void admission_leave(struct admission *admission, struct fair_item *item);
+
+/* A request that waits, but for a moment to pass and not for its turn: the bound of the queue holds
+ * for both together. False: too many wait already. */
+bool admission_pause(struct admission *admission);
+void admission_resume(struct admission *admission);
 
 /* What is waiting, and for Retry-After: in how many seconds that will have been served. */
 unsigned admission_waiting(const struct admission *admission);

@@ -136,6 +136,12 @@ uint64_t backend_set_usable(const struct backend_set *set, uint32_t max_out, uin
 void backend_set_shares(const struct backend_set *set, uint64_t usable,
                         uint32_t shares[static BACKENDS_MAX]);
 
+/* Any thread. */
+static inline void backend_count(_Atomic uint64_t *counter, uint64_t count)
+{
+    atomic_fetch_add_explicit(counter, count, memory_order_relaxed);
+}
+
 /* Any thread: something has been seen of it; state and share are published anew. The one place
  * where health_see is called. */
 void backend_sign(struct backend *backend, enum health_sign sign, uint64_t now_ns);

@@ -19,9 +19,10 @@ struct fair {
     struct fair_limits limits;
     uint64_t seed;
     unsigned count, client_count;
-    unsigned longest; /* no client has more waiting than this */
-    struct list ring; /* clients, whose turn is next first */
-    struct list ages; /* items, oldest first */
+    unsigned reserved; /* with `count` at most limits.total */
+    unsigned longest;  /* no client has more waiting than this */
+    struct list ring;  /* clients, whose turn is next first */
+    struct list ages;  /* items, oldest first */
     struct fair_client *clients, *spare;
     unsigned used; /* of `clients`: those beyond were never touched, a large queue costs nothing */
     struct fair_client **slots;
@@ -173,11 +174,30 @@ static struct fair_item *find_shed(const struct fair *fair, unsigned count)
     return CONTAINER_OF(client->turns.prev, struct fair_item, turn);
 }
 
+static unsigned room_of(const struct fair *fair)
+{
+    return fair->limits.total - fair->count - fair->reserved;
+}
+
+bool fair_reserve(struct fair *fair)
+{
+    if (room_of(fair) == 0)
+        return false;
+    fair->reserved++;
+    return true;
+}
+
+void fair_release(struct fair *fair)
+{
+    CHECK(fair->reserved > 0);
+    fair->reserved--;
+}
+
 struct fair_item *fair_add(struct fair *fair, struct fair_item *item, uint64_t key, uint32_t cost,
                            uint64_t now_ns)
 {
     struct fair_client **at = find(fair, key), *client = *at;
-    unsigned has = client ? client->count : 0, left = fair->limits.total - fair->count;
+    unsigned has = client ? client->count : 0, left = room_of(fair);
     struct fair_item *shed = NULL;
     CHECK(!item->client);
     if (has >= fair->limits.per_client && has >= left)

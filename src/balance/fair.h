@@ -10,6 +10,8 @@
  * one client alone gets half of the queue. When the queue is full, the newest item of the client
  * with the longest queue is shed, rather than a newcomer of a modest client.
  *
+ * Some of its room can be reserved for those who wait elsewhere, so that one bound holds for all.
+ *
  * Everybody waits equally long at most, so those whose time is over are the oldest.
  *
  * All steps take constant time (fair_next: on average), and memory is taken only at the beginning;
@@ -61,6 +63,10 @@ struct fair_item *fair_expired(struct fair *fair, uint64_t now_ns);
 uint64_t fair_due(const struct fair *fair);
 /* Harmless for one that does not wait. */
 void fair_remove(struct fair *fair, struct fair_item *item);
+
+/* Room for one that waits elsewhere. False: there is none. */
+bool fair_reserve(struct fair *fair);
+void fair_release(struct fair *fair);
 
 static inline bool fair_waits(const struct fair_item *item)
 {

@@ -1,58 +1,15 @@
 #include "balance/forward.h"
 
-#include "balance/events.h"
 #include "balance/tunnel.h"
 #include "base/check.h"
-#include "base/hash.h"
+
+/* So much more than may be kept of a body can come until the client is stopped: what may wait for
+ * a server, and the piece with which that is too much. */
+enum { BEGINNING_MORE = 256 << 10 };
 
 static struct forward *forward_at(struct list *node)
 {
     return CONTAINER_OF(node, struct forward, node);
-}
-
-/* ---- The queue ---- */
-
-static uint64_t client_key(const struct lane *lane, const struct exchange *x)
-{
-    static const struct hash_key key = {0x6661697220717565, 0x7565206f6620636c};
-    return hash_fast(key, hop_client(x, lane_trusts(lane, x->peer)));
-}
-
-static void shed(struct forward *f, const char *sentence)
-{
-    lane_count(&f->lane->figures.shed, 1);
-    events_add(f->lane->events, EVENT_SHEDDING, 0, NULL, "A request was answered 503: %s",
-               sentence);
-    forward_fail(f, 503, sentence);
-}
-
-static struct forward *queued_at(struct fair_item *item)
-{
-    return CONTAINER_OF(item, struct forward, queued);
-}
-
-/* Nobody has room for it now. */
-static void queue_it(struct forward *f)
-{
-    struct lane *lane = f->lane;
-    f->state = FORWARD_QUEUED;
-    lane_count(&lane->figures.queued, 1);
-    struct fair_item *shed_item =
-        admission_wait(&lane->admission, &f->queued, client_key(lane, f->x), lane_now(lane));
-    if (shed_item)
-        shed(queued_at(shed_item), "More requests are waiting than can be answered in time.");
-}
-
-void forward_admit(struct lane *lane)
-{
-    while (admission_waiting(&lane->admission) > 0) {
-        lane_look(lane);
-        struct fair_item *item =
-            admission_next(&lane->admission, &lane->view, lane->places, lane_now(lane));
-        if (!item)
-            return;
-        forward_place(queued_at(item));
-    }
 }
 
 /* ---- Beginning and end ---- */
@@ -63,8 +20,7 @@ static void on_gone(struct exchange *x)
     struct forward *f = x->state;
     if (f->lane) {
         forward_cancel_others(f, NULL);
-        loop_timer_stop(f->lane->loop, &f->timer);
-        admission_leave(&f->lane->admission, &f->queued);
+        forward_wait_ends(f);
     }
     f->state = FORWARD_CUT;
     if (f->in_app) {
@@ -75,15 +31,12 @@ static void on_gone(struct exchange *x)
 
 static void let_go(struct forward *f)
 {
-    struct lane *lane = f->lane;
     forward_cancel_others(f, NULL);
-    loop_timer_stop(lane->loop, &f->timer);
-    admission_leave(&lane->admission, &f->queued);
+    forward_wait_ends(f);
     list_remove(&f->node);
     if (f->tunnel)
         tunnel_end(f);
     forward_drop_window(f);
-    atomic_fetch_sub_explicit(&lane->figures.in_flight, 1, memory_order_relaxed);
     f->lane = NULL;
 }
 
@@ -104,12 +57,11 @@ struct forward *forward_open(struct lane *lane, struct exchange *x)
     f->x = x;
     f->lane = lane;
     f->length = -1;
-    buf_init(&f->beginning, lane->config->replay_bytes + 4 * UPSTREAM_READ);
+    buf_init(&f->beginning, lane->config->replay_bytes + BEGINNING_MORE);
     list_append(&lane->forwards, &f->node);
     x->state = f;
     x->gone = on_gone;
     lane_count(&lane->figures.requests, 1);
-    atomic_fetch_add_explicit(&lane->figures.in_flight, 1, memory_order_relaxed);
     return f;
 }
 
@@ -124,11 +76,7 @@ void forward_begin(struct forward *f)
     budget_earn(&lane->retries);
     if (!hop_request_id(f->x).len)
         stamp_new(&lane->stamp, lane_wall_ms(lane), f->request_id);
-    struct admission_look look = lane_look(lane);
-    if (lane->view.count > 0 && admission_must_wait(&lane->admission, &lane->view, look.full))
-        queue_it(f);
-    else
-        forward_place(f);
+    forward_go(f);
 }
 
 void forward_abandon(struct lane *lane)
@@ -139,19 +87,32 @@ void forward_abandon(struct lane *lane)
 
 /* ---- Ticks ---- */
 
+/* The server has taken all that has come of the request's body, and waits for the rest of it. */
+static bool waits_for_client(const struct forward *f, const struct attempt *attempt)
+{
+    return f->streamed && !f->body_complete && upstream_unsent(attempt->line) == 0;
+}
+
 static void time_out(struct forward *f, uint64_t now_ns)
 {
+    bool clients_fault = false;
     for (unsigned i = 0; i < COUNT_OF(f->attempts); i++) {
-        if (!f->attempts[i].line)
+        struct attempt *attempt = &f->attempts[i];
+        if (!attempt->line)
             continue;
-        struct backend *backend = f->attempts[i].pool->backend;
-        atomic_fetch_add_explicit(&backend->counters.timeouts, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&backend->counters.failures, 1, memory_order_relaxed);
+        struct backend *backend = attempt->pool->backend;
+        clients_fault = waits_for_client(f, attempt);
+        if (clients_fault)
+            continue;
+        backend_count(&backend->counters.timeouts, 1);
+        backend_count(&backend->counters.failures, 1);
         backend_sign(backend, SIGN_TIMEOUT, now_ns);
     }
     forward_cancel_others(f, NULL);
-    loop_timer_stop(f->lane->loop, &f->timer);
-    forward_fail(f, 504, "The servers did not answer in time.");
+    forward_wait_ends(f);
+    forward_fail(f, 504,
+                 clients_fault ? "The rest of the request did not come in time."
+                               : "The servers did not answer in time.");
 }
 
 static void look_after(struct forward *f, uint64_t now_ns)
@@ -187,9 +148,7 @@ static bool may_judge(struct lane *lane, uint64_t late_ns)
 
 void forward_tick(struct lane *lane, uint64_t now_ns, uint64_t late_ns)
 {
-    struct fair_item *item;
-    while ((item = admission_late(&lane->admission, now_ns)))
-        shed(queued_at(item), "No server had room for the request in time.");
+    forward_shed_late(lane);
     forward_admit(lane);
     bool judge = may_judge(lane, late_ns);
     LIST_EACH(&lane->forwards, node)

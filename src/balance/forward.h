@@ -1,16 +1,17 @@
 /* Forward: one request on its way to a server and back.
  *
- *                 forward_begin
- *                      │  no server has room: forward_wait ──▶ QUEUED ──too long, shed──▶ 503
- *                      ▼                                         │
- *   PAUSED ──timer─▶ PLACING ◀───────forward_admit───────────────┘
- *     ▲                │  ▲
- *     │   attempt_begin│  │forward_again: it may, and it helps (retry.h)
- *     │                ▼  │
- *     └─────────────  WAITING ──head──▶ ANSWERING ──complete──▶ ANSWERED
- *      nobody now        │                  │                      ▲
- *                        └── 502, 503, 504 ─┼──────────────────────┘
- *                                           └──broken──▶ CUT
+ *       forward_begin, forward_again: it may, and it helps (retry.h)
+ *                      │
+ *   PAUSED ──timer─▶ forward_go ──no server has room──▶ QUEUED ──too long, shed──▶ 503
+ *     ▲                │                                  │
+ *     │                ▼                                  │
+ *     ├──────────── PLACING ◀───────forward_admit─────────┘
+ *     │ nobody now     │attempt_begin
+ *     │                ▼
+ *     └──────────── WAITING ──head──▶ ANSWERING ──complete──▶ ANSWERED
+ *       forward_again  │                  │                      ▲
+ *                      └── 502, 503, 504 ─┼──────────────────────┘
+ *                                         └──broken──▶ CUT
  *
  * A request with a small body, or none, is collected by the engine and forwarded as a whole. A
  * larger one is streamed: forwarding begins with its head, its pieces go through a bounded window
@@ -23,9 +24,9 @@
  * The struct lives in the exchange's arena and ends with the exchange, whoever ends it.
  * Thread: its lane's.
  *
- *   forward.c          begin and end, queue, ticks      forward_attempt.c  where to, and again
- *   forward_answer.c   the answer                       forward_body.c     the request's body
- *   forward_fail.c     answers of our own
+ *   forward.c          begin and end, ticks     forward_attempt.c  where to, and again
+ *   forward_wait.c     queue and pauses         forward_body.c     the request's body
+ *   forward_answer.c   the answer               forward_fail.c     answers of our own
  */
 #ifndef STOA_BALANCE_FORWARD_H
 #define STOA_BALANCE_FORWARD_H
@@ -63,9 +64,11 @@ struct attempt {
 
 struct forward {
     struct exchange *x;
-    struct lane *lane;       /* NULL: the lane has gone */
-    struct list node;        /* in lane->forwards */
-    struct timer timer;      /* the end of a pause */
+    struct lane *lane;  /* NULL: the lane has gone */
+    struct list node;   /* in lane->forwards */
+    struct timer timer; /* the end of a pause */
+    uint64_t waits_ns;  /* since when no server has had room for it; 0: one has it */
+    bool was_queued;
     struct fair_item queued; /* in the lane's admission */
     struct hedge hedge;
     enum forward_state state;
@@ -76,7 +79,8 @@ struct forward {
     bool has_plan;
     uint64_t planned[ROUTE_PLACES_MAX], tried[FORWARD_TRIED];
     unsigned planned_count, tried_count;
-    unsigned attempts_made, costly, rounds, stale;
+    unsigned attempts_made, costly, pauses, stale;
+    bool denied;              /* for want of a budget */
     enum retry_reason reason; /* why the last attempt came to nothing */
     struct attempt attempts[2];
     struct attempt *winner; /* whose answer it is */
@@ -111,15 +115,28 @@ struct forward {
 struct forward *forward_open(struct lane *lane, struct exchange *x);
 /* It is on its way from now on. */
 void forward_begin(struct forward *f);
-/* A place may have become free: those who wait have their turn. */
-void forward_admit(struct lane *lane);
 void forward_tick(struct lane *lane, uint64_t now_ns, uint64_t late_ns);
 /* The loop ends. */
 void forward_abandon(struct lane *lane);
 
+/* ---- forward_wait.c ---- */
+
+/* Has it sent, when nobody waits and a server has room; else it waits behind the others. */
+void forward_go(struct forward *f);
+/* It was its turn, but those that it could go to have no room. */
+void forward_wait(struct forward *f);
+/* None could take it: all of them may be asked again, in a moment. */
+void forward_pause(struct forward *f);
+/* It does not wait, or pause, any more. Harmless when it did not. */
+void forward_wait_ends(struct forward *f);
+/* A place may have become free: those who wait have their turn. */
+void forward_admit(struct lane *lane);
+/* Those who have waited for too long are answered. */
+void forward_shed_late(struct lane *lane);
+
 /* ---- forward_attempt.c ---- */
 
-/* Has it sent to the next server that can take it; or answers. */
+/* Has it sent to the next server that has room for it; or it waits, or is answered. */
 void forward_place(struct forward *f);
 /* Its last attempt has ended, for REASON, without an answer that counts. SENT: something of it had
  * left. */
@@ -156,6 +173,8 @@ void forward_body_ends(struct forward *f);
 void forward_fail(struct forward *f, int status, const char *sentence);
 /* 307 to the server that the request would go to (direct mode). False: it is not for that. */
 bool forward_redirect(struct forward *f);
+/* The shopper is told of the set that is planned for him. */
+void forward_note_home(struct forward *f);
 /* The cookie that says TEXT (home_write), as Set-Cookie has it; at == NULL without memory. */
 struct str forward_home_cookie(struct forward *f, const char *text);
 

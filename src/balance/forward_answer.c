@@ -81,7 +81,7 @@ static void put_cookie(struct forward *f)
     home_write(lane->router.signer, &f->plan.home, text);
     if (text[0])
         put_header(f, STR("Set-Cookie"), forward_home_cookie(f, text));
-    lane_note_home(lane, f->plan.home.servers[0]);
+    forward_note_home(f);
 }
 
 /* What is added to the server's own answer. */

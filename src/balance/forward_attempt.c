@@ -1,15 +1,11 @@
 #include "balance/events.h"
 #include "balance/forward.h"
+#include "balance/policy_place.h"
 #include "base/check.h"
 #include "base/random.h"
 
 #include <errno.h>
 #include <stdio.h>
-
-static void add(_Atomic uint64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
 
 bool forward_is_safe(const struct forward *f)
 {
@@ -19,24 +15,11 @@ bool forward_is_safe(const struct forward *f)
 
 /* ---- Where to ---- */
 
-static int place_of(const struct lane *lane, uint64_t id)
-{
-    for (unsigned i = 0; i < lane->view.count; i++)
-        if (lane->servers[i].id == id)
-            return (int)i;
-    return -1;
-}
-
-static bool has_bit(uint64_t bits, int place)
-{
-    return bits >> place & 1;
-}
-
 static uint64_t tried_places(const struct forward *f)
 {
     uint64_t tried = 0;
     for (unsigned i = 0; i < f->tried_count; i++) {
-        int place = place_of(f->lane, f->tried[i]);
+        int place = place_find(&f->lane->view, f->tried[i]);
         if (place >= 0)
             tried |= UINT64_C(1) << place;
     }
@@ -72,29 +55,28 @@ static int pick(struct forward *f, uint64_t passed)
     int place = router->policy->pick(router->policy_memory, &lane->view, f->plan.key, passed,
                                      lane_now(lane), &router->random);
     /* With all passed a policy names one of them again. */
-    return place >= 0 && has_bit(passed, place) ? -1 : place;
+    return place >= 0 && places_have(passed, place) ? -1 : place;
 }
 
-/* The next server of the plan, then whom the policy names; those with room first. -1: all have
- * been tried. */
+/* The next server of the plan, then whom the policy names. -1: none that has not been tried has
+ * room. */
 static int next_place(struct forward *f)
 {
     struct lane *lane = f->lane;
-    uint64_t tried = tried_places(f), full = lane_look(lane).full;
+    uint64_t passed = tried_places(f) | lane_look(lane).full;
     for (unsigned i = 0; i < f->planned_count; i++) {
-        int place = place_of(lane, f->planned[i]);
-        if (place >= 0 && lane->servers[place].usable && !has_bit(tried | full, place))
+        int place = place_find(&lane->view, f->planned[i]);
+        if (place >= 0 && lane->servers[place].usable && !places_have(passed, place))
             return place;
     }
-    int place = pick(f, tried | full);
-    return place >= 0 ? place : pick(f, tried);
+    return pick(f, passed);
 }
 
 static bool has_others(const struct forward *f)
 {
     uint64_t tried = tried_places(f);
     for (unsigned i = 0; i < f->lane->view.count; i++)
-        if (f->lane->servers[i].usable && !has_bit(tried, (int)i))
+        if (f->lane->servers[i].usable && !places_have(tried, (int)i))
             return true;
     return false;
 }
@@ -135,7 +117,7 @@ static void write_head(struct forward *f, struct attempt *attempt)
         upstream_may_switch(attempt->line);
 }
 
-/* An unsafe request to a shop gets its name at its first attempt, and keeps it. */
+/* An unsafe request to a shop gets its name before its first attempt, and keeps it. */
 static void stamp_it(struct forward *f, const struct backend *backend)
 {
     f->shop = backend->shop;
@@ -151,12 +133,43 @@ static void count_begin(struct forward *f, struct attempt *attempt)
     pool_hold(attempt->pool);
     f->lane->changed = true;
     atomic_fetch_add_explicit(&backend->in_flight, 1, memory_order_relaxed);
-    add(&backend->counters.requests);
+    atomic_fetch_add_explicit(&f->lane->figures.in_flight, 1, memory_order_relaxed);
+    backend_count(&backend->counters.requests, 1);
     if (attempt->hedge)
-        add(&backend->counters.hedges);
+        backend_count(&backend->counters.hedges, 1);
     else if (f->attempts_made > 0)
-        add(&backend->counters.retries);
+        backend_count(&backend->counters.retries, 1);
     f->attempts_made++;
+    f->waits_ns = 0;
+}
+
+/* No connection could be begun, for ERROR (0: no memory). Without a descriptor, a port or memory it
+ * was not the server that refused. */
+static void note_refusal(struct backend *backend, int error, uint64_t now_ns)
+{
+    if (error != ECONNREFUSED && error != EHOSTUNREACH && error != ENETUNREACH)
+        return;
+    backend_count(&backend->counters.refused, 1);
+    backend_count(&backend->counters.failures, 1);
+    backend_sign(backend, SIGN_REFUSED, now_ns);
+}
+
+/* One for F that its answer is told of; NULL: there is none to be had. */
+static struct upstream *take_line(struct forward *f, struct attempt *attempt, struct pool *pool,
+                                  bool *kept)
+{
+    bool careful = f->streamed || !f->repeatable;
+    errno = 0;
+    struct upstream *line = pool_take(pool, f->x, careful);
+    if (!line) {
+        note_refusal(pool->backend, errno, lane_now(f->lane));
+        return NULL;
+    }
+    *kept = line->state == UPSTREAM_IDLE;
+    if (upstream_begin(line, &forward_events, attempt, f->x->method == HTTP_HEAD) == 0)
+        return line;
+    upstream_cancel(line);
+    return NULL;
 }
 
 /* False: there was no connection to be had; noted. */
@@ -167,21 +180,11 @@ static bool attempt_begin(struct forward *f, struct attempt *attempt, int place,
     note_tried(f, pool->backend->id);
     if (pool_refuses(pool, lane_now(lane)))
         return false;
-    bool careful = f->streamed || (!f->repeatable && !pool->backend->shop);
-    struct upstream *line = pool_take(pool, f->x, careful);
-    bool kept = line && line->state == UPSTREAM_IDLE;
-    if (line && upstream_begin(line, &forward_events, attempt, f->x->method == HTTP_HEAD)) {
-        upstream_cancel(line);
-        line = NULL;
-    }
-    if (!line) {
-        add(&pool->backend->counters.refused);
-        add(&pool->backend->counters.failures);
-        /* Without a descriptor, a port or memory it was not the server that refused. */
-        if (errno == ECONNREFUSED || errno == EHOSTUNREACH || errno == ENETUNREACH)
-            backend_sign(pool->backend, SIGN_REFUSED, lane_now(lane));
+    stamp_it(f, pool->backend); /* it says whether F may be sent twice */
+    bool kept = false;
+    struct upstream *line = take_line(f, attempt, pool, &kept);
+    if (!line)
         return false;
-    }
     *attempt = (struct attempt){.forward = f,
                                 .pool = pool,
                                 .line = line,
@@ -189,7 +192,6 @@ static bool attempt_begin(struct forward *f, struct attempt *attempt, int place,
                                 .reused = kept,
                                 .hedge = hedge};
     count_begin(f, attempt);
-    stamp_it(f, pool->backend);
     write_head(f, attempt);
     forward_send_body(f, attempt);
     upstream_send(line);
@@ -209,6 +211,7 @@ void forward_release(struct attempt *attempt, bool failed)
     attempt->pool = NULL;
     lane->changed = true;
     atomic_fetch_sub_explicit(&pool->backend->in_flight, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&lane->figures.in_flight, 1, memory_order_relaxed);
     if (router->policy->done && pool->place >= 0)
         router->policy->done(router->policy_memory, (unsigned)pool->place, took_ns, failed, now_ns);
     pool_drop(pool);
@@ -233,25 +236,6 @@ void forward_cancel_others(struct forward *f, struct attempt *winner)
 
 /* ---- Again ---- */
 
-static void pause_over(struct timer *timer, uint64_t now_ns)
-{
-    struct forward *f = CONTAINER_OF(timer, struct forward, timer);
-    (void)now_ns;
-    f->tried_count = 0; /* another round */
-    f->has_plan = false;
-    forward_place(f);
-}
-
-static void pause_it(struct forward *f)
-{
-    struct lane *lane = f->lane;
-    uint64_t pause_ns = retry_pause_ns(&lane->router.random, f->rounds++);
-    f->state = FORWARD_PAUSED;
-    f->timer.fire = pause_over;
-    if (loop_timer_set(lane->loop, &f->timer, lane_now(lane) + pause_ns))
-        forward_fail(f, 503, "The load manager is out of memory.");
-}
-
 static void give_up(struct forward *f)
 {
     char sentence[160];
@@ -270,16 +254,19 @@ static bool can_pay(struct forward *f, enum retry_reason reason)
     struct lane *lane = f->lane;
     if (!retry_costs(reason) || budget_spend(&lane->retries, lane_now(lane)))
         return true;
+    if (f->denied) /* told already */
+        return false;
+    f->denied = true;
     lane_count(&lane->figures.retries_denied, 1);
     events_add(lane->events, EVENT_NO_RETRIES, 0, NULL,
                "Too many requests fail: not all of them are sent again.");
     return false;
 }
 
-static struct retry_case make_case(const struct forward *f, bool sent)
+static struct retry_case make_case(const struct forward *f, enum retry_reason reason, bool sent)
 {
     return (struct retry_case){
-        .reason = f->reason,
+        .reason = reason,
         .repeatable = f->repeatable,
         .sent = sent,
         .kept = !f->streamed || f->kept,
@@ -292,25 +279,37 @@ static struct retry_case make_case(const struct forward *f, bool sent)
     };
 }
 
+/* Whether F may be sent again for REASON, which is paid for then. */
+static enum retry_verdict ask_again(struct forward *f, enum retry_reason reason, bool sent)
+{
+    struct retry_case is = make_case(f, reason, sent);
+    is.costly += retry_costs(reason);
+    enum retry_verdict verdict = retry_decide(&is);
+    return verdict == RETRY_GIVE_UP || can_pay(f, reason) ? verdict : RETRY_GIVE_UP;
+}
+
+static void go_again(struct forward *f, enum retry_verdict verdict)
+{
+    f->costly += retry_costs(f->reason);
+    lane_count(&f->lane->figures.retries, 1);
+    if (verdict == RETRY_LATER)
+        forward_pause(f);
+    else if (f->reason == RETRY_STALE)
+        forward_place(f); /* it has just had a place */
+    else
+        forward_go(f);
+}
+
 void forward_again(struct forward *f, enum retry_reason reason, bool sent)
 {
     f->reason = reason;
-    f->costly += retry_costs(reason);
     if (reason == RETRY_STALE && f->tried_count > 0)
         f->tried_count--; /* the server has done nothing wrong */
-    struct retry_case is = make_case(f, sent);
-    enum retry_verdict verdict = retry_decide(&is);
-    if (verdict == RETRY_GIVE_UP || !can_pay(f, reason)) {
+    enum retry_verdict verdict = ask_again(f, reason, sent);
+    if (verdict == RETRY_GIVE_UP)
         give_up(f);
-        return;
-    }
-    lane_count(&f->lane->figures.retries, 1);
-    if (reason == RETRY_SILENT || reason == RETRY_ELSEWHERE)
-        lane_count(&f->lane->figures.moved, 1);
-    if (verdict == RETRY_LATER)
-        pause_it(f);
     else
-        forward_place(f);
+        go_again(f, verdict);
 }
 
 /* No server is left in this round. */
@@ -318,11 +317,11 @@ static void none_left(struct forward *f)
 {
     if (f->attempts_made == 0)
         f->reason = f->tried_count ? RETRY_REFUSED : RETRY_ELSEWHERE;
-    struct retry_case is = make_case(f, false);
+    struct retry_case is = make_case(f, f->reason, false);
     is.others = false;
     is.shop |= f->lane->view.count == 0; /* which servers there are is not known yet */
     if (retry_decide(&is) == RETRY_LATER)
-        pause_it(f);
+        forward_pause(f);
     else
         give_up(f);
 }
@@ -341,15 +340,17 @@ void forward_place(struct forward *f)
                 hedge_watch(f->lane, &f->hedge);
             return;
         }
-    none_left(f);
+    if (has_others(f))
+        forward_wait(f);
+    else
+        none_left(f);
 }
 
 void forward_hedge(struct forward *f)
 {
     struct attempt *second = &f->attempts[f->attempts[0].line != NULL];
     int place = f->state == FORWARD_WAITING && !second->line ? next_place(f) : -1;
-    /* What is not needed is not sent to who has as much as he may have. */
-    if (place < 0 || has_bit(tried_places(f) | lane_look(f->lane).full, place))
+    if (place < 0)
         return;
     lane_count(&f->lane->figures.hedges, 1);
     attempt_begin(f, second, place, true);
@@ -367,30 +368,41 @@ static bool is_silent(const struct backend *backend)
     return since != 0 && heard < since;
 }
 
-static bool is_at_silent(const struct forward *f)
+static void leave(struct forward *f, struct attempt *attempt)
 {
-    for (unsigned i = 0; i < COUNT_OF(f->attempts); i++)
-        if (f->attempts[i].line && is_silent(f->attempts[i].pool->backend))
-            return true;
-    return false;
+    backend_count(&attempt->pool->backend->counters.timeouts, 1);
+    backend_count(&attempt->pool->backend->counters.failures, 1);
+    upstream_cancel(attempt->line);
+    forward_release(attempt, true);
+    if (f->winner == attempt) { /* what had come of its answer belongs to no other one */
+        f->winner = NULL;
+        f->status = 0;
+    }
 }
 
 void forward_leave_silent(struct forward *f)
 {
-    unsigned left = 0;
-    bool begun = f->state == FORWARD_WAITING || (f->state == FORWARD_ANSWERING && !f->given);
-    if (!begun || !f->repeatable || (f->streamed && !f->kept) || !is_at_silent(f) || !has_others(f))
-        return;
+    enum retry_verdict verdict = RETRY_GIVE_UP;
+    unsigned silent = 0, lines = 0; /* as bits; looked at once, as other threads change it */
     for (unsigned i = 0; i < COUNT_OF(f->attempts); i++) {
-        struct attempt *attempt = &f->attempts[i];
-        if (!attempt->line || !is_silent(attempt->pool->backend))
-            continue;
-        add(&attempt->pool->backend->counters.timeouts);
-        add(&attempt->pool->backend->counters.failures);
-        upstream_cancel(attempt->line);
-        forward_release(attempt, true);
-        left++;
+        bool has_line = f->attempts[i].line;
+        lines |= (unsigned)has_line << i;
+        silent |= (unsigned)(has_line && is_silent(f->attempts[i].pool->backend)) << i;
     }
-    if (left > 0 && !f->attempts[0].line && !f->attempts[1].line)
-        forward_again(f, RETRY_SILENT, true);
+    bool begun = f->state == FORWARD_WAITING || (f->state == FORWARD_ANSWERING && !f->given);
+    if (silent == 0 || !begun || !f->repeatable || (f->streamed && !f->kept) || !has_others(f))
+        return;
+    if (silent == lines) {
+        verdict = ask_again(f, RETRY_SILENT, true);
+        if (verdict == RETRY_GIVE_UP)
+            return; /* it may yet answer: most do */
+    }
+    for (unsigned i = 0; i < COUNT_OF(f->attempts); i++)
+        if (silent >> i & 1)
+            leave(f, &f->attempts[i]);
+    if (silent != lines)
+        return; /* the other one goes on */
+    hedge_forget(&f->hedge);
+    f->reason = RETRY_SILENT;
+    go_again(f, verdict);
 }

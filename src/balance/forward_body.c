@@ -59,7 +59,6 @@ static struct attempt *taker_of(struct forward *f)
 /* False: there is no memory for it, and nowhere else to put it. */
 static bool keep(struct forward *f, struct str bytes)
 {
-    struct lane *lane = f->lane;
     if (!f->kept)
         return true;
     buf_str(&f->beginning, bytes);
@@ -69,8 +68,7 @@ static bool keep(struct forward *f, struct str bytes)
     buf_close(&f->beginning);
     if (taker_of(f))
         return true;
-    loop_timer_stop(lane->loop, &f->timer);
-    admission_leave(&lane->admission, &f->queued);
+    forward_wait_ends(f);
     forward_fail(f, 503, "The load manager is out of memory.");
     return false;
 }
@@ -82,7 +80,8 @@ static enum sink_verdict take(struct exchange *x, struct str bytes)
     if (f->given || !f->lane)
         return f->given ? SINK_STOP : SINK_PAUSE;
     f->body_seen += bytes.len;
-    f->deadline_ns = lane_now(f->lane) + f->lane->config->answer_ns; /* as long as it comes */
+    f->heard_ns = lane_now(f->lane); /* no server is late as long as it comes */
+    f->deadline_ns = f->heard_ns + f->lane->config->answer_ns;
     if (!keep(f, bytes))
         return SINK_STOP;
     if (!attempt)

@@ -81,6 +81,13 @@ struct str forward_home_cookie(struct forward *f, const char *text)
                         https ? "; Secure" : "");
 }
 
+void forward_note_home(struct forward *f)
+{
+    bool had_one = f->plan.reason == ROUTE_HOME || f->plan.reason == ROUTE_AWAY;
+    lane_note_home(f->lane, f->plan.home.servers[0]);
+    lane_count(&f->lane->figures.moved, had_one);
+}
+
 /* A browser that opens a page; not one of the page's parts, and not a program. */
 static bool is_navigation(const struct exchange *x)
 {
@@ -115,7 +122,7 @@ bool forward_redirect(struct forward *f)
     f->state = FORWARD_ANSWERED;
     f->complete = f->given = true;
     if (f->plan.set_cookie)
-        lane_note_home(lane, f->plan.home.servers[0]);
+        forward_note_home(f);
     lane_count(&lane->figures.answers, 1);
     forward_give(f);
     return true;

@@ -48,7 +48,7 @@ struct retry_case {
 
 enum retry_verdict { RETRY_GIVE_UP, RETRY_AT_ONCE, RETRY_LATER };
 
-/* Whether it takes from the budget; asked before retry_decide is done, when it says yes. */
+/* Whether it takes from the budget, which is asked when retry_decide has said yes. */
 bool retry_costs(enum retry_reason reason);
 enum retry_verdict retry_decide(const struct retry_case *is);
 /* How long to wait for RETRY_LATER; ROUNDS: how often it has been waited for. */

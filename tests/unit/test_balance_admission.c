@@ -132,6 +132,29 @@ static void what_waits_too_long_and_what_finds_no_room_is_to_be_answered(void **
     assert_null(admission_late(&f->admission, f->now_ns + 2 * SEC_NS));
 }
 
+static void who_pauses_counts_against_the_bound_of_the_queue(void **state)
+{
+    struct fixture *f = *state;
+    struct fair_item items[8] = {0};
+    for (unsigned i = 0; i < 3; i++)
+        f->places[i].in_flight = 10;
+    for (unsigned i = 0; i < 6; i++)
+        assert_true(admission_pause(&f->admission));
+    assert_null(admission_wait(&f->admission, &items[0], 1, f->now_ns));
+    assert_true(admission_pause(&f->admission));
+    assert_false(admission_pause(&f->admission));
+    /* There are 8 now. Another client's newcomer has a turn of his own only in place of one who
+     * waits in the queue with more than he has. */
+    assert_ptr_equal(admission_wait(&f->admission, &items[1], 2, f->now_ns), &items[1]);
+    admission_resume(&f->admission);
+    assert_null(admission_wait(&f->admission, &items[1], 2, f->now_ns));
+    assert_int_equal(admission_waiting(&f->admission), 2);
+    f->places[0].in_flight = 0;
+    assert_ptr_equal(admission_next(&f->admission, &f->view, f->places, f->now_ns), &items[0]);
+    assert_true(admission_pause(&f->admission));
+    assert_false(admission_pause(&f->admission));
+}
+
 static void server_with_a_small_share_is_avoided_as_often_as_that_says(void **state)
 {
     struct fixture *f = *state;
@@ -184,6 +207,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             what_waits_too_long_and_what_finds_no_room_is_to_be_answered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_pauses_counts_against_the_bound_of_the_queue, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(server_with_a_small_share_is_avoided_as_often_as_that_says,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(
