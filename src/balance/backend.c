@@ -144,7 +144,7 @@ void backend_sign(struct backend *backend, enum health_sign sign, uint64_t now_n
     publish(backend, now_ns);
     pthread_mutex_unlock(&backend->lock);
     if (changed && now == HEALTH_OUT)
-        atomic_fetch_add_explicit(&backend->counters.ejections, 1, memory_order_relaxed);
+        backend_count(&backend->counters.ejections, 1);
     if (!backend->watcher)
         return;
     if (changed)

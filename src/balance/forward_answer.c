@@ -9,11 +9,6 @@ enum {
     BULK_LEAST = 12 << 10, /* with so much the client is served before other events */
 };
 
-static void add(_Atomic uint64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
 /* ---- Giving it to the engine ---- */
 
 void forward_give(struct forward *f)
@@ -136,18 +131,18 @@ static void note_answer(struct forward *f, struct attempt *attempt, int status)
     struct backend *backend = attempt->pool->backend;
     uint64_t now_ns = lane_now(f->lane), took_ns = now_ns - attempt->began_ns;
     attempt->took_ns = took_ns;
-    add(&backend->counters.answers);
+    backend_count(&backend->counters.answers, 1);
     latency_count(&backend->counters.latency, took_ns);
     hedge_learn(&f->lane->hedges, f->hedge.class, took_ns);
     if (attempt->hedge) {
         lane_count(&f->lane->figures.hedge_wins, 1);
-        add(&backend->counters.hedge_wins);
+        backend_count(&backend->counters.hedge_wins, 1);
     }
     if (f->plan.home.count > 0 && backend->id != f->plan.home.servers[0])
         lane_count(&f->lane->figures.away, 1);
     bool failed = is_failure(status);
     if (failed)
-        add(&backend->counters.answered_5xx);
+        backend_count(&backend->counters.answered_5xx, 1);
     backend_sign(backend, failed ? SIGN_5XX : SIGN_FINE, now_ns);
 }
 
@@ -315,8 +310,8 @@ static void end_answer(struct forward *f, struct attempt *attempt, enum upstream
         run_out_of_memory(f);
         return;
     }
-    add(&attempt->pool->backend->counters.resets);
-    add(&attempt->pool->backend->counters.failures);
+    backend_count(&attempt->pool->backend->counters.resets, 1);
+    backend_count(&attempt->pool->backend->counters.failures, 1);
     backend_sign(attempt->pool->backend, end == UPSTREAM_RUBBISH ? SIGN_RUBBISH : SIGN_RESET,
                  lane_now(f->lane));
     forward_release(attempt, true);
@@ -351,12 +346,12 @@ static enum retry_reason judge(struct forward *f, struct attempt *attempt, enum 
         pool_mistrust(attempt->pool, attempt->began_ns);
         return RETRY_STALE;
     }
-    add(&backend->counters.failures);
+    backend_count(&backend->counters.failures, 1);
     backend_sign(backend, causes[end].sign, lane_now(f->lane));
     if (reason == RETRY_REFUSED || reason == RETRY_UNHEARD)
-        add(&backend->counters.refused);
+        backend_count(&backend->counters.refused, 1);
     else
-        add(&backend->counters.resets);
+        backend_count(&backend->counters.resets, 1);
     if (reason == RETRY_RUBBISH)
         events_add(f->lane->events, EVENT_RUBBISH, backend->id, backend->name,
                    "Its answer to %.*s %.*s was refused: %s.", STR_FMT(f->x->method_name),

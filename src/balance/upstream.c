@@ -24,11 +24,6 @@ static struct backend *backend_of(const struct upstream *line)
     return line->pool->backend;
 }
 
-static void add(_Atomic uint64_t *counter, uint64_t count)
-{
-    atomic_fetch_add_explicit(counter, count, memory_order_relaxed);
-}
-
 /* ---- The end of a request, or of the connection ---- */
 
 void upstream_close(struct upstream *line)
@@ -242,7 +237,7 @@ static bool receive(struct upstream *line)
         return receive_nothing(line, n);
     if ((size_t)n < room && !line->hung_up)
         line->readable = false; /* the socket is empty, and the next byte is an event */
-    add(&backend_of(line)->counters.bytes_in, (uint64_t)n);
+    backend_count(&backend_of(line)->counters.bytes_in, (uint64_t)n);
     hear(line);
     if (line->tls)
         return receive_tls(line, lane->input, (size_t)n);
@@ -268,7 +263,7 @@ static ssize_t push(struct upstream *line, const char *at, size_t len)
         n = send(line->watch.fd, at, len, MSG_NOSIGNAL);
     } while (n < 0 && errno == EINTR);
     if (n > 0) {
-        add(&backend_of(line)->counters.bytes_out, (uint64_t)n);
+        backend_count(&backend_of(line)->counters.bytes_out, (uint64_t)n);
     } else if (n < 0) {
         line->writable = false;
         if (errno != EAGAIN && errno != EWOULDBLOCK)
@@ -413,7 +408,7 @@ static bool connected(struct upstream *line, uint32_t events)
         return false;
     }
     /* Nothing is heard by that: the kernel accepts for a process that stands still. */
-    add(&backend_of(line)->counters.connects, 1);
+    backend_count(&backend_of(line)->counters.connects, 1);
     if (!introduce(line))
         return lost(line);
     line->writable = true;
