@@ -18,7 +18,7 @@ struct fair_client {
 struct fair {
     struct fair_limits limits;
     uint64_t seed;
-    unsigned count, client_count;
+    unsigned count;
     unsigned reserved; /* with `count` at most limits.total */
     unsigned longest;  /* no client has more waiting than this */
     struct list ring;  /* clients, whose turn is next first */
@@ -78,11 +78,6 @@ unsigned fair_count(const struct fair *fair)
     return fair->count;
 }
 
-unsigned fair_clients(const struct fair *fair)
-{
-    return fair->client_count;
-}
-
 /* ---- Clients ---- */
 
 /* Where the table has KEY, or the end of its chain. */
@@ -110,7 +105,6 @@ static struct fair_client *enter(struct fair *fair, struct fair_client **at, uin
     list_init(&client->size);
     list_append(&fair->ring, &client->ring);
     *at = client;
-    fair->client_count++;
     return client;
 }
 
@@ -122,7 +116,6 @@ static void leave(struct fair *fair, struct fair_client *client)
     list_remove(&client->size);
     client->chain = fair->spare;
     fair->spare = client;
-    fair->client_count--;
 }
 
 /* Its count has changed by one. */

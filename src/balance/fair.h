@@ -68,11 +68,6 @@ void fair_remove(struct fair *fair, struct fair_item *item);
 bool fair_reserve(struct fair *fair);
 void fair_release(struct fair *fair);
 
-static inline bool fair_waits(const struct fair_item *item)
-{
-    return item->client;
-}
 unsigned fair_count(const struct fair *fair);
-unsigned fair_clients(const struct fair *fair); /* who wait */
 
 #endif

@@ -189,7 +189,6 @@ static void show(struct lane *lane, unsigned idle)
     uint64_t since = due == UINT64_MAX ? 0 : due - lane->config->queue_ns;
     atomic_store_explicit(&figures->idle, idle, memory_order_relaxed);
     atomic_store_explicit(&figures->queue, fair_count(queue), memory_order_relaxed);
-    atomic_store_explicit(&figures->clients, fair_clients(queue), memory_order_relaxed);
     atomic_store_explicit(&figures->queued_since_ns, since, memory_order_relaxed);
 }
 

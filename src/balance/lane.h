@@ -36,7 +36,7 @@ struct lane_figures {
     _Atomic uint64_t retries, retries_denied, hedges, hedge_wins, hedges_denied;
     _Atomic uint64_t queued, shed, away, moved, placed;
     _Atomic uint64_t tunnels;
-    _Atomic uint32_t in_flight, queue, clients, idle, tunnels_open;
+    _Atomic uint32_t in_flight, queue, idle, tunnels_open;
     _Atomic uint64_t queued_since_ns; /* the longest wait's begin; 0: nobody waits */
     struct latency_counts latency;    /* from a request's head to its answer's */
 };
