@@ -37,12 +37,6 @@ void home_signer_free(struct home_signer *signer)
     free(signer);
 }
 
-bool home_same(const struct home *a, const struct home *b)
-{
-    return a->count == b->count &&
-           memcmp(a->servers, b->servers, a->count * sizeof *a->servers) == 0;
-}
-
 /* MAC_TEXT digits and a 0 into OUT; false: it cannot be signed. */
 static bool sign(struct home_signer *signer, struct str text, char out[static MAC_TEXT + 1])
 {

@@ -50,7 +50,4 @@ char *home_write(struct home_signer *signer, const struct home *home, char out[s
 /* 0; ERR_INVALID: no such text; ERR_DENIED: not signed with this key. */
 int home_read(struct home_signer *signer, struct str text, struct home *home);
 
-/* The same servers in the same order, whenever it was made. */
-bool home_same(const struct home *a, const struct home *b);
-
 #endif

@@ -7,8 +7,9 @@
  *   neither: a picture, a catalogue's page
  *     for programs, a health check ────────▶ one server, by the policy
  *
- * A shopper moves within the set when home is suspect, out, draining or overloaded; when it comes
- * back the shopper goes home again. When none of the set can be used, the policy makes a new
+ * A shopper moves within the set when home is suspect, out, draining or overloaded, and in
+ * part, by chance, while it warms up or is slow; when it is well again the shopper goes home
+ * again. When none of the set can be used, the policy makes a new
  * set. Servers that have left the cluster are dropped from it, and others take their places. The
  * token in Stoa-Session is no key: it changes with every answer (web/token.h). With fixed upstreams
  * that are not a shop of ours there are no homes: the policy alone.
