@@ -221,13 +221,14 @@ static void begin(struct purchase *purchase, enum purchase_state state)
 }
 
 /* Takes what is to be known of the held checkout out of HOLD's result. Not 0: the result
- * is the purchase's end. */
-static int read_hold(struct purchase *purchase, int64_t *total)
+ * is the purchase's end; REPLAYED: it is that of an earlier one, which was counted then. */
+static int read_hold(struct purchase *purchase, int64_t *total, bool *replayed)
 {
     struct arena arena;
     struct result result;
     arena_init(&arena, DECODE_MAX);
     int err = result_decode(&arena, buf_text(&purchase->record), &result);
+    *replayed = err == 0 && result.replayed;
     if (err == 0 && (result.err != 0 || result.replayed || result.kind != RESULT_CHECKOUT ||
                      result.checkout.status != CHECKOUT_PAYING))
         err = ERR_STATE;
@@ -243,12 +244,14 @@ static int read_hold(struct purchase *purchase, int64_t *total)
 static void after_hold(struct purchase *purchase)
 {
     int64_t total;
+    bool replayed;
     if (purchase->err == ERR_UNKNOWN_FATE || purchase->err == ERR_TIMEOUT) {
         again(purchase);
     } else if (purchase->err != 0) {
         answer_failed(purchase, purchase->err);
-    } else if (read_hold(purchase, &total) != 0) {
-        atomic_fetch_add(&purchase->buying->failed, 1);
+    } else if (read_hold(purchase, &total, &replayed) != 0) {
+        if (!replayed)
+            atomic_fetch_add(&purchase->buying->failed, 1);
         answer(purchase, buf_text(&purchase->record));
     } else if (total <= 0) {
         begin(purchase, CONFIRMING);

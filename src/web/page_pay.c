@@ -199,19 +199,28 @@ static enum app_verdict start_paying(struct exchange *x, const struct visit *vis
     return submit_purchase(x, &request, pay_ended);
 }
 
-/* The request came twice, under one stamp: the first may be paying still, or have paid. Then this
- * one goes on where that stands, to the same end. */
-static bool goes_on(struct exchange *x, struct visit *visit)
+/* Whether X has a stamp and what it needs to pay for the checkout, which is read. A stamped request
+ * may have come twice: the first may be paying still, or have paid. Then this one goes on where
+ * that stands, to the same end. */
+static bool may_go_on(struct exchange *x, struct visit *visit)
 {
     const struct web_settings *settings = &call_web(x)->settings;
     visit->x = x;
-    if (!once_is_stamped(x) || call_param_id(x, 0, &visit->id) ||
-        !csrf_token_fits(settings->secret, sizeof settings->secret, visit->id,
-                         exchange_form(x, STR("token"))) ||
-        reader_checkout(call_reader(x), &x->arena, visit->id, &visit->checkout))
-        return false;
-    return visit->checkout.status == CHECKOUT_PAYING ||
-           visit->checkout.status == CHECKOUT_COMPLETED;
+    return once_is_stamped(x) && !call_param_id(x, 0, &visit->id) &&
+           csrf_token_fits(settings->secret, sizeof settings->secret, visit->id,
+                           exchange_form(x, STR("token"))) &&
+           !reader_checkout(call_reader(x), &x->arena, visit->id, &visit->checkout);
+}
+
+/* It has been paid for: what is to be shown needs no command. */
+static enum app_verdict show_paid_already(struct exchange *x, const struct visit *visit)
+{
+    struct ending *ending = ARENA_NEW(&x->arena, struct ending);
+    if (!ending)
+        return call_fail_err(x, ERR_NOMEM);
+    ending->checkout = visit->id;
+    call_of(x)->own = ending;
+    return show_paid(x);
 }
 
 static bool read_agreed(struct exchange *x, int64_t *agreed)
@@ -229,8 +238,12 @@ enum app_verdict checkout_pay(struct exchange *x)
     call_of(x)->own = visit;
     const struct card *card = card_of(exchange_form(x, STR("card")));
     int64_t agreed = -1, total;
-    if (goes_on(x, visit) && read_agreed(x, &agreed))
-        return start_paying(x, visit, card, agreed);
+    if (may_go_on(x, visit)) {
+        if (visit->checkout.status == CHECKOUT_COMPLETED)
+            return show_paid_already(x, visit);
+        if (visit->checkout.status == CHECKOUT_PAYING && read_agreed(x, &agreed))
+            return start_paying(x, visit, card, agreed);
+    }
     if (!visit_take(x, visit, &verdict))
         return verdict;
     enum visit_step step = visit_step_of(&visit->checkout);

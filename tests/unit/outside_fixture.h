@@ -70,6 +70,8 @@ static inline void order_apply(struct ordering *order, const struct command *com
             checkout->status = CHECKOUT_PAYING;
             checkout->attempt++;
             order->holds++;
+        } else if (!paying && command->idempotency == IDEMPOTENCY_CHECK) {
+            result->replayed = true; /* bought under the same key */
         } else if (!paying) {
             *result = (struct result){.err = ERR_STATE, .text = STR("completed")};
         }

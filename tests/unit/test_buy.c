@@ -14,6 +14,7 @@ struct bought {
     struct planned_bank bank;
     struct buying *buying;
     atomic_uint answers;
+    bool keyed; /* requests have an Idempotency-Key */
     int err;
     uint64_t index;
     enum checkout_status status;
@@ -55,6 +56,7 @@ static int start(struct bought *bought, const char *token)
                                   .token = str_of(copied),
                                   .currency = STR("EUR"),
                                   .expected_total = -1,
+                                  .keyed = bought->keyed,
                                   .done = bought_done,
                                   .context = bought};
     int err = buy_start(bought->buying, &request);
@@ -154,6 +156,30 @@ static void a_checkout_that_is_bought_already_is_refused_with_its_state(void **s
 }
 
 /* One lost or doubtful answer at each step changes nothing about the outcome. */
+/* A load manager, or the shopper, asks for the same purchase again: its first end was counted. */
+static void what_was_bought_already_is_no_failure(void **state)
+{
+    (void)state;
+    struct bought bought;
+    struct buy_report report;
+    begin(&bought, "", "");
+    bought.keyed = true;
+    buy(&bought, "success_token");
+    buy(&bought, "success_token");
+    assert_int_equal(bought.err, 0);
+    assert_int_equal(bought.status, CHECKOUT_COMPLETED);
+    assert_int_equal(bought.bank.calls, 1);
+    buying_report(bought.buying, &report);
+    assert_int_equal(report.paid, 1);
+    assert_int_equal(report.failed, 0);
+    bought.keyed = false; /* another purchase of the same is refused */
+    buy(&bought, "success_token");
+    assert_int_equal(bought.err, ERR_STATE);
+    buying_report(bought.buying, &report);
+    assert_int_equal(report.failed, 1);
+    end(&bought);
+}
+
 static void each_step_survives_a_lost_answer(void **state)
 {
     (void)state;
@@ -247,6 +273,7 @@ int main(void)
         cmocka_unit_test(nothing_to_pay_needs_no_bank),
         cmocka_unit_test(a_busy_shop_is_said_at_once),
         cmocka_unit_test(a_checkout_that_is_bought_already_is_refused_with_its_state),
+        cmocka_unit_test(what_was_bought_already_is_no_failure),
         cmocka_unit_test(each_step_survives_a_lost_answer),
         cmocka_unit_test(a_bank_out_of_reach_leaves_the_hold_to_be_settled),
         cmocka_unit_test(a_log_that_never_confirms_leaves_the_hold_to_be_settled),
