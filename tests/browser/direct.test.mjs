@@ -128,3 +128,42 @@ test("a server that hangs is left after a moment, with scripts", () =>
       process.kill(home.pid, "SIGCONT");
     }
   }));
+
+test("a shopper far away stays at home all the same", () =>
+  withDemo(true, async ({ demo, page, complaints }) => {
+    const home = await toCart(page, demo, true);
+    const elsewhere = [];
+    page.on("request", (request) => request.url().startsWith(demo.url) && elsewhere.push(request.url()));
+    const session = await page.context().newCDPSession(page);
+    // More than a click waits for an answer of a server that is near.
+    const far = { offline: false, latency: 600, downloadThroughput: -1, uploadThroughput: -1 };
+    await session.send("Network.enable");
+    await session.send("Network.emulateNetworkConditions", far);
+    // The browser's own times do not know of this distance: the first answer tells.
+    const answered = page.waitForResponse("**/livez");
+    await page.getByRole("heading").first().click();
+    await answered;
+    const begin = await page.evaluate(() => performance.now());
+    // No wait: for so long no other answer is asked for.
+    await page.waitForFunction((since) => performance.now() > since + 300, begin);
+    const again = page.waitForResponse("**/livez");
+    await page.getByRole("link", { name: "About" }).first().click();
+    await again;
+    await page.waitForURL("**/about");
+    assert.equal(origin(page), home.url);
+    assert.deepEqual(elsewhere, []);
+    assert.deepEqual(complaints, []);
+  }, ...PATIENT));
+
+test("of the keys those alone that follow links and press buttons ask after the server", () =>
+  withDemo(true, async ({ demo, page }) => {
+    await toCart(page, demo, true);
+    let asked = 0;
+    page.on("request", (request) => (asked += new URL(request.url()).pathname === "/livez"));
+    await page.getByRole("searchbox").first().focus();
+    await page.keyboard.type("oak");
+    assert.equal(asked, 0);
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/search?*");
+    assert.ok(asked > 0);
+  }, ...PATIENT));
