@@ -91,13 +91,6 @@ static void on_head(void *user, const struct http_response *response)
         line->events->head(line->user, response);
 }
 
-static void on_interim(void *user, const struct http_response *response)
-{
-    struct upstream *line = user;
-    if (line->user && line->events->interim)
-        line->events->interim(line->user, response);
-}
-
 static void on_body(void *user, const struct http_response *response, struct str bytes)
 {
     struct upstream *line = user;
@@ -117,7 +110,6 @@ static void on_done(void *user, const struct http_response *response)
 
 static const struct http_client_events client_events = {
     .head = on_head,
-    .interim = on_interim,
     .body = on_body,
     .done = on_done,
 };

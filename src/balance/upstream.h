@@ -37,7 +37,6 @@ struct upstream;
 
 struct upstream_events {
     void (*head)(void *user, const struct http_response *response);
-    void (*interim)(void *user, const struct http_response *response);
     void (*body)(void *user, struct str bytes);
     /* After head and body of one read, when the answer is not complete. */
     void (*arrived)(void *user);

@@ -10,7 +10,7 @@
  * folded lines, control characters, two lengths, a length beside a coding, other codings than
  * chunked, bytes that belong to no answer and the like end the connection with ERR_INVALID, and
  * http_client_error says why. Whatever is held of an answer is bounded: 64 KiB of head, as much of
- * trailers (which are checked and dropped), eight answers 1xx.
+ * trailers, eight answers 1xx. Both of these are checked and dropped.
  *
  * Bodies are lent from what was received and never copied.
  *
@@ -36,7 +36,7 @@ struct http_request {
 struct http_response {
     void *tag; /* as given with the request */
     int status;
-    const struct http_header *headers; /* in `head`, `interim` */
+    const struct http_header *headers; /* in `head` */
     unsigned header_count;
     int64_t content_length; /* as announced; -1: not */
     uint64_t body_bytes;    /* that came so far */
@@ -50,8 +50,6 @@ struct http_client_events {
     void (*body)(void *user, const struct http_response *response, struct str bytes);
     /* Once for each request, when its answer is there or never will be. */
     void (*done)(void *user, const struct http_response *response);
-    /* HTTP/1.1: an answer 1xx that comes before the one that counts. */
-    void (*interim)(void *user, const struct http_response *response);
 };
 
 enum { CLIENT_HEADERS_MAX = 200, CLIENT_WAITING_MAX = 64 };

@@ -161,8 +161,6 @@ static bool interim(struct http_client *client)
     if (++client->interims > ANSWER_INTERIMS)
         return invalid(client, "there are too many interim answers");
     client->scan = (struct fields_scan){0};
-    if (client->events->interim)
-        client->events->interim(client->user, &client->response);
     client->response = (struct http_response){0};
     return true;
 }

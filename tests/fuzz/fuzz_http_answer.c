@@ -42,12 +42,6 @@ static void on_head(void *user, const struct http_response *response)
     tell_headers(run, response);
 }
 
-static void on_interim(void *user, const struct http_response *response)
-{
-    CHECK(!((struct run *)user)->in_answer && response->status >= 100 && response->status < 200);
-    tell_headers(user, response);
-}
-
 static void on_body(void *user, const struct http_response *response, struct str bytes)
 {
     struct run *run = user;
@@ -89,7 +83,7 @@ static unsigned ask(struct run *run)
 /* What was told, hashed. */
 static uint64_t drive(unsigned choice, const uint8_t *bytes, size_t len, size_t most)
 {
-    static const struct http_client_events events = {on_head, on_body, on_done, on_interim};
+    static const struct http_client_events events = {on_head, on_body, on_done};
     struct run run = {.choice = choice};
     run.client = http_client_new(HTTP_1, &events, &run);
     buf_init(&run.told, 64 << 20);

@@ -45,7 +45,7 @@ static void on_done(void *user, const struct http_response *response)
         seen->next = http_client_request(seen->client, &get, NULL);
 }
 
-static const struct http_client_events events = {on_head, on_body, on_done, NULL};
+static const struct http_client_events events = {on_head, on_body, on_done};
 
 static struct http_client *open_client(struct seen *seen)
 {

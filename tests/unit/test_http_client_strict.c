@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 struct seen {
-    unsigned heads, done, broken, interims;
+    unsigned heads, done, broken;
     int status;
     bool keep_alive;
     struct buf body;
@@ -40,13 +40,7 @@ static void on_done(void *user, const struct http_response *response)
     seen->keep_alive = response->keep_alive;
 }
 
-static void on_interim(void *user, const struct http_response *response)
-{
-    assert_in_range(response->status, 100, 199);
-    ((struct seen *)user)->interims++;
-}
-
-static const struct http_client_events events = {on_head, on_body, on_done, on_interim};
+static const struct http_client_events events = {on_head, on_body, on_done};
 
 static struct http_client *open_client(struct seen *seen, const char *method)
 {
@@ -343,22 +337,6 @@ static void an_answer_is_bounded(void **state)
     assert_int_equal(receive_many(CHUNKS "0\r\nX: ", "a", 66000), ERR_INVALID);
 }
 
-static void interim_answers_are_told_and_trailers_taken(void **state)
-{
-    (void)state;
-    struct seen seen;
-    static const char text[] =
-        "HTTP/1.1 100 Go\r\n\r\nHTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\n" CHUNKS
-        "1\r\na\r\n0\r\nX: y\r\nZ: \r\n\r\n";
-    struct http_client *client = open_client(&seen, "GET");
-    assert_int_equal(receive(client, text, sizeof text - 1, 3), 0);
-    assert_int_equal(seen.interims, 2);
-    assert_int_equal(seen.done, 1);
-    assert_true(seen.keep_alive);
-    http_client_free(client);
-    buf_close(&seen.body);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,7 +345,6 @@ int main(void)
         cmocka_unit_test(what_is_clear_is_taken_however_it_is_cut),
         cmocka_unit_test(breaking_off_is_never_an_end),
         cmocka_unit_test(an_answer_is_bounded),
-        cmocka_unit_test(interim_answers_are_told_and_trailers_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
