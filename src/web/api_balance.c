@@ -1,4 +1,5 @@
 #include "balance/home.h"
+#include "balance/policy.h"
 #include "base/clock.h"
 #include "web/announced.h"
 #include "web/api.h"
@@ -6,8 +7,6 @@
 
 /* A load manager says that it is there, and learns whom it may send shoppers to. Each asks every
  * server once a second: answered from memory, on the loop. See balance/members.h. */
-
-enum { WEIGHT = 100 /* POLICY_WEIGHT */ };
 
 static void put_server(struct json *json, yyjson_mut_val *list, const struct server_status *server,
                        bool drain)
@@ -17,7 +16,7 @@ static void put_server(struct json *json, yyjson_mut_val *list, const struct ser
     json_put_text(json, one, "url", arena_str(json->arena, str_of(server->place.url)));
     json_put_text(json, one, "role", str_of(server_role_names[server->role]));
     json_put_text(json, one, "state", str_of(server_state_names[server->state]));
-    json_put_int(json, one, "weight", WEIGHT);
+    json_put_int(json, one, "weight", POLICY_WEIGHT);
     if (drain)
         json_put_bool(json, one, "drain", true);
 }

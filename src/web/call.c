@@ -113,16 +113,32 @@ struct fetch_line *call_line(const struct exchange *x)
     return thread->line;
 }
 
+static bool is_trusted(const struct exchange *x)
+{
+    struct web *web = call_web(x);
+    return network_has_text(web->settings.trusted, web->settings.trusted_count, x->peer) ||
+           managers_come_from(web->api->managers, x->peer, clock_mono_ns());
+}
+
+/* Kept, as one request asks several times, and the managers' table has a lock. */
+bool call_is_by_proxy(const struct exchange *x)
+{
+    struct call *call = call_of(x);
+    if (!call)
+        return is_trusted(x);
+    if (!call->proxy_known)
+        call->by_proxy = is_trusted(x);
+    call->proxy_known = true;
+    return call->by_proxy;
+}
+
 /* A load manager takes https off and says so. */
 static struct str scheme_of(const struct exchange *x)
 {
     struct str said = x->known[HTTP_FIELD_X_FORWARDED_PROTO];
-    struct web *web = call_web(x);
     if (!str_eq(said, STR("https")) && !str_eq(said, STR("http")))
         return x->scheme;
-    bool believed = network_has_text(web->settings.trusted, web->settings.trusted_count, x->peer) ||
-                    managers_come_from(web->api->managers, x->peer, clock_mono_ns());
-    return believed ? said : x->scheme;
+    return call_is_by_proxy(x) ? said : x->scheme;
 }
 
 struct str call_base_url(struct exchange *x)
@@ -172,9 +188,9 @@ void call_security_headers(struct exchange *x, bool html)
     if (!html)
         return;
     exchange_add_header(x, STR("Content-Security-Policy"), content_policy(x));
-    /* An order's address is the right to see it: it is told to nobody else. */
-    /* Browsers say Origin: null of what may not be told where it comes from; from one address of
-     * the cluster to another it has to be told (csrf.h), though without the path. */
+    /* An order's address is the right to see it, so that the path is told to nobody else. With a
+     * way back the origin has to be told from one address of the cluster to another (csrf.h):
+     * browsers say Origin: null of a page that may not say where it is. */
     exchange_add_header(x, STR("Referrer-Policy"),
                         call_wayback(x)->url[0] ? STR("strict-origin-when-cross-origin")
                                                 : STR("same-origin"));

@@ -65,6 +65,9 @@ struct call {
 
     struct once *once; /* once.c's */
 
+    /* call_is_by_proxy's, once it was asked for. */
+    bool proxy_known, by_proxy;
+
     /* gate.c's: log indexes that X's token gave, and that X was shown; 0: none. */
     uint64_t given, seen;
     bool token_read;
@@ -107,7 +110,11 @@ int call_param_id(const struct exchange *x, unsigned index, struct id *id);
 
 /* "https://shop.example": the setting, or else made from scheme and host. */
 struct str call_base_url(struct exchange *x);
-/* Whether the shopper's side speaks https (also through a proxy, by the setting). */
+/* Whether X comes from a load manager that has announced itself, or from another peer that the
+ * setting `trust` names: what it says of the client is believed. */
+bool call_is_by_proxy(const struct exchange *x);
+/* Whether the shopper's side speaks https: by the setting `url`, or else as whoever X comes from
+ * says, if that is believed, or else as X itself came. */
 bool call_is_https(const struct exchange *x);
 
 /* Answers 303 See Other to LOCATION (a path of ours). */

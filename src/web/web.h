@@ -51,8 +51,8 @@ struct web_settings {
     const char *base_url;    /* "https://shop.example", no slash at its end; empty: made from each
                                 request's scheme and Host */
     const char *server_name; /* told in Stoa-Server with each answer; empty: not */
-    const char
-        *cookie_domain; /* of which all servers' hosts are parts; empty: one host's cookies */
+    /* Of which all servers' hosts are parts; empty: one host's cookies. */
+    const char *cookie_domain;
     /* Whose X-Forwarded-Proto is believed; load managers that have announced themselves are
      * trusted besides. */
     struct network trusted[WEB_TRUSTED_MAX];
