@@ -171,7 +171,8 @@ void forward_body_ends(struct forward *f);
 /* ---- forward_fail.c ---- */
 /* An answer of our own: STATUS (502, 503, 504) and SENTENCE, which says what has happened. */
 void forward_fail(struct forward *f, int status, const char *sentence);
-/* 307 to the server that the request would go to (direct mode). False: it is not for that. */
+/* 307 to the server that the request would go to (direct mode). False: it is not for that, or the
+ * server has first to be asked where the shopper belongs. */
 bool forward_redirect(struct forward *f);
 /* The shopper is told of the set that is planned for him. */
 void forward_note_home(struct forward *f);

@@ -66,12 +66,20 @@ static void put_header(struct forward *f, struct str name, struct str value)
         f->answer.headers[f->answer.count++] = (struct http_header){name, value, 0};
 }
 
+/* The server was asked where the shopper belongs: what its answer says goes before the hash's
+ * choice. False: it does not say, and another request has to ask. */
+static bool take_word(struct forward *f)
+{
+    return home_read(f->lane->router.signer, f->answer.home, &f->plan.home) == 0 ||
+           str_eq(f->answer.home, STR(HOME_NONE));
+}
+
 static void put_cookie(struct forward *f)
 {
     struct lane *lane = f->lane;
     char text[HOME_TEXT];
     if (!f->plan.set_cookie || !f->shop || !lane->router.signer || f->answer.is_public ||
-        f->status == 304)
+        f->status == 304 || (f->plan.ask && !take_word(f)))
         return;
     home_write(lane->router.signer, &f->plan.home, text);
     if (text[0])

@@ -95,10 +95,21 @@ static void set_framing(const struct forward *f, struct hop_request *request)
     }
 }
 
+/* What the server is told of the shopper's set, or asked (route.h). */
+static struct str home_said(const struct forward *f, char text[static HOME_TEXT])
+{
+    struct home_signer *signer = f->lane->router.signer;
+    if (f->plan.ask)
+        return STR(HOME_ASK);
+    if (!signer || f->plan.home.count == 0 || f->plan.reason == ROUTE_HASH)
+        return STR("");
+    return str_of(home_write(signer, &f->plan.home, text));
+}
+
 static void write_head(struct forward *f, struct attempt *attempt)
 {
     struct lane *lane = f->lane;
-    char home[HOME_TEXT] = "";
+    char home[HOME_TEXT];
     struct hop_request request = {
         .x = f->x,
         .trusted = lane_trusts(lane, f->x->peer),
@@ -108,8 +119,7 @@ static void write_head(struct forward *f, struct attempt *attempt)
     };
     if (attempt->pool->backend->shop) {
         request.operation = str_of(f->operation);
-        if (f->plan.home.count && lane->router.signer)
-            request.home = str_of(home_write(lane->router.signer, &f->plan.home, home));
+        request.home = home_said(f, home);
     }
     set_framing(f, &request);
     hop_write_request(upstream_out(attempt->line), &request);

@@ -103,7 +103,7 @@ bool forward_redirect(struct forward *f)
     struct exchange *x = f->x;
     char text[HOME_TEXT];
     if (lane->config->mode != BALANCE_DIRECT || !lane->router.signer || f->plan.home.count == 0 ||
-        f->plan.count == 0 || !is_navigation(x))
+        f->plan.count == 0 || f->plan.ask || !is_navigation(x))
         return false;
     const struct backend *backend = lane->set->at[f->plan.places[0]];
     if (!backend->url[0])

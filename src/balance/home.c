@@ -1,5 +1,6 @@
 #include "balance/home.h"
 
+#include "http/url.h"
 #include "net/sign.h"
 
 #include <inttypes.h>
@@ -124,4 +125,22 @@ int home_read(struct home_signer *signer, struct str text, struct home *home)
         return ERR_DENIED;
     *home = read;
     return 0;
+}
+
+/* Cookies of this name that are looked at: ours, and old ones of other paths and domains, which a
+ * browser may well send first. */
+enum { COOKIES_MAX = 4 };
+
+bool home_find(struct home_signer *signer, struct str cookies, struct home *home)
+{
+    bool found = false;
+    struct home one;
+    struct str text;
+    for (unsigned i = 0; i < COOKIES_MAX && cookie_next(&cookies, STR(HOME_COOKIE), &text); i++) {
+        if (home_read(signer, text, &one) || (found && one.since_s <= home->since_s))
+            continue;
+        *home = one;
+        found = true;
+    }
+    return found;
 }

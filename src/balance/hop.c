@@ -330,7 +330,7 @@ static bool ends_here(const struct http_header *header)
     struct str name = header->name;
     switch (header->field) {
     case HTTP_FIELD_UNKNOWN:
-        return NAMED("stoa-try");
+        return NAMED("stoa-try") || NAMED("stoa-home");
     case HTTP_FIELD_CONNECTION:
     case HTTP_FIELD_CONTENT_LENGTH:
     case HTTP_FIELD_TRANSFER_ENCODING:
@@ -366,6 +366,8 @@ static void look_at(struct hop_answer *answer, const struct http_header *header)
         answer->is_public |= lets_caches_share(header->value);
     else if (NAMED("stoa-server"))
         answer->is_named = true;
+    else if (NAMED("stoa-home"))
+        answer->home = header->value;
 }
 
 static char *copy(char **at, struct str text)

@@ -11,6 +11,7 @@
  *                         of who is not trusted also X-Real-IP, X-Client-IP, True-Client-IP and
  *                         X-Forwarded-… that are not made here
  *   made anew             Host, Content-Length, Transfer-Encoding, Cookie (one field)
+ *   dropped in answers    what is about the connection as above; Stoa-Try, Stoa-Home
  *   added to              X-Forwarded-For, -Proto, -Host (RFC 7239: Forwarded), Via, Request-Id
  *   counted down          Max-Forwards of OPTIONS
  *
@@ -34,7 +35,7 @@ struct hop_request {
     bool upgrade;          /* its Upgrade goes on */
     struct str request_id; /* given to a request that has none */
     struct str operation;  /* Stoa-Operation (stamp.h); empty: none */
-    struct str home;       /* Stoa-Home (home.h); empty: none */
+    struct str home;       /* Stoa-Home (home.h): a set, or HOME_ASK; empty: none */
     enum hop_framing framing;
     uint64_t length; /* with HOP_LENGTH */
 };
@@ -65,6 +66,7 @@ struct hop_answer {
     unsigned count, room;
     bool is_public;     /* may be kept by caches that serve many: nothing personal may be added */
     bool is_named;      /* the server says itself who it is (Stoa-Server) */
+    struct str home;    /* Stoa-Home, which ends here */
     struct str upgrade; /* with status 101: to what */
 };
 

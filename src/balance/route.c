@@ -2,7 +2,6 @@
 
 #include "balance/policy_place.h"
 #include "base/hash.h"
-#include "http/url.h"
 
 /* ---- What is asked for ---- */
 
@@ -156,24 +155,11 @@ static void order_places(const struct policy_view *view, uint64_t overloaded,
 
 /* ---- Plans ---- */
 
-/* Cookies of this name that are looked at: ours, and old ones of other paths and domains, which a
- * browser may well send first. */
-enum { COOKIES_MAX = 4 };
-
-static bool read_first_good(struct home_signer *signer, struct str cookies, struct home *home)
-{
-    struct str text;
-    for (unsigned i = 0; i < COOKIES_MAX && cookie_next(&cookies, STR(HOME_COOKIE), &text); i++)
-        if (home_read(signer, text, home) == 0)
-            return true;
-    return false;
-}
-
 /* The set that X's cookie names, as far as it stands. False: there is none. */
 static bool read_cookie(struct router *router, const struct exchange *x,
                         const struct policy_view *view, struct route_plan *plan, uint64_t *taken)
 {
-    if (!read_first_good(router->signer, x->known[HTTP_FIELD_COOKIE], &plan->home))
+    if (!home_find(router->signer, x->known[HTTP_FIELD_COOKIE], &plan->home))
         return false;
     unsigned count = plan->home.count;
     *taken = keep_known(view, &plan->home);
@@ -226,6 +212,7 @@ void route_choose(struct router *router, const struct exchange *x, const struct 
         plan_own(router, keyed ? &hash : &first, view, overloaded, 0, plan);
         plan->reason = keyed ? ROUTE_HASH : ROUTE_POLICY;
         plan->set_cookie = plan->home.count && settles(x);
+        plan->ask = plan->set_cookie && exchange_cookie(x, STR("cart")).len > 0;
     } else {
         plan_one(&first, view, plan);
     }

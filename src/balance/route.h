@@ -13,6 +13,11 @@
  * set. Servers that have left the cluster are dropped from it, and others take their places. The
  * token in Stoa-Session is no key: it changes with every answer (web/token.h). With fixed upstreams
  * that are not a shop of ours there are no homes: the policy alone.
+ *
+ * What the hash chooses is a place for one request, the same at each load manager, and nobody's
+ * home: no server is told of it. A browser that has a cart but no cookie may have had a home, which
+ * the cart's row knows: the server is asked (home.h), and the browser's next request goes there, or
+ * stays with the hash's choice when there is no such row.
  */
 #ifndef STOA_BALANCE_ROUTE_H
 #define STOA_BALANCE_ROUTE_H
@@ -34,6 +39,7 @@ struct route_plan {
     int places[ROUTE_PLACES_MAX]; /* in struct policy_view, best first */
     struct home home;             /* the set as it is now; count 0: none */
     bool set_cookie;              /* the answer takes `home` along, if it may */
+    bool ask;                     /* it is the server's answer that says which home */
 };
 
 /* What the policies of a loop remember, and what they are. */

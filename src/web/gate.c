@@ -42,16 +42,25 @@ static uint64_t index_in(struct exchange *x, struct str text)
 }
 
 /* What X says it has seen; 0: nothing that we believe. */
+static uint64_t read_given(struct exchange *x)
+{
+    uint64_t header = index_in(x, exchange_header(x, STR(HEADER)));
+    uint64_t cookie = index_in(x, session_seen(x));
+    return header > cookie ? header : cookie;
+}
+
 static uint64_t given(struct exchange *x)
 {
     struct call *call = call_of(x);
-    if (!call->token_read) {
-        uint64_t header = index_in(x, exchange_header(x, STR(HEADER)));
-        uint64_t cookie = index_in(x, session_seen(x));
-        call->given = header > cookie ? header : cookie;
-        call->token_read = true;
-    }
+    if (!call->token_read)
+        call->given = read_given(x);
+    call->token_read = true;
     return call->given;
+}
+
+bool gate_is_open(struct exchange *x)
+{
+    return is_alone(x) || read_given(x) <= order_applied(call_web(x)->settings.order);
 }
 
 void gate_saw(struct exchange *x, uint64_t index)

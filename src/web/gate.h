@@ -40,6 +40,10 @@ enum app_verdict gate_after(struct exchange *x, uint64_t index, gate_then *then,
 /* For a handler without a gate that comes to a read after all: as gate_handle, then THEN. */
 enum app_verdict gate_read(struct exchange *x, gate_then *then);
 
+/* Whether this copy has all that X says it has seen, without waiting for it. For who can do
+ * without an answer; X need not have a struct call yet. */
+bool gate_is_open(struct exchange *x);
+
 /* X is shown the state of INDEX. */
 void gate_saw(struct exchange *x, uint64_t index);
 /* What a step ends with: a complete answer gets its token and leaves. */

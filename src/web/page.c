@@ -6,6 +6,7 @@
 #include "web/price.h"
 #include "web/session.h"
 #include "web/wayback.h"
+#include "web/whereabouts.h"
 
 #include <stdlib.h>
 
@@ -105,6 +106,7 @@ enum app_verdict page_reply(struct page *page, int status)
         return cannot_render(x);
     }
     call_security_headers(x, true);
+    whereabouts_keep(x);
     exchange_add_header(x, STR("Cache-Control"), STR("private, no-store"));
     exchange_reply(x, status, HTML, str_make(bytes, len));
     x->compressible = true;
@@ -123,6 +125,7 @@ enum app_verdict page_keep(struct page *page, struct str key)
         return cannot_render(x);
     cache_put(call_web(x)->settings.cache, key, ready, &page->tags);
     call_security_headers(x, true);
+    whereabouts_keep(x);
     exchange_page(x, ready);
     http_page_drop(ready);
     return APP_DONE;

@@ -1,5 +1,6 @@
 #include "web/session.h"
 
+#include "balance/home.h"
 #include "web/call.h"
 
 #include <inttypes.h>
@@ -57,6 +58,11 @@ void session_forget(struct exchange *x)
 {
     set_cookie(x, CART_COOKIE, STR(""), true, 0);
     set_cookie(x, COUNT_COOKIE, STR(""), false, 0);
+}
+
+void session_keep_home(struct exchange *x, struct str set)
+{
+    set_cookie(x, HOME_COOKIE, set, true, MONTH_SECONDS);
 }
 
 struct str session_seen(struct exchange *x)

@@ -5,6 +5,7 @@
  * Cookie "cart_count": how many things are in it, for the script that shows it in the
  * header of cached pages; it decides nothing.
  * Cookie "seen": how far this browser has seen (token.h), HttpOnly as well.
+ * Cookie "home": its servers (balance/home.h), mostly set by a load manager; HttpOnly.
  *
  * Thread: the exchange's.
  */
@@ -27,6 +28,9 @@ bool session_cart(struct exchange *x, struct cart *cart);
 void session_keep(struct exchange *x, const struct cart *cart);
 /* Takes both away (it was bought, or is gone). */
 void session_forget(struct exchange *x);
+
+/* Sets the cookie "home" to SET (home_write). */
+void session_keep_home(struct exchange *x, struct str set);
 
 /* The cookie "seen": its token, or at == NULL; and setting it. */
 struct str session_seen(struct exchange *x);

@@ -11,6 +11,7 @@
 #include "web/gate.h"
 #include "web/media.h"
 #include "web/wayback.h"
+#include "web/whereabouts.h"
 
 #include <stdlib.h>
 
@@ -27,7 +28,10 @@ static bool answer_from_cache(struct web *web, struct exchange *x)
     struct http_page *page = cache_get(web->settings.cache, x->path);
     if (!page)
         return false;
-    call_security_headers(x, !str_ends(x->path, STR(".json")));
+    bool html = !str_ends(x->path, STR(".json"));
+    call_security_headers(x, html);
+    if (html)
+        whereabouts_keep(x);
     exchange_page(x, page);
     http_page_drop(page);
     return true;
@@ -83,6 +87,7 @@ static void on_accept(struct app *app, struct exchange *x)
         exchange_add_header(x, STR("Stoa-Server"), str_of(web->settings.server_name));
     if (watch_is_live(x))
         return;
+    whereabouts_tell(x);
     if (answer_from_cache(web, x)) {
         count_cached(x);
         return;

@@ -1,6 +1,7 @@
 """What servers do for load managers: they keep where a cart's shopper belongs, serve whoever comes,
 tell a load manager whom there is, and say when another server had better be asked."""
 
+import contextlib
 import hashlib
 import http.client
 import hmac
@@ -8,6 +9,7 @@ import time
 
 import pytest
 
+from balancer import Balancer
 from cluster_client import AGENT, GOODS, MUG, Browser, cart_of, operate, quantity_in, send, ucp
 from shop_server import Shop, wait_until
 from three_servers import COUNT, Three
@@ -119,6 +121,176 @@ def test_whoever_comes_is_served_and_never_shown_anything_old(three):
             assert page.status == 200 and f'value="{units}"'.encode() in page.text
 
 
+# ---- A shopper who has lost the cookie
+
+
+class Front:
+    """A load manager as a Browser wants it."""
+
+    def __init__(self, balancer):
+        self.addresses = [balancer.address]
+
+
+def balance(three, folder, *options):
+    servers = [word for address in three.addresses for word in ("--server", f"http://{address}")]
+    return Balancer(folder, *servers, "--token-file", three.dirs[0] / "operator.token", *options)
+
+
+@contextlib.contextmanager
+def front_of(three, folder, *options):
+    with balance(three, folder, *options) as balancer:
+        def all_are_up():
+            servers = balancer.servers().values()
+            return len(servers) == COUNT and all(one["state"] == "up" for one in servers)
+        def is_known_to_all():
+            urls = [{one["url"] for one in managers(three, i)} for i in range(COUNT)]
+            return all(balancer.url in known for known in urls)
+        wait_until(all_are_up, 20, "the load manager knowing all servers")
+        wait_until(is_known_to_all, 20, "all servers knowing the load manager")
+        yield Front(balancer)
+
+
+@pytest.fixture(scope="module")
+def front(three, tmp_path_factory):
+    with front_of(three, tmp_path_factory.mktemp("front")) as front:
+        yield front
+
+
+def with_record(three, *servers):
+    """Cookies of a shopper whose cart's row says SERVERS, and who has lost `home`."""
+    browser = Browser(three)
+    if servers:
+        browser.cookies["home"] = home_text(three, *servers)
+    assert browser.go(0, "POST", "/cart/add", f"item={MUG}&quantity=1").status == 303
+    cookies = dict(browser.cookies)
+    cookies.pop("home", None)
+    for i in range(COUNT):  # and all copies have it
+        assert home_of(three, i, cookies["cart"]) == list(servers)
+    return cookies
+
+
+def turned(three, first):
+    """All servers, FIRST of them first."""
+    at = three.ids.index(first)
+    return three.ids[at:] + three.ids[:at]
+
+
+def servers_in(cookie):
+    return [int(server) for server in cookie.split("-")[0].split(".")]
+
+
+def shopper(place, cookies):
+    browser = Browser(place)
+    browser.cookies = dict(cookies)
+    return browser
+
+
+WAYS_BACK = [("GET", "/", None), ("GET", "/cart", None), ("GET", "/product/mug", None),
+             ("POST", "/cart/add", f"item={MUG}&quantity=1")]
+
+
+@pytest.mark.parametrize("method,path,body", WAYS_BACK)
+def test_a_shopper_who_lost_the_cookie_finds_home_again(three, front, method, path, body):
+    """Whichever server the hash chooses: home is one of the others for most of them."""
+    for home in three.ids:
+        cookies = with_record(three, *turned(three, home))
+        browser = shopper(front, cookies)
+        for _ in range(2):  # the second time pages are kept ready
+            browser = shopper(front, cookies)
+            first = browser.go(0, method, path, body)
+            assert first.status in (200, 303), first.text
+            assert "Stoa-Home" not in first.headers
+            assert servers_in(browser.cookies["home"]) == turned(three, home)
+        for _ in range(3):
+            assert browser.go(0, "GET", "/cart").headers["Stoa-Server"] == str(home)
+        assert home_of(three, 0, cookies["cart"]) == turned(three, home)
+
+
+def test_a_server_that_is_behind_says_nothing_of_home(three):
+    """Neither that there is none, nor an older one: all are asked as soon as it is written."""
+    for i in range(COUNT):
+        assert announce(three, i).status == 200
+    browser = Browser(three)
+    said = set()
+    for turn in range(30):
+        home = turned(three, three.ids[turn % COUNT])
+        browser.cookies["home"] = home_text(three, *home)
+        assert browser.go(turn % 2, "POST", "/cart/add", f"item={MUG}&quantity=1").status == 303
+        cookies = {name: value for name, value in browser.cookies.items() if name != "home"}
+        for i in range(COUNT):
+            answer = shopper(three, cookies).go(i, "GET", "/about", Stoa_Home="ask")
+            word = answer.headers["Stoa-Home"]
+            said.add(word and "some")
+            assert word is None or servers_in(word) == home
+    assert "some" in said
+
+
+def test_the_hashs_choice_does_not_become_the_record(three, front):
+    for home in three.ids:
+        cookies = with_record(three, *turned(three, home))
+        for _ in range(2):  # a client that keeps the cart alone
+            added = shopper(front, cookies).go(0, "POST", "/cart/add", f"item={MUG}&quantity=1")
+            assert added.status == 303
+        path = "/carts/" + cookies["cart"]
+        body = cart_of(1)
+        assert send(front, 0, "PUT", path, body, UCP_Agent=AGENT).status == 200
+        assert home_of(three, 0, cookies["cart"]) == turned(three, home)
+
+
+def test_a_cart_without_a_record_gets_one(three, front):
+    browser = shopper(front, with_record(three))
+    page = browser.go(0, "GET", "/cart")
+    home = servers_in(browser.cookies["home"])
+    assert page.status == 200 and sorted(home) == three.ids
+    assert page.headers["Stoa-Server"] == str(home[0])
+    assert home_of(three, 0, browser.cookies["cart"]) == []
+    assert browser.go(0, "POST", "/cart/add", f"item={MUG}&quantity=1").status == 303
+    assert home_of(three, 0, browser.cookies["cart"]) == home
+
+
+def test_a_cart_that_is_gone_leaves_the_hashs_choice(three, front):
+    browser = shopper(front, {"cart": "ab" * 16})
+    assert browser.go(0, "GET", "/").status == 200
+    assert sorted(servers_in(browser.cookies["home"])) == three.ids
+
+
+def test_in_direct_mode_a_shopper_is_sent_to_the_recorded_home(three, tmp_path):
+    page = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+    with front_of(three, tmp_path, "--mode", "direct") as front:
+        for home in three.ids:
+            browser = shopper(front, with_record(three, *turned(three, home)))
+            assert browser.go(0, "GET", "/about", **page).status == 200  # who knows, is asked
+            assert servers_in(browser.cookies["home"]) == turned(three, home)
+            sent = browser.go(0, "GET", "/about", **page)
+            assert sent.status == 307
+            address = three.addresses[three.ids.index(home)]
+            assert sent.headers["Location"] == f"http://{address}/about"
+    # Servers know the way back to it for a while.
+    wait_until(lambda: not any(one["mode"] == "direct" for i in range(COUNT)
+                               for one in managers(three, i)), 20, "its being forgotten")
+
+
+@pytest.mark.parametrize("path", ["/about", "/cart"])
+def test_in_direct_mode_servers_give_the_cookie_back_themselves(three, path):
+    """So that the load manager knows where to when this server is gone."""
+    cookies = with_record(three, *turned(three, 2))
+    assert announce(three, 0, mode="direct").status == 200
+    browser = shopper(three, cookies)
+    for _ in range(2):  # made, and kept ready
+        browser.cookies = dict(cookies)
+        page = browser.go(0, "GET", path)
+        assert page.status == 200 and "Stoa-Home" not in page.headers
+        assert servers_in(browser.cookies["home"]) == turned(three, 2)
+    again = browser.go(0, "GET", path)
+    assert "home" not in cookies_set(again)  # the browser has it
+    assert announce(three, 0).status == 200  # in proxy mode the load manager does that
+    assert "home" not in cookies_set(shopper(three, cookies).go(0, "GET", path))
+
+
+def cookies_set(answer):
+    return {line.split("=")[0] for line in answer.headers.get_all("Set-Cookie", [])}
+
+
 # ---- Load managers
 
 
@@ -219,19 +391,6 @@ def test_a_check_is_answered_with_how_busy_the_server_is(three):
     assert send(three, 1, "POST", "/livez").status == 405
 
 
-def test_checks_are_not_counted_as_visits(three):
-    def counted():
-        text = send(three, 1, "GET", "/metrics").text.decode()
-        return [line for line in text.splitlines()
-                if line.startswith("stoa_http_requests") and "operator" not in line
-                and "pages" not in line]
-    before = counted()
-    assert before
-    for _ in range(20):
-        send(three, 1, "GET", "/livez")
-    assert counted() == before
-
-
 def test_a_server_without_a_primary_sends_elsewhere(three):
     """Another one may know of one; one that is only busy says nothing of the kind."""
     three.kill(0)
@@ -261,6 +420,25 @@ def test_what_was_bought_by_shoppers_of_all_homes_is_on_all_servers(three):
 
 
 # ---- A server alone
+
+
+@pytest.mark.parametrize("trust", [False, True])
+def test_a_peer_is_believed_only_if_it_is_trusted(tmp_path, trust):
+    """Neither that the shopper speaks https, nor that it is one to be told where carts belong."""
+    goods = tmp_path / "goods.csv"
+    goods.write_text(GOODS)
+    with Shop(tmp_path, *(["--trust", "127.0.0.1"] if trust else []), catalogue=goods) as shop:
+        class Alone:
+            addresses = [shop.address]
+        browser = Browser(Alone)
+        added = browser.go(0, "POST", "/cart/add", f"item={MUG}&quantity=1", Stoa_Home="ask",
+                           X_Forwarded_Proto="https")
+        assert added.status == 303
+        assert all(("; Secure" in line) == trust for line in added.headers.get_all("Set-Cookie"))
+        for path in ("/cart", "/", "/"):
+            asked = browser.go(0, "GET", path, Stoa_Home="ask")
+            assert asked.headers["Stoa-Home"] == ("none" if trust else None)
+            assert "Stoa-Home" not in browser.go(0, "GET", path).headers
 
 
 def test_cookies_are_for_all_hosts_of_a_domain_where_that_is_set(tmp_path):

@@ -165,6 +165,31 @@ static void rubbish_is_refused(void **state)
     home_signer_free(signer);
 }
 
+static bool find(struct home_signer *signer, const char *cookies, struct home *home)
+{
+    return home_find(signer, str_of(cookies), home);
+}
+
+/* As a browser has them that got one of a host and one of its domain. */
+static void of_several_sets_the_last_one_counts(void **state)
+{
+    (void)state;
+    struct home_signer *signer = signer_of(1);
+    char old[HOME_TEXT], new[HOME_TEXT], cookies[2 * HOME_TEXT + 64];
+    struct home home;
+    home_write(signer, &(struct home){2, {3, 1}, 1795000000}, old);
+    home_write(signer, &(struct home){2, {2, 1}, 1795000001}, new);
+    snprintf(cookies, sizeof cookies, "home=%s; cart=1; home=%s", old, new);
+    assert_true(find(signer, cookies, &home));
+    assert_int_equal(home.servers[0], 2);
+    snprintf(cookies, sizeof cookies, "home=9-1-x; home=%s; home=%s", new, old);
+    assert_true(find(signer, cookies, &home));
+    assert_int_equal(home.servers[0], 2);
+    assert_false(find(signer, "", &home));
+    assert_false(find(signer, "cart=1; home=; home=1-1-0", &home));
+    home_signer_free(signer);
+}
+
 /* Every request with a cookie pays for this. The bound is far above what it takes (about 1 µs):
  * it is there for a key schedule that is made anew each time. */
 static void reading_is_cheap(void **state)
@@ -197,6 +222,7 @@ int main(void)
         cmocka_unit_test(what_is_no_set_is_refused),
         cmocka_unit_test(a_changed_set_is_refused),
         cmocka_unit_test(rubbish_is_refused),
+        cmocka_unit_test(of_several_sets_the_last_one_counts),
         cmocka_unit_test(reading_is_cheap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
