@@ -357,21 +357,23 @@ static int measure_spread(struct stage *stage, const char *policy, const unsigne
     return err ? err : end_managers(stage, failure);
 }
 
-static void print_spread(const struct spread_row *row, bool json, bool first)
+static void print_spread(FILE *out, const struct spread_row *row, bool json, bool first)
 {
     if (json)
-        printf("%s{\"policy\":\"%s\",\"variation\":{\"requests\":%.4f,\"processor\":%.4f},"
-               "\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f}",
-               first ? "" : ",", row->name, row->requests, row->processor, row->p50_ms, row->p99_ms,
-               row->p999_ms);
+        fprintf(out,
+                "%s{\"policy\":\"%s\",\"variation\":{\"requests\":%.4f,\"processor\":%.4f},"
+                "\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f}",
+                first ? "" : ",", row->name, row->requests, row->processor, row->p50_ms,
+                row->p99_ms, row->p999_ms);
     else
-        printf("  %-34s variation of requests %.3f, of processor %.3f   p50 %.1f ms   p99 %.1f   "
-               "p99.9 %.1f\n",
-               row->name, row->requests, row->processor, row->p50_ms, row->p99_ms, row->p999_ms);
-    fflush(stdout);
+        fprintf(out,
+                "  %-34s variation of requests %.3f, of processor %.3f   p50 %.1f ms   p99 %.1f   "
+                "p99.9 %.1f\n",
+                row->name, row->requests, row->processor, row->p50_ms, row->p99_ms, row->p999_ms);
+    fflush(out);
 }
 
-static int spread_of_policies(struct stage *stage, struct failure *failure)
+static int spread_of_policies(struct stage *stage, FILE *out, struct failure *failure)
 {
     const struct bench_flags *flags = stage->flags;
     int err = 0;
@@ -382,14 +384,14 @@ static int spread_of_policies(struct stage *stage, struct failure *failure)
             continue;
         err = measure_spread(stage, row.name, NULL, false, &row, failure);
         if (!err)
-            print_spread(&row, flags->json, first);
+            print_spread(out, &row, flags->json, first);
         first = false;
     }
     return err;
 }
 
 /* With one server at half speed: the policy against the split that is right for that. */
-static int spread_when_slow(struct stage *stage, struct failure *failure)
+static int spread_when_slow(struct stage *stage, FILE *out, struct failure *failure)
 {
     static const unsigned right[TRIO] = {200, 200, 100};
     const struct bench_flags *flags = stage->flags;
@@ -399,16 +401,16 @@ static int spread_when_slow(struct stage *stage, struct failure *failure)
     struct spread_row own = {.name = name}, ideal = {.name = "2:2:1 by hand, one at half speed"};
     int err = measure_spread(stage, policy, NULL, true, &own, failure);
     if (!err)
-        print_spread(&own, flags->json, false);
+        print_spread(out, &own, flags->json, false);
     err = err ? err : measure_spread(stage, policy_round_robin.name, right, true, &ideal, failure);
     if (err)
         return err;
-    print_spread(&ideal, flags->json, false);
+    print_spread(out, &ideal, flags->json, false);
     double ratio = ideal.p99_ms > 0 ? own.p99_ms / ideal.p99_ms : 0;
     if (flags->json)
-        printf("],\"p99_by_ideal\":%.3f}\n", ratio);
+        fprintf(out, "],\"p99_by_ideal\":%.3f}\n", ratio);
     else
-        printf("  p99 by that of the right split: %.2f\n", ratio);
+        fprintf(out, "  p99 by that of the right split: %.2f\n", ratio);
     return 0;
 }
 
@@ -416,10 +418,24 @@ static int run_spread(struct stage *stage, struct failure *failure)
 {
     if (stage->manager_count == 0)
         return fail(failure, ERR_INVALID, "--spread needs a load manager: not --managers 0");
+    /* A document is printed whole or not at all; lines as they come. */
+    char *document = NULL;
+    size_t size = 0;
+    FILE *out = stage->flags->json ? open_memstream(&document, &size) : stdout;
+    if (!out)
+        return fail(failure, ERR_NOMEM, "out of memory");
     if (stage->flags->json)
-        fputs("{\"bench\":\"spread\",\"rows\":[", stdout);
-    int err = spread_of_policies(stage, failure);
-    return err ? err : spread_when_slow(stage, failure);
+        fputs("{\"bench\":\"spread\",\"rows\":[", out);
+    int err = spread_of_policies(stage, out, failure);
+    err = err ? err : spread_when_slow(stage, out, failure);
+    if (out == stdout)
+        return err;
+    if (fclose(out) && !err)
+        err = fail(failure, ERR_NOMEM, "out of memory");
+    if (!err)
+        fputs(document, stdout);
+    free(document);
+    return err;
 }
 
 int bench_crowd(const struct bench_flags *flags, struct failure *failure)

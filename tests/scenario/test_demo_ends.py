@@ -134,3 +134,10 @@ def test_a_crowds_load_managers_get_every_word(tmp_path):
     assert done.returncode == 1, done
     log, = tmp_path.glob("bench-*/balance-1.log")
     assert "no option --nonsense" in log.read_text()
+
+
+def test_half_a_document_is_not_printed(tmp_path):
+    done = subprocess.run([STOA, "bench", "crowd", "--spread", "--json", "--dir", str(tmp_path),
+                           "--balance=--nonsense"], capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert done.returncode == 1 and done.stderr and not done.stdout, done
