@@ -381,6 +381,31 @@ static void a_carts_requests_go_to_the_same_server(void **state)
     end(other);
 }
 
+/* The cart's row may know a home: the hash's choice is for this request, until the server says. */
+static void who_has_a_cart_and_no_set_is_asked_about(void **state)
+{
+    (void)state;
+    struct world *w = begin(&policy_round_robin, 2);
+    bring_cookies(w, "cart=0192f3a4b5c67d8e9fa0b1c2d3e4f501");
+    assert_int_equal(route(w)->reason, ROUTE_HASH);
+    assert_true(w->plan.ask && w->plan.set_cookie);
+    w->x.path = STR("/order/abc");
+    assert_true(route(w)->ask);
+    bring_cookies(w, ""); /* of an order's address no set is known */
+    assert_int_equal(route(w)->reason, ROUTE_HASH);
+    assert_true(!w->plan.ask && w->plan.set_cookie);
+    w->x.path = STR("/suggest"); /* and a script's request changes nothing */
+    bring_cookies(w, "cart=0192f3a4b5c67d8e9fa0b1c2d3e4f501");
+    assert_false(route(w)->ask);
+    w->x.path = STR("/");
+    bring_home(w);
+    assert_false(route(w)->ask);
+    w->router.signer = NULL;
+    bring_cookies(w, "cart=0192f3a4b5c67d8e9fa0b1c2d3e4f501");
+    assert_false(route(w)->ask);
+    end(w);
+}
+
 static void the_key_is_the_carts_the_checkouts_the_orders_or_the_operators(void **state)
 {
     (void)state;
@@ -489,6 +514,7 @@ int main(void)
         cmocka_unit_test(a_picture_or_a_scripts_request_gets_no_home),
         cmocka_unit_test(without_homes_the_policy_chooses),
         cmocka_unit_test(a_carts_requests_go_to_the_same_server),
+        cmocka_unit_test(who_has_a_cart_and_no_set_is_asked_about),
         cmocka_unit_test(the_key_is_the_carts_the_checkouts_the_orders_or_the_operators),
         cmocka_unit_test(a_signed_set_counts_before_the_hash),
         cmocka_unit_test(a_browser_with_a_cart_alone_gets_the_carts_set_as_its_own),
