@@ -12,6 +12,7 @@ static const uint64_t STUCK_NS = 5 * SEC_NS;
 /* The log writes into segments of 8 MiB that are made ahead; two of them, and the
  * database's own growth. */
 static const uint64_t DISK_LEAST = 32ull << 20;
+enum { MISSING_MAX = 1024 };
 
 struct health {
     const struct watched *watched;
@@ -26,7 +27,8 @@ bool health_judge(const struct health_view *view, struct health_memory *memory, 
         memory->moved_ns = view->now_ns;
     }
     if (!view->primary)
-        buf_puts(reason, "no primary is known: most of the servers cannot be reached");
+        buf_puts(reason,
+                 view->missing != NULL && view->missing[0] ? view->missing : "there is no primary");
     else if (!view->ready)
         buf_puts(reason, "this server's copy is catching up with the primary");
     else if (view->now_ns - memory->moved_ns > STUCK_NS)
@@ -88,9 +90,16 @@ bool health_look(void *context, struct buf *reason)
         .disk_free = UINT64_MAX,
         .now_ns = clock_mono_ns(),
     };
+    struct buf missing;
+    buf_init(&missing, MISSING_MAX);
+    if (!view.primary && health->watched->missing)
+        health->watched->missing(health->watched->missing_context, &missing);
+    buf_byte(&missing, '\0');
+    view.missing = missing.failed ? "" : missing.at;
     look_at_disk(health->watched->data_dir, &view);
     pthread_mutex_lock(&health->lock);
     bool healthy = health_judge(&view, &health->memory, reason);
     pthread_mutex_unlock(&health->lock);
+    buf_close(&missing);
     return healthy;
 }

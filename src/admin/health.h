@@ -21,6 +21,7 @@ bool health_look(void *context, struct buf *reason);
 /* What a look sees. */
 struct health_view {
     bool primary;                    /* somebody is */
+    const char *missing;             /* why nobody is; NULL or empty: that is not known */
     bool ready;                      /* the primary can be reached, and the copy is with it */
     uint64_t waiting, applied_index; /* of the log */
     uint64_t purchases;              /* on their way */

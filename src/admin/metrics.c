@@ -1,6 +1,7 @@
 #include "admin/metrics.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -72,6 +73,13 @@ static const struct row rows[] = {
     {"stoa_purchases_refused_total", "counter", "Purchases that the bank refused.", COUNT, AT(buying.refused)},
     {"stoa_purchases_undecided_total", "counter", "Purchases left for the primary to settle.", COUNT, AT(buying.undecided)},
     {"stoa_purchases_failed_total", "counter", "Purchases that the shop refused.", COUNT, AT(buying.failed)},
+
+    {"stoa_bank_open", "gauge", "Calls of the bank on their way.", COUNT, AT(bank.open)},
+    {"stoa_bank_requests_total", "counter", "Requests sent to the bank.", COUNT, AT(bank.requests)},
+    {"stoa_bank_retries_total", "counter", "Of these, the same once more, as the answer before said nothing.", COUNT, AT(bank.retries)},
+
+    {"stoa_outbox_sending", "gauge", "1 when this server sends what is in the outbox.", TRUTH, AT(outbox.sending)},
+    {"stoa_outbox_refused_fences_total", "counter", "What was refused outside as a deposed primary's.", COUNT, AT(outbox.refused_fences)},
 
     {"stoa_products", "gauge", "Products.", COUNT, AT(shop.products)},
     {"stoa_variants", "gauge", "Variants.", COUNT, AT(shop.variants)},
@@ -206,6 +214,61 @@ static void put_servers(struct buf *out, const struct cluster_status *cluster)
     }
 }
 
+/* One row a kind of call and outcome; the seconds are of whole calls, retries and all. */
+static void put_bank(struct buf *out, const struct bank_report *bank)
+{
+    static const char *const calls[BANK_CALLS] = {"authorise", "settle", "capture", "cancel",
+                                                  "refund"};
+    static const char *const outcomes[BANK_OUTCOMES] = {[BANK_AUTHORISED] = "authorised",
+                                                        [BANK_REFUSED] = "refused",
+                                                        [BANK_DONE] = "done",
+                                                        [BANK_IMPOSSIBLE] = "impossible",
+                                                        [BANK_DEPOSED] = "deposed",
+                                                        [BANK_UNREACHABLE] = "unreachable"};
+    static const char total[] = "stoa_bank_calls_total", seconds[] = "stoa_bank_call_seconds_total";
+    put_head(out, total, "counter", "Calls of the bank that have ended, by how.");
+    for (unsigned i = 0; i < BANK_CALLS; i++)
+        for (unsigned k = 0; k < BANK_OUTCOMES; k++) {
+            uint64_t count = bank->calls[i].outcomes[k];
+            if (count > 0)
+                buf_printf(out, "%s{call=\"%s\",outcome=\"%s\"} %llu\n", total, calls[i],
+                           outcomes[k], (unsigned long long)count);
+        }
+    put_head(out, seconds, "counter", "How long these took in all, retries and pauses included.");
+    for (unsigned i = 0; i < BANK_CALLS; i++)
+        buf_printf(out, "%s{call=\"%s\"} %.9g\n", seconds, calls[i],
+                   (double)bank->calls[i].ns / 1e9);
+}
+
+/* One row a lane and figure. What this server has sent is its own; the rest is in the table. */
+static void put_outbox(struct buf *out, const struct figures *figures)
+{
+    static const struct {
+        const char *name, *type, *help;
+    } families[] = {
+        {"stoa_outbox_rows", "gauge", "Rows that wait in a lane of the outbox."},
+        {"stoa_outbox_oldest_seconds", "gauge", "Age of the oldest of them."},
+        {"stoa_outbox_sent_total", "counter", "Rows that were delivered."},
+        {"stoa_outbox_failed_total", "counter", "Tries that failed, and are made again."},
+        {"stoa_outbox_refused_total", "counter", "Rows that were refused for good."},
+    };
+    const struct outbox_report *outbox = &figures->outbox;
+    for (unsigned family = 0; outbox->lane_count && family < COUNT_OF(families); family++) {
+        put_head(out, families[family].name, families[family].type, families[family].help);
+        for (unsigned i = 0; i < outbox->lane_count; i++) {
+            const struct outbox_lane_report *lane = &outbox->lanes[i];
+            int64_t age_ms = lane->rows ? figures->now_ms - lane->oldest_ms : 0;
+            const double values[COUNT_OF(families)] = {
+                (double)lane->rows,    age_ms > 0 ? (double)age_ms / 1e3 : 0,
+                (double)lane->sent,    (double)lane->failed,
+                (double)lane->refused,
+            };
+            buf_printf(out, "%s{lane=\"%s\"} %.15g\n", families[family].name, lane->lane,
+                       values[family]);
+        }
+    }
+}
+
 void metrics_format(struct buf *out, const struct figures *figures)
 {
     put_head(out, "stoa_build_info", "gauge", "The program's version.");
@@ -215,6 +278,8 @@ void metrics_format(struct buf *out, const struct figures *figures)
     put_statuses(out, &figures->web);
     put_latencies(out, &figures->web);
     put_servers(out, &figures->cluster);
+    put_bank(out, &figures->bank);
+    put_outbox(out, figures);
 }
 
 /* ---- Looking ---- */
@@ -265,6 +330,10 @@ void metrics_write(void *context, struct buf *out)
     cache_read_stats(watched->cache, &figures->cache);
     order_report(watched->order, &figures->order);
     buying_report(watched->buying, &figures->buying);
+    if (watched->bank && watched->bank->report)
+        watched->bank->report(watched->bank, &figures->bank);
+    outbox_report(watched->outbox, &figures->outbox);
+    figures->now_ms = clock_wall_ms();
     web_stats(watched->web, &figures->web);
     web_cluster_status(watched->web, &figures->cluster);
     process_look(&figures->process);

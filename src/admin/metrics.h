@@ -29,6 +29,9 @@ struct figures {
     struct cache_stats cache;
     struct order_status_report order;
     struct buy_report buying;
+    struct bank_report bank; /* all 0: it tells nothing */
+    struct outbox_report outbox;
+    int64_t now_ms; /* by the wall clock */
     struct shop_counts shop;
     struct process_figures process;
     struct web_stats web;

@@ -8,6 +8,7 @@
 
 #include "engine/engine.h"
 #include "outside/buy.h"
+#include "outside/outbox.h"
 #include "replica/order.h"
 #include "web/web.h"
 
@@ -16,7 +17,12 @@ struct watched {
     const char *data_dir; /* whose disk must have room */
     struct cache *cache;
     struct ordering *order;
+    /* Appends why there is no primary. NULL: this server is alone. */
+    void (*missing)(void *context, struct buf *reason);
+    void *missing_context;
     struct buying *buying;
+    struct bank *bank;
+    struct outbox *outbox;
     struct web *web;
     const struct engine_kind *kind;
     struct engine *_Atomic engine; /* NULL: does not serve yet */

@@ -22,13 +22,23 @@ void hedges_stop(struct lane *lane)
     loop_timer_stop(lane->loop, &lane->hedges.timer);
 }
 
-void hedges_tick(struct hedges *hedges)
+/* Those that began before it was known how long is long are looked at, too. */
+static void watch_oldest(struct lane *lane, const struct hedge_class *class)
+{
+    if (!class->after_ns || list_empty(&class->waiting))
+        return;
+    const struct hedge *oldest = CONTAINER_OF(class->waiting.next, struct hedge, node);
+    loop_timer_put_off(lane->loop, &lane->hedges.timer, oldest->began_ns + class->after_ns);
+}
+
+void hedges_tick(struct lane *lane)
 {
     for (unsigned i = 0; i < HEDGE_CLASSES; i++) {
-        struct hedge_class *class = &hedges->classes[i];
+        struct hedge_class *class = &lane->hedges.classes[i];
         class->after_ns = quantile_at(&class->times, LATE_SHARE);
         if (class->after_ns && class->after_ns < SOONEST_NS)
             class->after_ns = SOONEST_NS;
+        watch_oldest(lane, class);
     }
 }
 

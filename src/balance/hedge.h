@@ -50,7 +50,7 @@ struct hedges {
 void hedges_init(struct hedges *hedges, uint32_t share, uint64_t now_ns);
 void hedges_stop(struct lane *lane);
 /* Now and then: what the classes have learnt. */
-void hedges_tick(struct hedges *hedges);
+void hedges_tick(struct lane *lane);
 
 /* Which requests are like X. */
 unsigned hedge_class_of(const struct exchange *x);

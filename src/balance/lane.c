@@ -199,7 +199,7 @@ static void on_tick(struct timer *timer, uint64_t now_ns)
     unsigned idle = 0;
     refresh(lane);
     lane->admission.lanes = atomic_load_explicit(lane->lanes, memory_order_relaxed);
-    hedges_tick(&lane->hedges);
+    hedges_tick(lane);
     forward_tick(lane, now_ns, late_ns);
     for (unsigned i = 0; i < lane->view.count; i++) {
         if (!lane->pools[i])
@@ -291,8 +291,7 @@ struct lane *lane_new(const struct lane_plan *plan, struct loop *loop)
     struct lane *lane = lane_alloc(plan, loop);
     uint64_t now_ns = loop_now_refresh(loop);
     if (!lane || !lane->input || !lane->plain || !make_router(lane) ||
-        !make_queue(lane, plan->lanes) ||
-        members_listen(plan->members, loop, &lane->news)) {
+        !make_queue(lane, plan->lanes) || members_listen(plan->members, loop, &lane->news)) {
         lane_free(lane);
         return NULL;
     }

@@ -9,26 +9,28 @@
 #ifndef STOA_BASE_ERR_H
 #define STOA_BASE_ERR_H
 
-#define ERR_LIST(X)                                                                 \
-    X(OK, "no error")                                                               \
-    X(NOMEM, "out of memory")                                                       \
-    X(IO, "a read or write failed")                                                 \
-    X(FULL, "no room left: a size or count limit is reached")                       \
-    X(INVALID, "the input is not valid")                                            \
-    X(NOTFOUND, "there is no such thing")                                           \
-    X(EXISTS, "it exists already")                                                  \
-    X(CONFLICT, "it conflicts with an earlier request")                             \
-    X(STATE, "not possible in its present state")                                   \
-    X(SHORT, "not enough in stock")                                                 \
-    X(DENIED, "not allowed")                                                        \
-    X(BUSY, "too much to do at the moment, try again shortly")                      \
-    X(TIMEOUT, "it took too long")                                                  \
-    X(CLOSED, "it is closed or closing")                                            \
-    X(DAMAGED, "stored data is damaged")                                            \
-    X(UNKNOWN_FATE, "it may or may not have happened; ask again under the same id") \
-    X(UNSUPPORTED, "not supported")                                                 \
-    X(INTERNAL, "an unexpected failure inside")                                     \
-    X(NOPRIMARY, "no majority of the servers can be reached; nothing can be changed now")
+#define ERR_LIST(X)                                                                       \
+    X(OK, "no error")                                                                     \
+    X(NOMEM, "out of memory")                                                             \
+    X(IO, "a read or write failed")                                                       \
+    X(FULL, "no room left: a size or count limit is reached")                             \
+    X(INVALID, "the input is not valid")                                                  \
+    X(NOTFOUND, "there is no such thing")                                                 \
+    X(EXISTS, "it exists already")                                                        \
+    X(CONFLICT, "it conflicts with an earlier request")                                   \
+    X(STATE, "not possible in its present state")                                         \
+    X(SHORT, "not enough in stock")                                                       \
+    X(DENIED, "not allowed")                                                              \
+    X(BUSY, "too much to do at the moment, try again shortly")                            \
+    X(TIMEOUT, "it took too long")                                                        \
+    X(CLOSED, "it is closed or closing")                                                  \
+    X(DAMAGED, "stored data is damaged")                                                  \
+    X(UNKNOWN_FATE, "it may or may not have happened; ask again under the same id")       \
+    X(UNSUPPORTED, "not supported")                                                       \
+    X(INTERNAL, "an unexpected failure inside")                                           \
+    X(NOPRIMARY, "no majority of the servers can be reached; nothing can be changed now") \
+    X(UNREACHED, "it could not be connected to; nothing was sent")                        \
+    X(TRUST, "its certificate or address is not one that is trusted")
 
 enum err {
 #define X(name, sentence) ERR_##name,

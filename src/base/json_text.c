@@ -30,10 +30,15 @@ void json_text_print(const char *text, FILE *out)
 
 void json_text_put(const char *text, struct buf *out)
 {
+    json_str_put(str_of(text), out);
+}
+
+void json_str_put(struct str text, struct buf *out)
+{
     char escaped[ESCAPED_MAX + 1];
-    bool utf8 = str_is_utf8(str_of(text));
+    bool utf8 = str_is_utf8(text);
     buf_byte(out, '"');
-    for (; *text; text++)
-        buf_put(out, escaped, escape((unsigned char)*text, utf8, escaped));
+    for (size_t i = 0; i < text.len; i++)
+        buf_put(out, escaped, escape((unsigned char)text.at[i], utf8, escaped));
     buf_byte(out, '"');
 }

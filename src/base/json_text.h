@@ -11,5 +11,6 @@
 /* TEXT in quotes, escaped (RFC 8259); what is no UTF-8 becomes '?'. */
 void json_text_print(const char *text, FILE *out);
 void json_text_put(const char *text, struct buf *out);
+void json_str_put(struct str text, struct buf *out);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "bench/order_commands.h"
 #include "shop/command.h"
 
 #include <errno.h>
@@ -15,98 +16,12 @@
 #include <unistd.h>
 
 enum {
-    COMMAND_BYTES = 4096,
     ANSWER_BYTES = 256 << 10,
     LOOK_NS = 500000,    /* between two looks at the copy's age */
     RETRY_NS = 10000000, /* after a refusal for load */
-    STOCK = 1000000000,
 };
 
-/* ---- Commands ---- */
-
-static struct id id_of(const struct order_load *load, unsigned visitor, unsigned number,
-                       unsigned char kind)
-{
-    /* Ordered by number first, as ids that are made of the time would be. */
-    struct id id = {{0}};
-    for (unsigned i = 0; i < 4; i++)
-        id.bytes[2 + i] = (unsigned char)(number >> (24 - 8 * i));
-    id.bytes[6] = 0x70;
-    id.bytes[8] = (unsigned char)(0x80 | kind);
-    id.bytes[9] = (unsigned char)(load->server + 1);
-    for (unsigned i = 0; i < 4; i++)
-        id.bytes[10 + i] = (unsigned char)(visitor >> (24 - 8 * i));
-    uint64_t seed = load->seed;
-    id.bytes[14] = (unsigned char)(seed >> 8);
-    id.bytes[15] = (unsigned char)seed;
-    return id;
-}
-
-enum { ID_CART, ID_CHECKOUT };
-
-static void item_key(unsigned item, char out[24])
-{
-    snprintf(out, 24, "bench-%06u", item);
-}
-
-static void put_cart(struct buf *out, struct id id, unsigned item)
-{
-    char key[24];
-    item_key(item, key);
-    struct command_line line = {.item_key = str_of(key), .quantity = 1};
-    struct command command = {
-        .type = COMMAND_CART_PUT,
-        .operation = id_new(clock_wall_ms()),
-        .cart_put = {.id = id, .basket = {.lines = &line, .line_count = 1}},
-    };
-    command_encode(out, &command);
-}
-
-static void put_checkout(struct buf *out, struct id id, unsigned item)
-{
-    char key[24];
-    item_key(item, key);
-    struct command_line line = {.item_key = str_of(key), .quantity = 1};
-    struct command command = {
-        .type = COMMAND_CHECKOUT_CREATE,
-        .checkout = {.id = id,
-                     .basket = {.lines = &line,
-                                .line_count = 1,
-                                .buyer = {.email = STR("ada@shopper.example"),
-                                          .first_name = STR("Ada"),
-                                          .last_name = STR("Byron")}},
-                     .has_basket = true,
-                     .has_fulfillment = true,
-                     .destinations = {{.id = STR("home"),
-                                       .street = STR("1 Main St"),
-                                       .locality = STR("Springfield"),
-                                       .region = STR("IL"),
-                                       .postal_code = STR("62704"),
-                                       .country = STR("US")}},
-                     .destination_count = 1,
-                     .selected_destination = STR("home")},
-    };
-    command_encode(out, &command);
-}
-
-/* The first half asks whether the key was used, the second keeps the result under it. */
-static void put_half(struct buf *out, struct id id, bool second)
-{
-    struct command command = {
-        .type = second ? COMMAND_CHECKOUT_CONFIRM : COMMAND_CHECKOUT_HOLD,
-        .idempotency = second ? IDEMPOTENCY_KEEP : IDEMPOTENCY_CHECK,
-        .complete = {.id = id,
-                     .payment = {.handler_id = STR("mock_payment_handler"),
-                                 .brand = STR("Visa"),
-                                 .last_digits = STR("1234")},
-                     .expected_total = -1},
-    };
-    memcpy(command.idempotency_key, id.bytes, sizeof id.bytes);
-    memcpy(command.idempotency_body, id.bytes, sizeof id.bytes);
-    if (second)
-        command.complete.payment.reference = STR("bench");
-    command_encode(out, &command);
-}
+/* ---- Products ---- */
 
 static int submit_and_check(struct ordering *order, const struct buf *record, const char *what,
                             struct failure *failure)
@@ -126,25 +41,10 @@ int order_load_items(struct ordering *order, unsigned count, struct failure *fai
 {
     struct buf record;
     int err = 0;
-    buf_init(&record, COMMAND_BYTES);
+    buf_init(&record, ORDER_COMMAND_BYTES);
     for (unsigned i = 0; !err && i < count; i++) {
-        char key[24];
-        item_key(i, key);
-        struct variant variant = {.price = 500 + i % 9500,
-                                  .tracked = true,
-                                  .taxable = true,
-                                  .needs_shipping = true,
-                                  .picture = -1,
-                                  .set_stock = true,
-                                  .available = STOCK};
-        struct command command = {.type = COMMAND_PRODUCT_PUT,
-                                  .product = {.handle = str_of(key),
-                                              .title = str_of(key),
-                                              .published = true,
-                                              .variants = &variant,
-                                              .variant_count = 1}};
         buf_clear(&record);
-        command_encode(&record, &command);
+        order_put_product(&record, i);
         err = submit_and_check(order, &record, "the bench's products could not be made", failure);
     }
     buf_close(&record);
@@ -221,16 +121,20 @@ static bool write_command(struct runner *runner, struct visitor_state *visitor)
     const struct order_load *load = runner->load;
     buf_clear(&visitor->command);
     if (!runner->making && load->work == ORDER_WORK_CART) {
-        put_cart(&visitor->command, id_of(load, visitor->number, 0, ID_CART), pick(runner));
+        order_put_cart(
+            &visitor->command,
+            order_command_id(load->server, visitor->number, 0, ORDER_ID_CART, load->seed),
+            pick(runner));
         return true;
     }
     if (visitor->sequence >= load->ready)
         return false;
-    struct id id = id_of(load, visitor->number, visitor->sequence, ID_CHECKOUT);
+    struct id id = order_command_id(load->server, visitor->number, visitor->sequence,
+                                    ORDER_ID_CHECKOUT, load->seed);
     if (runner->making)
-        put_checkout(&visitor->command, id, pick(runner));
+        order_put_checkout(&visitor->command, id, pick(runner));
     else
-        put_half(&visitor->command, id, visitor->second);
+        order_put_half(&visitor->command, id, visitor->second);
     return true;
 }
 
@@ -323,7 +227,7 @@ static int open_runner(struct runner *runner, struct failure *failure)
         visitor->runner = runner;
         visitor->number = i;
         visitor->submission.done = done;
-        buf_init(&visitor->command, COMMAND_BYTES);
+        buf_init(&visitor->command, ORDER_COMMAND_BYTES);
     }
     return 0;
 }

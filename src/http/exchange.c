@@ -115,6 +115,12 @@ void exchange_upgrade(struct exchange *x, const struct body_sink *sink,
     stream_of(x)->tunnel = true;
 }
 
+void exchange_drop(struct exchange *x)
+{
+    exchange_reply(x, 500, STR(""), STR("")); /* which nobody gets to see */
+    x->dropped = true;
+}
+
 void exchange_page(struct exchange *x, struct http_page *page)
 {
     http_page_hold(page);

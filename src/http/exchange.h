@@ -194,6 +194,7 @@ struct exchange {
     struct http_page *page;
     bool compressible; /* gzip it when the client takes it and it gains */
     bool close;        /* close the connection after this answer (HTTP/1.1) */
+    bool dropped;      /* exchange_drop */
     bool as_is;        /* another server's answer: no conditions, ranges or compression; the app
                           gives Date, if there is one */
 
@@ -269,6 +270,10 @@ void exchange_reply_source(struct exchange *x, int status, struct str type,
  * and _wake. */
 void exchange_upgrade(struct exchange *x, const struct body_sink *sink,
                       const struct body_source *source);
+
+/* In place of an answer: the connection (HTTP/2: the stream) is reset without a byte, as when the
+ * server had died just then. For what plays a server that fails. */
+void exchange_drop(struct exchange *x);
 
 /* The ready-made PAGE: the core answers 304 to a matching If-None-Match, leaves
  * the body out for HEAD, and picks the gzip form. Takes a reference of its own. */

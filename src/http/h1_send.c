@@ -149,6 +149,10 @@ static void begin_tunnel(struct http_conn *conn, struct stream *stream)
 static void write_answer(struct http_conn *conn, struct stream *stream)
 {
     struct reply *reply = &stream->reply;
+    if (stream->x.dropped) {
+        conn->dead = conn->cut = true;
+        return;
+    }
     if (!conn->out.cap)
         spare_buf(conn->host, &conn->out);
     reply->close = must_close(conn, stream);

@@ -113,7 +113,7 @@ void h2_answer(struct stream *stream)
     struct http_conn *conn = conn_of(stream);
     stream->state = STREAM_SENDING;
     stream->since_ns = stream->heard_ns = conn->now_ns;
-    if (submit(conn, stream))
+    if (stream->x.dropped || submit(conn, stream))
         nghttp2_submit_rst_stream(conn->h2.session, NGHTTP2_FLAG_NONE, stream->id,
                                   NGHTTP2_INTERNAL_ERROR);
 }

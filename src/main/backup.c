@@ -66,7 +66,8 @@ static int from_database(const char *dir, struct backup_file *file, struct failu
 {
     struct datadir datadir;
     struct shop *shop = NULL;
-    int err = datadir_open(dir, &datadir, failure);
+    int err = cluster_refuse_witness(dir, failure);
+    err = err ? err : datadir_open(dir, &datadir, failure);
     if (err)
         return err;
     err = access(datadir.database, F_OK) ? fail(failure, ERR_NOTFOUND, "%s has no database", dir)

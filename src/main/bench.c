@@ -41,7 +41,10 @@ static const struct option_row rows[] = {
     {"rounds", OPTION_COUNT, AT(rounds), "50", 1, 100000, NULL, "N",
      "failover: of each kind; crowd: how often a server goes"},
     {"shoppers", OPTION_COUNT, AT(shoppers), "2000", 1, 100000, NULL, "N",
-     "crowd: how many, who click at --rate in all [a fifth of their number]"},
+     "crowd: how many, who click at --rate in all [a fifth of their number]; apply cart: whose "
+     "carts change"},
+    {"commands", OPTION_COUNT, AT(commands), "1000000", 1000, 100000000, NULL, "N",
+     "apply: how many commands of the log"},
     {"managers", OPTION_COUNT, AT(managers), "1", 0, 4, NULL, "N",
      "crowd: load managers in front (0: none)"},
     {"fault", OPTION_CHOICE, AT(fault), "none", 0, 0, "none kill stop slow restart", "KIND",
@@ -280,6 +283,9 @@ static int choose(const struct bench_flags *flags, struct str what, const char *
         return bench_order(flags, false, failure);
     if (str_eq(what, STR("order")) && strcmp(operand, "buy") == 0)
         return bench_order(flags, true, failure);
+    struct str work = str_of(operand);
+    if (str_eq(what, STR("apply")) && (str_eq(work, STR("cart")) || str_eq(work, STR("buy"))))
+        return bench_apply(flags, work, failure);
     return ERR_UNSUPPORTED;
 }
 
@@ -293,21 +299,24 @@ static int run_bench(const struct program_command *self, int count, char **words
     if (option_parse(&table, &flags, count, words, operands, 2, &operand_count, &failure))
         return command_usage_error(self, failure.text);
     struct str what = operand_count ? str_of(operands[0]) : STR("");
-    bool two = str_eq(what, STR("http")) || str_eq(what, STR("order"));
+    bool two =
+        str_eq(what, STR("http")) || str_eq(what, STR("order")) || str_eq(what, STR("apply"));
     if (operand_count != (two ? 2u : 1u))
         return command_usage_error(self, "give http URL, cart, buy, disk, order cart, order buy, "
-                                         "failover, crowd or balance");
+                                         "apply cart, apply buy, failover, crowd or balance");
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int err = choose(&flags, what, operands[1], &failure);
     if (err == ERR_UNSUPPORTED)
         return command_usage_error(self, "there are the benches http URL, cart, buy, disk, order "
-                                         "cart, order buy, failover, crowd and balance");
+                                         "cart, order buy, apply cart, apply buy, failover, crowd "
+                                         "and balance");
     return err ? command_failed(self, failure.text) : EXIT_DONE;
 }
 
 const struct program_command command_bench = {
     "bench",
-    "[options] http URL | cart | buy | disk | order cart | order buy | failover | crowd | balance",
+    "[options] http URL | cart | buy | disk | order cart | order buy | apply cart | apply buy | "
+    "failover | crowd | balance",
     "measure a server: throughput and latency under a load",
     "  http URL  GETs of one address, of any HTTP server\n"
     "  cart      shoppers who change their carts, through the public API\n"
@@ -317,6 +326,9 @@ const struct program_command command_bench = {
     "            the same as commands, without HTTP: three servers with the load inside them, "
     "made\n"
     "            for it under --dir\n"
+    "  apply cart, apply buy\n"
+    "            how fast a server's copy takes in commands that are in the log already, as after\n"
+    "            a time away: no log, no network, one database made for it under --dir\n"
     "  failover  three servers made for it under --dir: for how long nobody can change anything\n"
     "            when the primary is killed, hangs, or hands over\n"
     "  crowd     three servers made for it under --dir with load managers in front: what shoppers\n"

@@ -15,13 +15,16 @@ struct bench_flags {
     char page[OPTION_TEXT_SIZE], picture[OPTION_TEXT_SIZE];
     struct option_list also, balance;
     uint64_t connections, streams, threads, rate, items, lines, seed, ready, rounds;
-    uint64_t shoppers, managers;
+    uint64_t shoppers, managers, commands;
     uint64_t duration_ms, warm_up_ms, down_ms, calm_ms;
     bool http2, json, hot, spread, keep;
 };
 
 /* Commands through the order of three servers, without HTTP; BUY: purchases, else carts. */
 int bench_order(const struct bench_flags *flags, bool buy, struct failure *failure);
+
+/* How fast a copy takes in what is in the log already; WHAT: cart or buy. */
+int bench_apply(const struct bench_flags *flags, struct str what, struct failure *failure);
 
 /* How long nobody can change anything when the primary is killed, hangs, or hands over. */
 int bench_failover(const struct bench_flags *flags, struct failure *failure);

@@ -93,6 +93,7 @@ static bool take_all(yyjson_val *root, struct cluster *cluster)
     char id[ID_TEXT + 4];
     cluster->generation = yyjson_get_uint(yyjson_obj_get(root, "generation"));
     cluster->own = yyjson_get_uint(yyjson_obj_get(root, "server"));
+    cluster->witness = yyjson_get_bool(yyjson_obj_get(root, "witness"));
     return cluster->own && cluster->generation && take_text(root, "cluster", id, sizeof id) &&
            id_parse(str_of(id), &cluster->id) == 0 &&
            take_text(root, "name", cluster->name, sizeof cluster->name) &&
@@ -126,6 +127,20 @@ int cluster_read(const char *datadir, struct cluster *cluster, struct failure *f
     return err;
 }
 
+int cluster_refuse_witness(const char *datadir, struct failure *failure)
+{
+    struct cluster *cluster = malloc(sizeof *cluster);
+    if (!cluster)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    bool witness = cluster_read(datadir, cluster, NULL) == 0 && cluster->witness;
+    free(cluster);
+    return witness ? fail(failure, ERR_STATE,
+                          "%s is a witness's directory, which has no shop: run it by `stoa witness "
+                          "--dir %s`, or give the --dir of a server",
+                          datadir, datadir)
+                   : 0;
+}
+
 static char *json_of(const struct cluster *cluster, size_t *len)
 {
     char id[ID_TEXT];
@@ -136,6 +151,8 @@ static char *json_of(const struct cluster *cluster, size_t *len)
     yyjson_mut_obj_add_str(doc, root, "name", cluster->name);
     yyjson_mut_obj_add_uint(doc, root, "generation", cluster->generation);
     yyjson_mut_obj_add_uint(doc, root, "server", cluster->own);
+    if (cluster->witness)
+        yyjson_mut_obj_add_bool(doc, root, "witness", true);
     yyjson_mut_obj_add_str(doc, root, "listen", cluster->listen);
     yyjson_mut_obj_add_str(doc, root, "address", cluster->address);
     for (unsigned i = 0; i < cluster->founder_count; i++) {

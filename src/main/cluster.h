@@ -6,6 +6,8 @@
  *     cluster/server.pem, server.key         this server's certificate
  *     cluster/book             where the other servers were last (replica's)
  *
+ * A witness (main/witness.c) has no key of the authority, no secret and no operator.token.
+ *
  * The secret and operator.token beside them (main/datadir.h) are the same on all servers.
  * Each server has the authority's key, so that any of them can take in a new one; so whoever can
  * read a server's directory can join the cluster. cluster.json is written last: a directory
@@ -29,12 +31,16 @@ struct cluster {
     char listen[SERVER_ADDRESS], address[SERVER_ADDRESS]; /* for the other servers */
     struct server_place founders[CLUSTER_SERVERS_MAX];
     unsigned founder_count; /* 0: it joined later */
+    bool witness;
     char certificate[DATADIR_PATH], key[DATADIR_PATH], authority[DATADIR_PATH],
         authority_key[DATADIR_PATH], book[DATADIR_PATH];
 };
 
 /* Where the cluster of DATADIR is kept: sets the paths alone. */
 int cluster_paths(const char *datadir, struct cluster *cluster, struct failure *failure);
+
+/* ERR_STATE: DATADIR is a witness's, which has no shop. 0: it is not, whatever it is. */
+int cluster_refuse_witness(const char *datadir, struct failure *failure);
 
 /* Reads the cluster of DATADIR. ERR_NOTFOUND: it belongs to none. */
 int cluster_read(const char *datadir, struct cluster *cluster, struct failure *failure);

@@ -15,7 +15,7 @@ enum { CHANGE_MS = 30000, ANSWER_MAX = 64 << 10, NEWS_LOOKS = 100, NEWS_LOOK_MS 
 struct flags {
     char dir[OPTION_TEXT_SIZE];
     uint64_t to, expires_ms;
-    bool json, force, none;
+    bool json, force, none, witness;
 };
 
 #define AT(field) offsetof(struct flags, field)
@@ -123,7 +123,10 @@ static int run_status(const struct program_command *self, int count, char **word
     int status = read_flags(self, &flags, count, words, NULL);
     if (status)
         return status;
-    if (view_of(&flags, &view, &failure))
+    bool failed = view_of(&flags, &view, &failure);
+    if (!failed)
+        cluster_lanes_look(VIEW_TIMEOUT_MS, view);
+    if (failed)
         status = command_failed(self, failure.text);
     else if (flags.json)
         cluster_view_json(view, stdout);
@@ -148,6 +151,8 @@ static const struct option_row token_rows[] = {
     DIR_ROW,
     {"expires", OPTION_DURATION, AT(expires_ms), "1h", 1000, 30ull * 86400000, NULL, "TIME",
      "how long it holds"},
+    {"witness", OPTION_SWITCH, AT(witness), NULL, 0, 0, NULL, NULL,
+     "for a witness (stoa witness), which gets none of the cluster's secrets"},
 };
 static const struct option_table token_table = {token_rows, COUNT_OF(token_rows)};
 
@@ -173,9 +178,13 @@ static int run_token(const struct program_command *self, int count, char **words
         return status;
     buf_init(&answer, ANSWER_MAX);
     int err = view_running(&flags, &view, &failure);
-    err =
-        err ? err
-            : post(&view->remote, "token", "lifetime", flags.expires_ms / 1000, &answer, &failure);
+    char body[64];
+    snprintf(body, sizeof body, "{\"lifetime\":%llu%s}",
+             (unsigned long long)(flags.expires_ms / 1000),
+             flags.witness ? ",\"witness\":true" : "");
+    err = err ? err
+              : remote_call(&view->remote, "/api/v1/cluster/token", body, CHANGE_MS, &answer,
+                            &failure);
     err = err ? err : print_token(buf_text(&answer), &failure);
     buf_close(&answer);
     free(view);
@@ -185,7 +194,7 @@ static int run_token(const struct program_command *self, int count, char **words
 const struct program_command command_token = {
     "token",
     "[options]",
-    "make a token that lets one new server join",
+    "make a token that lets one new server, or a witness, join",
     "Prints it on standard output. It is a secret, good for one `stoa join`, until it expires.",
     &token_table,
     run_token,
@@ -306,8 +315,7 @@ static const struct option_table remove_table = {remove_rows, COUNT_OF(remove_ro
 
 static bool has_vote(const struct view_server *server)
 {
-    return strcmp(server->role, "primary") == 0 || strcmp(server->role, "secondary") == 0 ||
-           strcmp(server->role, "witness") == 0;
+    return server->vote;
 }
 
 /* Whether those that stay are a majority of what is then left. */
@@ -344,9 +352,12 @@ static void say_left(const struct cluster_view *view, uint64_t id)
     printf("Server %llu is not of the cluster any more. What is in its directory is of no use to "
            "it: remove that.\n",
            (unsigned long long)id);
-    if (left == 2)
+    bool witness = false;
+    for (unsigned i = 0; i < view->count; i++)
+        witness |= view->servers[i].id != id && strcmp(view->servers[i].role, "witness") == 0;
+    if (left == 2 && !witness)
         puts("With two servers nothing can be changed while one of them is down.");
-    else if (left == 1)
+    else if (left == 1 || witness)
         puts("One server is left: when it is lost, so is what changed since the last backup.");
 }
 

@@ -5,6 +5,7 @@
 #include "main/file.h"
 #include "main/server_dirs.h"
 #include "replica/book.h"
+#include "replica/missing.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -42,6 +43,8 @@ static void take_server(yyjson_val *each, struct view_server *server)
     take_text(each, "address", server->address, sizeof server->address);
     take_text(each, "role", server->role, sizeof server->role);
     take_text(each, "state", server->state, sizeof server->state);
+    yyjson_val *vote = yyjson_obj_get(each, "vote"); /* an older server does not say */
+    server->vote = vote ? yyjson_get_bool(vote) : strcmp(server->role, "standby") != 0;
 }
 
 /* OLD is silent and at its place there is NOW: it was started again. Two that share a place for
@@ -300,11 +303,11 @@ static void json_server(const struct view_server *server, FILE *out)
     json_text_print(server->address, out);
     fprintf(out,
             ",\"role\":\"%s\",\"state\":\"%s\",\"term\":%llu,\"index\":%llu,\"lag_entries\":%llu,"
-            "\"lag_ms\":%llu,\"preferred\":%s",
+            "\"lag_ms\":%llu,\"preferred\":%s,\"vote\":%s",
             server->role[0] ? server->role : "secondary", server->state,
             (unsigned long long)server->term, (unsigned long long)server->index,
             (unsigned long long)server->lag_entries, (unsigned long long)server->lag_ms,
-            server->preferred ? "true" : "false");
+            server->preferred ? "true" : "false", server->vote ? "true" : "false");
     if (strcmp(server->state, "copying") == 0)
         fprintf(out, ",\"copied_bytes\":%llu,\"copy_bytes\":%llu",
                 (unsigned long long)server->copied_bytes, (unsigned long long)server->copy_bytes);
@@ -340,7 +343,9 @@ void cluster_view_json(const struct cluster_view *view, FILE *out)
         fputs(i ? "," : "", out);
         json_manager(&view->managers[i], out);
     }
-    fputs("]}\n", out);
+    fputc(']', out);
+    cluster_lanes_json(view, out);
+    fputs("}\n", out);
 }
 
 static void print_server(const struct view_server *server, FILE *out)
@@ -359,6 +364,23 @@ static void print_server(const struct view_server *server, FILE *out)
             server->role[0] ? server->role : "?", server->state, pid,
             (unsigned long long)server->index, server->url[0] ? server->url : server->address,
             behind, server->preferred ? " (preferred)" : "");
+}
+
+/* How many deaths it would survive now, and what would make it one more. */
+static void print_spare(const struct cluster_view *view, FILE *out)
+{
+    unsigned voters = 0, up = 0;
+    if (!view->answered)
+        return;
+    for (unsigned i = 0; i < view->count; i++) {
+        voters += view->servers[i].vote;
+        up += view->servers[i].vote && strcmp(view->servers[i].state, "down") != 0;
+    }
+    unsigned spare = missing_to_spare(voters, up);
+    fprintf(out, "may be down at once: %u%s%s\n", spare, up < voters ? " more" : "",
+            spare == 0 && voters == 2
+                ? " (neither of two goes on alone; a third server or `stoa witness` makes it 1)"
+                : "");
 }
 
 static void print_managers(const struct cluster_view *view, FILE *out)
@@ -386,5 +408,7 @@ void cluster_view_print(const struct cluster_view *view, FILE *out)
             "index", "address", "behind");
     for (unsigned i = 0; i < view->count; i++)
         print_server(&view->servers[i], out);
+    print_spare(view, out);
     print_managers(view, out);
+    cluster_lanes_print(view, out);
 }

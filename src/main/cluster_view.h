@@ -9,6 +9,7 @@
 
 #include "main/cluster.h"
 #include "main/remote.h"
+#include "outside/outbox.h"
 
 #include <stdio.h>
 
@@ -19,7 +20,7 @@ struct view_server {
     char url[SERVER_URL], address[SERVER_ADDRESS];
     char role[VIEW_WORD], state[VIEW_WORD]; /* see docs/api.md; role empty: not known */
     uint64_t term, index, lag_entries, lag_ms, copied_bytes, copy_bytes;
-    bool preferred;
+    bool preferred, vote;
 };
 
 /* A load manager, as it has announced itself. */
@@ -27,6 +28,13 @@ struct view_manager {
     uint64_t pid, seen_ms;                /* seen_ms: so long ago */
     char url[VIEW_URL], status[VIEW_URL]; /* for shoppers; its status door, may be empty */
     char policy[2 * VIEW_WORD], started_at[2 * VIEW_WORD];
+};
+
+/* What waits in the outbox, for whom. */
+struct view_lane {
+    char name[OUTBOX_LANE_NAME];
+    uint64_t rows, oldest_ms, wait_ms; /* oldest_ms: its age; wait_ms: until the next try */
+    char error[160];                   /* the last one; empty: none since it went well */
 };
 
 struct cluster_view {
@@ -40,11 +48,18 @@ struct cluster_view {
     struct view_server servers[CLUSTER_SERVERS_MAX]; /* by id */
     unsigned manager_count;
     struct view_manager managers[VIEW_MANAGERS_MAX];
+    unsigned lane_count;
+    struct view_lane lanes[OUTBOX_LANES_MAX];
 };
 
 /* Looks at DIR (a server's or a demo's). ERR_NOTFOUND: it is neither. */
 int cluster_view_look(const char *dir, unsigned timeout_ms, struct cluster_view *view,
                       struct failure *failure);
+
+/* The lanes, of the server that told the rest; their part of the two below: cluster_lanes.c. */
+void cluster_lanes_look(unsigned timeout_ms, struct cluster_view *view);
+void cluster_lanes_json(const struct cluster_view *view, FILE *out);
+void cluster_lanes_print(const struct cluster_view *view, FILE *out);
 
 void cluster_view_json(const struct cluster_view *view, FILE *out);
 /* For people: a table. */

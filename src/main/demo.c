@@ -22,7 +22,9 @@ enum {
     KILL_MS = 700,    /* beyond --stop-grace, or it is killed */
     LEAVE_MS = 50,    /* beyond theirs, the load managers have before the servers are told */
     ONE_WISH_MS = 500,
-    CHILDREN_MAX = DEMO_MANAGERS_MAX + CLUSTER_SERVERS_MAX,
+    SERVICES_MS =
+        300, /* so long before they are killed, bank and warehouse are told at the latest */
+    CHILDREN_MAX = DEMO_MANAGERS_MAX + DEMO_SERVICES + CLUSTER_SERVERS_MAX,
 };
 
 struct demo {
@@ -30,10 +32,13 @@ struct demo {
     struct demo_plan plan;
     struct demo_child managers[DEMO_MANAGERS_MAX];   /* as plan.managers */
     struct demo_child children[CLUSTER_SERVERS_MAX]; /* as plan.servers */
+    struct demo_child services[DEMO_SERVICES];       /* as plan.services */
+    bool told[DEMO_SERVICES];                        /* where it is has been said */
+    struct furnishing furnishing;
     struct steward *steward;
     int signals, wake;
     int status; /* of the exit */
-    bool said_ready, stopping, servers_told;
+    bool said_ready, stopping, servers_told, services_told, furnished;
     bool misused; /* a child says that what was typed makes no sense */
     uint64_t first_ready_ns, stopping_ns, servers_ns, kill_ns;
     struct demo_line line; /* scratch */
@@ -41,28 +46,45 @@ struct demo {
 
 /* ---- Processes ---- */
 
-/* All of them, the load managers first. */
+/* All of them: the load managers, then the bank and the warehouse, then the servers. */
 static unsigned child_count(const struct demo *demo)
 {
-    return demo->plan.manager_count + demo->plan.count;
+    return demo->plan.manager_count + DEMO_SERVICES + demo->plan.count;
+}
+
+enum role { MANAGER, SERVICE, SERVER };
+
+/* What child I of all is; *AT: which of its kind. */
+static enum role role_of(const struct demo *demo, unsigned i, unsigned *at)
+{
+    unsigned managers = demo->plan.manager_count;
+    enum role role = i < managers ? MANAGER : i < managers + DEMO_SERVICES ? SERVICE : SERVER;
+    *at = role == MANAGER ? i : role == SERVICE ? i - managers : i - managers - DEMO_SERVICES;
+    return role;
 }
 
 static struct demo_child *child_at(struct demo *demo, unsigned i)
 {
-    unsigned managers = demo->plan.manager_count;
-    return i < managers ? &demo->managers[i] : &demo->children[i - managers];
+    unsigned at;
+    enum role role = role_of(demo, i, &at);
+    return role == MANAGER   ? &demo->managers[at]
+           : role == SERVICE ? &demo->services[at]
+                             : &demo->children[at];
 }
 
 static void name_child(struct demo *demo, unsigned i)
 {
     struct demo_child *child = child_at(demo, i);
-    unsigned managers = demo->plan.manager_count;
-    child->hasty = i < managers;
-    child->id = child->hasty ? 0 : demo->plan.servers[i - managers].id;
-    if (!child->hasty)
+    unsigned at;
+    enum role role = role_of(demo, i, &at);
+    child->hasty = role != SERVER;
+    child->id = role == SERVER ? demo->plan.servers[at].id : 0;
+    if (role == SERVER)
         snprintf(child->name, sizeof child->name, "server %llu", (unsigned long long)child->id);
-    else if (i)
-        snprintf(child->name, sizeof child->name, "load manager %u", i + 1);
+    else if (role == SERVICE)
+        strcpy(child->name, at == DEMO_BANK ? "bank" : "warehouse");
+    else if (at)
+        snprintf(child->name, sizeof child->name, "load manager %u", at + 1);
     else
         strcpy(child->name, "load manager");
 }
@@ -72,11 +94,13 @@ static void start(struct demo *demo, unsigned i)
 {
     struct failure failure = {0};
     struct demo_child *child = child_at(demo, i);
-    unsigned managers = demo->plan.manager_count;
-    bool manager = i < managers;
+    unsigned at;
+    enum role role = role_of(demo, i, &at);
     name_child(demo, i);
-    int err = (manager ? demo_words_manager : demo_words_server)(
-        &demo->words, &demo->plan, manager ? i : i - managers, &demo->line, &failure);
+    int err = (role == MANAGER ? demo_words_manager
+               : role == SERVICE
+                   ? demo_words_service
+                   : demo_words_server)(&demo->words, &demo->plan, at, &demo->line, &failure);
     err = err ? err : child_start(child, demo->line.words, &failure);
     if (!err)
         return;
@@ -84,37 +108,56 @@ static void start(struct demo *demo, unsigned i)
     child->again_ns = clock_mono_ns() + SEC_NS;
 }
 
+/* Chooses child I's addresses anew where they are taken. Bank and warehouse stay where others were
+ * told that they are. */
+static int move(struct demo *demo, unsigned i)
+{
+    unsigned at;
+    switch (role_of(demo, i, &at)) {
+    case MANAGER:
+        return demo_plan_move_manager(&demo->plan, at, NULL);
+    case SERVER:
+        return demo_plan_move(&demo->plan, at, NULL);
+    default:
+        return 0;
+    }
+}
+
 /* Those whose pause is over. One that never came up may have found its port taken. */
 static void start_again(struct demo *demo, uint64_t now)
 {
-    unsigned managers = demo->plan.manager_count;
     for (unsigned i = 0; i < child_count(demo); i++) {
         struct demo_child *child = child_at(demo, i);
-        bool manager = i < managers;
         if (child->state != CHILD_RESTING || !child->again_ns || child->again_ns > now)
             continue;
         child->again_ns = 0;
-        int err = (manager ? demo_plan_move_manager
-                           : demo_plan_move)(&demo->plan, manager ? i : i - managers, NULL);
-        if (!err)
+        if (move(demo, i) == 0)
             demo_file_write(&demo->plan, NULL);
         start(demo, i);
     }
 }
 
-/* Who looks at the demo from outside finds the load managers in its file. */
-static void note_managers(struct demo *demo)
+static bool note_pid(const struct demo_child *child, uint64_t *pid)
+{
+    uint64_t now = child->state == CHILD_READY ? (uint64_t)child->pid : 0;
+    bool changed = now != *pid;
+    *pid = now;
+    return changed;
+}
+
+/* Who looks at the demo from outside finds in its file who runs where. */
+static void note_children(struct demo *demo)
 {
     bool changed = false;
     for (unsigned i = 0; i < demo->plan.manager_count; i++) {
         const struct demo_child *child = &demo->managers[i];
         struct demo_manager *manager = &demo->plan.managers[i];
-        uint64_t pid = child->state == CHILD_READY ? (uint64_t)child->pid : 0;
-        changed |= pid != manager->pid;
-        manager->pid = pid;
-        if (pid)
+        changed |= note_pid(child, &manager->pid);
+        if (manager->pid)
             str_copy(manager->url, sizeof manager->url, str_of(child->url));
     }
+    for (unsigned i = 0; i < DEMO_SERVICES; i++)
+        changed |= note_pid(&demo->services[i], &demo->plan.services[i].pid);
     if (changed)
         demo_file_write(&demo->plan, NULL);
 }
@@ -163,6 +206,7 @@ static void kill_all(const struct demo *demo)
 {
     signal_all(demo->managers, demo->plan.manager_count, SIGKILL);
     signal_all(demo->children, demo->plan.count, SIGKILL);
+    signal_all(demo->services, DEMO_SERVICES, SIGKILL);
 }
 
 /* ---- Errands of the steward ---- */
@@ -196,13 +240,27 @@ static void drop_server(struct demo *demo, const struct errand *errand)
     }
 }
 
+/* The shop knows what it has to know. */
+static void use_furnished(struct demo *demo, bool alien)
+{
+    const struct demo_child *warehouse = &demo->services[DEMO_WAREHOUSE];
+    demo->furnished = true;
+    demo->plan.fresh = false;
+    if (alien)
+        demo_say("the shop has warehouses of its own: the demo's is not started");
+    else if (demo->plan.services[DEMO_WAREHOUSE].wanted && !warehouse->pid && !warehouse->again_ns)
+        start(demo, demo->plan.manager_count + DEMO_WAREHOUSE);
+}
+
 static void run_errand(struct demo *demo)
 {
     struct failure failure = {0};
     struct errand errand = steward_take(demo->steward);
     if (errand.kind == ERRAND_NONE)
         return;
-    if (errand.kind == ERRAND_DROP)
+    if (errand.kind == ERRAND_FURNISHED)
+        use_furnished(demo, errand.alien);
+    else if (errand.kind == ERRAND_DROP)
         drop_server(demo, &errand);
     else if (demo_plan_add(&demo->plan, errand.id, &failure))
         demo_say("server %llu cannot be started: %s", (unsigned long long)errand.id, failure.text);
@@ -230,8 +288,34 @@ static void say_places(struct demo *demo)
              demo->plan.managers[0].status, demo->plan.dir);
 }
 
-/* Says, once, that the shop sells: when a server does and a load manager takes requests, and the
- * other servers do too, or they take too long. */
+/* Where the bank and the warehouse are, once each, and how people come in. */
+static void say_services(struct demo *demo)
+{
+    struct failure failure = {0};
+    char phrase[DEMO_PHRASE];
+    const struct demo_child *bank = &demo->services[DEMO_BANK];
+    struct demo_child *warehouse = &demo->services[DEMO_WAREHOUSE];
+    if (bank->state == CHILD_READY && !demo->told[DEMO_BANK]) {
+        demo->told[DEMO_BANK] = true;
+        demo_say("the bank is at %s; what it has booked is in %s/bank/bank.db", bank->url,
+                 demo->plan.dir);
+    }
+    if (warehouse->state != CHILD_READY)
+        return;
+    if (warehouse->phrase[0] && demo_services_keep_phrase(&demo->plan, warehouse->phrase, &failure))
+        demo_say("the warehouse's pass phrase is not kept: %s", failure.text);
+    warehouse->phrase[0] = 0;
+    if (demo->told[DEMO_WAREHOUSE])
+        return;
+    demo->told[DEMO_WAREHOUSE] = true;
+    demo_services_phrase(&demo->plan, phrase);
+    demo_say("the warehouse's page is at %s; its pass phrase is %s (%s/warehouse.phrase)",
+             warehouse->url, phrase, demo->plan.dir);
+}
+
+/* Says, once, that the shop sells: when a server does and a load manager takes requests, the other
+ * servers do too, purchases can be paid and a new shop knows its warehouse; or they take too long.
+ */
 static void look_ready(struct demo *demo, uint64_t now)
 {
     unsigned ready = 0;
@@ -243,9 +327,13 @@ static void look_ready(struct demo *demo, uint64_t now)
         return;
     if (!demo->first_ready_ns)
         demo->first_ready_ns = now;
-    if (ready < demo->plan.count && now - demo->first_ready_ns < OTHERS_MS * MS_NS)
+    bool outside = demo->furnished && (!demo->plan.services[DEMO_BANK].wanted ||
+                                       demo->services[DEMO_BANK].state == CHILD_READY);
+    if ((ready < demo->plan.count || !outside) && now - demo->first_ready_ns < OTHERS_MS * MS_NS)
         return;
     demo->said_ready = true;
+    if (!outside)
+        demo_say("the bank or the warehouse takes its time: orders are paid and sent later");
     if (managed)
         say_places(demo);
     printf("stoa: shop ready at %s\n", front->url);
@@ -277,6 +365,12 @@ static void go_on_stopping(struct demo *demo, uint64_t now)
         demo->servers_told = true;
         signal_all(demo->children, demo->plan.count, SIGTERM);
     }
+    /* A purchase that a server still finishes needs the bank. */
+    if (!demo->services_told && demo->servers_told &&
+        (!any_server_runs(demo) || now + SERVICES_MS * MS_NS >= demo->kill_ns)) {
+        demo->services_told = true;
+        signal_all(demo->services, DEMO_SERVICES, SIGTERM);
+    }
     if (now >= demo->kill_ns) {
         kill_all(demo);
         demo->kill_ns = UINT64_MAX;
@@ -304,6 +398,8 @@ static int wait_ms(struct demo *demo, uint64_t now)
         until = now + 50 * MS_NS;
     if (demo->stopping && !demo->servers_told && demo->servers_ns < until)
         until = demo->servers_ns;
+    if (demo->stopping && !demo->services_told && demo->kill_ns - SERVICES_MS * MS_NS < until)
+        until = demo->kill_ns - SERVICES_MS * MS_NS;
     if (demo->stopping && demo->kill_ns < until)
         until = demo->kill_ns;
     return until <= now ? 0 : (int)((until - now) / MS_NS) + 1;
@@ -325,8 +421,8 @@ static void poll_once(struct demo *demo)
         return;
     for (unsigned i = 0; i < count; i++) {
         struct demo_child *child = child_at(demo, i);
-        if (fds[2 + 2 * i].revents)
-            child_read(child, &child->out);
+        if (fds[2 + 2 * i].revents && child_read(child, &child->out))
+            steward_hurry(demo->steward);
         if (fds[3 + 2 * i].revents)
             child_read(child, &child->err);
     }
@@ -352,13 +448,25 @@ static void give_up(struct demo *demo)
     begin_to_stop(demo);
 }
 
+/* The warehouse waits until the shop has registered it. */
+static bool is_to_start(const struct demo *demo, unsigned i)
+{
+    unsigned at;
+    if (role_of(demo, i, &at) != SERVICE)
+        return true;
+    return demo->plan.services[at].wanted &&
+           (at == DEMO_BANK || demo_services_registered(&demo->plan));
+}
+
 static int run_all(struct demo *demo)
 {
     for (unsigned i = 0; i < child_count(demo); i++)
-        start(demo, i);
+        if (is_to_start(demo, i))
+            start(demo, i);
     for (;;) {
         poll_once(demo);
-        note_managers(demo);
+        note_children(demo);
+        say_services(demo);
         uint64_t now = clock_mono_ns();
         look_ready(demo, now);
         give_up(demo);
@@ -366,7 +474,8 @@ static int run_all(struct demo *demo)
             start_again(demo, now);
         else
             go_on_stopping(demo, now);
-        if (demo->stopping && !any_server_runs(demo) && !any_manager_runs(demo))
+        if (demo->stopping && !any_server_runs(demo) && !any_manager_runs(demo) &&
+            !any_runs(demo->services, DEMO_SERVICES))
             return demo->status;
     }
 }
@@ -389,6 +498,29 @@ static int open_signals(struct demo *demo, struct failure *failure)
     return 0;
 }
 
+static int open_services(struct demo *demo, struct failure *failure)
+{
+    const struct demo_service *warehouse = &demo->plan.services[DEMO_WAREHOUSE];
+    int err = demo_plan_services(&demo->plan, demo->words.services, failure);
+    err = err ? err : demo_services_prepare(&demo->plan, failure);
+    err = err ? err : demo_file_write(&demo->plan, failure);
+    demo->furnishing.dir = demo->plan.dir;
+    demo->furnishing.mail = demo->plan.fresh;
+    if (warehouse->wanted) {
+        demo->furnishing.url = warehouse->url;
+        demo->furnishing.pin = warehouse->pin;
+    }
+    /* What the shop was told the last time it still knows. */
+    demo->furnished =
+        !demo->plan.fresh && (!warehouse->wanted || demo_services_registered(&demo->plan));
+    if (!warehouse->wanted && demo_services_registered(&demo->plan))
+        demo_say("--no-warehouse: what is bought waits at the shop until the demo's warehouse runs "
+                 "again");
+    if (demo->words.options.no_bank)
+        demo_say("--no-bank: each server pays itself in a sandbox, which keeps no books");
+    return err;
+}
+
 static int run_demo_of(const struct program_command *self, struct demo *demo, int count,
                        char **words)
 {
@@ -403,13 +535,14 @@ static int run_demo_of(const struct program_command *self, struct demo *demo, in
                                &failure);
     if (!err && demo->words.options.status[0])
         err = demo_plan_status(&demo->plan, demo->words.options.status, &failure);
+    err = err ? err : open_services(demo, &failure);
     if (err)
         return command_failed(self, failure.text);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     /* With as many as wanted the steward changes nothing: whom the operator takes in or out of the
      * cluster from now on stays there. */
     unsigned wanted = demo->plan.wanted == demo->plan.count ? 0 : demo->plan.wanted;
-    err = steward_start(demo->plan.dir, wanted, demo->wake, &demo->steward, &failure);
+    err = steward_start(&demo->furnishing, wanted, demo->wake, &demo->steward, &failure);
     int status = err ? command_failed(self, failure.text) : run_all(demo);
     /* The steward may be asking a server that hangs. Nothing of it is needed any more, and people
      * who press Ctrl-C do not wait for it. */
@@ -432,8 +565,13 @@ const struct program_command command_demo = {
     "[--servers N] [options of serve and balance]",
     "run several servers of one shop and a load manager on this machine",
     "Each server is a process with its own copy of the shop, in DIR/server-1, DIR/server-2, …; a\n"
-    "load manager, at --listen, sends shoppers to them. Any of them may be killed, and is started\n"
-    "again. Prints \"stoa: shop ready at URL\" on standard output when the shop sells, and on\n"
+    "load manager, at --listen, sends shoppers to them. Beside them run a sandbox bank, where "
+    "they\n"
+    "pay (DIR/bank, `stoa bank`), and a warehouse, which sends what they bought (DIR/warehouse,\n"
+    "`stoa warehouse`; DIR/warehouse.phrase opens its page); mail to them is kept in DIR/mail. "
+    "Any\n"
+    "of them may be killed, and is started again. Prints \"stoa: shop ready at URL\" on standard "
+    "output when the shop sells, and on\n"
     "standard error what happens. The data of a server that was alone in DIR become server 1's.\n"
     "Other options than these are given to each server (`stoa serve --help`) and to each load\n"
     "manager (`stoa balance --help`), to both if both have them. Only --listen, --listen-tls and\n"

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "main/demo_services.h"
 #include "main/program.h"
 #include "main/spawn.h"
 
@@ -15,7 +16,12 @@
 
 enum { PAUSE_MS = 200, PAUSE_MAX_MS = 10000, LONG_LIFE_MS = 10000, HASTY_LIFE_MS = 1000 };
 
-static const char *const ready[] = {"stoa: shop ready at ", "stoa: load manager ready at "};
+static const char *const ready[] = {"stoa: shop ready at ", "stoa: load manager ready at ",
+                                    "stoa: bank ready at ",
+                                    "stoa: warehouse " DEMO_WAREHOUSE_ID " ready at "};
+static const char phrase_front[] =
+    "stoa: pass phrase for the people of warehouse " DEMO_WAREHOUSE_ID ", shown only now: ";
+static const char pin_front[] = "stoa: pin ";
 
 /* One write, so that lines of several threads do not mix. */
 static void write_line(const char *front, const char *text, size_t len)
@@ -91,6 +97,12 @@ static bool take_line(struct demo_child *child, bool is_out, const char *line, s
         child->was_ready = true;
         return true;
     }
+    if (is_out && str_starts(text, str_of(phrase_front))) {
+        str_copy(child->phrase, sizeof child->phrase, str_from(text, sizeof phrase_front - 1));
+        return false; /* the demo says it in its own words */
+    }
+    if (is_out && str_starts(text, str_of(pin_front)))
+        return false; /* whom it is for knows it */
     snprintf(front, sizeof front, "%s: ", child->name);
     write_line(front, line, len);
     return false;

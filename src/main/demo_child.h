@@ -1,6 +1,7 @@
-/* Demo child: one server or load manager of a demo as a process: started, listened to, ended.
+/* Demo child: one server, load manager, bank or warehouse of a demo as a process: started, listened
+ * to, ended.
  *
- *            child_start            "stoa: shop ready at URL", "stoa: load manager ready at URL"
+ *            child_start            "stoa: shop ready at URL", "stoa: load manager ready at URL", …
  *   RESTING ────────────▶ STARTING ──────────────────────▶ READY
  *      ▲                     │                               │
  *      └──────(exited: child_exited; again after a pause)────┴
@@ -19,7 +20,7 @@
 
 enum child_state { CHILD_RESTING, CHILD_STARTING, CHILD_READY };
 
-enum { CHILD_LINE = 2048, CHILD_NAME = 32, CHILD_URL = OPTION_TEXT_SIZE + 16 };
+enum { CHILD_LINE = 2048, CHILD_NAME = 32, CHILD_PHRASE = 64, CHILD_URL = OPTION_TEXT_SIZE + 16 };
 
 struct child_pipe {
     int fd; /* -1: closed */
@@ -35,6 +36,7 @@ struct demo_child {
     enum child_state state;
     pid_t pid;
     char url[CHILD_URL];           /* when READY */
+    char phrase[CHILD_PHRASE];     /* the pass phrase that it has just made; or empty */
     uint64_t started_ns, again_ns; /* again_ns: when it is to be started; 0: not */
     unsigned failures;             /* in a row */
     struct child_pipe out, err;

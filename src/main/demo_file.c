@@ -2,6 +2,7 @@
 
 #include "main/file.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,6 +32,21 @@ static int server_to_json(yyjson_mut_doc *doc, yyjson_mut_val *list,
     return good ? 0 : ERR_NOMEM;
 }
 
+static const char *const service_names[DEMO_SERVICES] = {"bank", "warehouse"};
+
+static int service_to_json(yyjson_mut_doc *doc, yyjson_mut_val *root, unsigned kind,
+                           const struct demo_service *service)
+{
+    yyjson_mut_val *each = yyjson_mut_obj_add_obj(doc, root, service_names[kind]);
+    bool good = yyjson_mut_obj_add_bool(doc, each, "wanted", service->wanted) &&
+                yyjson_mut_obj_add_str(doc, each, "listen", service->listen) &&
+                yyjson_mut_obj_add_str(doc, each, "dir", service->dir) &&
+                yyjson_mut_obj_add_str(doc, each, "pin", service->pin) &&
+                yyjson_mut_obj_add_uint(doc, each, "pid", service->pid) &&
+                yyjson_mut_obj_add_str(doc, each, "url", service->url);
+    return good ? 0 : ERR_NOMEM;
+}
+
 int demo_file_write(const struct demo_plan *plan, struct failure *failure)
 {
     char path[FILE_PATH];
@@ -48,6 +64,9 @@ int demo_file_write(const struct demo_plan *plan, struct failure *failure)
     for (unsigned i = 0; !err && i < plan->manager_count; i++)
         err = manager_to_json(doc, list, &plan->managers[i]);
     yyjson_mut_obj_add_val(doc, root, "load_managers", list);
+    for (unsigned i = 0; !err && i < DEMO_SERVICES; i++)
+        err = service_to_json(doc, root, i, &plan->services[i]);
+    yyjson_mut_obj_add_bool(doc, root, "new", plan->fresh);
     char *text = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES, &len);
     yyjson_mut_doc_free(doc);
     if (!text)
@@ -128,6 +147,31 @@ unsigned demo_file_managers(const char *dir, struct demo_manager out[static DEMO
     return found;
 }
 
+void demo_file_services(const char *dir, char out[static DEMO_SERVICES][OPTION_TEXT_SIZE])
+{
+    yyjson_doc *doc = read_json(dir);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    for (unsigned i = 0; i < DEMO_SERVICES; i++) {
+        yyjson_val *each = yyjson_obj_get(root, service_names[i]);
+        bool wanted = yyjson_get_bool(yyjson_obj_get(each, "wanted"));
+        int len = snprintf(out[i], OPTION_TEXT_SIZE, "%s/%s", dir, service_names[i]);
+        if (!wanted || len >= OPTION_TEXT_SIZE)
+            out[i][0] = 0;
+    }
+    yyjson_doc_free(doc);
+}
+
+static void recall_services(struct demo_plan *plan, yyjson_val *root)
+{
+    for (unsigned i = 0; i < DEMO_SERVICES; i++) {
+        yyjson_val *each = yyjson_obj_get(root, service_names[i]);
+        const char *listen = yyjson_get_str(yyjson_obj_get(each, "listen"));
+        struct demo_service *service = &plan->services[i];
+        str_copy(service->listen, sizeof service->listen, str_of(listen ? listen : ""));
+    }
+    plan->fresh |= yyjson_get_bool(yyjson_obj_get(root, "new"));
+}
+
 void demo_file_recall(struct demo_plan *plan)
 {
     yyjson_doc *doc = read_json(plan->dir);
@@ -137,5 +181,6 @@ void demo_file_recall(struct demo_plan *plan)
         plan->wanted = (unsigned)wanted;
     recall_servers(plan, yyjson_obj_get(root, "servers"));
     recall_managers(plan, yyjson_obj_get(root, "load_managers"));
+    recall_services(plan, root);
     yyjson_doc_free(doc);
 }

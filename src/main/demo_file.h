@@ -12,6 +12,10 @@ int demo_file_write(const struct demo_plan *plan, struct failure *failure);
  * the plan has none given; a file that cannot be read tells nothing. */
 void demo_file_recall(struct demo_plan *plan);
 
+/* The directories of the bank and of the warehouse beside the demo in DIR, by demo_service_kind; an
+ * empty one: it has none, or is no demo. */
+void demo_file_services(const char *dir, char out[static DEMO_SERVICES][OPTION_TEXT_SIZE]);
+
 /* The load managers of the demo in DIR; 0: it has none, or is none. */
 unsigned demo_file_managers(const char *dir, struct demo_manager out[static DEMO_MANAGERS_MAX]);
 

@@ -4,6 +4,7 @@
 #include "main/demo_file.h"
 #include "main/file.h"
 #include "main/free_address.h"
+#include "main/listening.h"
 #include "main/server_dirs.h"
 #include "net/socket.h"
 #include "replica/book.h"
@@ -38,6 +39,9 @@ static bool is_planned(const void *context, const char *address)
             return true;
     for (unsigned i = 0; i < plan->manager_count; i++)
         if (port_of(plan->managers[i].listen) == port || port_of(plan->managers[i].status) == port)
+            return true;
+    for (unsigned i = 0; i < DEMO_SERVICES; i++)
+        if (port_of(plan->services[i].listen) == port)
             return true;
     return false;
 }
@@ -115,6 +119,7 @@ static int plan_addresses(struct demo_plan *plan, struct demo_server *server, co
 }
 
 enum { STATUS_OFFSET = 1000, MANAGER_OFFSET = 10 };
+enum { SERVICE_FILE = 32 }; /* more than the longest name in a service's directory */
 
 /* The same for load manager AT. Its status door is for this machine alone. */
 static int plan_manager(struct demo_plan *plan, unsigned at, const char *host, uint64_t until,
@@ -128,6 +133,33 @@ static int plan_manager(struct demo_plan *plan, unsigned at, const char *host, u
     if (!err && (!manager->status[0] || !becomes_free(manager->status, until)))
         err = choose(plan, peer_host(host), port ? port + STATUS_OFFSET : 0, manager->status,
                      sizeof manager->status, failure);
+    return err;
+}
+
+int demo_plan_services(struct demo_plan *plan, const bool wanted[static DEMO_SERVICES],
+                       struct failure *failure)
+{
+    static const char *const names[] = {"bank", "warehouse"};
+    static const unsigned offsets[] = {1200, 1220};
+    char host[OPTION_TEXT_SIZE];
+    const struct demo_server *first = &plan->servers[0];
+    unsigned lone = !plan->manager_count && first->given ? port_of(first->listen) : 0;
+    const char *here = peer_host(host_of(first->listen, host, sizeof host));
+    uint64_t until = clock_mono_ns() + (plan->fresh ? 0 : LEAVING_MS * MS_NS);
+    int err = 0;
+    for (unsigned i = 0; !err && i < DEMO_SERVICES; i++) {
+        struct demo_service *service = &plan->services[i];
+        service->wanted = wanted[i];
+        if (!wanted[i])
+            continue;
+        if (snprintf(service->dir, sizeof service->dir, "%s/%s", plan->dir, names[i]) >=
+            (int)sizeof service->dir - SERVICE_FILE)
+            return fail(failure, ERR_INVALID, "the path is too long: %s", plan->dir);
+        if (!service->listen[0] || !becomes_free(service->listen, until))
+            err = choose(plan, here, lone ? lone + offsets[i] : given_port(plan, offsets[i]),
+                         service->listen, sizeof service->listen, failure);
+        listening_url(service->listen, true, 0, "127.0.0.1", service->url, sizeof service->url);
+    }
     return err;
 }
 
@@ -177,6 +209,9 @@ static void make_way(struct demo_plan *plan)
         if (port_of(manager->status) == port)
             manager->status[0] = 0;
     }
+    for (unsigned i = 0; port && i < DEMO_SERVICES; i++)
+        if (port_of(plan->services[i].listen) == port)
+            plan->services[i].listen[0] = 0;
 }
 
 /* ---- The folder ---- */
@@ -386,6 +421,7 @@ static int settle_servers(struct demo_plan *plan, const char *listen, bool *fres
         return err;
     forget_unfounded(plan);
     *fresh = plan->count == 0;
+    plan->fresh = *fresh && !has_lone_shop(plan);
     if (*fresh && !plan->wanted)
         plan->wanted = DEMO_SERVERS;
     return *fresh ? found(plan, has_lone_shop(plan) ? 1 : plan->wanted, listen, failure) : 0;

@@ -1,7 +1,8 @@
-/* Demo plan: which servers and load managers a demo has, where each server keeps its data and where
- * each of them listens.
+/* Demo plan: which servers and load managers a demo has, which bank and warehouse beside them,
+ * where each keeps its data and where each of them listens.
  *
  *     DIR/server-1, DIR/server-2, …   a server's data each (main/datadir.h), by id
+ *     DIR/bank, DIR/warehouse          a `stoa bank`'s and a `stoa warehouse`'s (demo_services.h)
  *     DIR/demo.json                   the demo's process, and everybody's address, which they get
  *                                     again the next time if it is free
  *     DIR/operator.token              of all servers (a link to one that is there)
@@ -9,7 +10,7 @@
  *
  * The address that the user gave is the first load manager's, and the servers have the ports after
  * it (8080: 8081, 8082, …) if those are free, else any. Without load managers it is the first
- * server's.
+ * server's. The bank has the port 1200 above it, the warehouse 1220, for this machine alone.
  *
  * Thread: main.
  */
@@ -18,6 +19,7 @@
 
 #include "main/cluster.h"
 #include "main/settings.h"
+#include "net/tls.h"
 
 enum { DEMO_SERVERS_MAX = 9, DEMO_SERVERS = 3, DEMO_MANAGERS_MAX = 4 };
 
@@ -37,6 +39,15 @@ struct demo_manager {
     char url[OPTION_TEXT_SIZE];    /* where shoppers reach it, as it says; empty: not known */
 };
 
+enum demo_service_kind { DEMO_BANK, DEMO_WAREHOUSE, DEMO_SERVICES };
+struct demo_service {
+    bool wanted;                   /* it is to run; what follows but `listen` is set only then */
+    char listen[OPTION_TEXT_SIZE]; /* HTTPS */
+    char dir[OPTION_TEXT_SIZE];
+    char url[OPTION_TEXT_SIZE + 16], pin[TLS_PIN];
+    uint64_t pid; /* of the process that takes requests; 0: none does now */
+};
+
 struct demo_plan {
     char dir[DATADIR_PATH];
     int lock;
@@ -44,6 +55,8 @@ struct demo_plan {
     struct demo_server servers[CLUSTER_SERVERS_MAX];
     unsigned manager_count;
     struct demo_manager managers[DEMO_MANAGERS_MAX];
+    struct demo_service services[DEMO_SERVICES];
+    bool fresh; /* a new shop, whose settings are not made yet */
 };
 
 /* Locks DIR (made if need be), moves what a server of its own left there to server 1, and founds
@@ -66,6 +79,11 @@ int demo_plan_move(struct demo_plan *plan, unsigned at, struct failure *failure)
 
 /* The same for load manager AT. */
 int demo_plan_move_manager(struct demo_plan *plan, unsigned at, struct failure *failure);
+
+/* Which services there are to be, and where they listen: where they did before, if that is free.
+ * They stay there while the demo runs, because the servers are told. */
+int demo_plan_services(struct demo_plan *plan, const bool wanted[static DEMO_SERVICES],
+                       struct failure *failure);
 
 /* The first load manager's status door is to be at STATUS. */
 int demo_plan_status(struct demo_plan *plan, const char *status, struct failure *failure);

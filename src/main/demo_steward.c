@@ -22,6 +22,8 @@
 
 enum {
     LOOK_MS = 250,
+    HASTE_MS = 20,
+    COMPLAIN_MS = 5000,
     ASK_MS = 400,
     CHANGE_MS = 15000,
     TRY_AGAIN_MS = 2000,
@@ -31,16 +33,18 @@ enum {
 
 struct steward {
     const char *dir;
+    const struct furnishing *furnishing;
     int wake;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    bool shop_ready, errand_taken; /* these and errand: under mutex */
+    bool shop_ready, errand_taken, hurry; /* these and errand: under mutex */
     struct errand errand;
 
     /* The thread's own: */
     unsigned wanted; /* 0: as many as there are */
-    uint64_t not_before_ns, gone_since_ns, gone_id;
+    bool furnished;
+    uint64_t not_before_ns, gone_since_ns, gone_id, complained_ns;
     struct cluster_view before, now;
 };
 
@@ -53,10 +57,18 @@ void steward_shop_ready(struct steward *steward)
     pthread_mutex_unlock(&steward->mutex);
 }
 
+void steward_hurry(struct steward *steward)
+{
+    pthread_mutex_lock(&steward->mutex);
+    steward->hurry = true;
+    pthread_cond_broadcast(&steward->changed);
+    pthread_mutex_unlock(&steward->mutex);
+}
+
 struct errand steward_take(struct steward *steward)
 {
     pthread_mutex_lock(&steward->mutex);
-    struct errand errand = {ERRAND_NONE, 0, false};
+    struct errand errand = {.kind = ERRAND_NONE};
     if (!steward->errand_taken)
         errand = steward->errand;
     steward->errand_taken = errand.kind != ERRAND_NONE || steward->errand_taken;
@@ -67,7 +79,7 @@ struct errand steward_take(struct steward *steward)
 void steward_done(struct steward *steward)
 {
     pthread_mutex_lock(&steward->mutex);
-    steward->errand = (struct errand){ERRAND_NONE, 0, false};
+    steward->errand = (struct errand){.kind = ERRAND_NONE};
     steward->errand_taken = false;
     pthread_cond_broadcast(&steward->changed);
     pthread_mutex_unlock(&steward->mutex);
@@ -76,11 +88,10 @@ void steward_done(struct steward *steward)
 /* ---- Asking main ---- */
 
 /* Has main do it, and waits until it did. */
-static void send_errand(struct steward *steward, enum errand_kind kind, uint64_t id,
-                        bool remove_data)
+static void send_errand(struct steward *steward, struct errand errand)
 {
     pthread_mutex_lock(&steward->mutex);
-    steward->errand = (struct errand){kind, id, remove_data};
+    steward->errand = errand;
     eventfd_write(steward->wake, 1);
     while (steward->errand.kind != ERRAND_NONE)
         pthread_cond_wait(&steward->changed, &steward->mutex);
@@ -173,7 +184,7 @@ static int grow(struct steward *steward, struct failure *failure)
     err = err ? err : file_remove_tree(joining, failure); /* of one that was interrupted */
     err = err ? err : choose_address(steward, listen, sizeof listen, failure);
     err = err ? err : get_token(&steward->now.remote, token, sizeof token, failure);
-    err = err ? err : join_cluster(token, joining, listen, listen, &id, failure);
+    err = err ? err : join_cluster(token, joining, listen, listen, &id, NULL, failure);
     snprintf(name, sizeof name, "server-%llu", (unsigned long long)id);
     err = err ? err : file_join(final, steward->dir, name, failure);
     if (!err && rename(joining, final))
@@ -181,7 +192,7 @@ static int grow(struct steward *steward, struct failure *failure)
     if (err)
         return err;
     demo_say("server %llu has joined", (unsigned long long)id);
-    send_errand(steward, ERRAND_START, id, false);
+    send_errand(steward, (struct errand){.kind = ERRAND_START, .id = id});
     return 0;
 }
 
@@ -207,7 +218,7 @@ static int shrink(struct steward *steward, struct failure *failure)
     if (err)
         return err;
     demo_say("server %llu is removed", (unsigned long long)id);
-    send_errand(steward, ERRAND_DROP, id, true);
+    send_errand(steward, (struct errand){.kind = ERRAND_DROP, .id = id, .remove_data = true});
     return 0;
 }
 
@@ -254,11 +265,47 @@ static void drop_strangers(struct steward *steward)
     steward->gone_id = gone;
     if (!gone || now - steward->gone_since_ns < GONE_MS * MS_NS)
         return;
-    send_errand(steward, ERRAND_DROP, gone, false);
+    send_errand(steward, (struct errand){.kind = ERRAND_DROP, .id = gone});
     steward->gone_since_ns = now;
 }
 
+/* ---- What the shop has to know ---- */
+
+static void furnish(struct steward *steward)
+{
+    struct failure failure = {0};
+    bool alien;
+    if (steward->furnished || !steward->now.primary)
+        return;
+    uint64_t now = clock_mono_ns();
+    int err = demo_services_furnish(steward->furnishing, &steward->now.remote, &alien, &failure);
+    if (!err) {
+        steward->furnished = true;
+        send_errand(steward, (struct errand){.kind = ERRAND_FURNISHED, .alien = alien});
+    } else if (now - steward->complained_ns > COMPLAIN_MS * MS_NS) {
+        steward->complained_ns = now;
+        demo_say("the shop cannot be told of its warehouse yet: %s", failure.text);
+    }
+}
+
 /* ---- The thread ---- */
+
+/* Until it is time to look, or there is a reason to. Until the shop is furnished people wait. */
+static void rest(struct steward *steward)
+{
+    struct timespec until;
+    uint64_t ms = steward->furnished || !steward->now.answered ? LOOK_MS : HASTE_MS;
+    clock_gettime(CLOCK_REALTIME, &until);
+    uint64_t end = (uint64_t)until.tv_sec * SEC_NS + (uint64_t)until.tv_nsec + ms * MS_NS;
+    until.tv_sec = (time_t)(end / SEC_NS);
+    until.tv_nsec = (long)(end % SEC_NS);
+    pthread_mutex_lock(&steward->mutex);
+    int err = 0;
+    while (!steward->hurry && !err)
+        err = pthread_cond_timedwait(&steward->changed, &steward->mutex, &until);
+    steward->hurry = false;
+    pthread_mutex_unlock(&steward->mutex);
+}
 
 static void *run(void *argument)
 {
@@ -266,22 +313,25 @@ static void *run(void *argument)
     for (;;) {
         if (cluster_view_look(steward->dir, ASK_MS, &steward->now, NULL) == 0) {
             say_changes(steward);
+            furnish(steward);
             adjust(steward);
             drop_strangers(steward);
         }
-        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * (long)MS_NS}, NULL);
+        rest(steward);
     }
     return NULL;
 }
 
-int steward_start(const char *dir, unsigned wanted, int wake, struct steward **out,
-                  struct failure *failure)
+int steward_start(const struct furnishing *furnishing, unsigned wanted, int wake,
+                  struct steward **out, struct failure *failure)
 {
     *out = NULL;
     struct steward *steward = calloc(1, sizeof *steward);
     if (!steward)
         return fail(failure, ERR_NOMEM, "out of memory");
-    steward->dir = dir;
+    steward->dir = furnishing->dir;
+    steward->furnishing = furnishing;
+    steward->furnished = !furnishing->url && !furnishing->mail;
     steward->wanted = wanted;
     steward->wake = wake;
     pthread_mutex_init(&steward->mutex, NULL);

@@ -2,13 +2,15 @@
 
 #include "base/check.h"
 #include "main/balance_config.h"
+#include "main/demo_services.h"
 #include "main/listening.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SERVER_GRACE_MS = 800, MANAGER_GRACE_MS = 350, URL_TEXT = OPTION_TEXT_SIZE + 32 };
+enum { SERVER_GRACE_MS = 800, MANAGER_GRACE_MS = 350, SERVICE_GRACE_MS = 200 };
+enum { URL_TEXT = OPTION_TEXT_SIZE + 32 };
 
 #define AT(field) offsetof(struct demo_options, field)
 static const struct option_row rows[] = {
@@ -23,6 +25,13 @@ static const struct option_row rows[] = {
     {"status", OPTION_TEXT, AT(status), NULL, 0, 0, NULL, "ADDR:PORT",
      "where the first load manager shows what it does [127.0.0.1, a thousand ports above "
      "--listen]"},
+    {"no-bank", OPTION_SWITCH, AT(no_bank), NULL, 0, 0, NULL, NULL,
+     "no `stoa bank` runs beside the servers: each has a sandbox of its own for payments; so it is "
+     "with --bank too, where yours is used"},
+    {"no-warehouse", OPTION_SWITCH, AT(no_warehouse), NULL, 0, 0, NULL, NULL,
+     "no `stoa warehouse` runs beside the servers"},
+    {"auto-ship", OPTION_DURATION, AT(auto_ship_ms), "0ms", 0, 86400000, NULL, "TIME",
+     "the warehouse packs and ships each order so long after it came (0ms: people do)"},
     {"no-restart", OPTION_SWITCH, AT(no_restart), NULL, 0, 0, NULL, NULL,
      "do not start again who has died"},
 };
@@ -163,6 +172,10 @@ int demo_words_part(struct demo_words *words, int count, char **typed, struct fa
         return err;
     if (words->settings.listen.count == 0)
         return fail(failure, ERR_INVALID, "give --listen ADDR:PORT");
+    if (words->options.no_warehouse && words->options.auto_ship_ms)
+        return fail(failure, ERR_INVALID, "without a warehouse --auto-ship means nothing");
+    words->services[DEMO_BANK] = !words->options.no_bank && !words->settings.bank[0];
+    words->services[DEMO_WAREHOUSE] = !words->options.no_warehouse;
     words->managers = words->options.no_managers ? 0 : (unsigned)words->options.managers;
     bool given = was_given(words, "stop-grace");
     words->server_grace_ms = given ? words->settings.stop_grace_ms : SERVER_GRACE_MS;
@@ -216,6 +229,34 @@ static int finish(const struct demo_line *line, struct failure *failure)
     return line->full ? fail(failure, ERR_FULL, "too many arguments") : 0;
 }
 
+static void add_file(struct demo_line *line, const char *flag, const char *dir, const char *name)
+{
+    char path[DATADIR_PATH + 64];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    add_both(line, flag, path);
+}
+
+/* The bank beside the servers, and a place for their mail; what the user gave of his own comes
+ * first. */
+static void add_outside(struct demo_line *line, const struct settings *settings,
+                        const struct demo_plan *plan)
+{
+    const struct demo_service *bank = &plan->services[DEMO_BANK];
+    char box[DATADIR_PATH + 64];
+    if (bank->wanted) {
+        add_both(line, "--bank", bank->url);
+        add_file(line, "--bank-key-file", bank->dir, "key");
+        add_both(line, "--bank-pin", bank->pin);
+        add_file(line, "--bank-webhook-secret-file", bank->dir, "webhook.secret");
+    }
+    if (settings->mail[0])
+        return;
+    snprintf(box, sizeof box, "maildir:%s/mail", plan->dir);
+    add_both(line, "--mail", box);
+    if (!settings->mail_from[0])
+        add_both(line, "--mail-from", "orders@shop.example");
+}
+
 /* What the user gave, and after it what differs from server to server: of two the later wins, and
  * an empty one ends a list. */
 int demo_words_server(const struct demo_words *words, const struct demo_plan *plan, unsigned at,
@@ -232,6 +273,7 @@ int demo_words_server(const struct demo_words *words, const struct demo_plan *pl
         add(line, "--server-header");
     for (unsigned i = 0; i < words->serve_count; i++)
         add(line, words->serve[i]);
+    add_outside(line, &words->settings, plan);
     add_both(line, "--dir", server->dir);
     if (!server->given) {
         add(line, "--listen=");
@@ -388,5 +430,63 @@ int demo_words_manager(const struct demo_words *words, const struct demo_plan *p
         add_server(line, plan->servers[i].listen);
     for (unsigned i = 0; i < words->balance_count; i++)
         add(line, words->balance[i]);
+    return finish(line, failure);
+}
+
+/* ---- The bank and the warehouse ---- */
+
+/* The address that shoppers have of the shop, on this machine. */
+static void put_front(const struct demo_plan *plan, const char *path, char *out, size_t size)
+{
+    char url[URL_TEXT];
+    const char *listen = plan->manager_count ? plan->managers[0].listen : plan->servers[0].listen;
+    listening_url(listen, false, 0, "127.0.0.1", url, sizeof url);
+    snprintf(out, size, "%s%s", url, path);
+}
+
+static void add_bank(struct demo_line *line, const struct demo_plan *plan)
+{
+    char url[URL_TEXT + 32];
+    put_front(plan, "/api/bank/events", url, sizeof url);
+    add_both(line, "--webhook", url);
+}
+
+/* It reports to the load manager, and to the servers where that does not take it. */
+static void add_warehouse(struct demo_line *line, const struct demo_words *words,
+                          const struct demo_plan *plan)
+{
+    char url[URL_TEXT], phrase[DEMO_PHRASE];
+    add_both(line, "--id", DEMO_WAREHOUSE_ID);
+    put_front(plan, "", url, sizeof url);
+    add_both(line, "--shop", url);
+    for (unsigned i = plan->manager_count ? 0 : 1; i < plan->count && i < DEMO_SERVERS_MAX; i++) {
+        listening_url(plan->servers[i].listen, false, 0, "127.0.0.1", url, sizeof url);
+        add_both(line, "--shop", url);
+    }
+    add_file(line, "--token-file", plan->dir, "warehouse.token");
+    demo_services_phrase(plan, phrase);
+    if (!phrase[0]) /* nobody knows the one that there may be */
+        add(line, "--new-passphrase");
+    if (words->options.auto_ship_ms)
+        add_time(line, "--auto-ship", words->options.auto_ship_ms);
+}
+
+int demo_words_service(const struct demo_words *words, const struct demo_plan *plan, unsigned at,
+                       struct demo_line *line, struct failure *failure)
+{
+    const struct demo_service *service = &plan->services[at];
+    line->count = 0;
+    line->used = 0;
+    line->full = false;
+    add(line, "stoa");
+    add(line, at == DEMO_BANK ? "bank" : "warehouse");
+    add_both(line, "--dir", service->dir);
+    add_both(line, "--listen", service->listen);
+    add_time(line, "--stop-grace", SERVICE_GRACE_MS);
+    add_value(line, "log-level", words->settings.log_level);
+    if (at == DEMO_BANK)
+        add_bank(line, plan);
+    else
+        add_warehouse(line, words, plan);
     return finish(line, failure);
 }

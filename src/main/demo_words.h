@@ -3,6 +3,7 @@
  *
  *   --servers, --no-restart, …      the demo's own
  *   options of `stoa balance` alone the load managers'
+ *   --auto-ship                     the warehouse's
  *   all others                      `stoa serve`'s, for each server. What load managers take as
  *                                   well they get too, be it typed or in the servers' file; where
  *                                   shoppers come in, the first load manager is told instead
@@ -19,15 +20,17 @@ enum { DEMO_WORDS_MAX = 256, DEMO_LINE_MAX = DEMO_WORDS_MAX + 120, DEMO_LINE_BYT
 
 struct demo_options {
     uint64_t servers, managers;
-    bool no_managers, no_restart, direct;
+    bool no_managers, no_restart, direct, no_bank, no_warehouse;
+    uint64_t auto_ship_ms;         /* 0: people do */
     char status[OPTION_TEXT_SIZE]; /* the first load manager's; empty: chosen by the plan */
 };
 extern const struct option_table demo_option_table;
 
 struct demo_words {
     struct demo_options options;
-    unsigned managers;        /* how many load managers */
-    struct settings settings; /* of the servers, as typed; to be looked at */
+    unsigned managers;            /* how many load managers */
+    bool services[DEMO_SERVICES]; /* which of them there are to be */
+    struct settings settings;     /* of the servers, as typed; to be looked at */
     char *serve[DEMO_WORDS_MAX], *balance[DEMO_WORDS_MAX]; /* lent: the user's own */
     unsigned serve_count, balance_count;
     uint64_t server_grace_ms, manager_grace_ms; /* what each may take to stop */
@@ -48,6 +51,9 @@ struct demo_line {
 int demo_words_server(const struct demo_words *words, const struct demo_plan *plan, unsigned at,
                       struct demo_line *line, struct failure *failure);
 int demo_words_manager(const struct demo_words *words, const struct demo_plan *plan, unsigned at,
+                       struct demo_line *line, struct failure *failure);
+/* `stoa bank` or `stoa warehouse`, by demo_service_kind. */
+int demo_words_service(const struct demo_words *words, const struct demo_plan *plan, unsigned at,
                        struct demo_line *line, struct failure *failure);
 
 #endif

@@ -137,6 +137,7 @@ static int run_join(const struct program_command *self, int count, char **words)
     char address[SERVER_ADDRESS], text[TOKEN_TEXT];
     unsigned operand_count;
     uint64_t id = 0;
+    bool witness = false;
     const char *token = take_token(&count, words);
     option_defaults(&join_table, &flags);
     if (option_parse(&join_table, &flags, count, words, NULL, 0, &operand_count, &failure) ||
@@ -147,11 +148,16 @@ static int run_join(const struct program_command *self, int count, char **words)
                                          "prints it on one of its servers");
     if (strcmp(token, "-") == 0)
         token = read_token(text, sizeof text);
-    if (join_cluster(token, flags.dir, flags.peer_listen, address, &id, &failure))
+    if (join_cluster(token, flags.dir, flags.peer_listen, address, &id, &witness, &failure))
         return command_failed(self, failure.text);
-    printf("This is server %llu of the cluster now. Start it:\n"
-           "    stoa serve --dir %s --listen ADDR:PORT\n",
-           (unsigned long long)id, flags.dir);
+    if (witness)
+        printf("This is witness %llu of the cluster now. Start it:\n"
+               "    stoa witness --dir %s\n",
+               (unsigned long long)id, flags.dir);
+    else
+        printf("This is server %llu of the cluster now. Start it:\n"
+               "    stoa serve --dir %s --listen ADDR:PORT\n",
+               (unsigned long long)id, flags.dir);
     return EXIT_DONE;
 }
 
@@ -163,7 +169,10 @@ const struct program_command command_join = {
     "what\n"
     "they give into DIR. A token is good for one server, and for a limited time. If it fails, DIR "
     "is\n"
-    "as it was, and another token may be tried.",
+    "as it was, and another token may be tried. With a token for a witness (`stoa token "
+    "--witness`)\n"
+    "it becomes one: `stoa witness --help`. A second server alone makes nothing survive the death\n"
+    "of one: that takes a third, or a witness.",
     &join_table,
     run_join,
 };

@@ -106,10 +106,13 @@ static int write_files(const struct joining *joining, const struct join_welcome 
     struct failure *failure = joining->failure;
     int err = file_make_dir(joining->dir, 0700, &written->dir, failure);
     err = err ? err : file_make_dir(own->dir, 0700, &written->cluster_dir, failure);
-    err = err ? err : write_in(joining->dir, "secret", welcome->secret, failure);
-    err = err ? err : write_in(joining->dir, "operator.token", welcome->operator_token, failure);
+    if (!own->witness) {
+        err = err ? err : write_in(joining->dir, "secret", welcome->secret, failure);
+        err =
+            err ? err : write_in(joining->dir, "operator.token", welcome->operator_token, failure);
+        err = err ? err : file_write(own->authority_key, welcome->authority_key, failure);
+    }
     err = err ? err : file_write(own->authority, welcome->authority, failure);
-    err = err ? err : file_write(own->authority_key, welcome->authority_key, failure);
     err = err ? err : file_write(own->key, buf_text(&joining->key), failure);
     err = err ? err : file_write(own->certificate, welcome->certificate, failure);
     err = err ? err : file_write(own->book, welcome->book, failure);
@@ -128,6 +131,7 @@ static int settle_in(struct joining *joining, const struct join_welcome *welcome
         own->id = welcome->cluster;
         own->generation = welcome->generation;
         own->own = welcome->id;
+        own->witness = joining->token.witness;
         str_copy(own->name, sizeof own->name, welcome->name);
         str_copy(own->listen, sizeof own->listen, str_of(joining->listen));
         str_copy(own->address, sizeof own->address, str_of(joining->address));
@@ -156,6 +160,9 @@ static int take_welcome(struct joining *joining, struct channel *channel, struct
     struct join_welcome welcome;
     if (join_welcome_decode(&welcome, payload) || !id_eq(welcome.cluster, joining->token.cluster))
         return fail(joining->failure, ERR_INVALID, "%s answers what cannot be read",
+                    channel->where);
+    if (joining->token.witness != (welcome.secret.len == 0))
+        return fail(joining->failure, ERR_INVALID, "%s answers for another kind of server",
                     channel->where);
     int err = settle_in(joining, &welcome);
     if (err)
@@ -267,7 +274,7 @@ static int prepare(struct joining *joining, const char *token)
 }
 
 int join_cluster(const char *token, const char *dir, const char *listen, const char *address,
-                 uint64_t *id, struct failure *failure)
+                 uint64_t *id, bool *witness, struct failure *failure)
 {
     struct failure here = {0};
     struct joining *joining = calloc(1, sizeof *joining);
@@ -284,6 +291,8 @@ int join_cluster(const char *token, const char *dir, const char *listen, const c
     int err = prepare(joining, token);
     err = err ? err : ask_members(joining);
     *id = joining->id;
+    if (witness)
+        *witness = joining->token.witness;
     if (joining->tls)
         tls_context_free(joining->tls);
     buf_close(&joining->key);

@@ -6,7 +6,8 @@
  *     JOIN_ASK: the token's secret, a certificate request, where it will listen  ──▶
  *                                    the primary spends the token (registry), takes the next id,
  *                                    signs the certificate, adds the server without a vote
- *     ◀── JOIN_WELCOME: id, cluster, certificates, authority's key, secret, operator's token, book
+ *     ◀── JOIN_WELCOME: id, cluster, certificates, authority's key, secret, operator's token, book;
+ *         a witness does not get the key, the secret and the operator's token
  *     ◀── or JOIN_ELSEWHERE: where the primary is
  *     ◀── or JOIN_SORRY: a sentence
  *
@@ -19,12 +20,13 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* Joins with TOKEN: DIR becomes the data directory of server *ID of its cluster, which listens for
- * the others at LISTEN and is reached by them at ADDRESS. On failure DIR is as it was. Blocks, at
- * most 30 s. Thread: any. */
+/* Joins with TOKEN: DIR becomes the data directory of server *ID of its cluster, or, as *WITNESS
+ * says (it may be NULL), of a witness, as the token is; which listens for the others at LISTEN and
+ * is reached by them at ADDRESS. On failure DIR is as it was. Blocks, at most 30 s. Thread: any. */
 int join_cluster(const char *token, const char *dir, const char *listen, const char *address,
-                 uint64_t *id, struct failure *failure);
+                 uint64_t *id, bool *witness, struct failure *failure);
 
 #endif

@@ -51,5 +51,8 @@ int join_welcome_decode(struct join_welcome *welcome, struct str payload)
     welcome->secret = wire_str(&in);
     welcome->operator_token = wire_str(&in);
     welcome->book = wire_str(&in);
-    return in.bad || wire_left(&in) || welcome->id == 0 ? ERR_INVALID : 0;
+    unsigned secrets = 0U + (welcome->authority_key.len > 0) + (welcome->secret.len > 0) +
+                       (welcome->operator_token.len > 0);
+    bool some = secrets != 0 && secrets != 3;
+    return in.bad || some || wire_left(&in) || welcome->id == 0 ? ERR_INVALID : 0;
 }

@@ -33,7 +33,8 @@ struct join_welcome {
     struct str name;
     struct str certificate, authority, authority_key; /* PEM */
     struct str secret, operator_token;                /* files, as they are */
-    struct str book;                                  /* replica/book.h */
+    /* The last three are empty for a witness. */
+    struct str book; /* replica/book.h */
 };
 
 void join_ask_encode(struct buf *out, const struct join_ask *ask);

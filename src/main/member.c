@@ -112,6 +112,17 @@ static int do_remove(void *context, uint64_t id, struct failure *failure)
     return err;
 }
 
+/* Whether the member ID may be primary. */
+static bool may_lead(struct member *member, uint64_t id)
+{
+    struct cluster_status status;
+    replica_status(member->replica, &status);
+    for (unsigned i = 0; i < status.count; i++)
+        if (status.servers[i].place.id == id)
+            return status.servers[i].role != SERVER_WITNESS;
+    return true;
+}
+
 static int do_prefer(void *context, uint64_t id, struct failure *failure)
 {
     struct member *member = context;
@@ -120,7 +131,11 @@ static int do_prefer(void *context, uint64_t id, struct failure *failure)
     struct registration what = {.key = "cluster/preferred", .value = id ? str_of(text) : STR("")};
     if (!enter(member))
         return not_now(failure);
-    int err = register_put(replica_order(member->replica), &what, failure);
+    int err =
+        may_lead(member, id)
+            ? register_put(replica_order(member->replica), &what, failure)
+            : fail(failure, ERR_STATE, "server %llu is a witness, which has no shop to sell from",
+                   (unsigned long long)id);
     if (!err)
         replica_prefer(member->replica, id);
     leave(member);
@@ -135,13 +150,14 @@ static struct welcome welcome_of(const struct member *member)
                             .log = member->log};
 }
 
-static int do_token(void *context, uint64_t lifetime_s, struct buf *text, struct failure *failure)
+static int do_token(void *context, uint64_t lifetime_s, bool witness, struct buf *text,
+                    struct failure *failure)
 {
     struct member *member = context;
     if (!enter(member))
         return not_now(failure);
     struct welcome welcome = welcome_of(member);
-    int err = welcome_token(&welcome, lifetime_s, text, failure);
+    int err = welcome_token(&welcome, lifetime_s, witness, text, failure);
     leave(member);
     return err;
 }
@@ -186,6 +202,17 @@ static void do_stop(void *context)
 {
     (void)context;
     kill(getpid(), SIGTERM);
+}
+
+void member_missing(void *context, struct buf *reason)
+{
+    struct member *member = context;
+    struct failure failure = {0};
+    if (!enter(member))
+        return;
+    replica_missing(member->replica, &failure);
+    leave(member);
+    buf_puts(reason, failure.text);
 }
 
 void member_web(struct member *member, struct web_cluster *out)

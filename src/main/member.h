@@ -35,6 +35,9 @@ int member_begin(struct member *member, struct replica *replica, struct failure 
 
 void member_web(struct member *member, struct web_cluster *out);
 
+/* Appends what a server without a primary waits for; any thread. */
+void member_missing(void *member, struct buf *reason);
+
 /* The host by which the others reach this server; into OUT. */
 void member_host(const struct member *member, char *out, size_t size);
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "http/asset.h"
 #include "main/register.h"
+#include "outside/identity.h"
 #include "outside/import.h"
 #include "shop/defaults.h"
 #include "shop/read.h"
@@ -152,6 +153,19 @@ static bool is_opened(struct server *server, struct failure *failure, int *err)
     return false;
 }
 
+/* Also of a shop that was opened by a program which knew of none. Not waited for on a secondary,
+ * whose primary may be such a program; a primary's outbox puts it, too. */
+static int give_identity(struct server *server, struct failure *failure)
+{
+    char value[ID_TEXT];
+    struct ordering *order = replica_order(server->replica);
+    int err = register_get(order, server->dir.database, IDENTITY_SHOP_ID, false, value,
+                           sizeof value, failure);
+    if (err != ERR_NOTFOUND)
+        return err;
+    return order_is_primary(order, NULL) ? identity_put(order, failure) : 0;
+}
+
 /* The rates, the catalogue, and word to the others that all is there. Whoever dies in the midst of
  * it has done nothing that its successor cannot do again. */
 static int open_shop(struct server *server, struct failure *failure)
@@ -159,6 +173,7 @@ static int open_shop(struct server *server, struct failure *failure)
     const char *catalogue = server->settings->catalogue;
     struct registration opened = {.key = "shop/opened", .value = STR("1")};
     int err = give_defaults(server, failure);
+    err = err ? err : give_identity(server, failure);
     if (!err && catalogue[0])
         err = stock_up(server, catalogue, failure);
     if (!err && server->member)
@@ -234,8 +249,10 @@ int opening_wait(struct server *server, struct failure *failure)
             pause_shortly();
             continue;
         }
-        if (is_opened(server, failure, &err) || err)
-            return err;
+        if (is_opened(server, failure, &err) || err) {
+            err = err ? err : give_identity(server, failure);
+            return is_passing(err) ? 0 : err;
+        }
         if (order_is_primary(replica_order(server->replica), NULL)) {
             err = open_shop(server, failure);
             if (!is_passing(err))

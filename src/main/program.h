@@ -28,10 +28,13 @@ extern const struct option_table json_option_table;
 
 extern const struct program_command command_init, command_join, command_token, command_status,
     command_handover, command_prefer, command_remove, command_leave;
-extern const struct program_command command_balance, command_top;
+extern const struct program_command command_balance, command_bank, command_top;
 extern const struct program_command command_serve, command_demo, command_check, command_audit,
     command_import, command_export, command_bench, command_version, command_help;
 
+extern const struct program_command command_key, command_warehouses;
+extern const struct program_command command_warehouse;
+extern const struct program_command command_witness;
 extern const struct program_command command_backup, command_restore, command_recover;
 
 extern const struct program_command *const program_commands[];

@@ -1,9 +1,11 @@
 #include "base/check.h"
+#include "base/clock.h"
 #include "main/backup_file.h"
 #include "main/cluster.h"
 #include "main/datadir.h"
 #include "main/file.h"
 #include "main/program.h"
+#include "main/shop_epoch.h"
 #include "replica/book.h"
 #include "replica/copy.h"
 #include "replica/repair.h"
@@ -129,6 +131,7 @@ static int recover(struct remains *r, struct failure *failure)
     cluster->founder_count = 1;
     int err = cluster_write(cluster, failure);
     err = err ? err : forget_others(r, failure);
+    err = err ? err : shop_epoch_raise(r->datadir.database, clock_wall_ms(), NULL, failure);
     if (err)
         return err;
     copy_give_up(r->datadir.raft);
@@ -154,6 +157,7 @@ static int look_and_recover(const struct recover_flags *flags, struct remains *r
         return fail(failure, err,
                     "%s belongs to no cluster; a server that is alone needs no recovery",
                     flags->dir);
+    err = err ? err : cluster_refuse_witness(flags->dir, failure);
     err = err ? err : datadir_open(flags->dir, &r->datadir, failure);
     if (err)
         return err;

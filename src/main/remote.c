@@ -100,6 +100,7 @@ static int conclude(struct answer *answer, CURLcode code, const struct remote *r
 struct asking {
     FILE *in;            /* what is uploaded; NULL: nothing */
     const char *json;    /* what is posted; NULL: nothing */
+    bool put;            /* it is put there instead */
     unsigned timeout_ms; /* of the whole; 0: as long as something happens */
 };
 
@@ -108,6 +109,8 @@ static void set_body(CURL *curl, const struct asking *asking)
     struct stat about;
     if (asking->json)
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, asking->json);
+    if (asking->put)
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "PUT");
     if (!asking->in)
         return;
     curl_easy_setopt(curl, CURLOPT_POST, 1L);
@@ -184,6 +187,14 @@ int remote_call(const struct remote *remote, const char *path, const char *body,
 {
     struct answer answer = {.all = all};
     struct asking asking = {.json = body, .timeout_ms = timeout_ms};
+    return perform(remote, path, &asking, &answer, failure);
+}
+
+int remote_put(const struct remote *remote, const char *path, const char *body, unsigned timeout_ms,
+               struct buf *all, struct failure *failure)
+{
+    struct answer answer = {.all = all};
+    struct asking asking = {.json = body, .put = true, .timeout_ms = timeout_ms};
     return perform(remote, path, &asking, &answer, failure);
 }
 

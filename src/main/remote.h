@@ -36,6 +36,10 @@ int remote_download(const struct remote *remote, const char *path, FILE *out,
 int remote_call(const struct remote *remote, const char *path, const char *body,
                 unsigned timeout_ms, struct buf *answer, struct failure *failure);
 
+/* The same, but the document is PUT there. */
+int remote_put(const struct remote *remote, const char *path, const char *body, unsigned timeout_ms,
+               struct buf *answer, struct failure *failure);
+
 /* TEXT percent-encoded for a query, into OUT. */
 void remote_escape(const char *text, char *out, size_t size);
 

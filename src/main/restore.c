@@ -1,8 +1,10 @@
 #include "base/check.h"
+#include "base/clock.h"
 #include "main/backup_file.h"
 #include "main/datadir.h"
 #include "main/file.h"
 #include "main/program.h"
+#include "main/shop_epoch.h"
 #include "replica/repair.h"
 #include "store/db.h"
 
@@ -63,6 +65,7 @@ static int restore_into(const struct datadir *datadir, const char *backup,
     int err = backup_file_copy(backup, aside, failure);
     err = err ? err : backup_file_check(aside, true, facts, failure);
     err = err ? err : forget_cluster(aside, failure);
+    err = err ? err : shop_epoch_raise(aside, clock_wall_ms(), NULL, failure);
     /* The database gets its name last: a directory without it is no shop. */
     err = err ? err : repair_begin_log(datadir->raft, 1, facts->index, facts->time_ms, failure);
     err = err ? err : file_rename(aside, datadir->database, failure);

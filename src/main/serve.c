@@ -2,6 +2,7 @@
 #include "main/opening.h"
 #include "main/program.h"
 #include "main/server.h"
+#include "main/signing.h"
 
 #include <stdlib.h>
 
@@ -23,6 +24,7 @@ static int serve(const struct program_command *self, const struct settings *sett
         server_close(&server);
         return command_failed(self, failure.text);
     }
+    signing_begin(&server);
     foreground_ready(foreground);
     printf("stoa: shop ready at %s\n", server.url);
     fflush(stdout);

@@ -5,6 +5,7 @@
 #include "main/file.h"
 #include "main/listening.h"
 #include "main/machine.h"
+#include "main/post.h"
 #include "replica/copy.h"
 #include "web/cache.h"
 
@@ -12,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { BANK_HURRY_MS = 3000 };
 
 /* ---- When it cannot go on ---- */
 
@@ -35,13 +38,24 @@ static void begin_again(void *context)
 
 /* ---- Opening ---- */
 
+/* On the applier's thread. */
+static void shop_changed(void *context, enum change_kind kind, uint64_t product_id,
+                         struct str handle, uint64_t index)
+{
+    struct server *server = context;
+    if (kind == CHANGE_OUTBOX)
+        outgoing_wake(&server->outgoing);
+    else
+        cache_changed(server->cache, kind, product_id, handle, index);
+}
+
 static int open_shop(struct server *server, struct failure *failure)
 {
     server->cache = cache_new((size_t)server->settings->cache_bytes);
     if (!server->cache)
         return fail(failure, ERR_NOMEM, "no memory for a cache of %llu bytes",
                     (unsigned long long)server->settings->cache_bytes);
-    struct shop_listener listener = {cache_changed, server->cache};
+    struct shop_listener listener = {shop_changed, server};
     return shop_open(server->dir.database, &listener, &server->log, &server->shop, failure);
 }
 
@@ -105,15 +119,17 @@ static int start_replica(struct server *server, struct failure *failure)
 
 static int start_settle(struct server *server, struct failure *failure)
 {
-    if (bank_sandbox_new(&server->bank))
-        return fail(failure, ERR_NOMEM, "no memory for the bank's sandbox");
-    int err = settle_view_open(server->dir.database, &server->view, failure);
+    int err = bank_choice_open(&server->choice, server->settings, server->dir.database,
+                               &server->log, failure);
+    server->bank = server->choice.bank;
+    err = err ? err : settle_view_open(server->dir.database, &server->view, failure);
     if (err)
         return err;
     struct settle_config config = {
         .order = replica_order(server->replica),
         .bank = server->bank,
         .view = server->view,
+        .crash = server->choice.crash,
         .log = &server->log,
     };
     return settle_start(&config, &server->settle, failure);
@@ -137,12 +153,14 @@ int server_open(struct server *server, const struct settings *settings, struct f
     *server = (struct server){.settings = settings, .dir.lock = -1};
     server->log = (struct log){STDERR_FILENO, log_level_of(settings->log_level)};
     int err = refuse_demo(settings->dir, failure);
+    err = err ? err : cluster_refuse_witness(settings->dir, failure);
     err = err ? err : datadir_open(settings->dir, &server->dir, failure);
     err = err ? err : open_cluster(server, failure);
     err = err ? err : fetch_copy(server, failure);
     err = err ? err : open_shop(server, failure);
     err = err ? err : start_replica(server, failure);
     err = err ? err : start_settle(server, failure);
+    err = err ? err : outgoing_open(server, failure);
     if (err)
         server_close(server);
     return err;
@@ -209,11 +227,22 @@ static int start_watch(struct server *server, struct failure *failure)
     server->watched.data_dir = server->dir.path;
     server->watched.cache = server->cache;
     server->watched.order = replica_order(server->replica);
+    server->watched.missing = server->member ? member_missing : NULL;
+    server->watched.missing_context = server->member;
     server->watched.buying = server->buying;
+    server->watched.bank = server->choice.bank;
+    server->watched.outbox = server->outgoing.outbox;
     server->health = health_new(&server->watched);
     if (!server->health)
         return fail(failure, ERR_NOMEM, "no memory for health");
     return metrics_new(&server->watched, &server->metrics, failure);
+}
+
+/* The bank has told something: whatever is overdue is looked at. Any thread. */
+static void bank_told(void *context)
+{
+    struct server *server = context;
+    settle_wake(server->settle);
 }
 
 /* What the shop's pages are made of and with. */
@@ -237,7 +266,9 @@ static void shop_settings(struct server *server, struct web_settings *web)
         .order = replica_order(server->replica),
         .copies = replica_copies(server->replica),
         .buying = server->buying,
+        .outbox = server->outgoing.outbox,
         .log = &server->log,
+        .bank = {bank_choice_event_secret(&server->choice), bank_told, server},
         .watch = {server, watch_metrics_of, watch_health_of},
     };
     memcpy(web->secret, server->dir.secret, sizeof web->secret);
@@ -249,13 +280,23 @@ static void shop_settings(struct server *server, struct web_settings *web)
     web->trusted_count = s->trust.count;
 }
 
+static int start_buying(struct server *server)
+{
+    struct buying_config config = {
+        .order = replica_order(server->replica),
+        .bank = server->bank,
+        .crash = server->choice.crash,
+        .log = &server->log,
+    };
+    return buying_new(&config, &server->buying);
+}
+
 int server_listen(struct server *server, struct failure *failure)
 {
     struct engine_config config;
     struct web_settings web;
     int err = engine_settings(server, &config, failure);
-    if (!err &&
-        buying_new(replica_order(server->replica), server->bank, &server->log, &server->buying))
+    if (!err && start_buying(server))
         err = fail(failure, ERR_NOMEM, "no memory for purchases");
     err = err ? err : start_watch(server, failure);
     if (err)
@@ -272,15 +313,25 @@ int server_listen(struct server *server, struct failure *failure)
         return err;
     server->watched.engine = server->engine;
     find_url(server, &config);
+    post_serves(server->outgoing.post, server->url);
     if (server->member)
         replica_announce(server->replica, server->url);
     return datadir_announce(&server->dir, server->url, failure);
+}
+
+/* How long the bank may take at the end: the rest of the grace is for the answers. */
+static uint32_t hurry_ms(const struct settings *settings)
+{
+    uint64_t half_ms = settings->stop_grace_ms / 2;
+    return half_ms < BANK_HURRY_MS ? (uint32_t)half_ms : BANK_HURRY_MS;
 }
 
 void server_close(struct server *server)
 {
     if (server->web)
         web_stop(server->web);
+    if (server->buying)
+        buying_hurry(server->buying, hurry_ms(server->settings));
     if (server->engine)
         server->kind->stop(server->engine);
     web_free(server->web);
@@ -291,13 +342,14 @@ void server_close(struct server *server)
     if (server->settle)
         settle_stop(server->settle);
     settle_view_close(&server->view);
+    outgoing_stop(&server->outgoing);
     member_stop(server->member);
     if (server->replica)
         replica_stop(server->replica);
     copy_tail_free(server->tail);
     member_free(server->member);
-    if (server->bank)
-        bank_sandbox_free(server->bank);
+    bank_choice_close(&server->choice);
+    outgoing_close(&server->outgoing);
     if (server->shop)
         shop_close(server->shop);
     if (server->cache)

@@ -1,6 +1,6 @@
 /* Server: everything of one shop server put together, in the order it hangs together.
  *
- *   data directory → [ member ] → shop (database) → replica (log) → settle
+ *   data directory → [ member ] → shop (database) → replica (log) → settle, outgoing
  *                                                          → [ buying → web → engine ]
  *
  * `stoa serve` opens all of it; a command that changes a shop while no server runs on
@@ -14,9 +14,11 @@
 #include "admin/metrics.h"
 #include "base/err.h"
 #include "engine/engine.h"
+#include "main/bank_choice.h"
 #include "main/cluster.h"
 #include "main/datadir.h"
 #include "main/member.h"
+#include "main/outgoing.h"
 #include "main/settings.h"
 #include "outside/bank.h"
 #include "outside/buy.h"
@@ -35,9 +37,11 @@ struct server {
     struct shop *shop;
     struct copy_tail *tail; /* of a copy that was fetched, until the replica has it */
     struct replica *replica;
-    struct bank *bank;
+    struct bank_choice choice;
+    struct bank *bank; /* choice's */
     struct settle_view view;
     struct settle *settle;
+    struct outgoing outgoing;
     struct buying *buying;
     char spool[DATADIR_PATH + 8]; /* uploads on their way */
     char name[24];                /* for Stoa-Server; empty: it is not told */

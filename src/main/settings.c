@@ -1,7 +1,9 @@
 #include "main/settings.h"
 
 #include "base/check.h"
+#include "base/crash.h"
 #include "main/config.h"
+#include "main/post.h"
 #include "web/web.h"
 
 #define AT(field) offsetof(struct settings, field)
@@ -64,11 +66,37 @@ static const struct option_row rows[] = {
      "in a cluster: a standby takes the place of a server that is down for so long"},
     {"copy-rate", OPTION_SIZE, AT(copy_rate), "64M", 64 << 10, 1ull << 40, NULL, "SIZE",
      "in a cluster: bytes a second at which a copy is sent to a server that needs one"},
+    {"bank", OPTION_TEXT, AT(bank), NULL, 0, 0, NULL, "URL",
+     "where shoppers pay: https://api.stripe.com, or a `stoa bank` [a sandbox within this server]"},
+    {"bank-key-file", OPTION_TEXT, AT(bank_key_file), NULL, 0, 0, NULL, "FILE",
+     "the bank's secret key, sk_test_… or sk_live_…, in the first line"},
+    {"bank-pin", OPTION_TEXT, AT(bank_pin), NULL, 0, 0, NULL, "PIN",
+     "the bank's public key as sha256//BASE64, whoever signed its certificate"},
+    {"bank-authority", OPTION_TEXT, AT(bank_authority), NULL, 0, 0, NULL, "FILE",
+     "who signed the bank's certificate (PEM) [the system's authorities]"},
+    {"bank-webhook-secret-file", OPTION_TEXT, AT(bank_webhook_secret_file), NULL, 0, 0, NULL,
+     "FILE", "what the bank signs its events with, whsec_…, in the first line"},
     {"log-entries", OPTION_COUNT, AT(log_entries), "65536", 16, 1000000, NULL, "N",
      "most entries of the log that are kept for a start; a server that lacks more than a quarter "
      "of them is sent a copy"},
+    {"mail", OPTION_TEXT, AT(mail), NULL, 0, 0, NULL, "ADDRESS",
+     "where mail to shoppers goes: smtp://user@host:587, smtps://user@host or maildir:DIR; the "
+     "shop's setting mail says whether there is any"},
+    {"mail-from", OPTION_TEXT, AT(mail_from), NULL, 0, 0, NULL, "ADDRESS",
+     "whom mail to shoppers comes from"},
+    {"mail-password-file", OPTION_TEXT, AT(mail_password_file), NULL, 0, 0, NULL, "FILE",
+     "the mail server's password, in the first line"},
+    {"mail-authority", OPTION_TEXT, AT(mail_authority), NULL, 0, 0, NULL, "FILE",
+     "who signed the mail server's certificate (PEM) [the system's authorities]"},
+    {"profile-private", OPTION_SWITCH, AT(profile_private), NULL, 0, 0, NULL, NULL,
+     "fetch platforms' profiles, and send webhooks, to private addresses too"},
+    {"profile-authority", OPTION_TEXT, AT(profile_authority), NULL, 0, 0, NULL, "FILE",
+     "who signed platforms' certificates (PEM) [the system's authorities]"},
     {"log-level", OPTION_CHOICE, AT(log_level), "info", 0, 0, "debug info warn error", "LEVEL",
      "least important lines to be logged"},
+    {"crash-at", OPTION_LIST, AT(crash_at), NULL, 0, CRASH_POINT_COUNT, NULL, "POINT",
+     "for tests: the process kills itself at a named point of a purchase (docs/buying.md), as "
+     "POINT, POINT:N or POINT:P%"},
 };
 /* clang-format on */
 
@@ -107,6 +135,8 @@ int settings_read(struct settings *settings, int count, char **words, struct fai
                     (unsigned long long)settings->heartbeat_ms);
     if (!settings->certificate[0] != !settings->key[0])
         return fail(failure, ERR_INVALID, "certificate and key must be given together");
+    if (post_check(settings, failure))
+        return ERR_INVALID;
     if (!settings->media[0] && snprintf(settings->media, sizeof settings->media, "%s/media",
                                         settings->dir) >= (int)sizeof settings->media)
         return fail(failure, ERR_INVALID, "dir is too long a path");

@@ -29,6 +29,13 @@ struct settings {
     uint64_t body_bytes, upload_bytes;
     uint64_t answer_ms, wait_ms;
     uint64_t log_entries;
+    char bank[OPTION_TEXT_SIZE], bank_key_file[OPTION_TEXT_SIZE], bank_pin[OPTION_TEXT_SIZE],
+        bank_authority[OPTION_TEXT_SIZE], bank_webhook_secret_file[OPTION_TEXT_SIZE];
+    struct option_list crash_at;
+    char mail[OPTION_TEXT_SIZE], mail_from[OPTION_TEXT_SIZE], mail_password_file[OPTION_TEXT_SIZE],
+        mail_authority[OPTION_TEXT_SIZE];
+    bool profile_private;
+    char profile_authority[OPTION_TEXT_SIZE];
 };
 
 extern const struct option_table settings_table;

@@ -5,7 +5,13 @@
 
 #include <stdlib.h>
 
-enum { TOKEN_VERSION = 1, CHECK_BYTES = 4, SHA256_BYTES = 32, RECORD_MAX = TOKEN_TEXT / 2 };
+enum {
+    TOKEN_VERSION = 1,
+    TOKEN_WITNESS = 2,
+    CHECK_BYTES = 4,
+    SHA256_BYTES = 32,
+    RECORD_MAX = TOKEN_TEXT / 2
+};
 
 static const struct str prefix = {"stoa-join-", 10};
 
@@ -30,7 +36,7 @@ void token_encode(struct buf *out, const struct token *token)
     unsigned char digest[SHA256_BYTES], fingerprint[SHA256_BYTES] = {0};
     hex_decode(str_of(token->fingerprint), fingerprint, sizeof fingerprint);
     buf_init(&record, RECORD_MAX);
-    wire_put_u64(&record, TOKEN_VERSION);
+    wire_put_u64(&record, token->witness ? TOKEN_WITNESS : TOKEN_VERSION);
     wire_put_raw(&record, token->cluster.bytes, sizeof token->cluster.bytes);
     wire_put_raw(&record, fingerprint, sizeof fingerprint);
     wire_put_raw(&record, token->secret, sizeof token->secret);
@@ -54,8 +60,10 @@ static int read_record(struct str record, struct token *token)
 {
     unsigned char fingerprint[SHA256_BYTES];
     struct wire in = wire_of(record);
-    if (wire_u64(&in) != TOKEN_VERSION)
+    uint64_t version = wire_u64(&in);
+    if (version != TOKEN_VERSION && version != TOKEN_WITNESS)
         return ERR_UNSUPPORTED;
+    token->witness = version == TOKEN_WITNESS;
     wire_raw(&in, token->cluster.bytes, sizeof token->cluster.bytes);
     wire_raw(&in, fingerprint, sizeof fingerprint);
     hex_encode(fingerprint, sizeof fingerprint, token->fingerprint);

@@ -1,8 +1,9 @@
 /* Token: the text by which the operator lets one new server join (`stoa token`).
  *
- *   "stoa-join-" and in hexadecimal: a record (base/wire.h) of version, cluster, SHA-256 of the
- *   authority's certificate, secret, when it expires, addresses of members; then the first four
- *   bytes of the record's SHA-256, by which a text that was not copied whole is recognised
+ *   "stoa-join-" and in hexadecimal: a record (base/wire.h) of version (2: for a witness), cluster,
+ *   SHA-256 of the authority's certificate, secret, when it expires, addresses of members; then the
+ *   first four bytes of the record's SHA-256, by which a text that was not copied whole is
+ * recognised
  *
  * A member keeps only the secret's SHA-256, in the registry, until it is used. Pure, but for
  * token_new's randomness. Thread: any.
@@ -28,6 +29,7 @@ struct token {
     char fingerprint[FINGERPRINT_TEXT];
     unsigned char secret[TOKEN_SECRET];
     int64_t expires_ms; /* wall clock */
+    bool witness;       /* one joins by it */
     unsigned address_count;
     char addresses[TOKEN_ADDRESSES][SERVER_ADDRESS]; /* of members, for the other servers */
 };

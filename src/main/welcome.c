@@ -12,6 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Behind the time in the registry, where a token is a witness's. Whoever wrote the token's text
+ * anew is given no more by it. */
+#define WITNESS_END " witness"
+
 enum { STEP_MS = 10000, DONE_MS = 10000, ID_TRIES = 20, VALUE = 32, STALE_MAX = 16 };
 
 /* ---- Tokens ---- */
@@ -47,12 +51,20 @@ struct stale {
     char keys[STALE_MAX][TOKEN_KEY];
 };
 
+static int read_kept(struct str value, int64_t *expires, bool *witness)
+{
+    struct str end = STR(WITNESS_END);
+    *witness = value.len > end.len && str_eq(str_from(value, value.len - end.len), end);
+    return str_to_i64(*witness ? str_make(value.at, value.len - end.len) : value, expires);
+}
+
 static int note_stale(void *context, struct str key, struct str value)
 {
     struct stale *stale = context;
     int64_t expires;
+    bool witness;
     if (key.len < TOKEN_KEY && stale->count < STALE_MAX &&
-        (str_to_i64(value, &expires) || expires <= stale->now_ms))
+        (read_kept(value, &expires, &witness) || expires <= stale->now_ms))
         str_copy(stale->keys[stale->count++], TOKEN_KEY, key);
     return 0;
 }
@@ -77,13 +89,14 @@ static int keep_token(const struct welcome *welcome, const struct token *token,
 {
     char key[TOKEN_KEY], expires[VALUE];
     token_key(token->secret, key);
-    snprintf(expires, sizeof expires, "%lld", (long long)token->expires_ms);
+    snprintf(expires, sizeof expires, "%lld%s", (long long)token->expires_ms,
+             token->witness ? WITNESS_END : "");
     struct registration what = {.key = key, .value = str_of(expires), .condition = REGISTRY_ABSENT};
     return register_put(replica_order(welcome->replica), &what, failure);
 }
 
-int welcome_token(const struct welcome *welcome, uint64_t lifetime_s, struct buf *text,
-                  struct failure *failure)
+int welcome_token(const struct welcome *welcome, uint64_t lifetime_s, bool witness,
+                  struct buf *text, struct failure *failure)
 {
     struct buf authority;
     struct token *token = calloc(1, sizeof *token);
@@ -91,6 +104,7 @@ int welcome_token(const struct welcome *welcome, uint64_t lifetime_s, struct buf
         return fail(failure, ERR_NOMEM, "out of memory");
     buf_init(&authority, CLUSTER_PEM_MAX);
     token->cluster = welcome->cluster->id;
+    token->witness = witness;
     token->expires_ms = clock_wall_ms() + (int64_t)lifetime_s * 1000;
     random_secret(token->secret, sizeof token->secret);
     list_addresses(welcome, token);
@@ -116,6 +130,7 @@ struct visit {
     struct join_ask ask; /* lent from `asked` */
     struct buf asked, certificate, authority, authority_key, book, words;
     uint64_t id;
+    bool witness; /* as the token was made */
     struct failure failure;
 };
 
@@ -144,7 +159,7 @@ static int spend_token(struct visit *visit)
     if (err == ERR_CONFLICT)
         return fail(&visit->failure, ERR_DENIED,
                     "the token was used by another server just now; make another by `stoa token`");
-    if (!err && (str_to_i64(str_of(value), &expires) || expires <= clock_wall_ms()))
+    if (!err && (read_kept(str_of(value), &expires, &visit->witness) || expires <= clock_wall_ms()))
         err = fail(&visit->failure, ERR_DENIED,
                    "the token has expired; make another by `stoa token`");
     return err;
@@ -226,7 +241,8 @@ static int add_server(struct visit *visit)
 {
     struct server_place place = {.id = visit->id, .since_ms = clock_wall_ms()};
     str_copy(place.address, sizeof place.address, visit->ask.address);
-    return replica_add(visit->welcome->replica, &place, &visit->failure);
+    return visit->witness ? replica_add_witness(visit->welcome->replica, &place, &visit->failure)
+                          : replica_add(visit->welcome->replica, &place, &visit->failure);
 }
 
 /* Where all are, so that the newcomer finds them. */
@@ -262,11 +278,13 @@ static int send_welcome(struct visit *visit)
         .name = str_of(cluster->name),
         .certificate = buf_text(&visit->certificate),
         .authority = buf_text(&visit->authority),
-        .authority_key = buf_text(&visit->authority_key),
-        .secret = str_of(secret),
-        .operator_token = str_of(token),
         .book = buf_text(&visit->book),
     };
+    if (!visit->witness) {
+        words.authority_key = buf_text(&visit->authority_key);
+        words.secret = str_of(secret);
+        words.operator_token = str_of(token);
+    }
     buf_clear(&visit->words);
     join_welcome_encode(&visit->words, &words);
     if (visit->words.failed)
@@ -362,8 +380,9 @@ static void run_visit(struct visit *visit)
         return;
     }
     if (take_in(visit) == 0) {
-        log_line(log, LOG_INFO, "join", "server %llu at %.*s has joined",
-                 (unsigned long long)visit->id, STR_FMT(visit->ask.address));
+        log_line(log, LOG_INFO, "join", "%s %llu at %.*s has joined",
+                 visit->witness ? "witness" : "server", (unsigned long long)visit->id,
+                 STR_FMT(visit->ask.address));
         return;
     }
     log_line(log, LOG_WARN, "join", "%s was not taken in: %s", visit->channel->where,

@@ -17,9 +17,10 @@ struct welcome {
     const struct log *log;
 };
 
-/* Appends a token for one new server, that holds for LIFETIME_S seconds. On any server. */
-int welcome_token(const struct welcome *welcome, uint64_t lifetime_s, struct buf *text,
-                  struct failure *failure);
+/* Appends a token for one new server, or WITNESS, that holds for LIFETIME_S seconds. On any server.
+ */
+int welcome_token(const struct welcome *welcome, uint64_t lifetime_s, bool witness,
+                  struct buf *text, struct failure *failure);
 
 /* One newcomer's whole visit. The caller closes the channel. */
 void welcome_newcomer(const struct welcome *welcome, struct channel *channel);

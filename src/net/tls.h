@@ -34,8 +34,14 @@ void tls_context_free(struct tls_context *context); /* NULL is fine */
 
 /* For trying out: a self-signed certificate (ECDSA P-256; localhost, 127.0.0.1, ::1
  * and this machine's name) with its key in one file in DIR, mode 0600. Made when it
- * is not there or expires within a week. Its path goes to PATH (TLS_PATH bytes). */
+ * is not there; renewed, with the same key, when it expires within a week. Its path goes to PATH
+ * (TLS_PATH bytes). */
 int tls_self_signed(const char *dir, char *path, struct failure *failure);
+
+/* The pin of the first certificate in the PEM file: "sha256//" and the base64 of its public key's
+ * SHA-256 (RFC 7469 §2.4 has the same digest, curl this notation). */
+enum { TLS_PIN = 64 };
+int tls_pin(const char *certificate, char pin[static TLS_PIN], struct failure *failure);
 
 /* Among the servers of one cluster: CERTIFICATE with KEY is what this side shows; the other side
  * is believed when its certificate is signed by AUTHORITY (all PEM files). TLS 1.3 only. One

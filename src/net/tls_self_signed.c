@@ -1,4 +1,5 @@
 #include "net/certificate.h"
+#include "net/sha256.h"
 #include "net/tls.h"
 
 #include <errno.h>
@@ -72,6 +73,16 @@ static int save(const char *path, X509 *certificate, EVP_PKEY *key, struct failu
     return ERR_OK;
 }
 
+/* The key stays when the certificate is renewed, for those who have pinned it. */
+static EVP_PKEY *kept_key(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    EVP_PKEY *key = file ? PEM_read_PrivateKey(file, NULL, NULL, NULL) : NULL;
+    if (file)
+        fclose(file);
+    return key ? key : EVP_EC_gen("P-256");
+}
+
 int tls_self_signed(const char *dir, char *path, struct failure *failure)
 {
     int len = snprintf(path, TLS_PATH, "%s/self-signed.pem", dir);
@@ -79,7 +90,7 @@ int tls_self_signed(const char *dir, char *path, struct failure *failure)
         return fail(failure, ERR_INVALID, "the path of the folder %.60s... is too long", dir);
     if (still_good(path))
         return ERR_OK;
-    EVP_PKEY *key = EVP_EC_gen("P-256");
+    EVP_PKEY *key = kept_key(path);
     X509 *certificate = X509_new();
     int err;
     if (!key || !certificate || !fill_in(certificate, key))
@@ -89,4 +100,35 @@ int tls_self_signed(const char *dir, char *path, struct failure *failure)
     X509_free(certificate);
     EVP_PKEY_free(key);
     return err;
+}
+
+/* ---- Its pin ---- */
+
+static const char pin_prefix[] = "sha256//";
+
+static bool write_pin(X509 *certificate, char *pin)
+{
+    unsigned char *der = NULL, digest[SHA256_SIZE];
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+    if (len <= 0)
+        return false;
+    sha256_of(str_make(der, (size_t)len), digest);
+    OPENSSL_free(der);
+    size_t prefix = sizeof pin_prefix - 1;
+    memcpy(pin, pin_prefix, prefix);
+    return EVP_EncodeBlock((unsigned char *)pin + prefix, digest, sizeof digest) > 0;
+}
+
+int tls_pin(const char *certificate, char pin[static TLS_PIN], struct failure *failure)
+{
+    FILE *file = fopen(certificate, "re");
+    if (!file)
+        return fail_errno(failure, ERR_IO, "cannot open the certificate %s", certificate);
+    X509 *read = PEM_read_X509(file, NULL, NULL, NULL);
+    fclose(file);
+    bool written = read && write_pin(read, pin);
+    X509_free(read);
+    return written ? 0
+                   : fail(failure, ERR_INVALID, "%s does not begin with a certificate (PEM)",
+                          certificate);
 }

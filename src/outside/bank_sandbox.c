@@ -17,18 +17,34 @@ enum {
     BUCKETS = 4096,
     REMEMBERED_MAX = 100 * 1000,
     REMEMBERED_S = 3600,
-    REFERENCE_SIZE = 4 + ID_TEXT,
+    REFERENCE_BEGIN_LEN = sizeof BANK_SANDBOX_REFERENCE - 1,
+    REFERENCE_SIZE = REFERENCE_BEGIN_LEN + ID_TEXT,
 };
 
-enum verdict { AUTHORISED, DECLINED, STRANGE_TOKEN, BARRED };
+enum verdict {
+    AUTHORISED,
+    DECLINED,
+    STRANGE_TOKEN,
+    BARRED,
+    REPAID, /* not a payment: the key is a refund's */
+};
+/* Of what was authorised. */
+enum money { RESERVED, TAKEN, LET_GO };
 
-/* What was answered under a key. */
+/* What was answered under a key, and what became of the money. */
 struct memory {
     struct list age; /* oldest first */
     struct memory *next;
     struct id key;
     uint64_t made_ns;
     enum verdict verdict;
+    enum money money;
+    int64_t amount, left; /* reserved, or taken; of it not given back yet */
+};
+
+struct said {
+    enum bank_outcome outcome;
+    const char *text;
 };
 
 /* A call whose answer is on its way. */
@@ -36,8 +52,7 @@ struct delayed {
     struct delayed *next;
     uint64_t due_ns;
     struct bank_call *call;
-    enum bank_outcome outcome;
-    enum verdict verdict;
+    struct said said;
 };
 
 struct sandbox {
@@ -90,19 +105,20 @@ static void forget_old(struct sandbox *sandbox, uint64_t now)
     }
 }
 
-static bool remember(struct sandbox *sandbox, struct id key, enum verdict verdict)
+/* NULL: no memory for it. */
+static struct memory *remember(struct sandbox *sandbox, struct id key, enum verdict verdict)
 {
     uint64_t now = clock_mono_ns();
     forget_old(sandbox, now);
     struct memory *memory = calloc(1, sizeof *memory);
     if (memory == NULL)
-        return false;
+        return NULL;
     struct memory **bucket = bucket_of(sandbox, key);
     *memory = (struct memory){.next = *bucket, .key = key, .made_ns = now, .verdict = verdict};
     *bucket = memory;
     list_append(&sandbox->ages, &memory->age);
     sandbox->remembered++;
-    return true;
+    return memory;
 }
 
 static enum verdict judge(struct str token)
@@ -120,23 +136,23 @@ static const char *reason_of(enum verdict verdict)
     case STRANGE_TOKEN:
         return "the sandbox bank does not know this token (use success_token or fail_token)";
     case BARRED:
-        return "it took too long, and the payment was called off";
+        return "the payment was not begun in time, and was called off";
     case AUTHORISED:
+    case REPAID:
         break;
     }
     return "";
 }
 
-static void answer(struct bank_call *call, enum bank_outcome outcome, enum verdict verdict)
+static void answer(struct bank_call *call, struct said said)
 {
-    char reference[REFERENCE_SIZE] = "sbx_";
-    call->outcome = outcome;
-    call->reference = call->text = STR_NONE;
-    if (outcome == BANK_AUTHORISED) {
-        id_text(call->key, reference + 4);
-        call->reference = str_of(reference);
-    } else if (outcome == BANK_REFUSED) {
-        call->text = str_of(reason_of(verdict));
+    char reference[REFERENCE_SIZE] = BANK_SANDBOX_REFERENCE;
+    call->outcome = said.outcome;
+    call->answer_reference = STR_NONE;
+    call->text = str_of(said.text);
+    if (said.outcome == BANK_AUTHORISED) {
+        id_text(call->key, reference + REFERENCE_BEGIN_LEN);
+        call->answer_reference = str_of(reference);
     }
     call->done(call);
 }
@@ -163,7 +179,7 @@ static void *run_delays(void *context)
         if (sandbox->first == NULL)
             sandbox->last = &sandbox->first;
         pthread_mutex_unlock(&sandbox->mutex);
-        answer(first->call, first->outcome, first->verdict);
+        answer(first->call, first->said);
         free(first);
         pthread_mutex_lock(&sandbox->mutex);
     }
@@ -172,8 +188,7 @@ static void *run_delays(void *context)
 }
 
 /* The lock is held. False: no thread or memory for it; to be answered at once. */
-static bool delay(struct sandbox *sandbox, struct bank_call *call, enum bank_outcome outcome,
-                  enum verdict verdict)
+static bool delay(struct sandbox *sandbox, struct bank_call *call, struct said said)
 {
     if (sandbox->faults.latency_ms == 0)
         return false;
@@ -185,10 +200,8 @@ static bool delay(struct sandbox *sandbox, struct bank_call *call, enum bank_out
         free(delayed);
         return false;
     }
-    *delayed = (struct delayed){.due_ns = clock_mono_ns() + sandbox->faults.latency_ms * MS_NS,
-                                .call = call,
-                                .outcome = outcome,
-                                .verdict = verdict};
+    *delayed = (struct delayed){
+        .due_ns = clock_mono_ns() + sandbox->faults.latency_ms * MS_NS, .call = call, .said = said};
     *sandbox->last = delayed;
     sandbox->last = &delayed->next;
     pthread_cond_signal(&sandbox->work);
@@ -202,42 +215,132 @@ static bool happens(struct sandbox *sandbox, unsigned percent)
     return percent > 0 && random_below(&sandbox->random, 100) < percent;
 }
 
-/* What the bank does on a call: NEW_VERDICT is given to a key it has not seen. */
-static void handle(struct bank *bank, struct bank_call *call, enum verdict new_verdict,
-                   enum bank_outcome outcome_when_new)
+static struct said said(enum bank_outcome outcome, const char *text)
+{
+    return (struct said){outcome, text};
+}
+
+static const struct said no_memory = {BANK_UNREACHABLE, "the sandbox bank has no memory left"};
+
+static struct said say_verdict(enum verdict verdict)
+{
+    return said(verdict == AUTHORISED ? BANK_AUTHORISED : BANK_REFUSED, reason_of(verdict));
+}
+
+static struct said do_authorise(struct sandbox *sandbox, const struct bank_call *call)
+{
+    struct memory *memory = recall(sandbox, call->key);
+    if (memory == NULL) {
+        memory = remember(sandbox, call->key, judge(call->token));
+        if (memory == NULL)
+            return no_memory;
+        memory->amount = memory->left = call->amount;
+    }
+    return say_verdict(memory->verdict);
+}
+
+static struct said do_settle(struct sandbox *sandbox, const struct bank_call *call)
+{
+    const struct memory *memory = recall(sandbox, call->key);
+    if (memory == NULL)
+        memory = remember(sandbox, call->key, BARRED);
+    if (memory == NULL)
+        return no_memory;
+    if (memory->verdict == AUTHORISED && memory->money == LET_GO)
+        return said(BANK_REFUSED, "the payment was let go");
+    return say_verdict(memory->verdict);
+}
+
+/* The payment that CALL's reference names; NULL: forgotten. */
+static struct memory *payment_of(struct sandbox *sandbox, const struct bank_call *call)
+{
+    struct id key;
+    if (!str_starts(call->reference, STR(BANK_SANDBOX_REFERENCE)) ||
+        id_parse(str_from(call->reference, REFERENCE_BEGIN_LEN), &key) != 0)
+        return NULL;
+    struct memory *memory = recall(sandbox, key);
+    return memory != NULL && memory->verdict == AUTHORISED ? memory : NULL;
+}
+
+static struct said do_capture(struct sandbox *sandbox, const struct bank_call *call)
+{
+    struct memory *memory = payment_of(sandbox, call);
+    if (memory != NULL && memory->money == LET_GO)
+        return said(BANK_IMPOSSIBLE, "the payment was let go");
+    if (memory != NULL && memory->money == RESERVED) {
+        if (call->amount > memory->amount)
+            return said(BANK_IMPOSSIBLE, "it is more than was authorised");
+        memory->money = TAKEN;
+        memory->amount = memory->left = call->amount;
+    }
+    return said(BANK_DONE, "");
+}
+
+static struct said do_cancel(struct sandbox *sandbox, const struct bank_call *call)
+{
+    struct memory *memory = payment_of(sandbox, call);
+    if (memory != NULL && memory->money == TAKEN)
+        return said(BANK_IMPOSSIBLE, "the money was taken already; it can be refunded");
+    if (memory != NULL)
+        memory->money = LET_GO;
+    return said(BANK_DONE, "");
+}
+
+static struct said do_refund(struct sandbox *sandbox, const struct bank_call *call)
+{
+    struct memory *memory = payment_of(sandbox, call);
+    if (recall(sandbox, call->effect) != NULL || memory == NULL)
+        return said(BANK_DONE, "");
+    if (memory->money != TAKEN)
+        return said(BANK_IMPOSSIBLE, "no money was taken");
+    if (call->amount > memory->left)
+        return said(BANK_IMPOSSIBLE, "it is more than is left of the payment");
+    if (remember(sandbox, call->effect, REPAID) == NULL)
+        return no_memory;
+    memory->left -= call->amount;
+    return said(BANK_DONE, "");
+}
+
+/* Does it, and answers now or later; with the faults that were set. */
+static void handle(struct bank *bank, struct bank_call *call,
+                   struct said (*act)(struct sandbox *sandbox, const struct bank_call *call))
 {
     struct sandbox *sandbox = bank->context;
-    enum verdict verdict = new_verdict;
-    enum bank_outcome outcome;
+    struct said answered = said(BANK_UNREACHABLE, "the sandbox bank is out of reach");
     pthread_mutex_lock(&sandbox->mutex);
-    const struct memory *memory = recall(sandbox, call->key);
-    if (happens(sandbox, sandbox->faults.down_percent)) {
-        outcome = BANK_UNREACHABLE;
-    } else if (memory != NULL) {
-        verdict = memory->verdict;
-        outcome = verdict == AUTHORISED ? BANK_AUTHORISED : BANK_REFUSED;
-    } else if (remember(sandbox, call->key, verdict)) {
-        outcome = outcome_when_new;
-    } else {
-        outcome = BANK_UNREACHABLE; /* no memory to remember it */
-    }
+    if (!happens(sandbox, sandbox->faults.down_percent))
+        answered = act(sandbox, call);
     if (happens(sandbox, sandbox->faults.lost_percent))
-        outcome = BANK_UNREACHABLE;
-    bool delayed = delay(sandbox, call, outcome, verdict);
+        answered = said(BANK_UNREACHABLE, "the sandbox bank's answer was lost");
+    bool delayed = delay(sandbox, call, answered);
     pthread_mutex_unlock(&sandbox->mutex);
     if (!delayed)
-        answer(call, outcome, verdict);
+        answer(call, answered);
 }
 
 static void sandbox_authorise(struct bank *bank, struct bank_call *call)
 {
-    enum verdict verdict = judge(call->token);
-    handle(bank, call, verdict, verdict == AUTHORISED ? BANK_AUTHORISED : BANK_REFUSED);
+    handle(bank, call, do_authorise);
 }
 
-static void sandbox_lookup(struct bank *bank, struct bank_call *call)
+static void sandbox_settle(struct bank *bank, struct bank_call *call)
 {
-    handle(bank, call, BARRED, BANK_UNKNOWN_KEY);
+    handle(bank, call, do_settle);
+}
+
+static void sandbox_capture(struct bank *bank, struct bank_call *call)
+{
+    handle(bank, call, do_capture);
+}
+
+static void sandbox_cancel(struct bank *bank, struct bank_call *call)
+{
+    handle(bank, call, do_cancel);
+}
+
+static void sandbox_refund(struct bank *bank, struct bank_call *call)
+{
+    handle(bank, call, do_refund);
 }
 
 int bank_sandbox_new(struct bank **bank)
@@ -256,7 +359,11 @@ int bank_sandbox_new(struct bank **bank)
     sandbox->bank = (struct bank){.name = "sandbox",
                                   .context = sandbox,
                                   .authorise = sandbox_authorise,
-                                  .lookup = sandbox_lookup};
+                                  .settle = sandbox_settle,
+                                  .capture = sandbox_capture,
+                                  .cancel = sandbox_cancel,
+                                  .refund = sandbox_refund,
+                                  .free = bank_sandbox_free};
     *bank = &sandbox->bank;
     return 0;
 }

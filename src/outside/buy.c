@@ -16,7 +16,7 @@ enum { STOP_PATIENCE_MS = 5000, DECODE_MAX = 4 * 1024 * 1024, RECORD_MAX = 4 * 1
 
 static const uint64_t pauses_ns[BUY_TRIES - 1] = {50 * MS_NS, 200 * MS_NS, 800 * MS_NS};
 
-enum purchase_state { HOLDING, PAYING, CONFIRMING, RELEASING };
+enum purchase_state { HOLDING, PAYING, CONFIRMING, RELEASING, TAKING_BACK };
 
 struct purchase {
     struct buying *buying;
@@ -24,7 +24,8 @@ struct purchase {
     struct list paused;    /* in one of buying's paused lists */
     uint64_t due_ns;
     enum purchase_state state;
-    unsigned tries; /* of this step, failed ones */
+    unsigned tries;      /* of this step, failed ones */
+    uint64_t patient_ns; /* PAYING: until then the bank is asked again */
     struct buy_request request;
     uint32_t attempt; /* the checkout's, from HOLD on */
 
@@ -37,16 +38,15 @@ struct purchase {
     uint64_t index;
     struct buf record;
     enum bank_outcome outcome;
-    struct buf said; /* the bank's reference, or why it refused */
+    struct buf said;    /* the bank's reference, or why it refused */
+    struct buf unended; /* TAKING_BACK: why it could not be done */
 
     size_t words_len;
     char words[]; /* the request's strings */
 };
 
 struct buying {
-    struct ordering *order;
-    struct bank *bank;
-    const struct log *log;
+    struct buying_config config;
     pthread_t thread;
     pthread_mutex_t mutex; /* guards inbox and stopping */
     pthread_cond_t work, ended;
@@ -54,6 +54,7 @@ struct buying {
     bool stopping;
     struct list paused[BUY_TRIES - 1]; /* by how long; each in the order of due_ns. Thread's own */
     atomic_uint_fast64_t open, paid, refused, undecided, failed;
+    atomic_bool hurried;
 };
 
 /* ---- Ends ---- */
@@ -65,6 +66,7 @@ static void purchase_free(struct purchase *purchase)
     buf_close(&purchase->command);
     buf_close(&purchase->record);
     buf_close(&purchase->said);
+    buf_close(&purchase->unended);
     free(purchase);
     pthread_mutex_lock(&buying->mutex);
     if (atomic_fetch_sub(&buying->open, 1) == 1 && buying->stopping)
@@ -98,16 +100,36 @@ static void answer_undecided(struct purchase *purchase)
 {
     char id[ID_TEXT];
     atomic_fetch_add(&purchase->buying->undecided, 1);
-    log_line(purchase->buying->log, LOG_WARN, "buy", "checkout %s is left to be settled",
+    log_line(purchase->buying->config.log, LOG_WARN, "buy", "checkout %s is left to be settled",
              id_text(purchase->request.checkout, id));
     answer_sentence(purchase, ERR_TIMEOUT,
                     "It is not known yet whether the payment went through. The goods are kept for "
                     "you; look again in a few minutes. You will not be charged twice.");
 }
 
+static void answer_not_taken_back(struct purchase *purchase)
+{
+    char id[ID_TEXT];
+    log_line(purchase->buying->config.log, LOG_ERROR, "buy",
+             "checkout %s: the bank authorised %.*s, of which no order was made, and it cannot be "
+             "let go: %.*s; cancel it by hand, or it lapses by itself",
+             id_text(purchase->request.checkout, id), STR_FMT(buf_text(&purchase->said)),
+             STR_FMT(buf_text(&purchase->unended)));
+    answer(purchase, buf_text(&purchase->record));
+}
+
 /* ---- Steps ---- */
 
 static void go_on(struct purchase *purchase);
+
+/* The present step cannot be ended here. */
+static void leave(struct purchase *purchase)
+{
+    if (purchase->state == TAKING_BACK)
+        answer_not_taken_back(purchase);
+    else
+        answer_undecided(purchase);
+}
 
 static void again(struct purchase *purchase)
 {
@@ -117,7 +139,7 @@ static void again(struct purchase *purchase)
     pthread_mutex_unlock(&buying->mutex);
     unsigned tries = purchase->tries++;
     if (stopping || tries >= BUY_TRIES - 1) {
-        answer_undecided(purchase);
+        leave(purchase);
         return;
     }
     purchase->due_ns = clock_mono_ns() + pauses_ns[tries];
@@ -156,7 +178,8 @@ static void bank_done(struct bank_call *call)
     struct purchase *purchase = CONTAINER_OF(call, struct purchase, call);
     purchase->outcome = call->outcome;
     buf_clear(&purchase->said);
-    buf_str(&purchase->said, call->outcome == BANK_AUTHORISED ? call->reference : call->text);
+    buf_str(&purchase->said,
+            call->outcome == BANK_AUTHORISED ? call->answer_reference : call->text);
     put_into_inbox(purchase);
 }
 
@@ -187,7 +210,8 @@ static void fill_command(const struct purchase *purchase, struct command *comman
         command->complete.payment.error = buf_text(&purchase->said);
         break;
     case PAYING: /* the bank is asked, no command is sent */
-        CHECK(purchase->state != PAYING);
+    case TAKING_BACK:
+        CHECK(!"a state with a command");
     }
 }
 
@@ -202,15 +226,28 @@ static int submit(struct purchase *purchase)
     purchase->submission = (struct submission){.command = buf_text(&purchase->command),
                                                .done = command_done,
                                                .patient = purchase->state != HOLDING};
-    return order_submit(purchase->buying->order, &purchase->submission);
+    return order_submit(purchase->buying->config.order, &purchase->submission);
 }
 
 static void ask_bank(struct purchase *purchase)
 {
+    struct bank *bank = purchase->buying->config.bank;
+    purchase->call.order = purchase->request.checkout;
     purchase->call.token = purchase->request.token;
     purchase->call.currency = purchase->request.currency;
     purchase->call.done = bank_done;
-    purchase->buying->bank->authorise(purchase->buying->bank, &purchase->call);
+    if (purchase->state == PAYING) {
+        bank->authorise(bank, &purchase->call);
+        return;
+    }
+    purchase->call.reference = buf_text(&purchase->said);
+    purchase->call.effect = purchase->call.key; /* one attempt is taken back once */
+    bank->cancel(bank, &purchase->call);
+}
+
+static void crash_here_in(const struct purchase *purchase, enum crash_point point)
+{
+    crash_here(purchase->buying->config.crash, point);
 }
 
 static void begin(struct purchase *purchase, enum purchase_state state)
@@ -221,7 +258,8 @@ static void begin(struct purchase *purchase, enum purchase_state state)
 }
 
 /* Takes what is to be known of the held checkout out of HOLD's result. Not 0: the result
- * is the purchase's end; REPLAYED: it is that of an earlier one, which was counted then. */
+ * is the purchase's end; REPLAYED: it is that of an earlier one, which was counted then.
+ * ERR_TIMEOUT: the primary has claimed it, and its end is not known yet. */
 static int read_hold(struct purchase *purchase, int64_t *total, bool *replayed)
 {
     struct arena arena;
@@ -229,12 +267,16 @@ static int read_hold(struct purchase *purchase, int64_t *total, bool *replayed)
     arena_init(&arena, DECODE_MAX);
     int err = result_decode(&arena, buf_text(&purchase->record), &result);
     *replayed = err == 0 && result.replayed;
+    if (err == 0 && result.kind == RESULT_CHECKOUT && result.checkout.status == CHECKOUT_PAYING &&
+        result.checkout.claimed)
+        err = ERR_TIMEOUT;
     if (err == 0 && (result.err != 0 || result.replayed || result.kind != RESULT_CHECKOUT ||
                      result.checkout.status != CHECKOUT_PAYING))
         err = ERR_STATE;
     if (err == 0) {
         purchase->attempt = result.checkout.attempt;
         purchase->call.key = checkout_payment_key(&result.checkout);
+        purchase->call.since_ms = result.checkout.hold_until_ms;
         *total = basket_total(&result.checkout.basket, TOTAL_TOTAL);
     }
     arena_close(&arena);
@@ -247,16 +289,26 @@ static void after_hold(struct purchase *purchase)
     bool replayed;
     if (purchase->err == ERR_UNKNOWN_FATE || purchase->err == ERR_TIMEOUT) {
         again(purchase);
-    } else if (purchase->err != 0) {
+        return;
+    }
+    if (purchase->err != 0) {
         answer_failed(purchase, purchase->err);
-    } else if (read_hold(purchase, &total, &replayed) != 0) {
+        return;
+    }
+    int err = read_hold(purchase, &total, &replayed);
+    if (err == ERR_TIMEOUT) {
+        answer_undecided(purchase);
+    } else if (err != 0) {
         if (!replayed)
             atomic_fetch_add(&purchase->buying->failed, 1);
         answer(purchase, buf_text(&purchase->record));
     } else if (total <= 0) {
+        crash_here_in(purchase, CRASH_buy_held);
         begin(purchase, CONFIRMING);
     } else {
+        crash_here_in(purchase, CRASH_buy_held);
         purchase->call.amount = total;
+        purchase->patient_ns = clock_mono_ns() + BUY_BANK_MS * MS_NS;
         begin(purchase, PAYING);
     }
 }
@@ -265,54 +317,113 @@ static void after_bank(struct purchase *purchase)
 {
     switch (purchase->outcome) {
     case BANK_AUTHORISED:
+        crash_here_in(purchase, CRASH_buy_authorised);
         begin(purchase, CONFIRMING);
         break;
     case BANK_REFUSED:
+        crash_here_in(purchase, CRASH_buy_refused);
         begin(purchase, RELEASING);
         break;
-    case BANK_UNKNOWN_KEY:
+    case BANK_DONE:
+    case BANK_IMPOSSIBLE:
+    case BANK_DEPOSED: /* none of these of what was asked */
     case BANK_UNREACHABLE:
-        again(purchase);
+        if (clock_mono_ns() < purchase->patient_ns && !atomic_load(&purchase->buying->hurried))
+            again(purchase);
+        else
+            answer_undecided(purchase);
         break;
     }
 }
 
-/* The shop may refuse CONFIRM only when somebody else has released the hold, which nobody
- * does after the bank has authorised. Said loudly, because money may have moved. */
-static bool confirm_refused(struct purchase *purchase)
+/* How a purchase stands after CONFIRM or RELEASE. */
+enum ending {
+    ENDED,     /* as it was to end, or as the shop says */
+    UNDECIDED, /* claimed by the primary, which ends it */
+    UNPAID,    /* CONFIRM: our attempt is over and made no order, so that its money is to be let
+                  go: somebody released it, or another attempt has paid */
+};
+
+static enum ending ending_of(const struct purchase *purchase, const struct result *result)
+{
+    bool checkout = result->kind == RESULT_CHECKOUT, order = result->kind == RESULT_ORDER;
+    if (result->err != 0 && checkout && result->checkout.status == CHECKOUT_PAYING &&
+        result->checkout.attempt == purchase->attempt)
+        return UNDECIDED;
+    if (purchase->state != CONFIRMING || purchase->said.len == 0)
+        return ENDED;
+    if (result->err != 0)
+        return UNPAID;
+    struct str paid = checkout ? result->checkout.payment.reference
+                      : order  ? result->order.payment.reference
+                               : STR_NONE;
+    return paid.len > 0 && !str_eq(paid, buf_text(&purchase->said)) ? UNPAID : ENDED;
+}
+
+/* Decodes what CONFIRM or RELEASE gave; *ERR is the shop's. */
+static enum ending read_end(const struct purchase *purchase, int *err)
 {
     struct arena arena;
-    struct result result;
-    char id[ID_TEXT];
+    struct result result = {0};
     arena_init(&arena, DECODE_MAX);
-    int err = result_decode(&arena, buf_text(&purchase->record), &result);
-    if (err == 0)
-        err = result.err;
-    if (err != 0)
-        log_line(purchase->buying->log, LOG_ERROR, "buy",
-                 "checkout %s: the bank authorised (%.*s) but the shop has no hold: %s; the "
-                 "payment is to be taken back by hand",
-                 id_text(purchase->request.checkout, id), STR_FMT(buf_text(&purchase->said)),
-                 err_name(err));
+    *err = result_decode(&arena, buf_text(&purchase->record), &result);
+    enum ending ending = *err != 0 ? UNDECIDED : ending_of(purchase, &result);
+    *err = *err != 0 ? *err : result.err;
     arena_close(&arena);
-    return err != 0;
+    return ending;
 }
 
 static void after_end(struct purchase *purchase)
 {
     struct buying *buying = purchase->buying;
+    int err;
     if (purchase->err == ERR_CLOSED || purchase->err == ERR_NOMEM) {
         answer_undecided(purchase);
-    } else if (purchase->err != 0) {
+        return;
+    }
+    if (purchase->err != 0) {
         again(purchase);
-    } else {
-        if (purchase->state == RELEASING)
-            atomic_fetch_add(&buying->refused, 1);
-        else if (confirm_refused(purchase))
-            atomic_fetch_add(&buying->failed, 1);
-        else
-            atomic_fetch_add(&buying->paid, 1);
+        return;
+    }
+    enum ending ending = read_end(purchase, &err);
+    if (ending == UNDECIDED) {
+        answer_undecided(purchase);
+        return;
+    }
+    if (purchase->state == RELEASING)
+        atomic_fetch_add(&buying->refused, 1);
+    else if (err != 0)
+        atomic_fetch_add(&buying->failed, 1);
+    else
+        atomic_fetch_add(&buying->paid, 1);
+    if (ending == UNPAID) {
+        begin(purchase, TAKING_BACK);
+        return;
+    }
+    if (purchase->state == CONFIRMING && err == 0)
+        crash_here_in(purchase, CRASH_buy_confirmed);
+    answer(purchase, buf_text(&purchase->record));
+}
+
+static void after_taking_back(struct purchase *purchase)
+{
+    char id[ID_TEXT];
+    switch (purchase->outcome) {
+    case BANK_DONE:
+        log_line(purchase->buying->config.log, LOG_WARN, "buy",
+                 "checkout %s: the bank authorised %.*s after the purchase was over; it was let go",
+                 id_text(purchase->request.checkout, id), STR_FMT(buf_text(&purchase->said)));
         answer(purchase, buf_text(&purchase->record));
+        break;
+    case BANK_AUTHORISED:
+    case BANK_REFUSED: /* neither of what was asked */
+    case BANK_UNREACHABLE:
+        again(purchase);
+        break;
+    case BANK_IMPOSSIBLE:
+    case BANK_DEPOSED:
+        answer_not_taken_back(purchase);
+        break;
     }
 }
 
@@ -329,13 +440,16 @@ static void after(struct purchase *purchase)
     case RELEASING:
         after_end(purchase);
         break;
+    case TAKING_BACK:
+        after_taking_back(purchase);
+        break;
     }
 }
 
 /* Does the step of the present state, for the first time or again. */
 static void go_on(struct purchase *purchase)
 {
-    if (purchase->state == PAYING) {
+    if (purchase->state == PAYING || purchase->state == TAKING_BACK) {
         ask_bank(purchase);
         return;
     }
@@ -410,15 +524,12 @@ static void *run_buying(void *context)
     }
 }
 
-int buying_new(struct ordering *order, struct bank *bank, const struct log *log,
-               struct buying **out)
+int buying_new(const struct buying_config *config, struct buying **out)
 {
     struct buying *buying = calloc(1, sizeof *buying);
     if (buying == NULL)
         return ERR_NOMEM;
-    buying->order = order;
-    buying->bank = bank;
-    buying->log = log;
+    buying->config = *config;
     buying->inbox_last = &buying->inbox;
     for (unsigned i = 0; i < BUY_TRIES - 1; i++)
         list_init(&buying->paused[i]);
@@ -432,6 +543,14 @@ int buying_new(struct ordering *order, struct bank *bank, const struct log *log,
     }
     *out = buying;
     return 0;
+}
+
+void buying_hurry(struct buying *buying, uint32_t ms)
+{
+    struct bank *bank = buying->config.bank;
+    atomic_store(&buying->hurried, true);
+    if (bank->hurry != NULL)
+        bank->hurry(bank, ms);
 }
 
 /* True when all purchases have ended. */
@@ -454,7 +573,7 @@ void buying_free(struct buying *buying)
 {
     if (!stop_and_wait(buying)) {
         /* The bank or the log still owes an answer and will write into this memory. */
-        log_line(buying->log, LOG_WARN, "buy", "stopping with %llu purchases on their way",
+        log_line(buying->config.log, LOG_WARN, "buy", "stopping with %llu purchases on their way",
                  (unsigned long long)atomic_load(&buying->open));
         pthread_detach(buying->thread);
         return;
@@ -502,6 +621,7 @@ static struct purchase *purchase_new(struct buying *buying, const struct buy_req
     buf_init(&purchase->command, ORDER_COMMAND_MAX);
     buf_init(&purchase->record, RECORD_MAX);
     buf_init(&purchase->said, SHOP_TEXT_MAX);
+    buf_init(&purchase->unended, SHOP_TEXT_MAX);
     return purchase;
 }
 

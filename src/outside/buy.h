@@ -7,32 +7,41 @@
  * commands name the attempt they belong to, and the bank is asked under a key of that
  * attempt (checkout_payment_key).
  *
- *   state      what is awaited            arrow (taken by)                        to
- *   ---------  -------------------------  --------------------------------------  ---------
- *   HOLDING    the log applies HOLD       held (after_hold)                       PAYING
+ *   state        what is awaited          arrow (taken by)                        to
+ *   -----------  -----------------------  --------------------------------------  -----------
+ *   HOLDING      the log applies HOLD     held (after_hold)                       PAYING
  *                                         nothing to pay (after_hold)             CONFIRMING
  *                                         refused: short, changed total, state,
  *                                         or an earlier result under the same
  *                                         Idempotency-Key (after_hold)            answered
+ *                                         claimed by the primary (after_hold)     undecided
  *                                         busy, closing (after_hold)              answered
  *                                         unknown fate (again)                    HOLDING
- *   PAYING     the bank answers           authorised (after_bank)                 CONFIRMING
+ *   PAYING       the bank answers         authorised (after_bank)                 CONFIRMING
  *                                         refused (after_bank)                    RELEASING
- *                                         unreachable, up to BUY_TRIES (again)    PAYING
- *                                         unreachable for good (after_bank)       answered
- * ERR_TIMEOUT CONFIRMING the log applies CONFIRM    applied (after_end) answered busy or unknown
- * fate (again)            CONFIRMING still so after BUY_TRIES, or closing    answered ERR_TIMEOUT
- *   RELEASING  the log applies RELEASE    as CONFIRMING
+ *                                         unreachable, up to BUY_TRIES and
+ *                                         BUY_BANK_MS (again)                     PAYING
+ *                                         unreachable for good (after_bank)       undecided
+ *   CONFIRMING   the log applies CONFIRM  applied (after_end)                     answered
+ *                                         refused: claimed (after_end)            undecided
+ *                                         the attempt is over without an order
+ *                                         of ours (after_end)                     TAKING_BACK
+ *                                         busy or unknown fate (again)            CONFIRMING
+ *                                         still so after BUY_TRIES, or closing    undecided
+ *   RELEASING    the log applies RELEASE  as CONFIRMING, never TAKING_BACK
+ *   TAKING_BACK  the bank lets it go      done, or impossible (after_taking_back) answered
+ *                                         unreachable, up to BUY_TRIES (again)    TAKING_BACK
  *
- * A purchase answered with ERR_TIMEOUT, and one whose server died, is left held: when
- * the hold's deadline has passed, the primary asks the bank what became of it and
- * confirms or releases (outside/settle.h). A caller that tries again before then goes
- * on where the first attempt stood: HOLD of what is held already succeeds, and the
- * bank gives its first answer again.
+ * Undecided: answered with ERR_TIMEOUT. Such a purchase, and one whose server died, is left held:
+ * when the hold's deadline has passed, the primary claims it, asks the bank what became of it and
+ * confirms or releases (outside/overdue.h). A caller that tries again before then goes on where the
+ * first attempt stood: HOLD of what is held already succeeds, and the bank gives its first answer
+ * again. All states, crash points and their tests: docs/buying.md.
  */
 #ifndef STOA_OUTSIDE_BUY_H
 #define STOA_OUTSIDE_BUY_H
 
+#include "base/crash.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "outside/bank.h"
@@ -45,6 +54,7 @@ struct buying;
 
 enum {
     BUY_TRIES = 4,           /* of each step, with 50, 200 and 800 ms between them */
+    BUY_BANK_MS = 10 * 1000, /* after it the bank is not asked again; a call may take as long */
     BUY_OPEN_MAX = 16 * 1024 /* purchases on their way; above: ERR_BUSY */
 };
 
@@ -73,9 +83,18 @@ struct buy_request {
     void *context;
 };
 
-/* ORDER, BANK and LOG are lent until buying_free returned. */
-int buying_new(struct ordering *order, struct bank *bank, const struct log *log,
-               struct buying **buying);
+struct buying_config {
+    struct ordering *order; /* lent, as all here, until buying_free returned */
+    struct bank *bank;
+    struct crash_plan *crash; /* may be NULL */
+    const struct log *log;
+};
+
+int buying_new(const struct buying_config *config, struct buying **buying);
+/* The server stops: whatever waits for the bank MS from now is left undecided then, so that its
+ * shopper is answered (ERR_TIMEOUT) while there still is a connection. The rest goes on. Any
+ * thread. */
+void buying_hurry(struct buying *buying, uint32_t ms);
 /* Takes nothing new, ends what is on its way without pauses between tries, stops. Before
  * replica_stop and before the bank is freed. After 5 s it gives up waiting for the bank
  * or the log; their late answers are still passed on. */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/thread.h"
+#include "outside/overdue.h"
 #include "shop/command.h"
 
 #include <pthread.h>
@@ -14,17 +15,7 @@ enum {
     ROUND_BYTES = 16 * 1024 * 1024, /* arena of one round */
     RESULT_BYTES = 1024 * 1024,
     EXPIRES_PER_ROUND = 20,
-    LOOKUPS_MAX = 100, /* as many as struct due has */
     CATCH_UP_MS = 5000,
-};
-
-/* One overdue hold: what the bank is asked, and what it said. */
-struct question {
-    struct bank_call call;
-    struct settle *settle;
-    struct id checkout;
-    uint32_t attempt;
-    struct buf said; /* reference, or why it refused */
 };
 
 struct settle {
@@ -33,12 +24,13 @@ struct settle {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
     bool stopping, woken;
-    unsigned unanswered; /* questions to the bank */
+    struct overdue *overdue;
 
     /* The thread's own: */
     struct arena arena;
     struct buf command, record;
-    bool was_primary; /* in the round before */
+    bool was_primary;           /* in the round before */
+    struct overdue_place place; /* the last overdue hold that was looked at; 0: from the first on */
 };
 
 static bool is_stopping(struct settle *settle)
@@ -71,53 +63,6 @@ static int run_command(struct settle *settle, const struct command *command, uin
 
 /* ---- Overdue holds ---- */
 
-/* Any thread. */
-static void bank_answered(struct bank_call *call)
-{
-    struct question *question = CONTAINER_OF(call, struct question, call);
-    struct settle *settle = question->settle;
-    buf_str(&question->said, call->outcome == BANK_AUTHORISED ? call->reference : call->text);
-    pthread_mutex_lock(&settle->mutex);
-    if (--settle->unanswered == 0)
-        pthread_cond_broadcast(&settle->changed);
-    pthread_mutex_unlock(&settle->mutex);
-}
-
-/* Fills in a question per checkout of DUE that is still being paid; how many. */
-static unsigned make_questions(struct settle *settle, const struct due *due,
-                               struct question *questions)
-{
-    const struct settle_view *view = &settle->config.view;
-    unsigned count = 0;
-    for (unsigned i = 0; i < due->overdue_count && count < LOOKUPS_MAX; i++) {
-        struct checkout checkout;
-        if (view->checkout(view->context, &settle->arena, due->overdue[i], &checkout) != 0 ||
-            checkout.status != CHECKOUT_PAYING)
-            continue;
-        struct question *question = &questions[count++];
-        *question = (struct question){
-            .settle = settle, .checkout = checkout.id, .attempt = checkout.attempt};
-        question->call.key = checkout_payment_key(&checkout);
-        question->call.done = bank_answered;
-        buf_init(&question->said, SHOP_TEXT_MAX);
-    }
-    return count;
-}
-
-static void ask_all(struct settle *settle, struct question *questions, unsigned count)
-{
-    struct bank *bank = settle->config.bank;
-    pthread_mutex_lock(&settle->mutex);
-    settle->unanswered = count;
-    pthread_mutex_unlock(&settle->mutex);
-    for (unsigned i = 0; i < count; i++)
-        bank->lookup(bank, &questions[i].call);
-    pthread_mutex_lock(&settle->mutex);
-    while (settle->unanswered > 0) /* the bank answers each call, at worst as unreachable */
-        pthread_cond_wait(&settle->changed, &settle->mutex);
-    pthread_mutex_unlock(&settle->mutex);
-}
-
 /* What has begun on the primary is not carried on by a server that is none any more: the new one
  * looks after it. */
 static bool goes_on(struct settle *settle)
@@ -125,46 +70,28 @@ static bool goes_on(struct settle *settle)
     return !is_stopping(settle) && order_is_primary(settle->config.order, NULL);
 }
 
-static void decide(struct settle *settle, const struct question *question)
+/* Hands those after `place` that are still being paid over, as far as there is room; none of it
+ * waits here. */
+static void settle_overdue(struct settle *settle, int64_t now_ms)
 {
-    struct command command = {.complete = {.id = question->checkout, .attempt = question->attempt}};
-    char id[ID_TEXT];
-    switch (question->call.outcome) {
-    case BANK_AUTHORISED:
-        command.type = COMMAND_CHECKOUT_CONFIRM;
-        command.complete.payment.reference = buf_text(&question->said);
-        break;
-    case BANK_REFUSED:
-        command.type = COMMAND_CHECKOUT_RELEASE;
-        command.complete.payment.error = buf_text(&question->said);
-        break;
-    case BANK_UNKNOWN_KEY:
-        command.type = COMMAND_CHECKOUT_RELEASE;
-        command.complete.payment.error = STR("the payment was not begun in time");
-        break;
-    case BANK_UNREACHABLE:
-        return; /* the goods stay held; asked again next time */
-    }
-    int err = run_command(settle, &command, NULL);
-    log_line(settle->config.log, err == 0 ? LOG_INFO : LOG_WARN, "settle", "checkout %s: %s%s%s",
-             id_text(question->checkout, id), command_name(command.type), err == 0 ? "" : ": ",
-             err == 0 ? "" : err_name(err));
-}
-
-static void settle_overdue(struct settle *settle, const struct due *due)
-{
-    struct question *questions = calloc(LOOKUPS_MAX, sizeof *questions);
-    if (questions == NULL)
+    const struct settle_view *view = &settle->config.view;
+    struct overdue_place *places;
+    struct str currency = STR_NONE;
+    unsigned count;
+    if (view->currency(view->context, &settle->arena, &currency) != 0 ||
+        view->overdue(view->context, &settle->arena, now_ms, &settle->place, &places, &count) != 0)
         return;
-    unsigned count = make_questions(settle, due, questions);
-    if (count > 0)
-        ask_all(settle, questions, count);
     for (unsigned i = 0; i < count; i++) {
-        if (goes_on(settle))
-            decide(settle, &questions[i]);
-        buf_close(&questions[i].said);
+        struct checkout checkout;
+        if (overdue_room(settle->overdue) == 0)
+            return;
+        settle->place = places[i];
+        if (view->checkout(view->context, &settle->arena, places[i].checkout, &checkout) == 0 &&
+            checkout.status == CHECKOUT_PAYING)
+            overdue_take(settle->overdue, &checkout, currency);
     }
-    free(questions);
+    if (count < OVERDUE_PAGE)
+        settle->place = (struct overdue_place){0};
 }
 
 /* ---- Housekeeping ---- */
@@ -235,10 +162,10 @@ static bool look_after(struct settle *settle)
         return false;
     }
     if (due.overdue_count > 0)
-        settle_overdue(settle, &due);
+        settle_overdue(settle, now);
     if (due.expirable > 0)
         expire(settle);
-    bool more = due.overdue_count >= LOOKUPS_MAX;
+    bool more = false;
     uint64_t until = clock_mono_ns() + config->interval_ms * MS_NS;
     for (unsigned i = 0; i < due.import_count; i++)
         more |= step_import(settle, due.imports[i], until);
@@ -272,12 +199,29 @@ static void *run_settle(void *context)
 
 static void settle_free(struct settle *settle)
 {
+    overdue_free(settle->overdue);
     arena_close(&settle->arena);
     buf_close(&settle->command);
     buf_close(&settle->record);
     pthread_cond_destroy(&settle->changed);
     pthread_mutex_destroy(&settle->mutex);
     free(settle);
+}
+
+static void look_again(void *context)
+{
+    settle_wake(context);
+}
+
+static int start_overdue(struct settle *settle)
+{
+    struct overdue_config config = {.order = settle->config.order,
+                                    .bank = settle->config.bank,
+                                    .crash = settle->config.crash,
+                                    .log = settle->config.log,
+                                    .idle = look_again,
+                                    .context = settle};
+    return overdue_new(&config, &settle->overdue);
 }
 
 int settle_start(const struct settle_config *config, struct settle **out, struct failure *failure)
@@ -297,6 +241,10 @@ int settle_start(const struct settle_config *config, struct settle **out, struct
     buf_init(&settle->record, RESULT_BYTES);
     pthread_mutex_init(&settle->mutex, NULL);
     cond_init(&settle->changed);
+    if (start_overdue(settle) != 0) {
+        settle_free(settle);
+        return fail(failure, ERR_NOMEM, "out of memory for overdue holds");
+    }
     int rc = thread_start(&settle->thread, "stoa-settle", run_settle, settle);
     if (rc != 0) {
         settle_free(settle);

@@ -3,9 +3,11 @@
  *
  *   found                          what is done
  *   -----------------------------  ---------------------------------------------------
- *   a hold past its deadline       bank->lookup under the hold's key: authorised →
- *                                  CHECKOUT_CONFIRM, refused or never asked →
- *                                  CHECKOUT_RELEASE, unreachable → again next time
+ *   a hold past its deadline       it is claimed in the log, the bank asked, and it is
+ *                                  confirmed or released: outside/overdue.h. None of it
+ *                                  holds up what follows. Each look goes on where the one
+ *                                  before ended, so that each has its turn, however many
+ *                                  there are of which the bank tells nothing
  *   something EXPIRE would remove  EXPIRE with a limit
  *   a decided import               IMPORT_STEP after IMPORT_STEP, one at a time, so
  *                                  that shoppers' commands come in between
@@ -19,6 +21,7 @@
 #define STOA_OUTSIDE_SETTLE_H
 
 #include "base/arena.h"
+#include "base/crash.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "outside/bank.h"
@@ -31,13 +34,19 @@ struct settle;
 struct settle_view {
     void *context;
     int (*due)(void *context, struct arena *arena, int64_t now_ms, struct due *due);
+    /* The overdue ones after AFTER (shop/read.h, reader_overdue). */
+    int (*overdue)(void *context, struct arena *arena, int64_t now_ms,
+                   const struct overdue_place *after, struct overdue_place **places,
+                   unsigned *count);
     int (*checkout)(void *context, struct arena *arena, struct id id, struct checkout *checkout);
+    int (*currency)(void *context, struct arena *arena, struct str *currency); /* the shop's */
 };
 
 struct settle_config {
     struct ordering *order; /* lent, as all here, until settle_stop returned */
     struct bank *bank;
     struct settle_view view;
+    struct crash_plan *crash; /* may be NULL */
     const struct log *log;
     uint32_t interval_ms;  /* 0: 1000 */
     uint32_t expire_limit; /* things per EXPIRE; 0: 200 */

@@ -17,7 +17,8 @@
 enum {
     /* A segment's size, and above it the longest head that libraft believes in. */
     SEGMENT_READ_BYTES = (8 + 4) * 1024 * 1024 + 4096,
-    SETTLE_MS = 200, /* an election is over by then, mostly */
+    SETTLE_MS = 200,  /* an election is over by then, mostly */
+    ENTRY_BYTES = 64, /* that libraft keeps for one besides its content, about */
 };
 
 static struct io *io_of(struct raft_io *raft)
@@ -273,6 +274,7 @@ static int guarded_load(struct raft_io *raft, raft_term *term, raft_id *voted_fo
     for (size_t i = 0; i < *count; i++)
         io->log_bytes += (*entries)[i].buf.len;
     io->log_entries += *count;
+    io->bytes_ever += io->log_bytes + *count * ENTRY_BYTES;
     status = agree_on_vote(io, term, voted_for);
     uint64_t id = io->config.id;
     if (status == 0 && id != 0 && lone_was(*snapshot, *entries, *count, id))
@@ -335,8 +337,10 @@ static int guarded_append(struct raft_io *raft, struct raft_io_append *request,
     *io->appends_last = append;
     io->appends_last = &append->next;
     request->cb = done;
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
         io->log_bytes += entries[i].buf.len;
+        io->bytes_ever += entries[i].buf.len + ENTRY_BYTES;
+    }
     io->log_entries += n;
     int status = io->inner.append(raft, &append->request, entries, n, append_done);
     if (status != 0)
@@ -471,14 +475,15 @@ static void guarded_receive(struct raft_io *raft, struct raft_message *message)
     io->receive(raft, message);
 }
 
-/* A server that must not stand for election does not become a candidate either: as one it would
- * count terms up that nobody hears of, and refuse the others their votes for being of older ones.
- * It forgets a silent primary all the same. */
+/* A server that must not stand for election, or not yet, does not become a candidate either: as one
+ * it would count terms up that nobody hears of, and refuse the others their votes for being of
+ * older ones. It forgets a silent primary all the same. */
 static void stay_follower(struct io *io, struct raft *raft)
 {
     raft_time now = io->raft.time(&io->raft);
-    if (io->floor == 0 || raft->state != RAFT_FOLLOWER ||
-        now - raft->election_timer_start < raft->election_timeout)
+    if (raft->state != RAFT_FOLLOWER || now - raft->election_timer_start < raft->election_timeout)
+        return;
+    if (io->floor == 0 && (io->config.waits == NULL || !io->config.waits(io->config.context)))
         return;
     raft->follower_state.current_leader.id = 0;
     raft->election_timer_start = now;

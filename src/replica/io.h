@@ -43,6 +43,9 @@ struct io_config {
      * io_durable is called when it has. */
     void (*ask_durable)(void *context);
     bool (*behind)(void *context); /* the applier is: take no entries */
+    /* Asked each time an election timeout has passed in silence: it goes on waiting, but may give
+     * others its vote. NULL: it does not. */
+    bool (*waits)(void *context);
     /* Sends MESSAGE (lent): 0, or a libraft error. NULL: there is nobody to send to. */
     int (*send)(void *context, const struct raft_message *message);
     void *context;
@@ -69,6 +72,8 @@ struct io {
     raft_io_tick_cb tick;
     uint64_t log_bytes; /* in memory since the last snapshot, about */
     uint64_t log_entries;
+    uint64_t bytes_ever; /* of the log that was there and of what was appended since, with what
+                          * libraft keeps beside an entry */
     struct io_append *appends, **appends_last;
     bool snapshot_running;
     struct { /* a snapshot_put that waits for the machine */

@@ -5,6 +5,7 @@
 #include "replica/membership.h"
 #include "replica/raft_change.h"
 #include "replica/raft_links.h"
+#include "replica/raft_witness.h"
 
 #include <stdlib.h>
 
@@ -45,7 +46,7 @@ bool keeper_settled(struct replica *replica)
 {
     struct keeper *keeper = replica->links->keeper;
     raft_term term = raft_current_term(&replica->raft);
-    if (raft_state(&replica->raft) != RAFT_LEADER)
+    if (raft_state(&replica->raft) != RAFT_LEADER || witness_here(replica))
         return false;
     if (keeper->settled_term == term)
         return true;
@@ -71,21 +72,22 @@ static uint64_t behind(uint64_t least, uint64_t most)
     return most > least ? most - least : 0;
 }
 
-/* What its log or its copy lacks, whichever is more. */
-static uint64_t lag_of(struct replica *replica, uint64_t id, const struct news *news)
+/* What its log or its copy lacks, whichever is more; a witness has no copy. */
+static uint64_t lag_of(struct replica *replica, uint64_t id, bool witness, const struct news *news)
 {
     raft_index match = 0;
     if (raft_match_index(&replica->raft, id, &match) != 0)
         match = 0;
     uint64_t log = behind(match, raft_last_index(&replica->raft));
     uint64_t copy = behind(news->applied_index, raft_commit_index(&replica->raft));
-    return log > copy ? log : copy;
+    return witness || log > copy ? log : copy;
 }
 
 static struct member_view view_of(struct replica *replica, const struct raft_server *server,
                                   uint64_t now_ns)
 {
-    struct member_view member = {.id = server->id, .role = role_of(server)};
+    struct member_view member = {
+        .id = server->id, .role = role_of(server), .witness = witness_is(server)};
     uint64_t heard_ns = 0;
     if (server->id == replica->config.id) {
         member.up = member.able = true;
@@ -97,7 +99,7 @@ static struct member_view view_of(struct replica *replica, const struct raft_ser
     member.up = peers_link(replica->peers, server->id) != 0 &&
                 peers_hears(replica->peers, server->id) && now_ns - heard_ns < HEARD_MS * MS_NS;
     member.able = news->ready && !news->leaving;
-    member.lag = lag_of(replica, server->id, news);
+    member.lag = lag_of(replica, server->id, member.witness, news);
     return member;
 }
 

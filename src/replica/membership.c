@@ -10,16 +10,22 @@
 struct council {
     const struct membership_view *view;
     struct member_history *seen[MEMBERS_MAX];
-    unsigned voters, voters_up, target;
+    unsigned voters, voters_up;
+    struct membership_wanted wanted, have; /* have: those that vote now */
 };
+
+struct membership_wanted membership_wanted(unsigned whole, unsigned witnesses, unsigned voters_max)
+{
+    unsigned most = voters_max > 0 && voters_max < 5 ? voters_max : 5;
+    unsigned voting = whole < most ? whole : most;
+    if (voting > 0 && voting % 2 == 0 && voting < most && witnesses > 0)
+        return (struct membership_wanted){.whole = voting, .witnesses = 1};
+    return (struct membership_wanted){.whole = voting == 4 ? 3 : voting};
+}
 
 unsigned membership_target(unsigned count, unsigned voters_max)
 {
-    unsigned most = voters_max > 0 ? voters_max : 5;
-    unsigned target = count < most ? count : most;
-    if (target > 5)
-        target = 5;
-    return target == 4 ? 3 : target;
+    return membership_wanted(count, 0, voters_max).whole;
 }
 
 /* ---- What is seen ---- */
@@ -71,9 +77,13 @@ static void note(struct member_history *seen, const struct member_view *member,
 static void convene(struct membership *membership, const struct membership_view *view,
                     struct council *council)
 {
+    unsigned witnesses = 0;
     CHECK(view->count <= MEMBERS_MAX);
-    *council =
-        (struct council){.view = view, .target = membership_target(view->count, view->voters_max)};
+    for (unsigned i = 0; i < view->count; i++)
+        witnesses += view->members[i].witness;
+    *council = (struct council){
+        .view = view,
+        .wanted = membership_wanted(view->count - witnesses, witnesses, view->voters_max)};
     forget_former(membership, view);
     for (unsigned i = 0; i < view->count; i++) {
         const struct member_view *member = &view->members[i];
@@ -86,6 +96,8 @@ static void convene(struct membership *membership, const struct membership_view 
         council->seen[i] = seen;
         council->voters += member->role == MEMBER_VOTER;
         council->voters_up += member->role == MEMBER_VOTER && member->up;
+        council->have.witnesses += member->role == MEMBER_VOTER && member->witness;
+        council->have.whole += member->role == MEMBER_VOTER && !member->witness;
     }
 }
 
@@ -126,15 +138,34 @@ static unsigned long long seconds_down(const struct council *council, unsigned i
     return (council->view->now_ms - history(council, i)->down_ms) / 1000;
 }
 
-/* The standby that should be given a vote next; COUNT for none. *CANDIDATES: how many could. */
-static unsigned best_candidate(const struct council *council, unsigned *candidates)
+static unsigned wanted(const struct council *council)
+{
+    return council->wanted.whole + council->wanted.witnesses;
+}
+
+static unsigned missing(const struct council *council, bool witness)
+{
+    unsigned want = witness ? council->wanted.witnesses : council->wanted.whole;
+    unsigned have = witness ? council->have.witnesses : council->have.whole;
+    return want > have ? want - have : 0;
+}
+
+static bool surplus(const struct council *council, bool witness)
+{
+    return witness ? council->have.witnesses > council->wanted.witnesses
+                   : council->have.whole > council->wanted.whole;
+}
+
+/* The standby of its kind that should be given a vote next; COUNT for none. *CANDIDATES: how many
+ * could. */
+static unsigned best_candidate(const struct council *council, bool witness, unsigned *candidates)
 {
     const struct membership_view *view = council->view;
     unsigned best = view->count;
     *candidates = 0;
     for (unsigned i = 0; i < view->count; i++) {
-        if (view->members[i].role != MEMBER_STANDBY || !is_steady(council, i) ||
-            history(council, i)->tried)
+        if (view->members[i].role != MEMBER_STANDBY || view->members[i].witness != witness ||
+            !is_steady(council, i) || history(council, i)->tried)
             continue;
         ++*candidates;
         bool better = best == view->count || is_preferred(council, i) ||
@@ -146,13 +177,14 @@ static unsigned best_candidate(const struct council *council, unsigned *candidat
     return best;
 }
 
-/* The voter that is lost for longest; COUNT for none. */
-static unsigned most_lost(const struct council *council)
+/* The voter of its kind that is lost for longest; COUNT for none. */
+static unsigned most_lost(const struct council *council, bool witness)
 {
     const struct membership_view *view = council->view;
     unsigned worst = view->count;
     for (unsigned i = 0; i < view->count; i++)
-        if (view->members[i].role == MEMBER_VOTER && is_lost(council, i) &&
+        if (view->members[i].role == MEMBER_VOTER && view->members[i].witness == witness &&
+            is_lost(council, i) &&
             (worst == view->count ||
              history(council, i)->down_ms < history(council, worst)->down_ms))
             worst = i;
@@ -183,6 +215,9 @@ static unsigned least_needed(const struct council *council)
             continue;
         /* The preferred one only when it is down. */
         if (is_preferred(council, i) && !history(council, i)->down)
+            continue;
+        /* Of those there are too many of; else it is one that is in the way. */
+        if (surplus(council, !member->witness) && !surplus(council, member->witness))
             continue;
         if (worst == view->count || is_worse(council, i, worst))
             worst = i;
@@ -224,26 +259,63 @@ static void send_log_to_spares(const struct council *council, struct membership_
     }
 }
 
+/* Whether one more voter would leave a majority that is up. */
+static bool may_grow(const struct council *council)
+{
+    return is_majority(council->voters_up + 1, council->voters + 1);
+}
+
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+/* Whole servers first: a witness is of use beside them only. */
 static void give_vote(const struct council *council, struct membership_change *change)
 {
     const struct membership_view *view = council->view;
-    unsigned candidates, best = best_candidate(council, &candidates), lost = most_lost(council);
-    if (best == view->count || !is_majority(council->voters_up + 1, council->voters + 1))
+    unsigned whole_missing = missing(council, false), witness_missing = missing(council, true);
+    unsigned wholes, witnesses;
+    unsigned whole = best_candidate(council, false, &wholes);
+    unsigned witness = best_candidate(council, true, &witnesses);
+    unsigned best = whole_missing > 0 ? whole : witness;
+    if (whole_missing + witness_missing == 0 || best == view->count || !may_grow(council))
         return;
-    unsigned long long id = view->members[best].id;
-    unsigned missing = council->target > council->voters ? council->target - council->voters : 0;
     /* From three to five only when there is somebody for both: four are no better than three. */
-    bool odd_at_end = council->voters < 3 || candidates >= missing;
-    if (missing > 0 && odd_at_end)
-        decide(council, change, MEMBERSHIP_ASSIGN, best, MEMBER_VOTER,
-               "server %llu has caught up and gets a vote: one of %u", id, council->target);
-    else if (lost < view->count && council->voters <= council->target)
+    if (council->voters >= 3 && least(wholes, whole_missing) + least(witnesses, witness_missing) <
+                                    whole_missing + witness_missing)
+        return;
+    decide(council, change, MEMBERSHIP_ASSIGN, best, MEMBER_VOTER,
+           "%s %llu has caught up and gets a vote: one of %u",
+           view->members[best].witness ? "witness" : "server",
+           (unsigned long long)view->members[best].id, wanted(council));
+}
+
+/* Each by one of its own kind. */
+static void replace_lost(const struct council *council, struct membership_change *change)
+{
+    for (int witness = 0; witness < 2; witness++) {
+        unsigned candidates, best = best_candidate(council, witness, &candidates);
+        unsigned lost = most_lost(council, witness);
+        if (best == council->view->count || lost == council->view->count || !may_grow(council) ||
+            council->voters > wanted(council))
+            continue;
         decide(council, change, MEMBERSHIP_ASSIGN, best, MEMBER_VOTER,
                "server %llu gets a vote in place of server %llu, which has been down for %llu s",
-               id, (unsigned long long)view->members[lost].id, seconds_down(council, lost));
-    else if (is_preferred(council, best) && council->voters == council->target)
+               (unsigned long long)council->view->members[best].id,
+               (unsigned long long)council->view->members[lost].id, seconds_down(council, lost));
+        return;
+    }
+}
+
+static void give_preferred(const struct council *council, struct membership_change *change)
+{
+    unsigned candidates, best = best_candidate(council, false, &candidates);
+    if (best < council->view->count && is_preferred(council, best) && may_grow(council) &&
+        council->voters == wanted(council))
         decide(council, change, MEMBERSHIP_ASSIGN, best, MEMBER_VOTER,
-               "server %llu, which shall be primary, gets a vote", id);
+               "server %llu, which shall be primary, gets a vote",
+               (unsigned long long)council->view->members[best].id);
 }
 
 static void take_vote(const struct council *council, struct membership_change *change)
@@ -254,7 +326,7 @@ static void take_vote(const struct council *council, struct membership_change *c
         return;
     /* One of four that is lost makes a majority harder to reach, not easier. */
     bool burden = council->voters > 2 && council->voters % 2 == 0 && is_lost(council, worst);
-    if (council->voters <= council->target && !burden)
+    if (council->voters <= wanted(council) && !burden)
         return;
     unsigned up = council->voters_up - view->members[worst].up;
     if (!is_majority(up, council->voters - 1))
@@ -266,7 +338,8 @@ static void take_vote(const struct council *council, struct membership_change *c
                seconds_down(council, worst));
     else
         decide(council, change, MEMBERSHIP_ASSIGN, worst, MEMBER_STANDBY,
-               "server %llu gives up its vote: %u of %u servers vote", id, council->target,
+               "%s %llu gives up its vote: %u of %u servers vote",
+               view->members[worst].witness ? "witness" : "server", id, wanted(council),
                view->count);
 }
 
@@ -277,7 +350,7 @@ static void return_to_preferred(const struct council *council, struct membership
         return;
     for (unsigned i = 0; i < view->count; i++)
         if (is_preferred(council, i) && view->members[i].role == MEMBER_VOTER &&
-            is_steady(council, i) && !history(council, i)->tried)
+            !view->members[i].witness && is_steady(council, i) && !history(council, i)->tried)
             decide(council, change, MEMBERSHIP_HANDOVER, i, MEMBER_VOTER,
                    "server %llu shall be primary, and has been healthy for %u s",
                    (unsigned long long)view->preferred, view->steady_ms / 1000);
@@ -293,7 +366,8 @@ void membership_decide(struct membership *membership, const struct membership_vi
                        struct membership_change *change)
 {
     static void (*const rules[])(const struct council *, struct membership_change *) = {
-        send_log_to_spares, give_vote, take_vote, return_to_preferred};
+        send_log_to_spares, give_vote, replace_lost,
+        give_preferred,     take_vote, return_to_preferred};
     struct council council;
     *change = (struct membership_change){.action = MEMBERSHIP_NOTHING};
     convene(membership, view, &council);

@@ -6,6 +6,8 @@
  *
  * A spare is not sent the log, a standby is and has no vote (libraft's roles). Voters wanted: of 1
  * server 1, of 2 2, of 3 or 4 3, of 5 and more 5: an even number more tolerates no more failures.
+ * A witness (raft_witness.h) makes an even number odd, and so 2 of 2 and it 3, 4 of 4 and it 5;
+ * where that is not needed it has no vote, and it never takes that of a server with a database.
  * Each change leaves a majority that is up; whoever replaces a voter gets its vote before that one
  * loses it (Ongaro's thesis, 2014, section 4.2).
  *
@@ -38,6 +40,7 @@ struct member_view {
     bool up;      /* linked both ways and heard of lately; the primary itself: always */
     bool able;    /* its copy is whole: it is not fetching one, and it is not leaving */
     uint64_t lag; /* entries that its log or its copy lacks */
+    bool witness; /* it has no database; else it is a whole server */
 };
 
 struct membership_view {
@@ -72,8 +75,13 @@ struct membership_change {
     char why[160];         /* a sentence for the log */
 };
 
-/* How many of COUNT servers shall vote. */
+/* How many of COUNT whole servers shall vote, when there is no witness. */
 unsigned membership_target(unsigned count, unsigned voters_max);
+/* How many of each shall vote, when there are WHOLE servers and WITNESSES. */
+struct membership_wanted {
+    unsigned whole, witnesses;
+};
+struct membership_wanted membership_wanted(unsigned whole, unsigned witnesses, unsigned voters_max);
 
 /* Takes notice of VIEW, while something else is under way. */
 void membership_observe(struct membership *membership, const struct membership_view *view);

@@ -16,7 +16,8 @@
 
 enum { NEWS_MS = 200, NEWS_BOOK_MS = 2000 };
 
-/* Of a primary: how far one of the others has confirmed the log to it, in its term. */
+/* Of a primary: how far one of the others has confirmed the log to it, in its term. Of a witness:
+ * its own id, and the entry from which on its log can go on. */
 struct news_match {
     uint64_t server, index;
 };

@@ -313,13 +313,18 @@ bool order_is_primary(struct ordering *order, int64_t *log_time_ms)
 {
     if (log_time_ms != NULL)
         *log_time_ms = atomic_load(&order->applied_time_ms);
-    return atomic_load(&order->primary);
+    return order_leading_term(order) != 0;
+}
+
+uint64_t order_leading_term(struct ordering *order)
+{
+    return leading_term(&order->leading, clock_boot_ns());
 }
 
 void order_report(struct ordering *order, struct order_status_report *report)
 {
     *report = (struct order_status_report){
-        .primary = atomic_load(&order->primary),
+        .primary = order_leading_term(order) != 0,
         .primary_id = atomic_load(&order->primary_id),
         .ready = atomic_load(&order->ready),
         .lag_entries = atomic_load(&order->lag_entries),

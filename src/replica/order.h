@@ -54,6 +54,10 @@ int order_submit_wait(struct ordering *order, struct str command, struct buf *re
 /* Whether this server is the primary now; *LOG_TIME_MS (may be NULL) is the time of the last entry
  * that was applied (the next one's is that or later). */
 bool order_is_primary(struct ordering *order, int64_t *log_time_ms);
+/* The term in which this server is the primary now, else 0, as one fact: what goes with everything
+ * that it does to the world outside (replica/fence.h). 0 also after the process stood still, until
+ * a majority was heard again (replica/leading.h); order_is_primary says no then, too. */
+uint64_t order_leading_term(struct ordering *order);
 
 /* Waits until this server's own copy has applied INDEX. Embedded in the waiter's object, which is
  * lent until DONE is called. */

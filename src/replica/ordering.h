@@ -15,6 +15,7 @@
 #include "replica/admission.h"
 #include "replica/await.h"
 #include "replica/latency.h"
+#include "replica/leading.h"
 #include "replica/order.h"
 
 #include <pthread.h>
@@ -39,7 +40,7 @@ struct ordering {
     atomic_uint_fast32_t watchers;
 
     /* Published by the Raft thread (first part) and by the applier. */
-    atomic_bool primary;
+    struct leading leading;
     atomic_uint_fast64_t primary_id; /* 0: nobody is known */
     atomic_bool ready;
     atomic_uint_fast64_t lag_entries, lag_ms;

@@ -14,6 +14,7 @@
 #include "replica/keeper.h"
 #include "replica/membership.h"
 #include "replica/raft_links.h"
+#include "replica/raft_witness.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,12 +123,27 @@ static int ask(struct replica *replica, struct request *request, unsigned patien
     return request->failure.err;
 }
 
-int replica_add(struct replica *replica, const struct server_place *server, struct failure *failure)
+static int add(struct replica *replica, const struct server_place *server, bool witness,
+               struct failure *failure)
 {
-    struct request request = {.wish = {.kind = CHANGE_ADD, .id = server->id}, .place = *server};
+    struct request request = {
+        .wish = {.kind = CHANGE_ADD, .id = server->id, .witness = witness},
+        .place = *server,
+    };
     if (server->id == 0 || server->address[0] == 0)
         return fail(failure, ERR_INVALID, "a server needs an id and an address");
     return ask(replica, &request, ASK_MS, failure);
+}
+
+int replica_add(struct replica *replica, const struct server_place *server, struct failure *failure)
+{
+    return add(replica, server, false, failure);
+}
+
+int replica_add_witness(struct replica *replica, const struct server_place *server,
+                        struct failure *failure)
+{
+    return add(replica, server, true, failure);
 }
 
 int replica_remove(struct replica *replica, uint64_t id, struct failure *failure)
@@ -171,7 +187,7 @@ static void finish(struct change *change, const struct failure *failure)
 {
     struct replica *replica = change->replica;
     change->phase = IDLE;
-    replica->proposer.held = false;
+    replica->proposer.held = witness_here(replica);
     if (!replica->closing)      /* else libraft has let go of what there is to be told */
         links_publish(replica); /* whoever asked may look at once */
     pthread_mutex_lock(&change->mutex);
@@ -252,8 +268,7 @@ static bool reaches(const struct replica *replica, uint64_t id)
     return peers_link(replica->peers, id) != 0 && peers_hears(replica->peers, id);
 }
 
-/* The voter that has most of the log, among those that are up. */
-static uint64_t best_successor(struct replica *replica)
+uint64_t change_successor(struct replica *replica)
 {
     const struct raft_configuration *members = &replica->raft.configuration;
     uint64_t best = 0;
@@ -262,7 +277,8 @@ static uint64_t best_successor(struct replica *replica)
         uint64_t id = members->servers[i].id;
         raft_index match = 0;
         if (id == replica->config.id || members->servers[i].role != RAFT_VOTER ||
-            !reaches(replica, id) || raft_match_index(&replica->raft, id, &match) != 0)
+            witness_is(&members->servers[i]) || !reaches(replica, id) ||
+            raft_match_index(&replica->raft, id, &match) != 0)
             continue;
         if (best == 0 || match > most) {
             best = id;
@@ -280,7 +296,7 @@ static void begin_handover(struct change *change)
         return;
     }
     if (change->wish.id == 0)
-        change->wish.id = best_successor(replica);
+        change->wish.id = change_successor(replica);
     if (change->wish.id == 0) {
         finish(change,
                &(struct failure){.err = ERR_STATE,
@@ -291,6 +307,8 @@ static void begin_handover(struct change *change)
     const struct raft_server *target = member(replica, change->wish.id);
     if (target == NULL || target->role != RAFT_VOTER)
         give_up(change, ERR_STATE, "it has no vote");
+    else if (witness_is(target))
+        give_up(change, ERR_STATE, "it is a witness, which has no shop to sell from");
     else if (!reaches(replica, target->id))
         give_up(change, ERR_STATE, "it is not reachable");
     else {
@@ -335,7 +353,7 @@ static int begin_add(struct change *change)
 {
     struct replica *replica = change->replica;
     char address[MEMBER_ADDRESS]; /* must differ from the others'; the book has the real one */
-    snprintf(address, sizeof address, "%llu", (unsigned long long)change->wish.id);
+    witness_label(change->wish.id, change->wish.witness, address, sizeof address);
     int status = raft_add(&replica->raft, &change->request, change->wish.id, address, changed);
     if (status == 0)
         note_place(change);
@@ -511,7 +529,7 @@ void links_turn_change(struct replica *replica, uint64_t now_ns)
     if (change->phase == HOLDING)
         go_on_handover(change, now_ns);
     /* Elsewhere than on the primary it is refused, which needs no barrier. */
-    bool settled = keeper_settled(replica) || raft_state(&replica->raft) != RAFT_LEADER;
+    bool settled = raft_state(&replica->raft) != RAFT_LEADER || keeper_settled(replica);
     if (change->phase == IDLE && settled)
         take_request(change);
 }
@@ -523,6 +541,8 @@ void links_pulse_change(struct replica *replica, uint64_t now_ns)
     if (now_ns - links->second_ns < LOOK_MS * MS_NS)
         return;
     links->second_ns = now_ns;
+    if (witness_here(replica))
+        return; /* it changes nothing of the cluster */
     if (links->change->phase == IDLE && keeper_settled(replica))
         take_in_founders(replica);
     keeper_look(replica, now_ns, links->change->phase == IDLE);

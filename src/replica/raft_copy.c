@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "replica/guard.h"
 #include "replica/message.h"
+#include "replica/raft_links.h"
+#include "replica/raft_witness.h"
 #include "replica/snapshot.h"
 
 #include <stdlib.h>
@@ -11,7 +13,8 @@
 
 static bool is_primary(void *context)
 {
-    return atomic_load(&((struct replica *)context)->order.primary);
+    const struct replica *replica = context;
+    return atomic_load(&replica->order.primary_id) == replica->config.id;
 }
 
 /* Not one that is itself only being brought up to date. Without a primary nobody is told that it
@@ -28,10 +31,27 @@ static uint64_t applied(void *context)
     return applier_applied(((struct replica *)context)->applier);
 }
 
+static bool is_witness(struct replica *replica, uint64_t id)
+{
+    struct links *links = replica->links;
+    bool witness = false;
+    if (links == NULL)
+        return false;
+    pthread_mutex_lock(&links->mutex);
+    for (unsigned i = 0; i < links->view.member_count; i++)
+        witness |= links->view.members[i].id == id && links->view.members[i].witness;
+    pthread_mutex_unlock(&links->mutex);
+    return witness;
+}
+
 void raft_copy_serve(void *context, const struct server_place *other, struct channel *channel)
 {
     struct replica *replica = context;
-    if (replica->copying->sender != NULL)
+    if (is_witness(replica, other->id)) /* it is to have no database */
+        log_line(replica->config.log, LOG_ERROR, "replica",
+                 "server %llu is a witness and asks for a copy of the database; it gets none",
+                 (unsigned long long)other->id);
+    else if (replica->copying->sender != NULL)
         copy_send(replica->copying->sender, other, channel);
 }
 
@@ -86,7 +106,7 @@ bool raft_copy_hold(struct replica *replica, uint64_t server, struct raft_messag
         message_free(message);
         return true;
     }
-    if (snapshot.index <= applier_applied(replica->applier))
+    if (witness_here(replica) || snapshot.index <= applier_applied(replica->applier))
         return false;
     if (copying->holding)
         message_free(&copying->held);

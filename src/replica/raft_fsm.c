@@ -1,6 +1,9 @@
 #include "base/clock.h"
 #include "replica/raft_links.h"
+#include "replica/raft_witness.h"
 #include "replica/snapshot.h"
+
+#include <limits.h>
 
 enum {
     /* libraft keeps the log since the last snapshot in memory: it is cut off by size too. */
@@ -27,8 +30,8 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buffer, voi
     replica->last_command = index;
     struct applier_entry *entry = propose_match(&replica->proposer, index, bytes);
     if (entry == NULL) {
-        if (index <= replica->io.config.applied)
-            return 0; /* the database had it before this start */
+        if (index <= replica->io.config.applied || witness_here(replica))
+            return 0; /* the database had it before this start, or there is none */
         entry = applier_entry_new(bytes);
         if (entry == NULL)
             raft_thread_fatal(replica, "out of memory");
@@ -40,8 +43,10 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buffer, voi
 }
 
 /* How many entries are to be kept below the snapshot that begins. */
-static uint64_t trailing_entries(const struct replica *replica)
+static uint64_t trailing_entries(struct replica *replica)
 {
+    if (witness_here(replica))
+        return witness_trailing(replica);
     const struct io *io = &replica->io;
     uint64_t average = io->log_entries == 0 ? 0 : io->log_bytes / io->log_entries;
     uint64_t bytes = replica->links == NULL ? TRAILING_BYTES : TRAILING_BYTES_SEVERAL;
@@ -65,10 +70,12 @@ static uint64_t trailing_entries(const struct replica *replica)
  * last change. Once the log begins at such a snapshot, that change is never applied again: libraft
  * waits for it for ever and lets no other begin. Who is sent the snapshot would count the votes of
  * the wrong servers. A change that is only proposed has to wait as well: with it pending libraft
- * passes over the event of the one before. */
+ * passes over the event of the one before. And a change may be known to be committed before its
+ * entry is (guard_keep_members): then they are of a later time than the snapshot's. */
 static bool knows_members(const struct raft *raft)
 {
-    return raft->configuration_uncommitted_index == 0;
+    return raft->configuration_uncommitted_index == 0 &&
+           raft->configuration_committed_index <= raft->commit_index;
 }
 
 /* Begins a snapshot: a few bytes that name a state of the database. io.c holds them back
@@ -108,7 +115,7 @@ static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buffer)
              replica->log_dir, err_sentence(err));
         return RAFT_CORRUPT;
     }
-    if (applied < snapshot.index) {
+    if (applied < snapshot.index && !witness_here(replica)) {
         fail(&replica->failure, ERR_DAMAGED,
              "the database has applied entry %llu, but %s begins after entry %llu: the database is "
              "older than its log. Restore both from one backup",
@@ -142,14 +149,21 @@ static bool stands_still(struct replica *replica)
            replica->turn_ns - replica->still_ns > STILL_MS * MS_NS;
 }
 
+static bool is_due(struct replica *replica)
+{
+    const struct io *io = &replica->io;
+    if (witness_here(replica))
+        return witness_cut_due(replica);
+    return stands_still(replica) || io->log_bytes > LOG_BYTES_URGENT ||
+           (io->log_bytes > LOG_BYTES && replica->turn_ns - replica->last_snapshot_ns > SEC_NS);
+}
+
 /* A snapshot is due by entries (libraft counts them), by bytes, or when nothing is appended any
  * more. libraft looks with everything it does, at the latest with the next heartbeat. */
 void raft_fsm_watch_log(struct replica *replica)
 {
-    const struct io *io = &replica->io;
-    bool due = stands_still(replica) || io->log_bytes > LOG_BYTES_URGENT ||
-               (io->log_bytes > LOG_BYTES && replica->turn_ns - replica->last_snapshot_ns > SEC_NS);
-    unsigned threshold = due && !io->snapshot_running ? 1 : replica->config.snapshot_threshold;
+    unsigned usual = witness_here(replica) ? UINT_MAX : replica->config.snapshot_threshold;
+    unsigned threshold = is_due(replica) && !replica->io.snapshot_running ? 1 : usual;
     if (threshold != replica->threshold)
         raft_set_snapshot_threshold(&replica->raft, threshold);
     replica->threshold = threshold;

@@ -6,6 +6,7 @@
 #include "replica/membership.h"
 #include "replica/message.h"
 #include "replica/raft_copy.h"
+#include "replica/raft_witness.h"
 #include "replica/rival.h"
 
 #include <stdio.h>
@@ -137,11 +138,17 @@ static void receive(struct replica *replica, struct raft_message *message)
 {
     struct raft_server *own = own_entry(replica);
     raft_index last = raft_last_index(&replica->raft);
+    bool asks = message->type == RAFT_REQUEST_VOTE;
+    struct raft_request_vote request = asks ? message->request_vote : (struct raft_request_vote){0};
+    uint64_t from = message->server_id;
+    witness_before_message(replica, message);
     rival_before_message(&replica->raft, last, guard_term_of(&replica->raft, last), message);
-    if (message->type == RAFT_REQUEST_VOTE && own != NULL && own->role != RAFT_VOTER)
+    if (asks && own != NULL && own->role != RAFT_VOTER)
         receive_as_voter(replica, own, message);
     else
         io_receive(&replica->io, message);
+    if (asks)
+        witness_after_request(replica, from, &request);
 }
 
 static int received_raft(struct replica *replica, uint64_t server, struct str payload)
@@ -153,10 +160,15 @@ static int received_raft(struct replica *replica, uint64_t server, struct str pa
         return err == ERR_NOMEM ? 0 : err; /* lost messages are sent again */
     message.server_id = server;
     message.server_address = "-"; /* the book knows; libraft only keeps a copy */
+    if (message.type == RAFT_APPEND_ENTRIES_RESULT && witness_is_tired(replica))
+        return 0; /* nothing of it is to be freed */
     if (message.type == RAFT_INSTALL_SNAPSHOT && raft_copy_hold(replica, server, &message))
         return 0;
     switch (guard_message(&replica->raft, server, &message, &why)) {
     case GUARD_PASS:
+        if (message.type == RAFT_APPEND_ENTRIES_RESULT &&
+            message.append_entries_result.term == raft_current_term(&replica->raft))
+            leading_heard(&replica->order.leading, server, clock_boot_ns());
         if (message.type == RAFT_APPEND_ENTRIES) {
             guard_begin_after_snapshot(&replica->raft, &message.append_entries);
             if (guard_keep_members(&replica->raft, &message.append_entries) != 0)
@@ -229,6 +241,8 @@ int links_send(void *context, const struct raft_message *message)
     size_t sum = 0;
     if (!guard_may_send(&replica->raft, message))
         return RAFT_NOCONNECTION; /* sent again, as it should be */
+    if (message->type == RAFT_INSTALL_SNAPSHOT && witness_here(replica))
+        return RAFT_NOCONNECTION; /* nobody would find the copy that it names */
     /* To a follower of which nothing is known yet, libraft sends all it may in each heartbeat.
      * What is left out counts as lost. */
     while (more && sum < SEND_MAX) {
@@ -337,6 +351,7 @@ void links_turn(struct replica *replica)
         return;
     uint64_t now = clock_mono_ns();
     links_watch(replica, now);
+    witness_turn(replica, now);
     links_turn_change(replica, now);
     links_succeed(replica, now);
     links_tell_commits(replica);

@@ -32,6 +32,7 @@ struct links_view {
     struct {
         uint64_t id;
         int role; /* enum raft_role's: RAFT_VOTER … */
+        bool witness;
         bool linked;
     } members[BOOK_PLACES];
     unsigned member_count;

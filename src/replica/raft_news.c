@@ -2,6 +2,7 @@
 #include "replica/guard.h"
 #include "replica/raft_copy.h"
 #include "replica/raft_links.h"
+#include "replica/raft_witness.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@ static uint64_t applied_of(const struct replica *replica)
 {
     uint64_t applied = applier_applied(replica->applier);
     uint64_t given = raft_last_applied((struct raft *)&replica->raft);
+    if (witness_here(replica))
+        return given;
     return applied >= replica->last_command && given > applied ? given : applied;
 }
 
@@ -81,7 +84,10 @@ static void own_news(struct replica *replica, struct news *news)
     news->preferred = links->view.preferred;
     news->leaving = links->leaving;
     pthread_mutex_unlock(&links->mutex);
-    if (leader == replica->config.id)
+    if (witness_here(replica))
+        news->matches[news->match_count++] =
+            (struct news_match){replica->config.id, witness_gives_from(replica)};
+    else if (leader == replica->config.id)
         tell_matches(replica, news);
     if (replica->copying != NULL && replica->copying->sender != NULL) {
         struct copy_progress progress;
@@ -238,12 +244,14 @@ void links_publish(struct replica *replica)
         uint64_t id = members->servers[i].id;
         view->members[view->member_count].id = id;
         view->members[view->member_count].role = members->servers[i].role;
+        view->members[view->member_count].witness = witness_is(&members->servers[i]);
         view->members[view->member_count++].linked =
             peers_link(replica->peers, id) != 0 && peers_hears(replica->peers, id);
     }
     if (raft_role(&replica->raft) < 0 && view->member_count < BOOK_PLACES) {
         view->members[view->member_count].id = replica->config.id; /* it is to be taken in */
         view->members[view->member_count].role = RAFT_SPARE;
+        view->members[view->member_count].witness = witness_here(replica);
         view->members[view->member_count++].linked = true;
     }
     memcpy(view->others, links->others, sizeof view->others);
@@ -276,6 +284,16 @@ static const struct acquaintance *seen(const struct links_view *view, uint64_t i
     return NULL;
 }
 
+/* Of a log, and where a witness's begins. */
+static void fill_log(struct server_status *server, const struct news *news)
+{
+    server->last_index = news->last_index;
+    server->last_term = news->last_term;
+    for (unsigned i = 0; i < news->match_count; i++)
+        if (server->role == SERVER_WITNESS && news->matches[i].server == server->place.id)
+            server->gives_from = news->matches[i].index;
+}
+
 static void fill(struct server_status *server, const struct news *news)
 {
     server->term = news->term;
@@ -284,7 +302,7 @@ static void fill(struct server_status *server, const struct news *news)
     server->lag_ms = news->lag_ms;
     if (news->leaving)
         server->state = SERVER_LEAVING;
-    else if (server->role == SERVER_STANDBY && !news->ready)
+    else if (!server->vote && !news->ready)
         server->state = SERVER_JOINING;
     else
         server->state = SERVER_UP;
@@ -312,9 +330,11 @@ static void describe(struct server_status *server, const struct links_view *view
                      uint64_t own, uint64_t now_ns)
 {
     uint64_t id = view->members[member].id;
-    server->role = view->members[member].role == RAFT_VOTER ? SERVER_SECONDARY : SERVER_STANDBY;
-    if (id == view->primary)
-        server->role = SERVER_PRIMARY;
+    server->vote = view->members[member].role == RAFT_VOTER;
+    server->role = view->members[member].witness ? SERVER_WITNESS
+                   : id == view->primary         ? SERVER_PRIMARY
+                   : server->vote                ? SERVER_SECONDARY
+                                                 : SERVER_STANDBY;
     server->preferred = id == view->preferred;
     server->state = SERVER_DOWN;
     const struct acquaintance *other = seen(view, id);
@@ -330,6 +350,8 @@ static void describe(struct server_status *server, const struct links_view *view
             server->lag_entries = view->own.commit_index - server->index;
         server->lag_ms = (now_ns - other->heard_ns) / MS_NS;
     }
+    if (id == own || other != NULL)
+        fill_log(server, id == own ? &view->own : &other->news);
     if (server->state == SERVER_DOWN)
         look_for_copy(server, view, now_ns);
 }
@@ -342,6 +364,7 @@ static void status_alone(struct replica *replica, struct cluster_status *status)
     status->count = 1;
     status->servers[0] = (struct server_status){.place = {.id = replica->config.id},
                                                 .role = SERVER_PRIMARY,
+                                                .vote = true,
                                                 .state = SERVER_UP,
                                                 .term = report.term,
                                                 .index = report.applied_index};

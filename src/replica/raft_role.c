@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "replica/peers.h"
 #include "replica/raft_thread.h"
+#include "replica/raft_witness.h"
 
 enum {
     RETRY_MS = 1,
@@ -50,7 +51,7 @@ int raft_role_start(struct replica *replica)
 
 static bool is_primary(struct replica *replica)
 {
-    return raft_state(&replica->raft) == RAFT_LEADER;
+    return raft_state(&replica->raft) == RAFT_LEADER && !witness_here(replica);
 }
 
 int raft_role_received(struct replica *replica, uint64_t server, uint64_t link, uint8_t kind,
@@ -58,6 +59,8 @@ int raft_role_received(struct replica *replica, uint64_t server, uint64_t link, 
 {
     if (kind == FRAME_ANSWERS)
         return forward_answers(replica->forward, server, link, payload);
+    if (witness_has_id(&replica->raft.configuration, server))
+        return ERR_INVALID; /* it has no shoppers: whoever has its machine shall have no more */
     uint64_t term = is_primary(replica) ? raft_current_term(&replica->raft) : 0;
     struct submission *submitted = NULL;
     int err = guests_commands(replica->guests, server, link, payload, term, &submitted);
@@ -94,11 +97,11 @@ static void note_primary(struct ordering *order, uint64_t primary)
 
 static void look_for_primary(struct replica *replica)
 {
-    raft_id primary = 0;
-    const char *address = NULL;
+    uint64_t primary = witness_no_primary(&replica->raft);
     bool own = is_primary(replica);
-    raft_leader(&replica->raft, &primary, &address);
-    atomic_store(&replica->order.primary, own);
+    leading_turn(&replica->order.leading, clock_boot_ns(),
+                 own ? raft_current_term(&replica->raft) : 0, replica->config.id,
+                 &replica->raft.configuration);
     note_primary(&replica->order, primary);
     if (!own)
         leave_primary(replica);

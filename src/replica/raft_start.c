@@ -3,6 +3,7 @@
 #include "replica/raft_change.h"
 #include "replica/raft_links.h"
 #include "replica/raft_lost.h"
+#include "replica/raft_witness.h"
 #include "replica/transport.h"
 
 #include <stdio.h>
@@ -79,6 +80,7 @@ static void set_up_raft(struct replica *replica)
     uint64_t origin;
     random_secret(&origin, sizeof origin);
     propose_init(&replica->proposer, &replica->raft, &replica->order, replica->applier, origin);
+    replica->proposer.held = witness_here(replica);
     replica->proposer.batch_bytes_max = config->batch_bytes_max;
     replica->proposer.fatal = raft_thread_fatal;
     replica->proposer.context = replica;
@@ -87,6 +89,11 @@ static void set_up_raft(struct replica *replica)
 static void ask_durable(void *context)
 {
     struct replica *replica = context;
+    if (witness_here(replica)) {
+        atomic_store(&replica->durable_told, true);
+        raft_thread_wake(replica);
+        return;
+    }
     applier_ask_durable(replica->applier, replica->last_command);
 }
 
@@ -125,6 +132,7 @@ static int open_raft(struct replica *replica)
                                  .fatal = raft_thread_fatal,
                                  .ask_durable = ask_durable,
                                  .behind = applier_behind,
+                                 .waits = witness_waits,
                                  .send = replica->links == NULL ? NULL : links_send,
                                  .context = replica},
              &replica->vote);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "replica/guard.h"
 #include "replica/raft_links.h"
+#include "replica/raft_witness.h"
 
 enum {
     SUCCEED_LISTEN_MS = 10,    /* for what the others have to say; that they said so long before */
@@ -71,6 +72,13 @@ static int compare(const struct news *a, const struct news *b)
     return 0;
 }
 
+/* Whether A comes before B on the same log: whole servers first, then by id. */
+static bool is_earlier(const struct raft_configuration *members, uint64_t a, uint64_t b)
+{
+    bool witness = witness_has_id(members, a);
+    return witness == witness_has_id(members, b) ? a < b : !witness;
+}
+
 /* How many of the living voters come before us. *KNOWN: all of them have spoken since; *STANDING:
  * one of them stands. */
 static unsigned rank(const struct replica *replica, uint64_t now_ns, bool *known, bool *standing)
@@ -93,7 +101,7 @@ static unsigned rank(const struct replica *replica, uint64_t now_ns, bool *known
         *known &= heard_ns + SUCCEED_LISTEN_MS * MS_NS >= succession->since_ns;
         *standing |= theirs->standing;
         int order = compare(theirs, &ours);
-        before += order > 0 || (order == 0 && id < own);
+        before += order > 0 || (order == 0 && is_earlier(members, id, own));
     }
     return before;
 }
@@ -137,6 +145,9 @@ void links_succeed(struct replica *replica, uint64_t now_ns)
     bool known, standing;
     unsigned before = rank(replica, now_ns, &known, &standing);
     if (!known && waited < SUCCEED_LISTEN_MS * MS_NS)
+        return;
+    /* A witness stands when all others have less than it; else it is not needed. */
+    if (witness_here(replica) && (before > 0 || !witness_may_stand(replica)))
         return;
     raft_id voted = raft_voted_for(&replica->raft);
     standing |= voted != 0 && voted != succession->gone && voted != replica->config.id;

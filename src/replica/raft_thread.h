@@ -64,8 +64,9 @@ struct replica {
     struct io io;
     struct raft_fsm fsm;
     struct raft raft;
-    struct links *links; /* to other servers: raft_links.h. NULL: alone */
-    struct peers *peers; /* its connections; NULL: alone */
+    struct witness *witness; /* raft_witness.h; NULL: this server is whole */
+    struct links *links;     /* to other servers: raft_links.h. NULL: alone */
+    struct peers *peers;     /* its connections; NULL: alone */
     struct forward *forward;
     struct guests *guests;
     struct proposer proposer;

@@ -5,9 +5,11 @@
 #include "base/cond.h"
 #include "base/thread.h"
 #include "replica/begun.h"
+#include "replica/missing.h"
 #include "replica/raft_change.h"
 #include "replica/raft_copy.h"
 #include "replica/raft_links.h"
+#include "replica/raft_witness.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -130,6 +132,9 @@ static struct replica *replica_make(const struct replica_config *config, struct 
     cond_init(&replica->changed);
     ordering_init(&replica->order, replica->config.waiting_max, replica->config.waiting_bytes_max,
                   replica->config.wait_ms, raft_thread_wake, replica);
+    if (replica->config.cluster != NULL)
+        leading_init(&replica->order.leading, leading_gap_ns(replica->config.election_ms),
+                     replica->config.heartbeat_ms * MS_NS);
     return replica;
 }
 
@@ -137,6 +142,7 @@ static void replica_free(struct replica *replica)
 {
     raft_copy_stop(replica);
     links_free(replica);
+    witness_free(replica);
     if (replica->copying == NULL)
         copy_tail_free(replica->config.tail);
     raft_copy_free(replica);
@@ -156,7 +162,7 @@ static int start_applier(struct replica *replica, const struct machine *machine,
                          struct failure *failure)
 {
     struct applier_config config = {
-        .machine = *machine,
+        .machine = machine != NULL ? *machine : witness_machine,
         .order = &replica->order,
         .fatal = raft_thread_fatal,
         .marked = caught_up,
@@ -192,7 +198,7 @@ static int start_raft_thread(struct replica *replica, struct failure *failure)
 int replica_start(const struct replica_config *config, const struct machine *machine,
                   struct replica **out, struct failure *failure)
 {
-    CHECK(config->fatal != NULL && config->id > 0);
+    CHECK(config->fatal != NULL && config->id > 0 && (machine == NULL) == config->witness);
     struct replica *replica = replica_make(config, failure);
     if (replica == NULL)
         return ERR_NOMEM;
@@ -202,6 +208,8 @@ int replica_start(const struct replica_config *config, const struct machine *mac
         (size_t)snprintf(replica->vote_file, sizeof replica->vote_file, "%s/vote", config->dir) >=
             sizeof replica->vote_file)
         err = fail(failure, ERR_INVALID, "%s: the path is too long", config->dir);
+    if (err == 0 && witness_new(replica) != 0)
+        err = fail(failure, ERR_NOMEM, "out of memory for the replica");
     if (err == 0)
         err = lock_dir(replica, failure);
     if (err == 0)
@@ -236,23 +244,11 @@ struct copies *replica_copies(struct replica *replica)
     return replica->copying->copies;
 }
 
-static void what_is_missing(struct replica *replica, struct failure *failure)
+int replica_missing(struct replica *replica, struct failure *failure)
 {
     struct cluster_status status;
     replica_status(replica, &status);
-    unsigned up = 0;
-    for (unsigned i = 0; i < status.count; i++)
-        up += status.servers[i].state != SERVER_DOWN;
-    if (status.primary == 0 && status.count == 1 && status.servers[0].state == SERVER_JOINING)
-        fail(failure, ERR_TIMEOUT, "this server has not been taken into the cluster yet");
-    else if (status.primary == 0)
-        fail(failure, ERR_TIMEOUT,
-             "there is no primary: %u of %u servers are up, and more than half must be", up,
-             status.count);
-    else
-        fail(failure, ERR_TIMEOUT,
-             "this server's copy has not caught up with the primary, server %llu",
-             (unsigned long long)status.primary);
+    return missing_say(&status, failure);
 }
 
 int replica_wait_ready(struct replica *replica, unsigned timeout_ms, struct failure *failure)
@@ -264,9 +260,7 @@ int replica_wait_ready(struct replica *replica, unsigned timeout_ms, struct fail
         continue;
     bool ready = atomic_load(&replica->order.ready);
     pthread_mutex_unlock(&replica->mutex);
-    if (!ready)
-        what_is_missing(replica, failure);
-    return ready ? 0 : ERR_TIMEOUT;
+    return ready ? 0 : replica_missing(replica, failure);
 }
 
 void replica_announce(struct replica *replica, const char *url)
@@ -287,7 +281,7 @@ void replica_announce(struct replica *replica, const char *url)
 void replica_stop(struct replica *replica)
 {
     /* The others need not find out by themselves; what comes meanwhile goes to the new one. */
-    if (replica->links != NULL && atomic_load(&replica->order.primary))
+    if (replica->links != NULL && atomic_load(&replica->order.primary_id) == replica->config.id)
         links_leave_primary(replica);
     ordering_close(&replica->order);
     if (!ordering_wait_empty(&replica->order, STOP_PATIENCE_MS))

@@ -60,6 +60,10 @@ struct replica_config {
     /* A copy of the database is needed (that is noted): the process shall begin anew, with
      * replica_fetch_first. Called on the Raft thread; does not return, or in vain. May be NULL. */
     void (*again)(void *fatal_context);
+    /* It is a witness (replica/raft_witness.h): it has no machine. */
+    bool witness;
+    uint64_t log_max;       /* of a witness: bytes of log it keeps for a server; 0: 256 MiB */
+    uint64_t log_cut;       /* bytes that nobody needs, above which it cuts; 0: 1 MiB */
     struct copy_tail *tail; /* from replica_fetch_first; the replica's from replica_start on */
 };
 
@@ -70,7 +74,8 @@ struct replica_config {
 int replica_fetch_first(struct replica_config *config, const char *file, struct failure *failure);
 
 /* Starts; returns when the copy has caught up with its own log and, with one server, it is
- * primary. MACHINE is copied; its context is lent until replica_stop returned. */
+ * primary. MACHINE is copied; its context is lent until replica_stop returned. NULL: a witness's.
+ */
 int replica_start(const struct replica_config *config, const struct machine *machine,
                   struct replica **replica, struct failure *failure);
 struct ordering *replica_order(struct replica *replica);
@@ -82,6 +87,8 @@ void replica_stop(struct replica *replica);
 /* Waits until there is a primary and this copy has caught up with it, at most TIMEOUT_MS:
  * 0, or ERR_TIMEOUT with what it waits for. */
 int replica_wait_ready(struct replica *replica, unsigned timeout_ms, struct failure *failure);
+/* What it would wait for now. Any thread; returns ERR_TIMEOUT. */
+int replica_missing(struct replica *replica, struct failure *failure);
 /* Where shoppers reach this server, once it is known. */
 void replica_announce(struct replica *replica, const char *url);
 
@@ -99,6 +106,9 @@ struct server_status {
     uint64_t lag_entries, lag_ms;
     uint64_t copied_bytes, copy_bytes; /* when COPYING */
     bool preferred;
+    bool vote;
+    uint64_t last_index, last_term; /* of its log, as it was heard last */
+    uint64_t gives_from;            /* a witness: its log goes on from that entry */
 };
 struct cluster_status {
     struct id cluster;
@@ -115,6 +125,9 @@ const struct server_status *cluster_primary(const struct cluster_status *status)
 /* Adds SERVER, without a vote at first; the rest goes by itself. */
 int replica_add(struct replica *replica, const struct server_place *server,
                 struct failure *failure);
+/* The same for a witness. */
+int replica_add_witness(struct replica *replica, const struct server_place *server,
+                        struct failure *failure);
 /* Not the primary itself (ERR_STATE): it hands over, and the next one removes it. */
 int replica_remove(struct replica *replica, uint64_t id, struct failure *failure);
 /* Makes TO (0: the best of the others) the primary. */

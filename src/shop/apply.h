@@ -31,6 +31,7 @@ struct apply {
     const struct command *command;
     struct result *result;
     uint64_t key_row; /* which the command's Idempotency-Key had until now; 0: none */
+    bool passing;     /* refused for the moment: what its key was answered is not decided yet */
     bool unwanted;    /* nobody waits for the result, and none is kept unless it is a refusal */
     /* The result's object as record_put_… wrote it, when its row was written anyway;
      * empty: it is encoded from *result. Lent to the end of the command. */
@@ -58,9 +59,12 @@ enum counter {
     COUNTER_VARIANTS,
     COUNTER_HELD, /* units */
     COUNTER_SOLD,
+    COUNTER_OUTBOX, /* gives numbers */
+    COUNTER_LAPSED, /* the last order that EXPIRE has looked at (see expire.c) */
     COUNTER_COUNT
 };
 void shop_count(struct shop *shop, enum counter counter, int64_t difference);
+uint64_t shop_counter(const struct shop *shop, enum counter counter);
 uint64_t apply_next_number(struct apply *apply, enum counter counter);
 
 /* What was written last to the two tables. */
@@ -68,6 +72,10 @@ struct row_cache *shop_carts(struct shop *shop);
 struct row_cache *shop_checkouts(struct shop *shop);
 /* Where the results under Idempotency-Keys are. */
 struct key_index *shop_keys(struct shop *shop);
+
+/* Which warehouses there are (shop/warehouse.h). */
+struct warehouses;
+struct warehouses *shop_warehouses(struct shop *shop);
 
 /* For shop/stock.c. */
 struct items *shop_items(struct shop *shop);
@@ -77,6 +85,8 @@ void shop_note_product(struct shop *shop, uint64_t product_id, struct str handle
 
 /* Lists show something else (a product is sold out): told after the commit. */
 void shop_note_lists(struct shop *shop, uint64_t index);
+/* A row of the outbox was written: told after the commit. */
+void shop_note_outbox(struct shop *shop, uint64_t index);
 
 /* What changed, told to the listener after the commit, once per thing. Stock does it
  * by itself. Each also bumps catalogue_index, and the next command finds no items and
@@ -104,15 +114,24 @@ int apply_cart_put(struct apply *apply);
 int apply_cart_add(struct apply *apply);
 int apply_cart_set(struct apply *apply);
 int apply_cart_cancel(struct apply *apply);
-/* The cart or checkout ID as it is now into the result: for an operation of before. */
+/* The cart, checkout or order ID as it is now into the result: for an operation of before. */
 int apply_show_cart(struct apply *apply, struct id id);
 int apply_show_checkout(struct apply *apply, struct id id);
+int apply_show_order(struct apply *apply, struct id id);
 int apply_checkout_create(struct apply *apply);
 int apply_checkout_update(struct apply *apply);
 int apply_checkout_hold(struct apply *apply);
 int apply_checkout_confirm(struct apply *apply);
 int apply_checkout_release(struct apply *apply);
+int apply_checkout_claim(struct apply *apply);
 int apply_checkout_cancel(struct apply *apply);
+/* order_cancel.c, order_change.c, outbox_done.c */
+int apply_order_cancel(struct apply *apply);
+int apply_order_ship(struct apply *apply);
+int apply_order_deliver(struct apply *apply);
+int apply_order_return(struct apply *apply);
+int apply_order_refund(struct apply *apply);
+int apply_outbox_done(struct apply *apply);
 int apply_expire(struct apply *apply); /* calls the expire_ functions below too */
 
 /* Parts of EXPIRE by file: remove up to LIMIT things, count them into *REMOVED. */

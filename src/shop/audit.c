@@ -52,6 +52,7 @@ static int look(struct auditing *audit, const char *file, struct failure *failur
     audit_carts(audit);
     audit_checkouts(audit);
     audit_orders(audit);
+    audit_warehouses(audit);
     audit_registry(audit);
     const struct failure *broken = db_failure(audit->db);
     if (broken->err == ERR_DAMAGED) {

@@ -1,4 +1,4 @@
-/* Audit of the records: carts, checkouts and orders, with the rows that go with them. */
+/* Audit of the records: carts and checkouts, with the rows that go with them; and of sums. */
 #include "shop/auditing.h"
 #include "shop/record.h"
 
@@ -45,7 +45,7 @@ static void check_line(struct auditing *audit, const char *whose, const struct l
                   (long long)line->subtotal, (long long)line->discount, (long long)line->total);
 }
 
-static void check_sums(struct auditing *audit, const char *whose, const struct basket *basket)
+void audit_sums(struct auditing *audit, const char *whose, const struct basket *basket)
 {
     struct sums sums = sums_of(basket);
     for (unsigned i = 0; i < basket->line_count; i++)
@@ -153,7 +153,7 @@ static void check_checkout(struct auditing *audit, struct stmt *row)
     if (!id_eq(checkout.id, stmt_id(row, 0)) || checkout.status != stmt_u64(row, 1) ||
         checkout.expires_ms != stmt_i64(row, 2) || checkout.hold_until_ms != stmt_i64(row, 3))
         audit_say(audit, "%s: its row and its record differ", whose);
-    check_sums(audit, whose, &checkout.basket);
+    audit_sums(audit, whose, &checkout.basket);
     check_holds(audit, whose, &checkout);
     check_completed(audit, whose, &checkout);
 }
@@ -174,67 +174,4 @@ void audit_checkouts(struct auditing *audit)
                       (long long)stmt_i64(row, 1), (unsigned long long)stmt_u64(row, 2),
                       id_text(stmt_id(row, 0), id));
     }
-}
-
-/* ---- Orders ---- */
-
-static void check_order_lines(struct auditing *audit, const char *whose, const struct order *order)
-{
-    struct stmt *row = db_stmt(audit->db, "SELECT line_id, variant_id, quantity, unit_price,"
-                                          " discount FROM order_line WHERE number = ?"
-                                          " ORDER BY line_id");
-    stmt_bind_u64(row, 1, order->number);
-    unsigned count = 0, same = 0;
-    for (; stmt_next(row) == 0; count++)
-        for (unsigned i = 0; i < order->basket.line_count; i++) {
-            const struct line *line = &order->basket.lines[i];
-            same += line->line_id == stmt_u64(row, 0) && line->variant_id == stmt_u64(row, 1) &&
-                    line->quantity == stmt_u64(row, 2) && line->unit_price == stmt_i64(row, 3) &&
-                    line->discount == stmt_i64(row, 4);
-        }
-    if (count != order->basket.line_count || same != count)
-        audit_say(audit, "%s: its record has %u lines, of its %u line rows %u are the same", whose,
-                  order->basket.line_count, count, same);
-}
-
-static void check_order(struct auditing *audit, struct stmt *row, uint64_t expected)
-{
-    uint64_t number = stmt_u64(row, 0);
-    char whose[64];
-    struct order order;
-    arena_reset(&audit->arena);
-    audit->report->orders++;
-    snprintf(whose, sizeof whose, "order %llu", (unsigned long long)number);
-    if (number != expected)
-        audit_say(audit, "%s follows order %llu: numbers are missing between", whose,
-                  (unsigned long long)expected - 1);
-    if (record_read_order(stmt_blob(row, 4), &audit->arena, &order)) {
-        audit_say(audit, "%s cannot be read", whose);
-        return;
-    }
-    if (order.number != number || !id_eq(order.id, stmt_id(row, 1)) ||
-        order.status != stmt_u64(row, 2) ||
-        basket_total(&order.basket, TOTAL_TOTAL) != stmt_i64(row, 3))
-        audit_say(audit, "%s: its row and its record differ", whose);
-    check_sums(audit, whose, &order.basket);
-    check_order_lines(audit, whose, &order);
-}
-
-void audit_orders(struct auditing *audit)
-{
-    uint64_t last = 1000;
-    struct stmt *row = db_stmt(audit->db, "SELECT number, id, status, total, record FROM orders"
-                                          " ORDER BY number");
-    for (; stmt_next(row) == 0; last = stmt_u64(row, 0))
-        check_order(audit, row, last + 1);
-    row = db_stmt(audit->db, "SELECT value FROM meta WHERE key = 'next_order'");
-    uint64_t counter = stmt_only_u64(row, 1000);
-    if (counter != last)
-        audit_say(audit, "the last order number given was %llu, the last order is %llu",
-                  (unsigned long long)counter, (unsigned long long)last);
-    row = db_stmt(audit->db, "SELECT l.number, count(*) FROM order_line l LEFT JOIN orders o"
-                             " ON o.number = l.number WHERE o.number IS NULL GROUP BY l.number");
-    while (stmt_next(row) == 0)
-        audit_say(audit, "%lld line rows of order %llu, which there is not",
-                  (long long)stmt_i64(row, 1), (unsigned long long)stmt_u64(row, 0));
 }

@@ -21,12 +21,17 @@ void audit_say(struct auditing *audit, const char *format, ...)
 /* The last entry that was applied. */
 uint64_t audit_index(struct db *db);
 
+/* Whether lines, discounts, shipping and tax of WHOSE basket add up to its total. */
+struct basket;
+void audit_sums(struct auditing *audit, const char *whose, const struct basket *basket);
+
 /* Each looks at its part and says what differs; failures stay with the database. */
 void audit_stock(struct auditing *audit);
 void audit_catalogue(struct auditing *audit);
 void audit_carts(struct auditing *audit);
 void audit_checkouts(struct auditing *audit);
 void audit_orders(struct auditing *audit);
+void audit_warehouses(struct auditing *audit);
 void audit_registry(struct auditing *audit);
 
 #endif

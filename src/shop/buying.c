@@ -75,6 +75,7 @@ static int begin_paying(struct apply *apply, const struct basket_view *view,
     checkout->hold_until_ms = apply->now + view->terms->settings.hold_ms;
     checkout->payment = apply->command->complete.payment;
     checkout->attempt++;
+    checkout->claimed = false;
     return checkout_store(apply, checkout, checkout->expires_ms);
 }
 
@@ -98,6 +99,14 @@ static int hold_open(struct apply *apply, struct checkout *checkout)
     return begin_paying(apply, &view, checkout);
 }
 
+/* Refused to all but the primary, which has claimed CHECKOUT; how it ends is not known yet. */
+static int refuse_claimed(struct apply *apply, struct checkout *checkout)
+{
+    apply->passing = true;
+    return checkout_refuse(apply, checkout, ERR_STATE,
+                           "The payment is being settled; look again in a minute.");
+}
+
 int apply_checkout_hold(struct apply *apply)
 {
     struct checkout checkout;
@@ -108,6 +117,8 @@ int apply_checkout_hold(struct apply *apply)
         return err;
     switch (checkout.status) {
     case CHECKOUT_PAYING: /* asked again, or from another tab: the same hold, the same payment */
+        if (checkout.claimed)
+            return refuse_claimed(apply, &checkout);
         return checkout_show(apply, &checkout);
     case CHECKOUT_COMPLETED:
         return checkout_refuse(apply, &checkout, ERR_STATE,
@@ -148,6 +159,37 @@ static bool is_late(const struct apply *apply, const struct checkout *checkout)
     return attempt != 0 && attempt != checkout->attempt;
 }
 
+/* ---- CHECKOUT_CLAIM ---- */
+
+/* From here on nobody but the primary, which says that it has claimed it, can end the hold of this
+ * attempt: the bank is asked to give up the payment, and a home that was slow must not make an
+ * order of it meanwhile. */
+int apply_checkout_claim(struct apply *apply)
+{
+    struct checkout checkout;
+    int err = load(apply, &checkout);
+    if (err == ERR_NOTFOUND)
+        return apply_refuse(apply, err, "There is no such checkout.");
+    if (err)
+        return err;
+    if (checkout.status != CHECKOUT_PAYING || is_late(apply, &checkout))
+        return checkout_refuse(apply, &checkout, ERR_STATE,
+                               "Nothing is held for this payment any more.");
+    if (checkout.claimed)
+        return checkout_show(apply, &checkout);
+    if (checkout.hold_until_ms > apply->now)
+        return checkout_refuse(apply, &checkout, ERR_STATE,
+                               "The payment is not overdue yet; its server may still end it.");
+    checkout.claimed = true;
+    return checkout_store(apply, &checkout, checkout.expires_ms);
+}
+
+/* Another one than the primary, which has claimed CHECKOUT. */
+static bool is_barred(const struct apply *apply, const struct checkout *checkout)
+{
+    return checkout->claimed && !apply->command->complete.claimed;
+}
+
 /* ---- CHECKOUT_CONFIRM ---- */
 
 static int confirm_paying(struct apply *apply, struct checkout *checkout)
@@ -160,6 +202,7 @@ static int confirm_paying(struct apply *apply, struct checkout *checkout)
         return err;
     checkout->status = CHECKOUT_COMPLETED;
     checkout->hold_until_ms = 0;
+    checkout->claimed = false;
     int64_t old_expires_ms = checkout->expires_ms;
     checkout->expires_ms = apply->now + COMPLETED_TTL_MS;
     checkout->payment.reference = apply->command->complete.payment.reference;
@@ -198,6 +241,8 @@ int apply_checkout_confirm(struct apply *apply)
     if (checkout.status != CHECKOUT_PAYING || is_late(apply, &checkout))
         return checkout_refuse(apply, &checkout, ERR_STATE,
                                "Nothing is held for this payment any more; take it back.");
+    if (is_barred(apply, &checkout))
+        return refuse_claimed(apply, &checkout);
     return confirm_paying(apply, &checkout);
 }
 
@@ -213,6 +258,7 @@ static int release_paying(struct apply *apply, struct checkout *checkout)
         return err;
     struct str error = apply->command->complete.payment.error;
     checkout->hold_until_ms = 0;
+    checkout->claimed = false;
     checkout->payment.error = error;
     int64_t expires = apply->now + view.terms->settings.checkout_ttl_ms;
     int64_t old_expires_ms = checkout->expires_ms;
@@ -242,5 +288,7 @@ int apply_checkout_release(struct apply *apply)
     /* Released already, or of an attempt that is over. */
     if (checkout.status != CHECKOUT_PAYING || is_late(apply, &checkout))
         return checkout_show(apply, &checkout);
+    if (is_barred(apply, &checkout))
+        return refuse_claimed(apply, &checkout);
     return release_paying(apply, &checkout);
 }

@@ -2,15 +2,22 @@
 #include "shop/product.h"
 #include "shop/stock.h"
 
+int product_put(struct apply *apply, struct product *product)
+{
+    int err = product_check(apply, product);
+    if (!err)
+        err = product_write(apply, product);
+    if (!err)
+        apply_changed_catalogue(apply);
+    return err;
+}
+
 int apply_product_put(struct apply *apply)
 {
     struct product product = apply->command->product;
-    int err = product_check(apply, &product);
-    if (!err)
-        err = product_write(apply, &product);
+    int err = product_put(apply, &product);
     if (err)
         return err;
-    apply_changed_catalogue(apply);
     apply->result->kind = RESULT_NUMBER;
     apply->result->number = product.id;
     return 0;

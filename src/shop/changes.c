@@ -13,7 +13,7 @@ static void forget(struct changes *changes)
     memset(changes->products, 0, sizeof changes->products);
     changes->first = NULL;
     changes->last = &changes->first;
-    changes->catalogue_index = changes->settings_index = 0;
+    changes->catalogue_index = changes->settings_index = changes->outbox_index = 0;
     changes->lost = false;
 }
 
@@ -60,6 +60,8 @@ static void tell(const struct changes *changes, const struct shop_listener *list
     if (changes->catalogue_index)
         listener->changed(listener->context, CHANGE_CATALOGUE, 0, STR(""),
                           changes->catalogue_index);
+    if (changes->outbox_index)
+        listener->changed(listener->context, CHANGE_OUTBOX, 0, STR(""), changes->outbox_index);
     for (struct change *change = changes->first; change; change = change->next)
         listener->changed(listener->context, CHANGE_PRODUCT, change->product_id, change->handle,
                           change->index);

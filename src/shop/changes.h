@@ -16,7 +16,7 @@ struct changes {
     struct arena memory;
     struct change *products[CHANGE_BUCKETS];  /* by id */
     struct change *first, **last;             /* in the order of their first change */
-    uint64_t catalogue_index, settings_index; /* 0: unchanged */
+    uint64_t catalogue_index, settings_index, outbox_index; /* 0: unchanged */
     bool lost; /* no memory for a product: everything is told to have changed */
 };
 

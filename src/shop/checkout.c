@@ -251,6 +251,12 @@ static int take_input(struct apply *apply, const struct checkout_input *input,
 {
     struct str why;
     int err = ERR_OK;
+    if (input->platform.len > SHOP_TEXT_MAX || !str_is_utf8(input->platform))
+        return apply_refuse(apply, ERR_INVALID,
+                            "The address of the platform's profile is longer than %d bytes.",
+                            SHOP_TEXT_MAX);
+    if (checkout->platform.len == 0)
+        checkout->platform = input->platform;
     if (input->has_basket)
         err = basket_take(apply->arena, &input->basket, &checkout->basket, &why);
     if (err == ERR_INVALID)

@@ -21,6 +21,9 @@
  * never happens to one that is PAYING: whether it was paid is settled with the bank first.
  * ESCALATION is not entered: nothing in this shop needs what its API cannot take.
  *
+ * A PAYING one whose hold is overdue can be claimed by the primary (apply_checkout_claim): then its
+ * home's confirm and release are refused, and the primary alone ends it.
+ *
  * Goods are held exactly while the checkout is PAYING, by one row of `hold` per variant.
  */
 #ifndef STOA_SHOP_CHECKOUT_H

@@ -203,6 +203,15 @@ void code_settings(struct coder *coder, struct shop_settings *settings)
     code_str(coder, &settings->refund_url);
 }
 
+void code_settings_row(struct coder *coder, struct shop_settings *settings)
+{
+    code_settings(coder, settings);
+    if (coder->out ? settings->capture_at_once || settings->mail : wire_left(&coder->in) > 0) {
+        code_bool(coder, &settings->capture_at_once);
+        code_bool(coder, &settings->mail);
+    }
+}
+
 void code_discount(struct coder *coder, struct discount *discount)
 {
     code_str(coder, &discount->key);
@@ -283,4 +292,26 @@ void code_basket_input(struct coder *coder, struct basket_input *basket)
     code_str(coder, &basket->context_region);
     code_str(coder, &basket->context_postal_code);
     code_strs(coder, basket->codes, &basket->code_count, SHOP_CODES_MAX);
+}
+
+/* ---- Orders after the sale ---- */
+
+void code_quantities(struct coder *coder, struct order_quantity **lines, unsigned *count)
+{
+    code_array(coder, (void **)lines, count, SHOP_LINES_MAX, sizeof **lines);
+    for (unsigned i = 0; i < *count; i++) {
+        code_u32(coder, &(*lines)[i].line_id);
+        code_u32(coder, &(*lines)[i].quantity);
+    }
+}
+
+void code_warehouse(struct coder *coder, struct warehouse *warehouse)
+{
+    code_str(coder, &warehouse->id);
+    code_str(coder, &warehouse->name);
+    code_str(coder, &warehouse->url);
+    code_str(coder, &warehouse->pin);
+    code_u32(coder, &warehouse->position);
+    code_bool(coder, &warehouse->closed);
+    code_id(coder, &warehouse->epoch);
 }

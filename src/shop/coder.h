@@ -39,11 +39,17 @@ bool code_array(struct coder *coder, void **array, unsigned *count, unsigned max
 
 void code_product(struct coder *coder, struct product *product);
 void code_settings(struct coder *coder, struct shop_settings *settings);
+/* As their row has them: those that came later follow, where one is set. */
+void code_settings_row(struct coder *coder, struct shop_settings *settings);
 void code_discount(struct coder *coder, struct discount *discount);
 void code_shipping_rate(struct coder *coder, struct shipping_rate *rate);
 void code_tax_rate(struct coder *coder, struct tax_rate *rate);
 void code_address(struct coder *coder, struct address *address);
 void code_payment(struct coder *coder, struct payment *payment);
 void code_basket_input(struct coder *coder, struct basket_input *basket);
+/* Up to SHOP_LINES_MAX. */
+void code_quantities(struct coder *coder, struct order_quantity **lines, unsigned *count);
+/* Without what is read only. The row of a warehouse has the same (no epoch: see schema). */
+void code_warehouse(struct coder *coder, struct warehouse *warehouse);
 
 #endif

@@ -4,9 +4,10 @@
 #include "shop/coder.h"
 
 /* The version in front of each record; a reader takes every version up to its own. */
-enum { COMMAND_VERSION = 2 };
-/* What a cart's command without a home is written as: a server of before knows nothing else. */
-enum { VERSION_WITHOUT_HOME = 1 };
+enum { COMMAND_VERSION = 3 };
+/* What a command is written as that has nothing of the versions after: a server of before knows
+ * nothing else. Version 2 brought the home, version 3 what has_more tells. */
+enum { VERSION_WITHOUT_HOME = 1, VERSION_WITH_HOME = 2 };
 
 const char *command_name(enum command_type type)
 {
@@ -30,6 +31,8 @@ bool command_once(enum command_type type)
         [COMMAND_SETTINGS_PUT] = true,      [COMMAND_DISCOUNT_PUT] = true,
         [COMMAND_SHIPPING_RATE_PUT] = true, [COMMAND_TAX_RATE_PUT] = true,
         [COMMAND_IMPORT_COMMIT] = true,     [COMMAND_REGISTRY_PUT] = true,
+        [COMMAND_ORDER_CANCEL] = true,      [COMMAND_ORDER_RETURN] = true,
+        [COMMAND_ORDER_REFUND] = true,      [COMMAND_WAREHOUSE_PUT] = true,
     };
     return once[type];
 }
@@ -54,6 +57,43 @@ static void code_cart_item(struct coder *coder, struct command *command)
     code_id(coder, &command->cart_item.id);
     code_str(coder, &command->cart_item.item_key);
     code_u32(coder, &command->cart_item.quantity);
+}
+
+/* Whether COMMAND says something that a server of before version 3 cannot read. */
+static bool has_more(const struct command *command)
+{
+    switch (command->type) {
+    case COMMAND_CHECKOUT_CREATE:
+    case COMMAND_CHECKOUT_UPDATE:
+        return command->checkout.platform.len > 0;
+    case COMMAND_CHECKOUT_CONFIRM:
+    case COMMAND_CHECKOUT_RELEASE:
+        return command->complete.claimed;
+    case COMMAND_SETTINGS_PUT:
+        return command->settings.capture_at_once || command->settings.mail;
+    default:
+        return false;
+    }
+}
+
+static void code_more(struct coder *coder, struct command *command)
+{
+    switch (command->type) {
+    case COMMAND_CHECKOUT_CREATE:
+    case COMMAND_CHECKOUT_UPDATE:
+        code_str(coder, &command->checkout.platform);
+        return;
+    case COMMAND_CHECKOUT_CONFIRM:
+    case COMMAND_CHECKOUT_RELEASE:
+        code_bool(coder, &command->complete.claimed);
+        return;
+    case COMMAND_SETTINGS_PUT:
+        code_bool(coder, &command->settings.capture_at_once);
+        code_bool(coder, &command->settings.mail);
+        return;
+    default:
+        return;
+    }
 }
 
 static void code_checkout_input(struct coder *coder, struct checkout_input *input)
@@ -99,6 +139,52 @@ static void code_registry(struct coder *coder, struct command *command)
     code_str(coder, &command->registry.expected);
 }
 
+static void code_change(struct coder *coder, struct order_change *change)
+{
+    code_id(coder, &change->id);
+    code_quantities(coder, &change->lines, &change->line_count);
+    code_id(coder, &change->parcel.id);
+    code_str(coder, &change->parcel.warehouse);
+    code_str(coder, &change->parcel.carrier);
+    code_str(coder, &change->parcel.tracking);
+    code_str(coder, &change->parcel.tracking_url);
+    code_i64(coder, &change->amount);
+    code_bool(coder, &change->restock);
+    code_str(coder, &change->actor);
+    code_str(coder, &change->text);
+}
+
+static void code_report(struct coder *coder, struct warehouse_report *report)
+{
+    unsigned kind = report->kind;
+    code_str(coder, &report->warehouse);
+    code_id(coder, &report->epoch);
+    code_u64(coder, &report->sequence);
+    code_count(coder, &kind, REPORT_PRODUCT);
+    report->kind = (enum report_kind)kind;
+    code_change(coder, &report->change);
+    code_str(coder, &report->item);
+    code_i64(coder, &report->quantity);
+    code_str(coder, &report->text);
+    if (report->kind == REPORT_PRODUCT)
+        code_product(coder, &report->product);
+}
+
+static void code_outbox(struct coder *coder, struct command *command)
+{
+    code_array(coder, (void **)&command->outbox.answers, &command->outbox.count, OUTBOX_ANSWERS_MAX,
+               sizeof *command->outbox.answers);
+    for (unsigned i = 0; i < command->outbox.count; i++) {
+        struct outbox_answer *answer = &command->outbox.answers[i];
+        unsigned outcome = answer->outcome;
+        code_u64(coder, &answer->seq);
+        code_count(coder, &outcome, OUTBOX_REFUSED);
+        answer->outcome = (enum outbox_outcome)outcome;
+        code_quantities(coder, &answer->lines, &answer->line_count);
+        code_str(coder, &answer->text);
+    }
+}
+
 static void code_body(struct coder *coder, struct command *command)
 {
     switch (command->type) {
@@ -132,6 +218,7 @@ static void code_body(struct coder *coder, struct command *command)
     case COMMAND_CHECKOUT_HOLD:
     case COMMAND_CHECKOUT_CONFIRM:
     case COMMAND_CHECKOUT_RELEASE:
+    case COMMAND_CHECKOUT_CLAIM:
         code_complete(coder, command);
         return;
     case COMMAND_EXPIRE:
@@ -158,6 +245,22 @@ static void code_body(struct coder *coder, struct command *command)
     case COMMAND_REGISTRY_PUT:
         code_registry(coder, command);
         return;
+    case COMMAND_ORDER_CANCEL:
+    case COMMAND_ORDER_SHIP:
+    case COMMAND_ORDER_DELIVER:
+    case COMMAND_ORDER_RETURN:
+    case COMMAND_ORDER_REFUND:
+        code_change(coder, &command->order);
+        return;
+    case COMMAND_WAREHOUSE_PUT:
+        code_warehouse(coder, &command->warehouse);
+        return;
+    case COMMAND_WAREHOUSE_REPORT:
+        code_report(coder, &command->report);
+        return;
+    case COMMAND_OUTBOX_DONE:
+        code_outbox(coder, command);
+        return;
     case COMMAND_NONE:
     case COMMAND_TYPE_COUNT:
         break;
@@ -170,13 +273,18 @@ static void code_home(struct coder *coder, struct server_set *home)
     code_count(coder, &home->count, SHOP_SERVERS_MAX);
     for (unsigned i = 0; i < home->count; i++)
         code_u64(coder, &home->servers[i]);
-    coder->in.bad |= home->count == 0;
+}
+
+static unsigned version_of(const struct command *command)
+{
+    if (has_more(command))
+        return COMMAND_VERSION;
+    return command->home.count ? VERSION_WITH_HOME : VERSION_WITHOUT_HOME;
 }
 
 static void code_command(struct coder *coder, struct command *command)
 {
-    unsigned version = command->home.count ? COMMAND_VERSION : VERSION_WITHOUT_HOME,
-             type = command->type, mode = command->idempotency;
+    unsigned version = version_of(command), type = command->type, mode = command->idempotency;
     bool has_operation = coder->out && !id_is_zero(command->operation);
     code_count(coder, &version, COMMAND_VERSION);
     if (version == 0)
@@ -194,7 +302,11 @@ static void code_command(struct coder *coder, struct command *command)
     }
     if (version > VERSION_WITHOUT_HOME)
         code_home(coder, &command->home);
+    if (version == VERSION_WITH_HOME)
+        coder->in.bad |= command->home.count == 0;
     code_body(coder, command);
+    if (version > VERSION_WITH_HOME)
+        code_more(coder, command);
 }
 
 void command_encode(struct buf *out, const struct command *command)

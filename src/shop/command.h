@@ -24,33 +24,42 @@
 
 /* Name, and what it does (for docs and logs). The order is the record's type number:
  * only ever append. */
-#define COMMAND_LIST(X)                                                                \
-    X(PRODUCT_PUT, "create or replace a product and its variants")                     \
-    X(PRODUCT_RETIRE, "stop selling a product")                                        \
-    X(VARIANT_RETIRE, "stop selling one variant")                                      \
-    X(PRICE_SET, "set a variant's price")                                              \
-    X(STOCK_RECEIVE, "goods have arrived")                                             \
-    X(STOCK_ADJUST, "correct the count of goods on hand")                              \
-    X(CART_PUT, "create a cart or replace its content")                                \
-    X(CART_ADD, "add a quantity of one item to a cart, creating it if need be")        \
-    X(CART_SET, "set the quantity of one item in a cart; 0 takes it out")              \
-    X(CART_CANCEL, "cancel a cart")                                                    \
-    X(CHECKOUT_CREATE, "begin a checkout, from a cart or directly")                    \
-    X(CHECKOUT_UPDATE, "replace a checkout's content")                                 \
-    X(CHECKOUT_HOLD, "complete, first half: hold the goods of a checkout")             \
-    X(CHECKOUT_CONFIRM, "complete, second half: the hold becomes an order")            \
-    X(CHECKOUT_RELEASE, "give the goods of a hold back (payment refused)")             \
-    X(CHECKOUT_CANCEL, "cancel a checkout")                                            \
-    X(EXPIRE, "remove what is past its time, up to a number of things")                \
-    X(SETTINGS_PUT, "set the shop's name, currency and terms")                         \
-    X(DISCOUNT_PUT, "create or replace a discount")                                    \
-    X(SHIPPING_RATE_PUT, "create or replace a shipping rate")                          \
-    X(TAX_RATE_PUT, "create or replace a tax rate")                                    \
-    X(IMPORT_STAGE, "keep a chunk of an import's products aside")                      \
-    X(IMPORT_COMMIT, "decide that a staged import happens")                            \
-    X(IMPORT_STEP, "move some staged products of a decided import into the catalogue") \
-    X(IMPORT_ABORT, "drop a staged import")                                            \
-    X(REGISTRY_PUT, "set or remove an entry of the cluster's registry")
+#define COMMAND_LIST(X)                                                                 \
+    X(PRODUCT_PUT, "create or replace a product and its variants")                      \
+    X(PRODUCT_RETIRE, "stop selling a product")                                         \
+    X(VARIANT_RETIRE, "stop selling one variant")                                       \
+    X(PRICE_SET, "set a variant's price")                                               \
+    X(STOCK_RECEIVE, "goods have arrived")                                              \
+    X(STOCK_ADJUST, "correct the count of goods on hand")                               \
+    X(CART_PUT, "create a cart or replace its content")                                 \
+    X(CART_ADD, "add a quantity of one item to a cart, creating it if need be")         \
+    X(CART_SET, "set the quantity of one item in a cart; 0 takes it out")               \
+    X(CART_CANCEL, "cancel a cart")                                                     \
+    X(CHECKOUT_CREATE, "begin a checkout, from a cart or directly")                     \
+    X(CHECKOUT_UPDATE, "replace a checkout's content")                                  \
+    X(CHECKOUT_HOLD, "complete, first half: hold the goods of a checkout")              \
+    X(CHECKOUT_CONFIRM, "complete, second half: the hold becomes an order")             \
+    X(CHECKOUT_RELEASE, "give the goods of a hold back (payment refused)")              \
+    X(CHECKOUT_CANCEL, "cancel a checkout")                                             \
+    X(EXPIRE, "remove what is past its time, up to a number of things")                 \
+    X(SETTINGS_PUT, "set the shop's name, currency and terms")                          \
+    X(DISCOUNT_PUT, "create or replace a discount")                                     \
+    X(SHIPPING_RATE_PUT, "create or replace a shipping rate")                           \
+    X(TAX_RATE_PUT, "create or replace a tax rate")                                     \
+    X(IMPORT_STAGE, "keep a chunk of an import's products aside")                       \
+    X(IMPORT_COMMIT, "decide that a staged import happens")                             \
+    X(IMPORT_STEP, "move some staged products of a decided import into the catalogue")  \
+    X(IMPORT_ABORT, "drop a staged import")                                             \
+    X(REGISTRY_PUT, "set or remove an entry of the cluster's registry")                 \
+    X(CHECKOUT_CLAIM, "complete: the primary takes an overdue hold over from its home") \
+    X(ORDER_CANCEL, "cancel what of an order is not shipped yet")                       \
+    X(ORDER_SHIP, "a parcel has left (shops without a warehouse)")                      \
+    X(ORDER_DELIVER, "a parcel has arrived")                                            \
+    X(ORDER_RETURN, "goods of an order came back")                                      \
+    X(ORDER_REFUND, "give some of an order's price back")                               \
+    X(WAREHOUSE_PUT, "create or change a warehouse")                                    \
+    X(WAREHOUSE_REPORT, "what a warehouse tells: shipped, arrived, counted, …")         \
+    X(OUTBOX_DONE, "what became of things that left the cluster")
 
 enum command_type {
     COMMAND_NONE,
@@ -107,7 +116,47 @@ struct checkout_input {
     unsigned destination_count;
     struct str selected_destination; /* an address id, or empty: the only one */
     struct str selected_rate;        /* a rate's key, or empty: the cheapest is taken */
+    struct str platform;             /* profile address of the platform that asks, or empty; kept
+                                        once it is known */
 };
+
+/* What is to happen to an order that was placed. */
+struct order_change {
+    struct id id;
+    struct order_quantity
+        *lines; /* none: all that is left (CANCEL, SHIP), of the parcel (DELIVER) */
+    unsigned line_count;
+    struct parcel parcel; /* SHIP, DELIVER; a parcel's id is taken once */
+    int64_t amount;       /* REFUND: how much. RETURN: -1: what was paid for the lines */
+    bool restock;         /* RETURN */
+    struct str actor;     /* as in struct order_event */
+    struct str text;      /* the reason */
+};
+
+enum report_kind {
+    REPORT_SHIPPED,   /* change: id, lines, parcel */
+    REPORT_DELIVERED, /* change: id, parcel */
+    REPORT_RETURNED,  /* change: id, lines, restock, text */
+    REPORT_SHORT,     /* change: id, lines, text: it has not got them after all */
+    REPORT_ARRIVED,   /* item, quantity, text */
+    REPORT_COUNTED,   /* item, quantity: on hand there, what is to be shipped included; text */
+    REPORT_PRODUCT,   /* product: created or changed; its set_stock is refused: goods arrive */
+};
+
+/* One report of a warehouse. Idempotent by (warehouse, epoch, sequence). */
+struct warehouse_report {
+    struct str warehouse;
+    struct id epoch;
+    uint64_t sequence; /* from 1, without gaps */
+    enum report_kind kind;
+    struct order_change change;
+    struct str item; /* variant key or SKU */
+    int64_t quantity;
+    struct str text;
+    struct product product;
+};
+
+enum { OUTBOX_ANSWERS_MAX = 100 };
 
 struct command {
     enum command_type type;
@@ -145,8 +194,9 @@ struct command {
                                        does no harm; 0: whichever */
             int64_t expected_total; /* HOLD: what the shopper agreed to; -1: whatever the
                                        checkout says */
-        } complete;
-        uint64_t limit; /* EXPIRE: at most so many things */
+            bool claimed;           /* CONFIRM, RELEASE: after CHECKOUT_CLAIM, by the primary */
+        } complete;                 /* CHECKOUT_CLAIM: id and attempt */
+        uint64_t limit;             /* EXPIRE: at most so many things */
         struct shop_settings settings;
         struct discount discount;
         struct shipping_rate rate;
@@ -163,6 +213,13 @@ struct command {
             enum registry_condition condition;
             struct str expected; /* REGISTRY_SAME */
         } registry;
+        struct order_change order;  /* ORDER_* */
+        struct warehouse warehouse; /* WAREHOUSE_PUT */
+        struct warehouse_report report;
+        struct { /* OUTBOX_DONE */
+            struct outbox_answer *answers;
+            unsigned count; /* ≤ OUTBOX_ANSWERS_MAX */
+        } outbox;
     };
 };
 

@@ -176,6 +176,8 @@ struct shop_settings {
     int64_t checkout_ttl_ms;   /* 6 hours */
     int64_t cart_ttl_ms;       /* 30 days */
     struct str terms_url, privacy_url, refund_url;
+    bool capture_at_once; /* take the money with the order, not with its first parcel */
+    bool mail;            /* tell shoppers by e-mail what happens to their orders */
 };
 
 /* ---- Cart and checkout ---- */
@@ -193,7 +195,9 @@ struct line {
     int64_t subtotal, discount, tax, total; /* discount positive; total = subtotal − discount (+tax
                                                is in the whole's totals only) */
     bool needs_shipping, taxable;
-    uint32_t fulfilled; /* orders only */
+    /* Orders only, as of the last event; shipped + canceled ≤ quantity, returned ≤ shipped. */
+    uint32_t fulfilled; /* shipped */
+    uint32_t canceled, returned;
 };
 
 struct buyer {
@@ -289,6 +293,8 @@ struct checkout {
     uint32_t attempt;      /* of paying: how often its goods were held, the present one included */
     uint64_t cart_version; /* of the cart, when its content was last taken */
     uint64_t order_number; /* 0: no order yet; the order's id is the checkout's id */
+    bool claimed;          /* PAYING: the primary settles it; its home may not end it any more */
+    struct str platform;   /* profile address of the platform that made it (UCP-Agent), or empty */
 };
 
 /* The key under which the bank is asked about the present attempt to pay: the checkout's id for
@@ -296,10 +302,96 @@ struct checkout {
  * for ever. Whoever takes over a checkout that is being paid finds the same key. */
 struct id checkout_payment_key(const struct checkout *checkout);
 
-/* ---- Orders ---- */
+/* ---- Orders ----
+ *
+ * An order is an immutable record, written when it was placed, and the events that happened to it
+ * since (shop/order_events.h): what it is now is the fold of both. */
 
 enum order_status { ORDER_PLACED, ORDER_PARTLY_SHIPPED, ORDER_SHIPPED, ORDER_CANCELED };
 const char *order_status_name(enum order_status status);
+
+/* Where its money is. CAPTURING, CANCELING: the bank is asked (a row is in the outbox). */
+enum payment_state {
+    PAYMENT_NONE, /* nothing to pay */
+    PAYMENT_AUTHORISED,
+    PAYMENT_CAPTURING,
+    PAYMENT_CAPTURED,
+    PAYMENT_CANCELING,
+    PAYMENT_CANCELED,
+    PAYMENT_FAILED, /* the bank cannot capture it; a person has to look */
+};
+const char *payment_state_name(enum payment_state state);
+
+enum {
+    ORDER_EVENTS_MAX = 1000, /* of one order */
+    SHOP_WAREHOUSES_MAX = 64,
+    SHOP_WAREHOUSE_ID_MAX = 63, /* [a-z0-9-] */
+};
+
+/* Banks let go what they have reserved after 7 days: an order that was not sent by then is captured
+ * a day before. */
+#define ORDER_LAPSES_MS (6ll * 24 * 3600 * 1000)
+
+struct order_quantity {
+    uint32_t line_id, quantity;
+};
+
+struct parcel {
+    struct id id; /* given by whoever ships it */
+    struct str warehouse, carrier, tracking, tracking_url;
+};
+
+/* Name; whether platforms and the shopper are told (webhook, mail); what it means. The order is
+ * the record's number: only ever append. */
+#define ORDER_EVENT_LIST(X)                                                          \
+    X(PLACED, true, "it was bought")                                                 \
+    X(SHIPPED, true, "a parcel with these lines left a warehouse")                   \
+    X(DELIVERED, true, "a parcel has arrived")                                       \
+    X(CANCEL_ASKED, false, "these lines are to be canceled; the warehouse is asked") \
+    X(CANCELED, true, "these lines will not come")                                   \
+    X(CANCEL_REFUSED, true, "it was too late to cancel these lines")                 \
+    X(RETURNED, true, "these lines came back")                                       \
+    X(CREDITED, false, "so much of the price was given up by the shop")              \
+    X(CAPTURE_BEGUN, false, "the bank is asked to take the money")                   \
+    X(CAPTURED, false, "the bank has taken the money")                               \
+    X(PAYMENT_FAILED, false, "the bank cannot take the money")                       \
+    X(PAYMENT_CANCEL_BEGUN, false, "the bank is asked to let go what it reserved")   \
+    X(PAYMENT_CANCELED, false, "the bank has let go what it reserved")               \
+    X(REFUND_BEGUN, false, "the bank is asked to give money back")                   \
+    X(REFUNDED, true, "money was given back")                                        \
+    X(REFUND_FAILED, false, "money could not be given back; a person has to look")
+
+enum order_event_type {
+#define X(name, told, about) ORDER_EVENT_##name,
+    ORDER_EVENT_LIST(X)
+#undef X
+        ORDER_EVENT_COUNT
+};
+const char *order_event_name(enum order_event_type type); /* "placed", … */
+bool order_event_is_told(enum order_event_type type);     /* to platform and shopper */
+
+struct order_event {
+    uint32_t number; /* within the order, from 1 (PLACED, which is the record itself) */
+    enum order_event_type type;
+    int64_t time_ms;
+    uint64_t log_index;
+    struct id id;                 /* derived from order and number: Webhook-Id, Message-ID */
+    struct str actor;             /* "shopper", "operator", "warehouse/main", "bank", "shop" */
+    struct order_quantity *lines; /* those it is about */
+    unsigned line_count;
+    struct parcel parcel; /* SHIPPED, DELIVERED; else its warehouse alone, where one is meant */
+    int64_t amount;       /* of money; CANCELED, RETURNED: what is not owed for it any more */
+    uint32_t of;          /* the event that this one answers; 0: none */
+    bool restock;         /* RETURNED: back in stock */
+    struct str text;      /* reason, reference, error */
+};
+
+/* What of an order a warehouse ships. */
+struct allotment {
+    struct str warehouse;
+    uint32_t line_id, quantity, shipped, canceled;
+    uint32_t asked; /* to cancel, and not answered yet */
+};
 
 struct order {
     struct id id;    /* = its checkout's id: one checkout, one order */
@@ -312,6 +404,82 @@ struct order {
     struct address destination;
     struct shipping_rate rate;
     struct payment payment;
+    struct id payment_key; /* of the attempt that was authorised */
+    struct str platform;   /* profile address (UCP-Agent); empty: bought on the pages */
+
+    /* As of the last event; the first is PLACED, which is the record itself: */
+    uint64_t placed_index; /* its log entry */
+    struct order_event *events;
+    unsigned event_count;
+    enum payment_state payment_state;
+    int64_t given_up; /* of the total, by what was canceled, returned or credited */
+    int64_t capturing, captured, refunding, refunded;
+    int64_t unrefunded;           /* the bank could not give it back; a person has to look */
+    struct allotment *allotments; /* none: no warehouse; the operator ships it */
+    unsigned allotment_count;
+};
+
+/* ---- Warehouses ---- */
+
+struct warehouse {
+    struct str id, name;
+    struct str url;    /* https://…: where the primary sends orders */
+    struct str pin;    /* of its public key, "sha256//<base64>", or empty: by the authorities */
+    uint32_t position; /* the lowest is the main one: it has what no other has */
+    bool closed;       /* gets nothing new; what it has it may still ship */
+    struct id epoch;   /* of its database: reports of another one are refused. In a command: zero
+                          keeps the one that is known */
+    uint64_t reported; /* read only: number of its last report that was taken */
+};
+
+/* ---- Outbox: what is to leave the cluster, in the order in which it was decided ---- */
+
+/* Name, lane; the lane of a warehouse is "warehouse/<id>". */
+#define OUTBOX_KIND_LIST(X)                                                 \
+    X(CAPTURE, "bank", "take AMOUNT of what was authorised")                \
+    X(PAYMENT_CANCEL, "bank", "let go what was authorised")                 \
+    X(REFUND, "bank", "give AMOUNT back")                                   \
+    X(SHIP, "warehouse", "LINES are to be shipped from here")               \
+    X(CANCEL, "warehouse", "LINES are not to be shipped, if that is early") \
+    X(WEBHOOK, "webhook", "tell the platform of EVENT")                     \
+    X(MAIL, "mail", "tell the shopper of EVENT")
+
+enum outbox_kind {
+#define X(name, lane, about) OUTBOX_##name,
+    OUTBOX_KIND_LIST(X)
+#undef X
+        OUTBOX_KIND_COUNT
+};
+const char *outbox_kind_name(enum outbox_kind kind); /* "capture", … */
+const char *outbox_kind_lane(enum outbox_kind kind);
+
+struct outbox_row {
+    uint64_t seq; /* grows; never used twice */
+    enum outbox_kind kind;
+    struct str lane; /* "bank", "warehouse/main", "webhook", "mail" */
+    struct id order;
+    uint64_t order_number;
+    uint32_t event;   /* the order's event that caused it */
+    struct id effect; /* derived: the same on each server and at each repeat */
+    int64_t amount;
+    struct order_quantity *lines;
+    unsigned line_count;
+    int64_t time_ms; /* log time at which it was decided */
+    uint64_t log_index;
+};
+
+/* How it ended. What may still succeed stays in the outbox and is no outcome. */
+enum outbox_outcome {
+    OUTBOX_DELIVERED, /* taken; CANCEL: `lines` says how many of each are canceled */
+    OUTBOX_REFUSED,   /* for good; `text` says why */
+};
+
+struct outbox_answer {
+    uint64_t seq;
+    enum outbox_outcome outcome;
+    struct order_quantity *lines;
+    unsigned line_count;
+    struct str text; /* reference, or why not */
 };
 
 /* The basket's entry of TYPE summed, 0 when there is none. */

@@ -9,6 +9,9 @@
  * variants' keys. 0, or ERR_INVALID with a sentence in the result. Nothing is written. */
 int product_check(struct apply *apply, struct product *product);
 
+/* That of a product of which only the title is known. */
+struct str product_handle(struct arena *arena, struct str title);
+
 /* Finds the ids of a checked product's variants that are there already. ERR_EXISTS with a
  * sentence in the result when a key belongs to another product. Nothing is written. */
 int product_match(struct apply *apply, struct product *product);
@@ -17,6 +20,13 @@ int product_match(struct apply *apply, struct product *product);
  * longer named are retired. ERR_EXISTS, before anything is written, when a key belongs to
  * another product. */
 int product_write(struct apply *apply, struct product *product);
+
+/* As the tables have it, retired or not; its counts may be older than those in memory. All of it
+ * is in ARENA. ERR_NOTFOUND. */
+int product_load(struct db *db, struct arena *arena, struct str handle, struct product *product);
+
+/* PRODUCT_PUT: checks and writes PRODUCT, and tells that the catalogue changed. */
+int product_put(struct apply *apply, struct product *product);
 
 /* Derives what lists show of a product (prices, available, popularity, …) from its
  * variants and their stock rows. By how many its variants have become more. */

@@ -268,11 +268,16 @@ static int check_keys(struct apply *apply, struct product *product)
     return 0;
 }
 
+struct str product_handle(struct arena *arena, struct str title)
+{
+    return str_sub(slug_make(arena, title), 0, 100);
+}
+
 int product_check(struct apply *apply, struct product *product)
 {
     int err = check_texts(apply, product);
     if (!err && product->handle.len == 0)
-        product->handle = str_sub(slug_make(apply->arena, product->title), 0, 100);
+        product->handle = product_handle(apply->arena, product->title);
     if (!err && !is_handle(product->handle))
         err = refuse(apply, product,
                      "its handle may have only a-z, 0-9, \"-\" and \"_\", at most %d of them",

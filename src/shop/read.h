@@ -81,6 +81,12 @@ int reader_checkout(struct reader *reader, struct arena *arena, struct id id,
 int reader_order(struct reader *reader, struct arena *arena, struct id id, struct order *order);
 int reader_order_by_number(struct reader *reader, struct arena *arena, uint64_t number,
                            struct order *order);
+/* As it was after its event number EVENT: what a webhook or mail of that event tells. */
+int reader_order_at(struct reader *reader, struct arena *arena, struct id id, uint32_t event,
+                    struct order *order);
+/* The one whose id follows AFTER (zero: the first), in the order of ids; ERR_NOTFOUND: no more. */
+int reader_next_order(struct reader *reader, struct arena *arena, struct id after,
+                      struct order *order);
 /* Newest first, numbers below BEFORE (0: from the newest), up to LIMIT. */
 int reader_orders(struct reader *reader, struct arena *arena, uint64_t before, unsigned limit,
                   struct order **orders, unsigned *count);
@@ -100,15 +106,54 @@ int reader_registry(struct reader *reader, struct arena *arena, struct str key, 
 int reader_registry_next(struct reader *reader, struct arena *arena, struct str prefix,
                          struct str after, struct str *key, struct str *value);
 
+/* By position. */
+int reader_warehouses(struct reader *reader, struct arena *arena, struct warehouse **list,
+                      unsigned *count);
+/* What a warehouse has of a variant: free (neither held nor sold), and sold but not shipped. */
+struct warehouse_stock {
+    struct str warehouse;
+    uint64_t variant_id;
+    struct str item_key;
+    int64_t free, allotted;
+};
+/* All warehouses' of the variant ITEM_KEY. */
+int reader_warehouse_stock(struct reader *reader, struct arena *arena, struct str item_key,
+                           struct warehouse_stock **list, unsigned *count);
+
+/* Up to LIMIT rows of LANE ("bank", "warehouse/main", …) after AFTER, in the order of seq. */
+int reader_outbox(struct reader *reader, struct arena *arena, struct str lane, uint64_t after,
+                  unsigned limit, struct outbox_row **rows, unsigned *count);
+struct outbox_lane_count {
+    struct str lane;
+    uint64_t rows;
+    int64_t oldest_ms; /* log time */
+};
+/* Lanes with rows. */
+int reader_outbox_lanes(struct reader *reader, struct arena *arena,
+                        struct outbox_lane_count **lanes, unsigned *count);
+
 /* What the primary has to look after at time NOW_MS (log time). */
 struct due {
-    uint64_t expirable;     /* things EXPIRE would remove */
+    uint64_t expirable;     /* things EXPIRE would remove, or capture before they lapse */
     struct id *overdue;     /* checkouts whose hold is past its deadline: to be settled */
     unsigned overdue_count; /* up to 100 */
     struct id *imports;     /* decided imports with products still to move */
     unsigned import_count;
 };
 int reader_due(struct reader *reader, struct arena *arena, int64_t now_ms, struct due *due);
+
+/* The overdue holds after a place in their order, for when there are more than `due` has: up to
+ * OVERDUE_PAGE. AFTER: all 0 for the first. */
+enum { OVERDUE_PAGE = 100 };
+
+struct overdue_place {
+    int64_t hold_until_ms;
+    struct id checkout;
+};
+
+int reader_overdue(struct reader *reader, struct arena *arena, int64_t now_ms,
+                   const struct overdue_place *after, struct overdue_place **places,
+                   unsigned *count);
 
 /* Counts for /metrics and status. */
 struct shop_counts {

@@ -1,4 +1,5 @@
 /* Reading products and categories (shop/read.h). */
+#include "shop/product.h"
 #include "shop/reader.h"
 
 /* ---- One product ---- */
@@ -140,7 +141,7 @@ static int read_variants(struct db *db, struct arena *arena, struct product *pro
 }
 
 /* Reads the product that ROW shows, and ends it. */
-static int read_product(struct reader *reader, struct arena *arena, struct stmt *row, bool all,
+static int read_product(struct db *db, struct arena *arena, struct stmt *row, bool all,
                         struct product *product)
 {
     *product = (struct product){0};
@@ -153,23 +154,32 @@ static int read_product(struct reader *reader, struct arena *arena, struct stmt 
     if (!err && !listed && !all)
         err = ERR_NOTFOUND;
     if (!err)
-        err = read_tags(reader->db, arena, product);
+        err = read_tags(db, arena, product);
     if (!err)
-        err = read_pictures(reader->db, arena, product);
+        err = read_pictures(db, arena, product);
     if (!err)
-        err = read_variants(reader->db, arena, product);
+        err = read_variants(db, arena, product);
     return err;
+}
+
+static int load(struct db *db, struct arena *arena, struct str handle, bool all,
+                struct product *product)
+{
+    struct stmt *row = db_stmt(db, PRODUCT_COLUMNS "WHERE p.handle = ?");
+    stmt_bind_str(row, 1, handle);
+    return read_product(db, arena, row, all, product);
+}
+
+int product_load(struct db *db, struct arena *arena, struct str handle, struct product *product)
+{
+    return load(db, arena, handle, true, product);
 }
 
 int reader_product(struct reader *reader, struct arena *arena, struct str handle, bool all,
                    struct product *product)
 {
     int err = reader_enter(reader);
-    if (err)
-        return err;
-    struct stmt *row = db_stmt(reader->db, PRODUCT_COLUMNS "WHERE p.handle = ?");
-    stmt_bind_str(row, 1, handle);
-    return reader_leave(reader, read_product(reader, arena, row, all, product));
+    return err ? err : reader_leave(reader, load(reader->db, arena, handle, all, product));
 }
 
 static int read_by_id(struct reader *reader, struct arena *arena, uint64_t id,
@@ -177,7 +187,7 @@ static int read_by_id(struct reader *reader, struct arena *arena, uint64_t id,
 {
     struct stmt *row = db_stmt(reader->db, PRODUCT_COLUMNS "WHERE p.id = ?");
     stmt_bind_u64(row, 1, id);
-    return read_product(reader, arena, row, false, product);
+    return read_product(reader->db, arena, row, false, product);
 }
 
 static int index_of_variant(const struct product *product, uint64_t variant_id)
@@ -201,7 +211,7 @@ static int read_by_item(struct reader *reader, struct arena *arena, struct str k
     }
     struct stmt *row = db_stmt(reader->db, PRODUCT_COLUMNS "WHERE p.handle = ?");
     stmt_bind_str(row, 1, key);
-    int err = read_product(reader, arena, row, false, product);
+    int err = read_product(reader->db, arena, row, false, product);
     uint64_t id;
     if (err == ERR_NOTFOUND && str_to_u64(key, &id) == 0 && id <= INT64_MAX)
         err = read_by_id(reader, arena, id, product);
@@ -226,7 +236,7 @@ int reader_next_product(struct reader *reader, struct arena *arena, struct str a
     struct stmt *row = db_stmt(reader->db, PRODUCT_COLUMNS "WHERE p.handle > ? AND p.retired = 0"
                                                            " ORDER BY p.handle LIMIT 1");
     stmt_bind_str(row, 1, after);
-    return reader_leave(reader, read_product(reader, arena, row, true, product));
+    return reader_leave(reader, read_product(reader->db, arena, row, true, product));
 }
 
 /* ---- Categories ---- */

@@ -38,11 +38,35 @@ int reader_order(struct reader *reader, struct arena *arena, struct id id, struc
     return err ? err : reader_leave(reader, order_load(reader->db, arena, id, order));
 }
 
+int reader_order_at(struct reader *reader, struct arena *arena, struct id id, uint32_t event,
+                    struct order *order)
+{
+    int err = reader_enter(reader);
+    return err ? err : reader_leave(reader, order_load_at(reader->db, arena, id, event, order));
+}
+
 int reader_order_by_number(struct reader *reader, struct arena *arena, uint64_t number,
                            struct order *order)
 {
     int err = reader_enter(reader);
     return err ? err : reader_leave(reader, order_load_number(reader->db, arena, number, order));
+}
+
+static int read_next(struct reader *reader, struct arena *arena, struct id after,
+                     struct order *order)
+{
+    struct stmt *stmt = db_stmt(reader->db, "SELECT number FROM orders WHERE id > ?"
+                                            " ORDER BY id LIMIT 1");
+    stmt_bind_blob(stmt, 1, str_make(after.bytes, sizeof after.bytes));
+    uint64_t number = stmt_only_u64(stmt, 0);
+    return number ? order_load_number(reader->db, arena, number, order) : ERR_NOTFOUND;
+}
+
+int reader_next_order(struct reader *reader, struct arena *arena, struct id after,
+                      struct order *order)
+{
+    int err = reader_enter(reader);
+    return err ? err : reader_leave(reader, read_next(reader, arena, after, order));
 }
 
 static int read_orders(struct reader *reader, struct arena *arena, uint64_t before, unsigned limit,

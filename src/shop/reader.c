@@ -163,9 +163,14 @@ static uint64_t count_expirable(struct reader *reader, int64_t now_ms)
         "    WHERE time_ms <= ?1 - 86400000)"
         " + (SELECT count(*) FROM (SELECT time_ms FROM operation ORDER BY id LIMIT 10000)"
         "    WHERE time_ms <= ?1 - 3600000)"
+        /* The oldest that EXPIRE has not looked at: they are in the order of time. */
+        " + (SELECT count(*) FROM (SELECT placed_ms FROM orders WHERE number >"
+        "    coalesce((SELECT value FROM meta WHERE key = 'lapsed_order'), 0)"
+        "    ORDER BY number LIMIT 1) WHERE placed_ms <= ?1 - ?3)"
         " + (SELECT count(*) FROM import WHERE chunks = 0 AND started_ms <= ?1 - 86400000)");
     stmt_bind_i64(row, 1, now_ms);
     stmt_bind_i64(row, 2, CHECKOUT_PAYING);
+    stmt_bind_i64(row, 3, ORDER_LAPSES_MS);
     uint64_t count = stmt_next(row) ? 0 : stmt_u64(row, 0);
     stmt_done(row);
     return count;
@@ -190,6 +195,38 @@ int reader_due(struct reader *reader, struct arena *arena, int64_t now_ms, struc
     *due = (struct due){0};
     int err = reader_enter(reader);
     return err ? err : reader_leave(reader, read_due(reader, arena, now_ms, due));
+}
+
+static int read_overdue(struct reader *reader, struct arena *arena, int64_t now_ms,
+                        const struct overdue_place *after, struct overdue_place **places,
+                        unsigned *count)
+{
+    struct stmt *row = db_stmt(reader->db, "SELECT hold_until_ms, id FROM checkout WHERE id IN"
+                                           " (SELECT checkout_id FROM hold) AND hold_until_ms > 0"
+                                           " AND hold_until_ms <= ?1"
+                                           " AND (hold_until_ms, id) > (?2, ?3)"
+                                           " ORDER BY hold_until_ms, id LIMIT ?4");
+    int err = 0;
+    *count = 0;
+    *places = ARENA_ARRAY(arena, struct overdue_place, OVERDUE_PAGE);
+    stmt_bind_i64(row, 1, now_ms);
+    stmt_bind_i64(row, 2, after->hold_until_ms);
+    stmt_bind_id(row, 3, after->checkout);
+    stmt_bind_i64(row, 4, OVERDUE_PAGE);
+    while (*places != NULL && *count < OVERDUE_PAGE && (err = stmt_next(row)) == 0)
+        (*places)[(*count)++] = (struct overdue_place){stmt_i64(row, 0), stmt_id(row, 1)};
+    stmt_done(row);
+    return *places == NULL ? ERR_NOMEM : err == ERR_NOTFOUND ? 0 : err;
+}
+
+int reader_overdue(struct reader *reader, struct arena *arena, int64_t now_ms,
+                   const struct overdue_place *after, struct overdue_place **places,
+                   unsigned *count)
+{
+    *count = 0;
+    int err = reader_enter(reader);
+    return err ? err
+               : reader_leave(reader, read_overdue(reader, arena, now_ms, after, places, count));
 }
 
 /* ---- Counts ---- */

@@ -1,7 +1,16 @@
 #include "shop/record.h"
 
+#include "shop/order_events.h"
+
 /* The version in front of each record. A reader takes every version up to its own. */
-enum { RECORD_VERSION = 1, CART_VERSION = 2 /* with a home; without, it is RECORD_VERSION */ };
+enum {
+    RECORD_VERSION = 1,
+    CART_VERSION = 2,     /* with a home; without, it is RECORD_VERSION */
+    CHECKOUT_VERSION = 2, /* with a platform or a claim; else the same */
+    ORDER_VERSION = 2,    /* with what it was paid by, and its platform */
+    ORDER_WHOLE = 3,      /* the same with its events and allotments: in results */
+    EVENT_VERSION = 1,
+};
 
 void record_put_id(struct buf *out, struct id id)
 {
@@ -131,7 +140,7 @@ static void put_line(struct buf *out, const struct line *line, enum record_form 
     wire_put_i64(out, line->total);
     wire_put_u64(out, (line->needs_shipping ? LINE_NEEDS_SHIPPING : 0u) |
                           (line->taxable ? LINE_TAXABLE : 0u));
-    wire_put_u64(out, line->fulfilled);
+    wire_put_u64(out, 0); /* once: how many were shipped; now an order's events say so */
 }
 
 static void get_line(struct wire *in, struct line *line, enum record_form form)
@@ -155,7 +164,7 @@ static void get_line(struct wire *in, struct line *line, enum record_form form)
     uint64_t flags = wire_u64(in);
     line->needs_shipping = flags & LINE_NEEDS_SHIPPING;
     line->taxable = flags & LINE_TAXABLE;
-    line->fulfilled = (uint32_t)wire_u64_max(in, UINT32_MAX);
+    wire_u64_max(in, UINT32_MAX);
 }
 
 /* ---- What a basket shows beside its lines ---- */
@@ -356,7 +365,8 @@ void record_get_cart(struct wire *in, struct arena *arena, struct cart *cart)
 
 void record_put_checkout(struct buf *out, const struct checkout *checkout)
 {
-    wire_put_u64(out, RECORD_VERSION);
+    bool more = checkout->claimed || checkout->platform.len > 0;
+    wire_put_u64(out, more ? CHECKOUT_VERSION : RECORD_VERSION);
     record_put_id(out, checkout->id);
     record_put_id(out, checkout->cart_id);
     wire_put_u64(out, checkout->version);
@@ -379,12 +389,16 @@ void record_put_checkout(struct buf *out, const struct checkout *checkout)
     wire_put_u64(out, checkout->attempt);
     wire_put_u64(out, checkout->cart_version);
     wire_put_u64(out, checkout->order_number);
+    if (more) {
+        wire_put_bool(out, checkout->claimed);
+        wire_put_str(out, checkout->platform);
+    }
 }
 
 void record_get_checkout(struct wire *in, struct arena *arena, struct checkout *checkout)
 {
     *checkout = (struct checkout){.selected_destination = -1};
-    get_version(in, RECORD_VERSION);
+    uint64_t version = get_version(in, CHECKOUT_VERSION);
     checkout->id = record_get_id(in);
     checkout->cart_id = record_get_id(in);
     checkout->version = wire_u64(in);
@@ -411,14 +425,89 @@ void record_get_checkout(struct wire *in, struct arena *arena, struct checkout *
     checkout->attempt = (uint32_t)wire_u64_max(in, UINT32_MAX);
     checkout->cart_version = wire_u64(in);
     checkout->order_number = wire_u64(in);
+    if (version == CHECKOUT_VERSION) {
+        checkout->claimed = wire_bool(in);
+        checkout->platform = wire_str(in);
+    }
 }
 
-void record_put_order(struct buf *out, const struct order *order)
+/* ---- Orders ---- */
+
+static void put_quantities(struct buf *out, const struct order_quantity *lines, unsigned count)
 {
-    wire_put_u64(out, RECORD_VERSION);
+    wire_put_u64(out, count);
+    for (unsigned i = 0; i < count; i++) {
+        wire_put_u64(out, lines[i].line_id);
+        wire_put_u64(out, lines[i].quantity);
+    }
+}
+
+static void get_quantities(struct wire *in, struct arena *arena, struct order_quantity **lines,
+                           unsigned *count)
+{
+    *count = (unsigned)wire_u64_max(in, SHOP_LINES_MAX);
+    if (*count == 0)
+        return;
+    *lines = ARENA_ARRAY(arena, struct order_quantity, *count);
+    if (!*lines) {
+        in->bad = true;
+        *count = 0;
+    }
+    for (unsigned i = 0; i < *count; i++) {
+        (*lines)[i].line_id = (uint32_t)wire_u64_max(in, UINT32_MAX);
+        (*lines)[i].quantity = (uint32_t)wire_u64_max(in, SHOP_QUANTITY_MAX);
+    }
+}
+
+enum { EVENT_PARCEL = 1, EVENT_RESTOCK = 2 };
+
+void record_put_event(struct buf *out, const struct order_event *event)
+{
+    const struct parcel *parcel = &event->parcel;
+    bool has_parcel = !id_is_zero(parcel->id);
+    wire_put_u64(out, EVENT_VERSION);
+    wire_put_u64(out, (has_parcel ? EVENT_PARCEL : 0u) | (event->restock ? EVENT_RESTOCK : 0u));
+    wire_put_str(out, event->actor);
+    put_quantities(out, event->lines, event->line_count);
+    wire_put_str(out, parcel->warehouse);
+    if (has_parcel) {
+        record_put_id(out, parcel->id);
+        wire_put_str(out, parcel->carrier);
+        wire_put_str(out, parcel->tracking);
+        wire_put_str(out, parcel->tracking_url);
+    }
+    wire_put_i64(out, event->amount);
+    wire_put_u64(out, event->of);
+    wire_put_str(out, event->text);
+}
+
+void record_get_event(struct wire *in, struct arena *arena, struct order_event *event)
+{
+    *event = (struct order_event){0};
+    get_version(in, EVENT_VERSION);
+    uint64_t flags = wire_u64_max(in, EVENT_PARCEL | EVENT_RESTOCK);
+    event->restock = flags & EVENT_RESTOCK;
+    event->actor = wire_str(in);
+    get_quantities(in, arena, &event->lines, &event->line_count);
+    event->parcel.warehouse = wire_str(in);
+    if (flags & EVENT_PARCEL) {
+        event->parcel.id = record_get_id(in);
+        event->parcel.carrier = wire_str(in);
+        event->parcel.tracking = wire_str(in);
+        event->parcel.tracking_url = wire_str(in);
+    }
+    event->amount = wire_i64(in);
+    in->bad |= event->amount < 0 || event->amount > SHOP_MONEY_MAX;
+    event->of = (uint32_t)wire_u64_max(in, UINT32_MAX);
+    event->text = wire_str(in);
+}
+
+static void put_order(struct buf *out, const struct order *order, uint64_t version)
+{
+    wire_put_u64(out, version);
     record_put_id(out, order->id);
     wire_put_u64(out, order->number);
-    wire_put_u64(out, order->status);
+    wire_put_u64(out, ORDER_PLACED); /* what it is now is in its events */
     wire_put_i64(out, order->placed_ms);
     wire_put_str(out, order->currency);
     put_basket(out, &order->basket, RECORD_FULL);
@@ -426,15 +515,87 @@ void record_put_order(struct buf *out, const struct order *order)
     record_put_address(out, &order->destination);
     record_put_rate(out, &order->rate);
     record_put_payment(out, &order->payment);
+    record_put_id(out, order->payment_key);
+    wire_put_str(out, order->platform);
+    wire_put_u64(out, order->placed_index);
+}
+
+void record_put_order(struct buf *out, const struct order *order)
+{
+    put_order(out, order, ORDER_VERSION);
+}
+
+void record_put_whole_order(struct buf *out, const struct order *order)
+{
+    put_order(out, order, ORDER_WHOLE);
+    wire_put_u64(out, order->allotment_count);
+    for (unsigned i = 0; i < order->allotment_count; i++) {
+        wire_put_str(out, order->allotments[i].warehouse);
+        wire_put_u64(out, order->allotments[i].line_id);
+        wire_put_u64(out, order->allotments[i].quantity);
+    }
+    wire_put_u64(out, order->event_count);
+    for (unsigned i = 1; i < order->event_count; i++) {
+        wire_put_u64(out, order->events[i].type);
+        wire_put_i64(out, order->events[i].time_ms);
+        wire_put_u64(out, order->events[i].log_index);
+        record_put_event(out, &order->events[i]);
+    }
+}
+
+static void get_allotments(struct wire *in, struct arena *arena, struct order *order)
+{
+    enum { MOST = SHOP_WAREHOUSES_MAX * SHOP_LINES_MAX };
+    order->allotment_count = (unsigned)wire_u64_max(in, MOST);
+    if (order->allotment_count > wire_left(in)) /* each takes bytes */
+        order->allotment_count = 0;
+    order->allotments = ARENA_ARRAY(arena, struct allotment, order->allotment_count);
+    if (!order->allotments) {
+        in->bad = true;
+        order->allotment_count = 0;
+    }
+    for (unsigned i = 0; i < order->allotment_count; i++) {
+        struct allotment *allotment = &order->allotments[i];
+        allotment->warehouse = wire_str(in);
+        allotment->line_id = (uint32_t)wire_u64_max(in, UINT32_MAX);
+        allotment->quantity = (uint32_t)wire_u64_max(in, SHOP_QUANTITY_MAX);
+    }
+}
+
+/* PLACED is there already; each is counted as it is read. */
+static void get_events(struct wire *in, struct arena *arena, struct order *order)
+{
+    uint64_t count = wire_u64(in);
+    struct order_event *events =
+        count <= wire_left(in) + 1 ? ARENA_ARRAY(arena, struct order_event, count) : NULL;
+    in->bad |= count == 0 || !events;
+    if (in->bad)
+        return;
+    events[0] = order->events[0];
+    order->events = events;
+    for (uint32_t i = 1; i < count && !in->bad; i++) {
+        struct order_event *event = &events[i];
+        uint64_t type = wire_u64_max(in, ORDER_EVENT_COUNT - 1);
+        int64_t time_ms = wire_i64(in);
+        uint64_t log_index = wire_u64(in);
+        record_get_event(in, arena, event);
+        event->number = i + 1;
+        event->type = (enum order_event_type)type;
+        event->time_ms = time_ms;
+        event->log_index = log_index;
+        event->id = order_effect_id(order->id, event->number, 0);
+        order->event_count = i + 1;
+        order_fold(order, event);
+    }
 }
 
 void record_get_order(struct wire *in, struct arena *arena, struct order *order)
 {
     *order = (struct order){0};
-    get_version(in, RECORD_VERSION);
+    uint64_t version = get_version(in, ORDER_WHOLE);
     order->id = record_get_id(in);
     order->number = wire_u64(in);
-    order->status = (enum order_status)wire_u64_max(in, ORDER_CANCELED);
+    wire_u64_max(in, ORDER_CANCELED); /* it was placed */
     order->placed_ms = wire_i64(in);
     order->currency = wire_str(in);
     get_basket(in, arena, &order->basket, RECORD_FULL);
@@ -442,6 +603,16 @@ void record_get_order(struct wire *in, struct arena *arena, struct order *order)
     record_get_address(in, &order->destination);
     record_get_rate(in, &order->rate);
     record_get_payment(in, &order->payment);
+    if (version >= ORDER_VERSION) {
+        order->payment_key = record_get_id(in);
+        order->platform = wire_str(in);
+        order->placed_index = wire_u64(in);
+    }
+    if (version == ORDER_WHOLE)
+        get_allotments(in, arena, order);
+    in->bad |= order_begin(arena, order) != ERR_OK;
+    if (version == ORDER_WHOLE)
+        get_events(in, arena, order);
 }
 
 /* ---- Whole records ---- */
@@ -466,6 +637,13 @@ int record_read_checkout(struct str record, struct arena *arena, struct checkout
 {
     struct wire in = wire_of(record);
     record_get_checkout(&in, arena, checkout);
+    return end_of(&in, arena);
+}
+
+int record_read_event(struct str record, struct arena *arena, struct order_event *event)
+{
+    struct wire in = wire_of(record);
+    record_get_event(&in, arena, event);
     return end_of(&in, arena);
 }
 

@@ -27,8 +27,15 @@ void record_get_cart(struct wire *in, struct arena *arena, struct cart *cart);
 void record_put_checkout(struct buf *out, const struct checkout *checkout);
 void record_get_checkout(struct wire *in, struct arena *arena, struct checkout *checkout);
 
+/* As it was placed, which never changes; and, for results, with what has happened to it since.
+ * The getter takes either. */
 void record_put_order(struct buf *out, const struct order *order);
+void record_put_whole_order(struct buf *out, const struct order *order);
 void record_get_order(struct wire *in, struct arena *arena, struct order *order);
+
+/* Without number, type, time and log entry, which its row has in columns. */
+void record_put_event(struct buf *out, const struct order_event *event);
+void record_get_event(struct wire *in, struct arena *arena, struct order_event *event);
 
 /* The parts, for commands that carry them. */
 void record_put_id(struct buf *out, struct id id);
@@ -45,6 +52,7 @@ void record_get_rate(struct wire *in, struct shipping_rate *rate);
 /* Reads a whole record: 0, ERR_DAMAGED (something else, or bytes left over), ERR_NOMEM. */
 int record_read_cart(struct str record, struct arena *arena, struct cart *cart);
 int record_read_checkout(struct str record, struct arena *arena, struct checkout *checkout);
+int record_read_event(struct str record, struct arena *arena, struct order_event *event);
 int record_read_order(struct str record, struct arena *arena, struct order *order);
 
 #endif

@@ -35,7 +35,7 @@ void result_encode(struct buf *out, const struct result *result)
         record_put_checkout(out, &result->checkout);
         return;
     case RESULT_ORDER:
-        record_put_order(out, &result->order);
+        record_put_whole_order(out, &result->order);
         return;
     case RESULT_NUMBER:
         wire_put_u64(out, result->number);

@@ -1,7 +1,7 @@
 #include "shop/apply.h"
 #include "shop/coder.h"
 
-enum { MINUTE_MS = 60000, DAY_MS = 86400000, HOLD_MIN_MS = 10000 };
+enum { MINUTE_MS = 60000, DAY_MS = 86400000, HOLD_MIN_MS = 1000 };
 
 /* ---- Checks ---- */
 
@@ -49,7 +49,7 @@ static int check_settings(struct apply *apply, const struct shop_settings *s)
                             "country \"%.*s\" is not two capital letters of ISO 3166 (as US)",
                             STR_FMT(str_sub(s->country, 0, 20)));
     if (s->hold_ms < HOLD_MIN_MS || s->hold_ms > DAY_MS)
-        return apply_refuse(apply, ERR_INVALID, "goods are held for 10 seconds to a day");
+        return apply_refuse(apply, ERR_INVALID, "goods are held for a second to a day");
     if (s->checkout_ttl_ms < 5 * MINUTE_MS || s->checkout_ttl_ms > 30ll * DAY_MS)
         return apply_refuse(apply, ERR_INVALID, "a checkout lives from 5 minutes to 30 days");
     if (s->cart_ttl_ms < 5 * MINUTE_MS || s->cart_ttl_ms > 400ll * DAY_MS)
@@ -154,7 +154,7 @@ static struct str record_of(struct apply *apply, void (*code)(struct coder *, vo
 
 static void settings_thing(struct coder *coder, void *thing)
 {
-    code_settings(coder, thing);
+    code_settings_row(coder, thing);
 }
 static void discount_thing(struct coder *coder, void *thing)
 {

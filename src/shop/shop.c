@@ -6,6 +6,7 @@
 #include "shop/remember.h"
 #include "shop/result.h"
 #include "shop/stock.h"
+#include "shop/warehouse.h"
 #include "store/freeze.h"
 #include "store/schema.h"
 
@@ -30,6 +31,7 @@ struct shop {
     struct items items;
     struct row_cache carts, checkouts;
     struct key_index keys;
+    struct warehouses warehouses;
     bool items_stale; /* a command changed the catalogue */
     struct arena terms_memory;
     struct terms terms;
@@ -79,13 +81,23 @@ static apply_function *const handlers[COMMAND_TYPE_COUNT] = {
     [COMMAND_IMPORT_STEP] = apply_import_step,
     [COMMAND_IMPORT_ABORT] = apply_import_abort,
     [COMMAND_REGISTRY_PUT] = apply_registry_put,
+    [COMMAND_CHECKOUT_CLAIM] = apply_checkout_claim,
+    [COMMAND_ORDER_CANCEL] = apply_order_cancel,
+    [COMMAND_ORDER_SHIP] = apply_order_ship,
+    [COMMAND_ORDER_DELIVER] = apply_order_deliver,
+    [COMMAND_ORDER_RETURN] = apply_order_return,
+    [COMMAND_ORDER_REFUND] = apply_order_refund,
+    [COMMAND_WAREHOUSE_PUT] = apply_warehouse_put,
+    [COMMAND_WAREHOUSE_REPORT] = apply_warehouse_report,
+    [COMMAND_OUTBOX_DONE] = apply_outbox_done,
 };
 
 /* ---- Opening ---- */
 
 static const char *const counter_keys[COUNTER_COUNT] = {
-    "next_product",    "next_variant", "next_category", "next_order", "next_move",
-    "listed_products", "variants",     "held_units",    "sold_units",
+    "next_product", "next_variant",    "next_category", "next_order",
+    "next_move",    "listed_products", "variants",      "held_units",
+    "sold_units",   "next_outbox",     "lapsed_order",
 };
 static const uint64_t counter_starts[COUNTER_COUNT] = {[COUNTER_ORDER] = 1000};
 
@@ -137,6 +149,7 @@ int shop_open(const char *file, const struct shop_listener *listener, const stru
     row_cache_init(&shop->checkouts, CHECKOUTS_KEPT, CHECKOUT_ROOM);
     arena_init(&shop->arena, COMMAND_MEMORY);
     arena_init(&shop->terms_memory, TERMS_MEMORY);
+    warehouses_init(&shop->warehouses);
     buf_init(&shop->scratch, ROW_MAX);
     buf_init(&shop->unwanted, ROW_MAX);
     int err = db_open(file, DB_WRITER, &shop->db, failure);
@@ -168,6 +181,7 @@ void shop_close(struct shop *shop)
     changes_close(&shop->changes);
     arena_close(&shop->arena);
     arena_close(&shop->terms_memory);
+    warehouses_close(&shop->warehouses);
     buf_close(&shop->scratch);
     buf_close(&shop->unwanted);
     free(shop);
@@ -228,6 +242,11 @@ uint64_t apply_next_number(struct apply *apply, enum counter counter)
     return ++apply->shop->counters[counter];
 }
 
+uint64_t shop_counter(const struct shop *shop, enum counter counter)
+{
+    return shop->counters[counter];
+}
+
 void shop_count(struct shop *shop, enum counter counter, int64_t difference)
 {
     shop->counters[counter] += (uint64_t)difference;
@@ -253,6 +272,11 @@ struct key_index *shop_keys(struct shop *shop)
     return &shop->keys;
 }
 
+struct warehouses *shop_warehouses(struct shop *shop)
+{
+    return &shop->warehouses;
+}
+
 struct db *shop_db(struct shop *shop)
 {
     return shop->db;
@@ -266,6 +290,11 @@ void shop_note_product(struct shop *shop, uint64_t product_id, struct str handle
 void shop_note_lists(struct shop *shop, uint64_t index)
 {
     shop->changes.catalogue_index = index;
+}
+
+void shop_note_outbox(struct shop *shop, uint64_t index)
+{
+    shop->changes.outbox_index = index;
 }
 
 static void catalogue_changed(struct apply *apply)
@@ -392,7 +421,7 @@ static void refresh_items(struct shop *shop, uint64_t index)
 }
 
 /* What an operation that was applied before is about, as it is now: the first result is not kept,
- * as it would be longer than the cart or the checkout itself. */
+ * as it would be longer than the cart, the checkout or the order itself. */
 static int show_again(struct apply *apply)
 {
     const struct command *command = apply->command;
@@ -405,6 +434,10 @@ static int show_again(struct apply *apply)
         return apply_show_checkout(apply, command->checkout.id);
     case COMMAND_CHECKOUT_CANCEL:
         return apply_show_checkout(apply, command->id);
+    case COMMAND_ORDER_CANCEL:
+    case COMMAND_ORDER_RETURN:
+    case COMMAND_ORDER_REFUND:
+        return apply_show_order(apply, command->order.id);
     default: /* CART_ADD, CART_SET */
         return apply_show_cart(apply, command->cart_item.id);
     }
@@ -413,7 +446,8 @@ static int show_again(struct apply *apply)
 /* Whether the result is what show_again gives, as far as anybody can tell. */
 static bool can_be_shown_again(const struct result *result)
 {
-    return result->err == 0 && (result->kind == RESULT_CART || result->kind == RESULT_CHECKOUT);
+    return result->err == 0 && (result->kind == RESULT_CART || result->kind == RESULT_CHECKOUT ||
+                                result->kind == RESULT_ORDER);
 }
 
 static bool has_operation(const struct command *command)
@@ -421,16 +455,18 @@ static bool has_operation(const struct command *command)
     return command_once(command->type) && !id_is_zero(command->operation);
 }
 
-/* Whether RESULT is what the key of COMMAND's request was answered. A first half that is refused
- * is: the same request may still be on its way a second time, through a server that was stopped,
- * and must not succeed after the shopper was told that it had failed. */
-static bool ends_request(const struct command *command, const struct result *result)
+/* Whether the result is what the key of the command's request was answered. A first half that is
+ * refused is: the same request may still be on its way a second time, through a server that was
+ * stopped, and must not succeed after the shopper was told that it had failed. */
+static bool ends_request(const struct apply *apply)
 {
-    switch (command->idempotency) {
+    if (apply->passing)
+        return false;
+    switch (apply->command->idempotency) {
     case IDEMPOTENCY_NONE:
         return false;
     case IDEMPOTENCY_CHECK:
-        return result->err != 0;
+        return apply->result->err != 0;
     case IDEMPOTENCY_FULL:
     case IDEMPOTENCY_KEEP:
         return true;
@@ -452,7 +488,7 @@ static int give(struct apply *apply, bool keep, struct buf *out)
         return db_fail_memory(apply->db);
     struct str record = str_make(out->at + start, out->len - start);
     const struct command *command = apply->command;
-    if (ends_request(command, apply->result))
+    if (ends_request(apply))
         remember_idempotent(apply, record);
     if (keep && has_operation(command))
         remember_operation(apply, can_be_shown_again(apply->result) ? STR("") : record);

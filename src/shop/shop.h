@@ -24,6 +24,7 @@ enum change_kind {
     CHANGE_PRODUCT,   /* one product: its page, its JSON, its stock */
     CHANGE_CATALOGUE, /* the set of products, or of categories: lists */
     CHANGE_SETTINGS,  /* name, currency, rates: everything */
+    CHANGE_OUTBOX,    /* something is to leave the cluster */
 };
 struct shop_listener {
     /* PRODUCT_ID and HANDLE for CHANGE_PRODUCT, else 0 and empty. INDEX: the entry. */

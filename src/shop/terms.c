@@ -28,7 +28,7 @@ static int decode(struct arena *arena, struct str record, void *thing,
 
 static void settings(struct coder *coder, void *thing)
 {
-    code_settings(coder, thing);
+    code_settings_row(coder, thing);
 }
 static void discount(struct coder *coder, void *thing)
 {

@@ -9,7 +9,7 @@
 static const char tables[] =
     /* applied_index, applied_time, catalogue_index (last change of items, settings or
      * rates), next_product, next_variant, next_category, next_order, next_move,
-     * and what there is: listed_products, variants, held_units, sold_units. */
+     * next_outbox, lapsed_order (see expire.c), and what there is: listed_products, variants, held_units, sold_units. */
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE setting (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;"
 
@@ -137,6 +137,44 @@ static const char version_3[] =
 /* Version 4 changed no table: a cart's record may tell of its shopper's servers (shop/record.c),
  * which a program of before cannot read. */
 
+/* What version 5 added: what happens to orders after the sale (shop/order_events.h), where goods
+ * lie (shop/warehouse.h), and what is to leave the cluster. The columns of orders and lines are
+ * the fold of their events, kept for queries. */
+static const char version_5[] =
+    "ALTER TABLE orders ADD COLUMN payment INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE orders ADD COLUMN captured INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE orders ADD COLUMN refunding INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE orders ADD COLUMN refunded INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE order_line ADD COLUMN shipped INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE order_line ADD COLUMN canceled INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE order_line ADD COLUMN returned INTEGER NOT NULL DEFAULT 0;"
+    /* From event 2 on: the first is the order itself. */
+    "CREATE TABLE order_event (number INTEGER NOT NULL, event INTEGER NOT NULL,"
+    "  type INTEGER NOT NULL, time_ms INTEGER NOT NULL, log_index INTEGER NOT NULL,"
+    "  record BLOB NOT NULL, PRIMARY KEY (number, event)) WITHOUT ROWID;"
+    "CREATE TABLE allotment (number INTEGER NOT NULL, warehouse TEXT NOT NULL,"
+    "  line_id INTEGER NOT NULL, variant_id INTEGER NOT NULL, quantity INTEGER NOT NULL,"
+    "  shipped INTEGER NOT NULL DEFAULT 0, canceled INTEGER NOT NULL DEFAULT 0,"
+    "  PRIMARY KEY (number, warehouse, line_id)) WITHOUT ROWID;"
+    /* What is still to leave each warehouse. */
+    "CREATE INDEX allotment_open ON allotment (warehouse, variant_id)"
+    "  WHERE shipped + canceled < quantity;"
+    "CREATE TABLE parcel (id BLOB PRIMARY KEY, number INTEGER NOT NULL, warehouse TEXT NOT NULL,"
+    "  event INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE warehouse (id TEXT PRIMARY KEY, position INTEGER NOT NULL,"
+    "  record BLOB NOT NULL) WITHOUT ROWID;"
+    /* free: neither held nor sold; the main warehouse has no rows. */
+    "CREATE TABLE warehouse_stock (variant_id INTEGER NOT NULL, warehouse TEXT NOT NULL,"
+    "  free INTEGER NOT NULL, PRIMARY KEY (variant_id, warehouse)) WITHOUT ROWID;"
+    /* The last report that was taken of each. */
+    "CREATE TABLE warehouse_report (warehouse TEXT PRIMARY KEY, epoch BLOB NOT NULL,"
+    "  sequence INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE outbox (seq INTEGER PRIMARY KEY, lane TEXT NOT NULL, kind INTEGER NOT NULL,"
+    "  number INTEGER NOT NULL, order_id BLOB NOT NULL, event INTEGER NOT NULL,"
+    "  effect BLOB NOT NULL, amount INTEGER NOT NULL, time_ms INTEGER NOT NULL,"
+    "  log_index INTEGER NOT NULL, record BLOB NOT NULL);"
+    "CREATE INDEX outbox_lane ON outbox (lane, seq);";
+
 static int read_pragma(struct db *db, const char *sql, int64_t *value)
 {
     struct stmt *stmt = db_stmt(db, sql);
@@ -161,6 +199,8 @@ static int make_tables(struct db *db, int64_t from)
         db_exec(db, version_2);
     if (from < 3)
         db_exec(db, version_3);
+    if (from < 5)
+        db_exec(db, version_5);
     db_exec(db, marks);
     return db_commit(db);
 }

@@ -8,7 +8,7 @@
 
 #include "store/db.h"
 
-enum { SCHEMA_VERSION = 4, SCHEMA_APPLICATION_ID = 0x53746f61 /* "Stoa" */ };
+enum { SCHEMA_VERSION = 5, SCHEMA_APPLICATION_ID = 0x53746f61 /* "Stoa" */ };
 
 /* Makes the tables in an empty file, and what is missing in one of an older version.
  * ERR_UNSUPPORTED: a file of a newer Stoa, or not a file of ours. */

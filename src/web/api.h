@@ -64,8 +64,16 @@ bool api_number(struct exchange *x, const char *name, uint64_t min, uint64_t max
 void api_put_product(struct json *json, yyjson_mut_val *object, const struct product *product);
 void api_read_product(struct json_in *in, const struct json_spot *body, struct product *product);
 
+/* ---- Orders as JSON (api_orders.c) ---- */
+
+void api_put_order(struct json *json, yyjson_mut_val *object, const struct order *order);
+/* By number or id, as the path says. Errors are reader_order's. */
+int api_find_order(struct exchange *x, struct order *order);
+
 /* ---- Handlers ---- */
 
+enum app_verdict api_signing_keys(struct exchange *x);
+enum app_verdict api_signing_keys_rotate(struct exchange *x);
 enum app_verdict api_products(struct exchange *x);
 enum app_verdict api_product_get(struct exchange *x);
 enum app_verdict api_product_put(struct exchange *x);
@@ -76,8 +84,21 @@ enum app_verdict api_variant_price(struct exchange *x);
 enum app_verdict api_stock_receive(struct exchange *x);
 enum app_verdict api_stock_adjust(struct exchange *x);
 
+enum app_verdict api_warehouses(struct exchange *x);
+enum app_verdict api_warehouse_put(struct exchange *x);
+enum app_verdict api_warehouse_close(struct exchange *x);
+enum app_verdict api_variant_warehouses(struct exchange *x);
+/* Of a warehouse, by its own token, not the operator's. */
+void api_reports_accept(struct exchange *x);
+enum app_verdict api_reports(struct exchange *x);
+
 enum app_verdict api_orders(struct exchange *x);
 enum app_verdict api_order_get(struct exchange *x);
+enum app_verdict api_order_cancel(struct exchange *x);
+enum app_verdict api_order_ship(struct exchange *x);
+enum app_verdict api_order_deliver(struct exchange *x);
+enum app_verdict api_order_return(struct exchange *x);
+enum app_verdict api_order_refund(struct exchange *x);
 
 enum app_verdict api_settings_get(struct exchange *x);
 enum app_verdict api_settings_put(struct exchange *x);
@@ -102,6 +123,7 @@ enum app_verdict api_backup(struct exchange *x);
 /* The cluster (api_cluster.c). */
 /* False: there is none, and that is answered. */
 bool api_has_cluster(struct exchange *x);
+enum app_verdict api_outbox(struct exchange *x);
 enum app_verdict api_cluster_get(struct exchange *x);
 enum app_verdict api_cluster_token(struct exchange *x);
 enum app_verdict api_cluster_handover(struct exchange *x);

@@ -70,6 +70,7 @@ static void put_server(struct json *json, yyjson_mut_val *list, const struct ser
     json_put_int(json, one, "lag_entries", (int64_t)server->lag_entries);
     json_put_int(json, one, "lag_ms", (int64_t)server->lag_ms);
     json_put_bool(json, one, "preferred", server->preferred);
+    json_put_bool(json, one, "vote", server->vote);
     if (server->state != SERVER_COPYING)
         return;
     json_put_int(json, one, "copied_bytes", (int64_t)server->copied_bytes);
@@ -235,10 +236,11 @@ enum app_verdict api_cluster_token(struct exchange *x)
     if (!api_has_cluster(x) || !api_body(x, &in, &body))
         return APP_DONE;
     int64_t lifetime = json_integer_of(&in, &body, "lifetime", 1, LIFETIME_MAX_S, LIFETIME_S);
+    bool witness = json_flag_of(&in, &body, "witness", false);
     if (api_malformed(x, &in))
         return APP_DONE;
     buf_init(&text, TOKEN_BYTES_MAX);
-    failure.err = cluster->token(cluster->context, (uint64_t)lifetime, &text, &failure);
+    failure.err = cluster->token(cluster->context, (uint64_t)lifetime, witness, &text, &failure);
     struct str token = arena_str(&x->arena, buf_text(&text));
     buf_close(&text);
     if (failure.err)

@@ -24,12 +24,15 @@ static void put_lines(struct json *json, yyjson_mut_val *object, const struct ba
     for (unsigned i = 0; i < basket->line_count; i++) {
         const struct line *line = &basket->lines[i];
         yyjson_mut_val *one = json_add_object(json, list);
+        json_put_int(json, one, "line", line->line_id);
         json_put_text(json, one, "item", line->item_key);
         json_put_some(json, one, "sku", line->sku);
         json_put_text(json, one, "title", line->title);
         json_put_some(json, one, "options", line->option_text);
         json_put_int(json, one, "quantity", line->quantity);
         json_put_int(json, one, "fulfilled", line->fulfilled);
+        json_put_int(json, one, "canceled", line->canceled);
+        json_put_int(json, one, "returned", line->returned);
         json_put_int(json, one, "unit_price", line->unit_price);
         json_put_int(json, one, "discount", line->discount);
         json_put_int(json, one, "total", line->subtotal - line->discount);
@@ -59,16 +62,77 @@ static void put_buyer(struct json *json, yyjson_mut_val *object, const struct bu
     json_put_some(json, one, "last_name", buyer->last_name);
 }
 
-static void put_payment(struct json *json, yyjson_mut_val *object, const struct payment *payment)
+static void put_payment(struct json *json, yyjson_mut_val *object, const struct order *order)
 {
+    const struct payment *payment = &order->payment;
     yyjson_mut_val *one = json_put_object(json, object, "payment");
     json_put_some(json, one, "handler", payment->handler_id);
     json_put_some(json, one, "brand", payment->brand);
     json_put_some(json, one, "last_digits", payment->last_digits);
     json_put_some(json, one, "reference", payment->reference);
+    json_put_text(json, one, "state", str_of(payment_state_name(order->payment_state)));
+    json_put_int(json, one, "captured", order->captured);
+    json_put_int(json, one, "refunding", order->refunding);
+    json_put_int(json, one, "refunded", order->refunded);
 }
 
-static void put_order(struct json *json, yyjson_mut_val *object, const struct order *order)
+static void put_allotments(struct json *json, yyjson_mut_val *object, const struct order *order)
+{
+    yyjson_mut_val *list = json_put_list(json, object, "allotments");
+    for (unsigned i = 0; i < order->allotment_count; i++) {
+        const struct allotment *allotment = &order->allotments[i];
+        yyjson_mut_val *one = json_add_object(json, list);
+        json_put_text(json, one, "warehouse", allotment->warehouse);
+        json_put_int(json, one, "line", allotment->line_id);
+        json_put_int(json, one, "quantity", allotment->quantity);
+        json_put_int(json, one, "shipped", allotment->shipped);
+        json_put_int(json, one, "canceled", allotment->canceled);
+    }
+}
+
+static void put_parcel(struct json *json, yyjson_mut_val *event, const struct parcel *parcel)
+{
+    char id[ID_TEXT];
+    if (id_is_zero(parcel->id))
+        return;
+    yyjson_mut_val *one = json_put_object(json, event, "parcel");
+    json_put_text(json, one, "id", arena_str(json->arena, str_of(id_text(parcel->id, id))));
+    json_put_some(json, one, "warehouse", parcel->warehouse);
+    json_put_some(json, one, "carrier", parcel->carrier);
+    json_put_some(json, one, "tracking", parcel->tracking);
+    json_put_some(json, one, "tracking_url", parcel->tracking_url);
+}
+
+static void put_events(struct json *json, yyjson_mut_val *object, const struct order *order)
+{
+    yyjson_mut_val *list = json_put_list(json, object, "events");
+    for (unsigned i = 0; i < order->event_count; i++) {
+        const struct order_event *event = &order->events[i];
+        yyjson_mut_val *one = json_add_object(json, list);
+        char time[32];
+        clock_rfc3339(event->time_ms, time, sizeof time);
+        json_put_int(json, one, "number", event->number);
+        json_put_text(json, one, "type", str_of(order_event_name(event->type)));
+        json_put_text(json, one, "at", arena_str(json->arena, str_of(time)));
+        json_put_some(json, one, "actor", event->actor);
+        if (event->line_count) {
+            yyjson_mut_val *lines = json_put_list(json, one, "lines");
+            for (unsigned j = 0; j < event->line_count; j++) {
+                yyjson_mut_val *line = json_add_object(json, lines);
+                json_put_int(json, line, "line", event->lines[j].line_id);
+                json_put_int(json, line, "quantity", event->lines[j].quantity);
+            }
+        }
+        put_parcel(json, one, &event->parcel);
+        if (event->amount)
+            json_put_int(json, one, "amount", event->amount);
+        if (event->of)
+            json_put_int(json, one, "of", event->of);
+        json_put_some(json, one, "text", event->text);
+    }
+}
+
+void api_put_order(struct json *json, yyjson_mut_val *object, const struct order *order)
 {
     char id[ID_TEXT], time[32];
     clock_rfc3339(order->placed_ms, time, sizeof time);
@@ -87,7 +151,9 @@ static void put_order(struct json *json, yyjson_mut_val *object, const struct or
         json_put_text(json, rate, "key", order->rate.key);
         json_put_text(json, rate, "title", order->rate.title);
     }
-    put_payment(json, object, &order->payment);
+    put_payment(json, object, order);
+    put_allotments(json, object, order);
+    put_events(json, object, order);
 }
 
 /* Newest first. */
@@ -106,30 +172,32 @@ enum app_verdict api_orders(struct exchange *x)
     json_begin(&json, &x->arena);
     yyjson_mut_val *list = json_put_list(&json, json.root, "orders");
     for (unsigned i = 0; i < count; i++)
-        put_order(&json, json_add_object(&json, list), &orders[i]);
+        api_put_order(&json, json_add_object(&json, list), &orders[i]);
     if (count == limit)
         json_put_int(&json, json.root, "next", (int64_t)orders[count - 1].number);
     return api_send(x, &json);
 }
 
-/* By number, or by id. */
-enum app_verdict api_order_get(struct exchange *x)
+int api_find_order(struct exchange *x, struct order *order)
 {
     struct str name = call_param(x, 0);
-    struct order *order = ARENA_NEW(&x->arena, struct order);
     struct id id;
     uint64_t number;
-    struct json json;
-    int err = ERR_NOTFOUND;
-    if (!order)
-        return api_failed(x, ERR_NOMEM, STR(""));
     if (name.len >= 32 && id_parse(name, &id) == 0)
-        err = reader_order(call_reader(x), &x->arena, id, order);
-    else if (str_to_u64(name, &number) == 0)
-        err = reader_order_by_number(call_reader(x), &x->arena, number, order);
+        return reader_order(call_reader(x), &x->arena, id, order);
+    if (str_to_u64(name, &number) == 0)
+        return reader_order_by_number(call_reader(x), &x->arena, number, order);
+    return ERR_NOTFOUND;
+}
+
+enum app_verdict api_order_get(struct exchange *x)
+{
+    struct order *order = ARENA_NEW(&x->arena, struct order);
+    struct json json;
+    int err = order ? api_find_order(x, order) : ERR_NOMEM;
     if (err)
         return api_failed(x, err, STR(""));
     json_begin(&json, &x->arena);
-    put_order(&json, json.root, order);
+    api_put_order(&json, json.root, order);
     return api_send(x, &json);
 }

@@ -33,6 +33,8 @@ enum app_verdict api_settings_get(struct exchange *x)
     json_put_text(&json, json.root, "terms_url", settings.terms_url);
     json_put_text(&json, json.root, "privacy_url", settings.privacy_url);
     json_put_text(&json, json.root, "refund_url", settings.refund_url);
+    json_put_bool(&json, json.root, "capture_at_once", settings.capture_at_once);
+    json_put_bool(&json, json.root, "mail", settings.mail);
     return api_send(x, &json);
 }
 
@@ -67,6 +69,9 @@ enum app_verdict api_settings_put(struct exchange *x)
         json_integer_of(&in, &body, "checkout_ttl_ms", 0, INT64_MAX / 2, settings->checkout_ttl_ms);
     settings->cart_ttl_ms =
         json_integer_of(&in, &body, "cart_ttl_ms", 0, INT64_MAX / 2, settings->cart_ttl_ms);
+    settings->capture_at_once =
+        json_flag_of(&in, &body, "capture_at_once", settings->capture_at_once);
+    settings->mail = json_flag_of(&in, &body, "mail", settings->mail);
     if (api_malformed(x, &in))
         return APP_DONE;
     return api_submit(x, &command);

@@ -273,6 +273,8 @@ void cache_changed(void *context, enum change_kind kind, uint64_t product_id, st
     case CHANGE_SETTINGS:
         raise_to(&cache->settings, index);
         break;
+    case CHANGE_OUTBOX:
+        break;
     }
 }
 

@@ -26,8 +26,9 @@ struct web_cluster {
 
     /* On any server. */
     int (*prefer)(void *context, uint64_t id, struct failure *failure); /* 0: nobody */
-    /* Appends a token that lets one new server join within LIFETIME_S seconds. */
-    int (*token)(void *context, uint64_t lifetime_s, struct buf *text, struct failure *failure);
+    /* Appends a token that lets one new server, or witness, join within LIFETIME_S seconds. */
+    int (*token)(void *context, uint64_t lifetime_s, bool witness, struct buf *text,
+                 struct failure *failure);
     /* This server is no member any more: its process ends soon. Returns at once. */
     void (*stop)(void *context);
 };

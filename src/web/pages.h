@@ -33,6 +33,7 @@ enum app_verdict page_payment(struct exchange *x);
 enum app_verdict checkout_pay(struct exchange *x);
 
 enum app_verdict page_order(struct exchange *x);
+enum app_verdict order_cancel(struct exchange *x);
 
 /* About, terms, privacy. */
 enum app_verdict page_text(struct exchange *x);

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "web/api.h"
+#include "web/bank_events.h"
 #include "web/files.h"
 #include "web/pages.h"
 #include "web/ucp.h"
@@ -53,6 +54,7 @@ const struct route routes[] = {
     OWN("/checkout/{id}/payment", page_payment, GATE_READ, "checkout: review and payment"),
     TAKE("/checkout/{id}/payment", checkout_pay, CSRF_TOKEN, GATE_READ, "pays"),
     OWN("/order/{id}", page_order, GATE_READ, "an order and its state"),
+    TAKE("/order/{id}/cancel", order_cancel, CSRF_TOKEN, GATE_READ, "cancels an order"),
     SHOW("/about", page_text, ROUTE_INLINE, "about the shop"),
     SHOW("/terms", page_text, ROUTE_INLINE, "terms of sale"),
     SHOW("/privacy", page_text, ROUTE_INLINE, "privacy"),
@@ -92,6 +94,10 @@ const struct route routes[] = {
         "UCP: cancels a checkout"),
     UCP(HTTP_GET, "/orders/{id}", ucp_order_get, ROUTE_INLINE, GATE_READ, "UCP: an order"),
 
+    /* For the bank: like a warehouse a program, and known by its signature. */
+    ROUTE(HTTP_POST, "/api/bank/events", bank_events, ROUTE_INLINE, FACE_WAREHOUSE, CSRF_OFF,
+          UCP_BYTES, "the bank's events (Stripe's webhooks)", NULL, GATE_OFF),
+
     /* For the operator. */
     ASK("/admin/api/products", api_products, ROUTE_WORK, "operator: products, paged"),
     ASK("/admin/api/products/{handle}", api_product_get, ROUTE_INLINE,
@@ -113,6 +119,27 @@ const struct route routes[] = {
     ASK("/admin/api/orders", api_orders, ROUTE_WORK, "operator: orders, newest first"),
     ASK("/admin/api/orders/{number}", api_order_get, ROUTE_INLINE,
         "operator: an order by number or id"),
+    API(HTTP_POST, "/admin/api/orders/{number}/cancel", api_order_cancel, ROUTE_INLINE,
+        "operator: cancels what of an order was not sent"),
+    API(HTTP_POST, "/admin/api/orders/{number}/ship", api_order_ship, ROUTE_INLINE,
+        "operator: a parcel was sent"),
+    API(HTTP_POST, "/admin/api/orders/{number}/deliver", api_order_deliver, ROUTE_INLINE,
+        "operator: a parcel has arrived"),
+    API(HTTP_POST, "/admin/api/orders/{number}/return", api_order_return, ROUTE_INLINE,
+        "operator: goods came back"),
+    API(HTTP_POST, "/admin/api/orders/{number}/refund", api_order_refund, ROUTE_INLINE,
+        "operator: gives money back"),
+    ASK("/admin/api/warehouses", api_warehouses, ROUTE_WORK, "operator: warehouses"),
+    ROUTE(HTTP_PUT, "/admin/api/warehouses/{id}", api_warehouse_put, ROUTE_INLINE, FACE_OPERATOR,
+          CSRF_OFF, API_BYTES, "operator: creates or changes a warehouse", NULL, GATE_READ),
+    ROUTE(HTTP_DELETE, "/admin/api/warehouses/{id}", api_warehouse_close, ROUTE_INLINE,
+          FACE_OPERATOR, CSRF_OFF, API_BYTES, "operator: gives a warehouse nothing new", NULL,
+          GATE_READ),
+    ASK("/admin/api/variants/{key}/warehouses", api_variant_warehouses, ROUTE_WORK,
+        "operator: what of a variant lies where"),
+    ASK("/admin/api/signing-keys", api_signing_keys, ROUTE_INLINE, "operator: signing keys"),
+    API(HTTP_POST, "/admin/api/signing-keys/rotate", api_signing_keys_rotate, ROUTE_INLINE,
+        "operator: makes a new key for signing"),
     ASK("/admin/api/settings", api_settings_get, ROUTE_INLINE, "operator: settings"),
     ROUTE(HTTP_PUT, "/admin/api/settings", api_settings_put, ROUTE_INLINE, FACE_OPERATOR, CSRF_OFF,
           API_BYTES, "operator: changes settings", NULL, GATE_READ),
@@ -138,7 +165,12 @@ const struct route routes[] = {
     API(HTTP_GET, "/admin/api/export", api_export, ROUTE_WORK,
         "operator: all products as a CSV"),
 
+    ROUTE(HTTP_POST, "/api/warehouse/{id}/reports", api_reports, ROUTE_INLINE, FACE_WAREHOUSE,
+          CSRF_OFF, 0, "a warehouse: what it reports", api_reports_accept, GATE_OFF),
+
     API(HTTP_GET, "/api/v1/backup", api_backup, ROUTE_WORK, "operator: a copy of the database"),
+    API(HTTP_GET, "/api/v1/outbox", api_outbox, ROUTE_INLINE,
+        "operator: what is to leave the shop"),
     API(HTTP_GET, "/api/v1/cluster", api_cluster_get, ROUTE_INLINE, "operator: the servers"),
     API(HTTP_POST, "/api/v1/cluster/managers", api_manager_announce, ROUTE_INLINE,
         "operator: a load manager is there, and asks whom it may send shoppers to"),

@@ -28,6 +28,7 @@ enum route_face {
     FACE_PAGES,
     FACE_UCP,
     FACE_OPERATOR,
+    FACE_WAREHOUSE, /* a warehouse's program; its route's `accept` looks at its token */
 };
 
 /* See csrf.h for why there are two. */

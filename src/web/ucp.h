@@ -61,7 +61,7 @@ bool ucp_is_profile_url(struct str url);
 
 /* ---- Answers (ucp_answer.c) ---- */
 
-/* The shop's facts that each object needs. */
+/* The shop's facts that each object needs. Orders need no exchange: x may be NULL for them. */
 struct ucp_view {
     struct exchange *x;
     struct json json;

@@ -142,7 +142,7 @@ struct str ucp_url(struct ucp_view *view, struct str url)
 {
     if (!str_starts(url, STR("/")))
         return url;
-    return ARENA_JOIN(&view->x->arena, view->base, url);
+    return ARENA_JOIN(view->json.arena, view->base, url);
 }
 
 struct str ucp_time(struct arena *arena, int64_t wall_ms)

@@ -123,6 +123,7 @@ enum app_verdict ucp_checkout_create(struct exchange *x)
     struct checkout_input *input = &command.checkout;
     struct str cart = json_text_of(&ucp->in, &ucp->body, "cart_id", SHOP_KEY_MAX);
     input->id = once_id(x, STR("checkout"));
+    input->platform = ucp->profile;
     input->has_basket = true;
     ucp_read_basket(&ucp->in, &ucp->body, !cart.len, &input->basket);
     ucp_read_fulfillment(&ucp->in, &ucp->body, NULL, input);
@@ -163,6 +164,7 @@ enum app_verdict ucp_checkout_update(struct exchange *x)
         return ucp_not_found(x, UCP_CHECKOUT, "Checkout");
     /* Only for its destinations, which a platform may select from without repeating them. */
     int err = reader_checkout(call_reader(x), &x->arena, input->id, before);
+    input->platform = ucp->profile;
     input->has_basket = true;
     ucp_read_basket(&ucp->in, &ucp->body, true, &input->basket);
     ucp_read_fulfillment(&ucp->in, &ucp->body, err ? NULL : before, input);

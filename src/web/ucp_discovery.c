@@ -1,3 +1,5 @@
+#include "base/clock.h"
+#include "outside/signing_keys.h"
 #include "web/ucp.h"
 
 /* What the shop offers. Addresses of specifications and schemas are those of the owner of
@@ -67,6 +69,29 @@ static void put_handler(struct json *json, yyjson_mut_val *meta)
     json_put_text(json, config, "environment", STR("sandbox"));
 }
 
+/* The public halves (RFC 7517): a shop that has just begun, or whose registry cannot be read, has
+ * none to show for a moment. */
+static void put_signing_keys(struct exchange *x, struct json *json)
+{
+    struct signing_keys keys;
+    struct str text;
+    if (reader_registry(call_reader(x), &x->arena, STR(SIGNING_KEYS_ENTRY), &text) ||
+        signing_keys_parse(text, &keys, NULL))
+        return;
+    signing_keys_prune(&keys, clock_wall_ms());
+    yyjson_mut_val *list = json_put_list(json, json->root, "signing_keys");
+    for (unsigned i = 0; i < keys.count; i++) {
+        yyjson_mut_val *one = json_add_object(json, list);
+        json_put_text(json, one, "kid", keys.keys[i].name);
+        json_put_text(json, one, "kty", STR("EC"));
+        json_put_text(json, one, "crv", STR("P-256"));
+        json_put_text(json, one, "x", keys.keys[i].x);
+        json_put_text(json, one, "y", keys.keys[i].y);
+        json_put_text(json, one, "use", STR("sig"));
+        json_put_text(json, one, "alg", STR("ES256"));
+    }
+}
+
 enum app_verdict ucp_discovery(struct exchange *x)
 {
     struct json json;
@@ -78,6 +103,7 @@ enum app_verdict ucp_discovery(struct exchange *x)
     for (unsigned i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
         put_capability(&json, map, i);
     put_handler(&json, meta);
+    put_signing_keys(x, &json);
     struct str text = json_end(&json);
     if (!text.at)
         return call_fail_err(x, ERR_NOMEM);

@@ -47,7 +47,11 @@ static struct traffic_thread *traffic_of(const struct exchange *x)
 static enum web_class class_of(const struct exchange *x)
 {
     static const enum web_class classes[] = {
-        [FACE_PAGES] = WEB_PAGES, [FACE_UCP] = WEB_UCP, [FACE_OPERATOR] = WEB_OPERATOR};
+        [FACE_PAGES] = WEB_PAGES,
+        [FACE_UCP] = WEB_UCP,
+        [FACE_OPERATOR] = WEB_OPERATOR,
+        [FACE_WAREHOUSE] = WEB_OPERATOR,
+    };
     return call_of(x)->route ? classes[call_of(x)->face] : WEB_UNROUTED;
 }
 

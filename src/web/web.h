@@ -34,6 +34,7 @@
 #include <stddef.h>
 
 struct copies;
+struct outbox;
 
 enum { WEB_SECRET_BYTES = 32, WEB_TRUSTED_MAX = 16 };
 
@@ -44,6 +45,13 @@ struct web_watch {
     void (*metrics)(void *context, struct buf *out);
     /* Whether a purchase would go through; if not, REASON says why. */
     bool (*healthy)(void *context, struct buf *reason);
+};
+
+/* What the bank tells of its own accord (bank_events.h). */
+struct web_bank {
+    struct str secret; /* what it signs with; empty: it tells nothing */
+    void (*told)(void *context);
+    void *context;
 };
 
 struct web_settings {
@@ -65,8 +73,10 @@ struct web_settings {
     struct cache *cache;                    /* lent */
     struct ordering *order;                 /* lent */
     struct buying *buying;                  /* lent */
+    struct outbox *outbox;                  /* lent; NULL: none */
     struct copies *copies;                  /* for backups; NULL: none. Lent */
     const struct log *log;
+    struct web_bank bank;
     struct web_watch watch;     /* may be all zero: then there is neither */
     struct web_cluster cluster; /* may be all zero: alone */
 };

@@ -1,5 +1,5 @@
-/* Records of carts, checkouts and orders: what can be read can be written, and is read the
- * same again. The first byte says which of them the rest is taken for. */
+/* Records of carts, checkouts, orders and their events: what can be read can be written, and is
+ * read the same again. The first byte says which of them the rest is taken for. */
 #include "base/check.h"
 #include "shop/record.h"
 
@@ -11,6 +11,7 @@ static bool rewrite(unsigned kind, struct str record, struct arena *arena, struc
     struct cart cart;
     struct checkout checkout;
     struct order order;
+    struct order_event event;
     switch (kind) {
     case 0:
         if (record_read_cart(record, arena, &cart))
@@ -22,10 +23,20 @@ static bool rewrite(unsigned kind, struct str record, struct arena *arena, struc
             return false;
         record_put_checkout(out, &checkout);
         return true;
-    default:
+    case 2:
         if (record_read_order(record, arena, &order))
             return false;
         record_put_order(out, &order);
+        return true;
+    case 3:
+        if (record_read_order(record, arena, &order))
+            return false;
+        record_put_whole_order(out, &order);
+        return true;
+    default:
+        if (record_read_event(record, arena, &event))
+            return false;
+        record_put_event(out, &event);
         return true;
     }
 }
@@ -37,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     arena_init(&arena, 4 << 20);
     buf_init(&once, 4 << 20);
     buf_init(&twice, 4 << 20);
-    unsigned kind = size > 0 ? data[0] % 3u : 0;
+    unsigned kind = size > 0 ? data[0] % 5u : 0;
     struct str record = str_make(data + (size > 0), size > 0 ? size - 1 : 0);
     if (rewrite(kind, record, &arena, &once)) {
         CHECK(!once.failed);

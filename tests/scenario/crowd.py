@@ -130,7 +130,8 @@ class Member(threading.Thread):
         the same key each time. Gone when none does."""
         headers = self.headers(body, operator)
         text = json.dumps(body) if body is not None else None
-        server = self.home if self.random.random() < 0.7 else self.random.randrange(3)
+        servers = len(self.crowd.addresses)
+        server = self.home if self.random.random() < 0.7 else self.random.randrange(servers)
         called = time.monotonic()
         while time.monotonic() < called + GIVE_UP and not self.crowd.abandoned:
             if self.session and not operator:

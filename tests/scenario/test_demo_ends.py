@@ -49,6 +49,7 @@ def test_a_load_manager_comes_back_when_the_first_server_is_gone(tmp_path):
     (("--token", "x", "--token-file", "y"), "not both"),
     (("--trust", "nonsense"), "nonsense"),
     (("--no-load-manager", "--status", "127.0.0.1:9"), "without a load manager --status"),
+    (("--no-warehouse", "--auto-ship", "1s"), "without a warehouse --auto-ship"),
     # What only the load manager itself finds out ends the demo too, in place of a new try for ever.
     (("--token-file", "empty"), "holds no token"),
 ])

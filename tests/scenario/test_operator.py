@@ -192,6 +192,18 @@ def test_orders_are_found_by_number_and_id(shop, operator):
         assert "token" not in order.text.decode()
 
 
+def test_an_empty_list_of_lines_does_not_mean_all(shop, operator):
+    platform = Platform(shop)
+    checkout = platform.create(fulfillment=shipping("US"), buyer={"email": "o@example.com"})
+    order = platform.complete(checkout["id"])["order"]["id"]
+    for what in ("cancel", "ship", "return"):
+        answer = operator.call("POST", f"/orders/{order}/{what}", {"lines": []})
+        assert answer.status == 422, (what, answer.text)
+        assert "empty" in answer["error"]["message"]
+    assert operator.call("GET", f"/orders/{order}")["status"] == "placed"
+    assert operator.call("POST", f"/orders/{order}/cancel", {})["status"] == "canceled"
+
+
 # ---- Media ----
 
 

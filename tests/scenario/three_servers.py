@@ -164,13 +164,15 @@ class Three:
 
     # ---- Processes
 
+    def command(self, i):
+        return [STOA, "serve", "--dir", str(self.dirs[i]), "--listen", self.network.shop[i],
+                *self.options]
+
     def start(self, i, wait=True):
         with open(self.logs[i], "ab") as log:
             begin = log.tell()
             process = subprocess.Popen(
-                self.network.enter(i) +
-                [STOA, "serve", "--dir", str(self.dirs[i]), "--listen", self.network.shop[i]] +
-                self.options,
+                self.network.enter(i) + self.command(i),
                 stdout=subprocess.PIPE, stderr=log, text=True,
                 env=os.environ | self.environments[i])
         Shop.running.add(process)
@@ -186,7 +188,7 @@ class Three:
         """Reads what it says on standard output to its end."""
         with process.stdout as lines:
             for line in lines:
-                if line.startswith(READY):
+                if line.startswith(READY) or line.startswith("stoa: witness "):
                     process.ready.set()
 
     def mend(self):

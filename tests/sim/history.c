@@ -1,5 +1,6 @@
 #include "history.h"
 
+#include "aftersale.h"
 #include "base/check.h"
 #include "copy_text.h"
 #include "world.h"
@@ -215,6 +216,8 @@ static void model_apply(uint64_t index, struct str record, struct str answer)
         model_stock(&command, again);
     if (command.type == COMMAND_CART_ADD || command.type == COMMAND_CART_SET)
         model_cart(&command, again);
+    if (result.err == 0)
+        aftersale_applied(index, &command, &result, again, history.arrived);
     if (result.kind == RESULT_CART)
         check_cart(index, &result.cart);
     if (result.kind == RESULT_CHECKOUT)
@@ -302,6 +305,12 @@ void history_leads(unsigned server, uint64_t start, uint64_t term)
                    (unsigned long long)term, leader->server + 1,
                    leader->server == server ? " before it died" : "");
     *leader = (struct leader){server, start};
+}
+
+int history_leader(uint64_t term)
+{
+    bool led = term < history.term_cap && history.leaders[term].start != 0;
+    return led ? (int)history.leaders[term].server : -1;
 }
 
 void history_acknowledged(uint64_t index, struct str command, struct str result)

@@ -20,7 +20,7 @@ enum { ITEMS = 4 };
 extern const char *const item_names[ITEMS];
 
 /* Carts and purchases are numbered; an id says which one it is. */
-enum id_kind { ID_CART = 1, ID_CHECKOUT, ID_OPERATION };
+enum id_kind { ID_CART = 1, ID_CHECKOUT, ID_OPERATION, ID_PARCEL, ID_EPOCH };
 struct id history_id(enum id_kind kind, uint32_t number);
 uint32_t history_number(struct id id);
 
@@ -35,6 +35,8 @@ void history_entry_ended(unsigned server, uint64_t index, unsigned count);
 
 /* SERVER leads in TERM, in its START-th life: nobody else ever does. */
 void history_leads(unsigned server, uint64_t start, uint64_t term);
+/* The server that has led in TERM; -1: nobody, as far as is known. */
+int history_leader(uint64_t term);
 
 /* COMMAND was acknowledged with INDEX and RESULT: it has to be there. */
 void history_acknowledged(uint64_t index, struct str command, struct str result);

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "carriers.h"
 #include "history.h"
 #include "loop.h"
 
@@ -113,6 +114,7 @@ static void *copy_bytes(const void *bytes, size_t len)
 
 static void keep_entry(struct log_disk *disk, const struct raft_entry *entry)
 {
+    carriers_check_entry(disk->start + disk->count, entry->term, entry->type != RAFT_BARRIER);
     if (disk->count == disk->cap) {
         disk->cap = disk->cap == 0 ? 64 : disk->cap * 2;
         disk->entries = realloc(disk->entries, disk->cap * sizeof *disk->entries);

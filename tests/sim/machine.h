@@ -12,11 +12,15 @@
 #include <stdbool.h>
 
 /* Name, and what it does. */
-#define BROKEN_LIST(X)                                                \
-    X(none, "nothing is broken")                                      \
-    X(stock, "goods are held without looking whether they are there") \
-    X(operation, "the shop forgets which operations it has done")     \
-    X(index, "the applied index is kept beside the database, not in its transaction")
+#define BROKEN_LIST(X)                                                                \
+    X(none, "nothing is broken")                                                      \
+    X(stock, "goods are held without looking whether they are there")                 \
+    X(operation, "the shop forgets which operations it has done")                     \
+    X(bank, "the bank does again what it has done under the same id")                 \
+    X(index, "the applied index is kept beside the database, not in its transaction") \
+    X(kept, "a witness cuts its log as a server does that has a database")            \
+    X(vote, "a witness votes for whoever asks, also for a shorter log")               \
+    X(copy, "a witness leads whomever it can, and sends the snapshot that it has not")
 
 enum broken_rule {
 #define X(name, about) BROKEN_##name,

@@ -93,8 +93,9 @@ static void *add(void *argument)
     struct server *server = &cluster.servers[errand->number];
     struct server_place place = {.id = server->number + 1, .since_ms = 1};
     snprintf(place.address, sizeof place.address, "%s", server->address);
-    int err = replica_add(errand->replica, &place, &failure);
-    say(errand, "add", err, &failure);
+    int err = server->witness ? replica_add_witness(errand->replica, &place, &failure)
+                              : replica_add(errand->replica, &place, &failure);
+    say(errand, server->witness ? "add witness" : "add", err, &failure);
     if (err == 0) {
         give_book(server);
         server->member = true;
@@ -146,20 +147,65 @@ static void *replace_and_take_out(void *argument)
     return NULL;
 }
 
+/* The servers that have a database, and the witnesses. */
+static unsigned count_members(bool witness)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < cluster.count; i++)
+        count += cluster.servers[i].member && cluster.servers[i].witness == witness;
+    return count;
+}
+
+static void add_one(struct server *primary, bool witness)
+{
+    if (cluster.count == SERVERS_MAX)
+        return;
+    cluster.servers[cluster.count].witness = witness;
+    send_out(primary, cluster.count++, add);
+}
+
+static bool is_to_join(void)
+{
+    for (unsigned i = 0; i < cluster.count; i++)
+        if (cluster.servers[i].witness)
+            return false;
+    return cluster.with_witness;
+}
+
+/* It joins as soon as there is somebody to take it in. */
+static void invite_witness(void *argument)
+{
+    struct server *primary = find_primary();
+    if (primary != NULL && is_to_join())
+        add_one(primary, true);
+    else if (is_to_join())
+        world_after(LOOK_MS * MS_NS, NULL, invite_witness, argument);
+}
+
+void members_begin(void)
+{
+    if (cluster.with_witness && world_one_in(2))
+        invite_witness(NULL);
+}
+
 void members_change(void)
 {
     struct server *primary = find_primary();
-    unsigned members = 0;
-    for (unsigned i = 0; i < cluster.count; i++)
-        members += cluster.servers[i].member;
     if (primary == NULL)
         return;
+    if (is_to_join()) {
+        add_one(primary, true);
+        return;
+    }
+    unsigned members = count_members(false) + count_members(true);
     if (members <= LEAST_MEMBERS || world_one_in(2)) {
-        if (cluster.count < SERVERS_MAX)
-            send_out(primary, cluster.count++, add);
+        add_one(primary, false);
         return;
     }
     unsigned number = (unsigned)world_pick(cluster.count);
+    bool witness = cluster.servers[number].witness;
+    if (count_members(false) <= 2 && !witness)
+        return; /* of two that have everything neither goes */
     if (cluster.servers[number].member && !somebody_joins())
         send_out(primary, number, number == primary->number ? replace_and_take_out : take_out);
 }

@@ -2,8 +2,10 @@
 #ifndef STOA_SIM_MEMBERS_H
 #define STOA_SIM_MEMBERS_H
 
+/* At the begin: in half of the seeds with a witness that one joins at once. */
+void members_begin(void);
 void members_hand_over(void);
-/* Adds one, or removes one; at least three stay. */
+/* Adds one, or removes one; at least three stay, two of them with a database. */
 void members_change(void);
 
 #endif

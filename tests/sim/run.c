@@ -1,9 +1,13 @@
 #include "run.h"
 
+#include "aftersale.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "carriers.h"
 #include "database_disk.h"
 #include "history.h"
+#include "leaders.h"
+#include "members.h"
 #include "server.h"
 #include "shop/audit.h"
 #include "shopper.h"
@@ -35,7 +39,8 @@ static bool converged(void)
 {
     for (unsigned i = 0; i < cluster.count; i++) {
         const struct server *server = &cluster.servers[i];
-        if (server->member && (!server->up || server->machine.applied < history_last()))
+        uint64_t has = server->witness ? server_committed(server) : server->machine.applied;
+        if (server->member && (!server->up || has < history_last()))
             return false;
     }
     return true;
@@ -57,6 +62,7 @@ static void check_copy(struct server *server)
         audit_digest(server->database, digest, &index, &failure) != 0)
         world_fail("server %u: its copy cannot be audited: %s", server->number + 1, failure.text);
     history_digest(server->number, index, digest, server->reader);
+    aftersale_check(server->number, server->database);
     if (report.orders != history_orders())
         world_fail("server %u has %llu orders; there were %llu purchases", server->number + 1,
                    (unsigned long long)report.orders, (unsigned long long)history_orders());
@@ -83,6 +89,13 @@ static void say_what_happened(uint64_t seed)
     for (unsigned i = 0; i < WEATHER_COUNT; i++)
         if (weather_counts()[i] > 0)
             printf(" %s %u", weather_names[i], weather_counts()[i]);
+    for (int type = COMMAND_ORDER_CANCEL; type < COMMAND_TYPE_COUNT; type++)
+        if (history_counts()[type] > 0)
+            printf(" %s %u", command_name((enum command_type)type), history_counts()[type]);
+    if (carriers_count() > 0)
+        printf(" carried %u", carriers_count());
+    if (drill_count() > 0)
+        printf(" drilled");
     printf("; hash %016llx\n", (unsigned long long)world.hash);
 }
 
@@ -90,14 +103,17 @@ static void say_what_happened(uint64_t seed)
 
 static void step_until(uint64_t until_ns, bool (*done)(void))
 {
-    while (world.now_ns < until_ns && (done == NULL || !done()))
+    while (world.now_ns < until_ns && (done == NULL || !done())) {
         if (!world_step())
             return;
+        leaders_look();
+        carriers_look();
+    }
 }
 
 static bool all_well(void)
 {
-    return shoppers_done() && converged();
+    return drill_done() && shoppers_done() && converged();
 }
 
 void run_seed(uint64_t seed, bool trace, enum broken_rule broken)
@@ -111,20 +127,24 @@ void run_seed(uint64_t seed, bool trace, enum broken_rule broken)
     world_open(seed, trace);
     world.describe = describe_all;
     database_disk_open();
-    static const unsigned founders[] = {1, 1, 2, 3, 3, 3, 3, 3, 3, 5};
+    static const unsigned founders[] = {1, 2, 2, 2, 2, 3, 3, 3, 3, 5};
     cluster_open(root, founders[world_pick(COUNT_OF(founders))], broken);
     for (unsigned i = 0; i < cluster.count; i++)
         server_start(&cluster.servers[i]);
     uint64_t storm_ns = world_between(STORM_LEAST_MS, STORM_MOST_MS) * MS_NS;
-    shoppers_start((unsigned)world_between(2, SHOPPERS_MAX), storm_ns);
+    shoppers_start((unsigned)world_between(2, SHOPPERS_MAX), storm_ns + drill_ns());
+    if (broken == BROKEN_bank)
+        aftersale_break_bank();
     weather_start(storm_ns);
+    members_begin();
     step_until(storm_ns, NULL);
     weather_clear();
+    drill_start();
     step_until(storm_ns + PATIENCE_S * SEC_NS, all_well);
     if (!all_well())
         say_who_waits();
     for (unsigned i = 0; i < cluster.count; i++)
-        if (cluster.servers[i].member)
+        if (cluster.servers[i].member && !cluster.servers[i].witness)
             check_copy(&cluster.servers[i]);
     say_what_happened(seed);
 }

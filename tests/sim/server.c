@@ -25,6 +25,9 @@ void cluster_open(const char *root, unsigned founders, enum broken_rule broken)
     cluster.broken = broken;
     cluster.snapshot_threshold = world_one_in(2) ? 40 : (unsigned)world_between(5, 200);
     cluster.trailing = world_one_in(2) ? 0 : (unsigned)world_between(1, 30);
+    cluster.with_witness = founders == 2 || world_one_in(4);
+    cluster.log_cut = world_between(100, 1500);
+    cluster.log_max = world_one_in(5) ? world_between(4000, 20000) : 0;
     for (unsigned i = 0; i < SERVERS_MAX; i++) {
         struct server *server = &cluster.servers[i];
         server->number = i;
@@ -142,6 +145,47 @@ static void describe_cluster(const struct server *server, struct replica_cluster
     };
 }
 
+static struct replica_config config_of(struct server *server,
+                                       const struct replica_cluster *described)
+{
+    return (struct replica_config){
+        .cluster = described,
+        .dir = server->dir,
+        .id = server->number + 1,
+        .election_ms = 300,
+        .heartbeat_ms = 30,
+        .snapshot_threshold = cluster.snapshot_threshold,
+        .fatal = fatal,
+        .fatal_context = server,
+        .again = server->witness ? NULL : again,
+        .witness = server->witness,
+        .log_cut = cluster.log_cut,
+        .log_max = cluster.log_max,
+    };
+}
+
+/* As main/witness.c does it. */
+static void *run_witness(void *argument)
+{
+    struct server *server = argument;
+    struct failure failure = {0};
+    struct replica_cluster described;
+    struct server_place founders[SERVERS_MAX];
+    describe_cluster(server, &described, founders);
+    struct replica_config config = config_of(server, &described);
+    must(server, "replication", replica_start(&config, NULL, &server->replica, &failure), &failure);
+    server->order = replica_order(server->replica);
+    server->up = server->joined = true;
+    world_note("server %u: up, a witness", server->number + 1);
+    while (!server->stopping)
+        fiber_wait(server, UINT64_MAX);
+    server->up = false;
+    replica_stop(server->replica);
+    world_note("server %u: stopped", server->number + 1);
+    end_life(server, false);
+    return NULL;
+}
+
 static void *run_server(void *argument)
 {
     struct server *server = argument;
@@ -150,17 +194,7 @@ static void *run_server(void *argument)
     struct replica_cluster described;
     struct server_place founders[SERVERS_MAX];
     describe_cluster(server, &described, founders);
-    struct replica_config config = {
-        .cluster = &described,
-        .dir = server->dir,
-        .id = server->number + 1,
-        .election_ms = 300,
-        .heartbeat_ms = 30,
-        .snapshot_threshold = cluster.snapshot_threshold,
-        .fatal = fatal,
-        .fatal_context = server,
-        .again = again,
-    };
+    struct replica_config config = config_of(server, &described);
     must(server, "a copy", replica_fetch_first(&config, server->database, &failure), &failure);
     database_disk_take_in(server->database);
     must(server, "the shop", shop_open(server->database, NULL, NULL, &shop, &failure), &failure);
@@ -195,7 +229,7 @@ void server_start(struct server *server)
     CHECK(server->life != NULL);
     server->life->server = server->number;
     network_life(server->number, server->life, false);
-    fiber_start(server->life, run_server, server);
+    fiber_start(server->life, server->witness ? run_witness : run_server, server);
 }
 
 void server_stop(struct server *server)
@@ -205,6 +239,11 @@ void server_stop(struct server *server)
     world_note("server %u: is to stop", server->number + 1);
     server->stopping = true;
     fiber_wake(server, true);
+}
+
+uint64_t server_committed(const struct server *server)
+{
+    return server->up ? raft_commit_index(&server->replica->raft) : 0;
 }
 
 void server_describe(const struct server *server)
@@ -238,6 +277,10 @@ void __real_raft_set_snapshot_trailing(struct raft *raft, unsigned count);
 
 void __wrap_raft_set_snapshot_trailing(struct raft *raft, unsigned count)
 {
+    if (cluster.servers[raft->id - 1].witness) {
+        __real_raft_set_snapshot_trailing(raft, count); /* others depend on it */
+        return;
+    }
     __real_raft_set_snapshot_trailing(
         raft, cluster.trailing != 0 && cluster.trailing < count ? cluster.trailing : count);
 }

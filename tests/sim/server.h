@@ -23,6 +23,9 @@ struct server {
     bool up;
     bool member; /* it is to run */
     bool joined; /* it has been up: it has its copy, and knows all others */
+    bool witness;
+    bool kept_down; /* by a drill: nobody starts it */
+    bool avoided;   /* likewise: shoppers are sent elsewhere, as by a load manager */
     struct machine_guard machine;
     struct replica *replica;
     struct ordering *order;
@@ -40,6 +43,8 @@ struct cluster {
     enum broken_rule broken;
     unsigned snapshot_threshold;
     unsigned trailing; /* entries kept below a snapshot, at the most; 0: as the product does */
+    bool with_witness; /* the first server that joins is one */
+    uint64_t log_cut, log_max; /* the witness's */
 };
 extern struct cluster cluster;
 
@@ -51,6 +56,9 @@ void server_start(struct server *server);
 void server_crash(struct server *server, bool power_cut);
 /* As an operator stops it. */
 void server_stop(struct server *server);
+
+/* The last entry of the log that it knows to be committed; for a witness, which applies none. */
+uint64_t server_committed(const struct server *server);
 
 /* Notes how it is, for a message. */
 void server_describe(const struct server *server);

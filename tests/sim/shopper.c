@@ -1,5 +1,6 @@
 #include "shopper.h"
 
+#include "aftersale.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "history.h"
@@ -29,7 +30,9 @@ struct shopper {
     struct result result;
 };
 
-static struct shopper shoppers[SHOPPERS_MAX];
+enum { COURIER = SHOPPERS_MAX, OFFICE, ALL };
+
+static struct shopper shoppers[ALL]; /* those two are there from when the shop is open */
 static unsigned shopper_count;
 static uint32_t numbers; /* given to operations and purchases */
 static uint64_t asked;
@@ -42,10 +45,18 @@ bool shoppers_done(void)
 
 const char *shoppers_waiting(void)
 {
-    for (unsigned i = 0; i < shopper_count; i++)
+    for (unsigned i = 0; i < ALL; i++)
         if (!shoppers[i].done)
             return shoppers[i].doing;
     return NULL;
+}
+
+static bool all_done_but(unsigned one)
+{
+    for (unsigned i = 0; i < ALL; i++)
+        if (i != one && !shoppers[i].done)
+            return false;
+    return true;
 }
 
 uint64_t shoppers_asked(void)
@@ -61,7 +72,11 @@ static void rest(uint64_t least_ms, uint64_t most_ms)
 
 static struct server *some_server(void)
 {
-    return &cluster.servers[world_pick(cluster.count)];
+    struct server *server;
+    do
+        server = &cluster.servers[world_pick(cluster.count)];
+    while (server->witness || server->avoided); /* a witness has no shop */
+    return server;
 }
 
 /* ---- Asking ---- */
@@ -107,6 +122,29 @@ static int ask(struct shopper *shopper, const struct command *command)
     }
 }
 
+int shopper_ask(struct shopper *shopper, const struct command *command)
+{
+    return ask(shopper, command);
+}
+
+const struct result *shopper_result(const struct shopper *shopper)
+{
+    return &shopper->result;
+}
+
+struct arena *shopper_arena(struct shopper *shopper)
+{
+    return &shopper->arena;
+}
+
+bool shopper_look(struct shopper *shopper,
+                  void (*look)(void *context, const struct server *server, struct reader *reader),
+                  void *context)
+{
+    shopper->doing = "a look";
+    return server_look(some_server(), shopper->session, TIMEOUT_MS, look, context);
+}
+
 /* ---- Carts ---- */
 
 static void check_own_cart(const struct shopper *shopper, const struct cart *cart,
@@ -126,6 +164,11 @@ static void check_own_cart(const struct shopper *shopper, const struct cart *car
 static struct id new_operation(void)
 {
     return history_id(ID_OPERATION, ++numbers);
+}
+
+struct id shopper_operation(void)
+{
+    return new_operation();
 }
 
 static void change_cart(struct shopper *shopper)
@@ -198,6 +241,8 @@ static void begin_checkout(struct shopper *shopper, uint32_t number, bool from_c
                                            .has_fulfillment = true,
                                            .destinations = {{.country = STR("US")}},
                                            .destination_count = 1}};
+    if (world_one_in(3))
+        command.checkout.platform = STR("https://platform.example/profile");
     if (from_cart)
         command.checkout.cart_id = history_id(ID_CART, shopper->cart);
     ask(shopper, &command);
@@ -339,7 +384,9 @@ static void open_shop(struct shopper *owner)
                                             .country = STR("US"),
                                             .hold_ms = 300000,
                                             .checkout_ttl_ms = 6 * 3600 * 1000,
-                                            .cart_ttl_ms = 30ll * 24 * 3600 * 1000}};
+                                            .cart_ttl_ms = 30ll * 24 * 3600 * 1000,
+                                            .capture_at_once = world_one_in(3),
+                                            .mail = world_one_in(3)}};
     struct command rate = {.type = COMMAND_SHIPPING_RATE_PUT,
                            .rate = {.key = STR("std-ship"),
                                     .country = STR("US"),
@@ -350,6 +397,35 @@ static void open_shop(struct shopper *owner)
     CHECK(ask(owner, &settings) == 0 && ask(owner, &rate) == 0);
     for (unsigned i = 0; i < ITEMS; i++)
         put_item(owner, i, stocks[i]);
+    aftersale_open(owner);
+}
+
+/* Goes on until nothing is left to be brought anywhere, which only a copy can tell that has all
+ * that the others did. */
+static void *be_courier(void *argument)
+{
+    struct shopper *courier = argument;
+    bool quiet;
+    do {
+        rest(20, 300);
+        quiet = all_done_but(COURIER);
+        for (unsigned i = 0; i < ALL && quiet; i++)
+            if (courier->session < shoppers[i].session)
+                courier->session = shoppers[i].session;
+    } while (courier_works(courier, quiet));
+    courier->done = true;
+    return NULL;
+}
+
+static void *be_office(void *argument)
+{
+    struct shopper *office = argument;
+    while (world.now_ns < office->until_ns) {
+        rest(50, 600);
+        office_works(office);
+    }
+    office->done = true;
+    return NULL;
 }
 
 /* The owner opens the shop; then come the others. */
@@ -359,6 +435,8 @@ static void *be_owner(void *argument)
     open_shop(owner);
     for (unsigned i = 1; i < shopper_count; i++)
         fiber_start(&outside, be_shopper, &shoppers[i]);
+    fiber_start(&outside, be_courier, &shoppers[COURIER]);
+    fiber_start(&outside, be_office, &shoppers[OFFICE]);
     return be_supplier(owner);
 }
 
@@ -366,9 +444,11 @@ void shoppers_start(unsigned count, uint64_t until_ns)
 {
     shopper_count = count;
     outside = (struct life){.server = SERVERS_MAX};
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < ALL; i++) {
         struct shopper *shopper = &shoppers[i];
-        *shopper = (struct shopper){.number = i, .until_ns = until_ns, .cart = i + 1};
+        bool there = i < count || i >= COURIER;
+        *shopper =
+            (struct shopper){.number = i, .until_ns = until_ns, .cart = i + 1, .done = !there};
         buf_init(&shopper->record, 1 << 20);
         arena_init(&shopper->arena, 16 << 20);
     }

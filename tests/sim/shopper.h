@@ -7,10 +7,13 @@
  * shoppers have seen.
  *
  * One of them is the supplier, to whom it is goods that come; another one tidies up what is past
- * its time.
+ * its time. And two look after what was bought (aftersale.h).
  */
 #ifndef STOA_SIM_SHOPPER_H
 #define STOA_SIM_SHOPPER_H
+
+#include "shop/command.h"
+#include "shop/read.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,5 +27,17 @@ bool shoppers_done(void);
 /* Where somebody still waits, for a message. */
 const char *shoppers_waiting(void);
 uint64_t shoppers_asked(void);
+
+/* For what others do as one of them, on its fiber: asks until there is an answer, and gives its
+ * err; looks at the copy of some server that has what it has seen (false: not in time). */
+struct shopper;
+struct server;
+int shopper_ask(struct shopper *shopper, const struct command *command);
+const struct result *shopper_result(const struct shopper *shopper);
+bool shopper_look(struct shopper *shopper,
+                  void (*look)(void *context, const struct server *server, struct reader *reader),
+                  void *context);
+struct arena *shopper_arena(struct shopper *shopper);
+struct id shopper_operation(void);
 
 #endif

@@ -52,7 +52,7 @@ static void log_dir_of(const struct server *server, char out[256])
 static void start_again(void *argument)
 {
     struct server *server = argument;
-    if (server->life == NULL && server->member)
+    if (server->life == NULL && server->member && !server->kept_down)
         server_start(server);
 }
 
@@ -83,7 +83,7 @@ static void start_if_down(void *argument)
     (void)argument;
     for (unsigned i = 0; i < cluster.count; i++) {
         struct server *server = &cluster.servers[i];
-        if (server->life == NULL && server->member)
+        if (server->life == NULL && server->member && !server->kept_down)
             server_start(server);
     }
 }
@@ -95,7 +95,7 @@ static void disk_fails(struct server *server)
         return;
     world_note("server %u: its disk is about to fail", server->number + 1);
     log_dir_of(server, dir);
-    if (world_one_in(2))
+    if (server->witness || world_one_in(2))
         log_disk_fail(log_disk_at(dir), true);
     else
         database_disk_fail(server->dir, 1 + (unsigned)world_pick(40));
@@ -223,7 +223,7 @@ static void happen(enum weather what)
         crash(server, true);
         return;
     case WEATHER_within:
-        if (server->up)
+        if (server->up && !server->witness)
             database_disk_crash_within(server->dir, 1 + (unsigned)world_pick(60), crash_within,
                                        server);
         return;
@@ -294,7 +294,8 @@ void weather_start(uint64_t until_ns)
     weather.life = (struct life){.server = SERVERS_MAX};
     for (unsigned i = 0; i < WEATHER_COUNT; i++) {
         weather.weights[i] = world_one_in(2) ? (unsigned)world_between(1, 8) : 0;
-        if (i == WEATHER_member && cluster.founders < 3)
+        if (i == WEATHER_member && cluster.founders < 3 &&
+            (!cluster.with_witness || world_one_in(3)))
             weather.weights[i] = (unsigned)world_between(4, 16); /* it is to grow */
         weather.sum += weather.weights[i];
     }

@@ -31,7 +31,7 @@ struct ordering {
 
     struct checkout checkout;
     int64_t total;
-    unsigned holds, confirms, releases, orders, expires, steps; /* that changed something */
+    unsigned holds, claims, confirms, releases, orders, expires, steps; /* that changed something */
     unsigned commands, barriers;
     uint64_t expirable, to_import;
     char reference[100], error[200];
@@ -64,9 +64,12 @@ static inline void order_apply(struct ordering *order, const struct command *com
     struct checkout *checkout = &order->checkout;
     bool paying = checkout->status == CHECKOUT_PAYING;
     bool late = command->complete.attempt != 0 && command->complete.attempt != checkout->attempt;
+    bool barred = paying && checkout->claimed && !command->complete.claimed;
     switch (command->type) {
     case COMMAND_CHECKOUT_HOLD:
-        if (checkout->status == CHECKOUT_READY) {
+        if (barred) {
+            result->err = ERR_STATE;
+        } else if (checkout->status == CHECKOUT_READY) {
             checkout->status = CHECKOUT_PAYING;
             checkout->attempt++;
             order->holds++;
@@ -76,9 +79,20 @@ static inline void order_apply(struct ordering *order, const struct command *com
             *result = (struct result){.err = ERR_STATE, .text = STR("completed")};
         }
         break;
-    case COMMAND_CHECKOUT_CONFIRM:
+    case COMMAND_CHECKOUT_CLAIM:
         if (paying && !late) {
+            order->claims += !checkout->claimed;
+            checkout->claimed = true;
+        } else {
+            result->err = ERR_STATE;
+        }
+        break;
+    case COMMAND_CHECKOUT_CONFIRM:
+        if (barred) {
+            result->err = ERR_STATE;
+        } else if (paying && !late) {
             checkout->status = CHECKOUT_COMPLETED;
+            checkout->claimed = false;
             order->confirms++;
             order->orders++;
             str_copy(order->reference, sizeof order->reference,
@@ -88,8 +102,11 @@ static inline void order_apply(struct ordering *order, const struct command *com
         }
         break;
     case COMMAND_CHECKOUT_RELEASE:
-        if (paying && !late) {
+        if (barred) {
+            result->err = ERR_STATE;
+        } else if (paying && !late) {
             checkout->status = CHECKOUT_READY;
+            checkout->claimed = false;
             order->releases++;
             str_copy(order->error, sizeof order->error, command->complete.payment.error);
         }
@@ -208,7 +225,9 @@ struct planned_bank {
     struct bank bank;
     struct bank *sandbox; /* does the work */
     const char *plan;     /* '.' answers; 'x' unreachable, nothing done; 'l' done, answer lost */
-    unsigned calls, lookups;
+    unsigned calls, settles, cancels;
+    void (*between)(void *context); /* called before the answer, NULL: not */
+    void *between_context;
 };
 
 static inline void drop_answer(struct bank_call *call)
@@ -216,35 +235,47 @@ static inline void drop_answer(struct bank_call *call)
     (void)call;
 }
 
-static inline void planned_call(struct bank *bank, struct bank_call *call, bool lookup)
+static inline void planned_call(struct bank *bank, struct bank_call *call,
+                                void (*act)(struct bank *bank, struct bank_call *call))
 {
     struct planned_bank *planned = bank->context;
     char fault = *planned->plan != 0 ? *planned->plan++ : '.';
     void (*done)(struct bank_call *) = call->done;
     planned->calls++;
-    planned->lookups += lookup;
+    planned->settles += act == planned->sandbox->settle;
+    planned->cancels += act == planned->sandbox->cancel;
     if (fault == 'l')
         call->done = drop_answer;
-    if (fault != 'x' && lookup)
-        planned->sandbox->lookup(planned->sandbox, call);
-    else if (fault != 'x')
-        planned->sandbox->authorise(planned->sandbox, call);
+    if (planned->between != NULL)
+        planned->between(planned->between_context);
+    if (fault != 'x')
+        act(planned->sandbox, call);
     if (fault == '.')
         return;
     call->done = done;
     call->outcome = BANK_UNREACHABLE;
-    call->reference = call->text = STR_NONE;
+    call->answer_reference = call->text = STR_NONE;
     done(call);
+}
+
+static inline struct bank *sandbox_of(struct bank *bank)
+{
+    return ((struct planned_bank *)bank->context)->sandbox;
 }
 
 static inline void planned_authorise(struct bank *bank, struct bank_call *call)
 {
-    planned_call(bank, call, false);
+    planned_call(bank, call, sandbox_of(bank)->authorise);
 }
 
-static inline void planned_lookup(struct bank *bank, struct bank_call *call)
+static inline void planned_settle(struct bank *bank, struct bank_call *call)
 {
-    planned_call(bank, call, true);
+    planned_call(bank, call, sandbox_of(bank)->settle);
+}
+
+static inline void planned_cancel(struct bank *bank, struct bank_call *call)
+{
+    planned_call(bank, call, sandbox_of(bank)->cancel);
 }
 
 static inline void bank_init(struct planned_bank *planned)
@@ -253,7 +284,8 @@ static inline void bank_init(struct planned_bank *planned)
                                      .bank = {.name = "planned",
                                               .context = planned,
                                               .authorise = planned_authorise,
-                                              .lookup = planned_lookup}};
+                                              .settle = planned_settle,
+                                              .cancel = planned_cancel}};
     CHECK(bank_sandbox_new(&planned->sandbox) == 0);
 }
 

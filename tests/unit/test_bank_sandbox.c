@@ -25,11 +25,22 @@ static void answered(struct bank_call *call)
 {
     struct asked *asked = CONTAINER_OF(call, struct asked, call);
     asked->outcome = call->outcome;
-    str_copy(asked->reference, sizeof asked->reference, call->reference);
+    str_copy(asked->reference, sizeof asked->reference, call->answer_reference);
     str_copy(asked->text, sizeof asked->text, call->text);
     atomic_fetch_add(&asked->answers, 1);
 }
 
+static void wait_for(struct asked *asked)
+{
+    uint64_t deadline = clock_mono_ns() + 10 * SEC_NS;
+    while (atomic_load(&asked->answers) == 0) {
+        assert_true(clock_mono_ns() < deadline);
+        usleep(100); /* no wait: the pace of looking */
+    }
+    assert_int_equal(asked->answers, 1);
+}
+
+/* TOKEN NULL: settles. */
 static struct asked ask(struct bank *bank, struct id key, const char *token)
 {
     struct asked asked = {.call = {.key = key,
@@ -40,14 +51,57 @@ static struct asked ask(struct bank *bank, struct id key, const char *token)
     if (token != NULL)
         bank->authorise(bank, &asked.call);
     else
-        bank->lookup(bank, &asked.call);
-    uint64_t deadline = clock_mono_ns() + 10 * SEC_NS;
-    while (atomic_load(&asked.answers) == 0) {
-        assert_true(clock_mono_ns() < deadline);
-        usleep(100); /* no wait: the pace of looking */
-    }
-    assert_int_equal(asked.answers, 1);
+        bank->settle(bank, &asked.call);
+    wait_for(&asked);
     return asked;
+}
+
+/* Capture, cancel or refund. */
+static enum bank_outcome move(struct bank *bank,
+                              void (*act)(struct bank *bank, struct bank_call *call),
+                              const char *reference, int64_t amount, unsigned effect)
+{
+    struct asked asked = {.call = {.reference = str_of(reference),
+                                   .amount = amount,
+                                   .effect = {.bytes = {(unsigned char)effect}},
+                                   .done = answered}};
+    act(bank, &asked.call);
+    wait_for(&asked);
+    assert_true(asked.outcome != BANK_IMPOSSIBLE || strlen(asked.text) > 0);
+    return asked.outcome;
+}
+
+static void money_is_taken_once_and_given_back_once(void **state)
+{
+    (void)state;
+    struct bank *bank;
+    assert_int_equal(bank_sandbox_new(&bank), 0);
+    struct asked paid = ask(bank, id_new(1), "success_token");
+    assert_int_equal(move(bank, bank->refund, paid.reference, 100, 1), BANK_IMPOSSIBLE);
+    assert_int_equal(move(bank, bank->capture, paid.reference, 2000, 2), BANK_IMPOSSIBLE);
+    assert_int_equal(move(bank, bank->capture, paid.reference, 1500, 2), BANK_DONE);
+    assert_int_equal(move(bank, bank->capture, paid.reference, 1500, 2), BANK_DONE);
+    assert_int_equal(move(bank, bank->cancel, paid.reference, 0, 3), BANK_IMPOSSIBLE);
+    for (unsigned i = 0; i < 3; i++) /* the same one */
+        assert_int_equal(move(bank, bank->refund, paid.reference, 1000, 4), BANK_DONE);
+    assert_int_equal(move(bank, bank->refund, paid.reference, 501, 5), BANK_IMPOSSIBLE);
+    assert_int_equal(move(bank, bank->refund, paid.reference, 500, 6), BANK_DONE);
+    assert_int_equal(ask(bank, paid.call.key, NULL).outcome, BANK_AUTHORISED);
+    bank_sandbox_free(bank);
+}
+
+static void what_was_let_go_cannot_be_taken(void **state)
+{
+    (void)state;
+    struct bank *bank;
+    assert_int_equal(bank_sandbox_new(&bank), 0);
+    struct asked paid = ask(bank, id_new(1), "success_token");
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(move(bank, bank->cancel, paid.reference, 0, 1), BANK_DONE);
+    assert_int_equal(move(bank, bank->capture, paid.reference, 100, 2), BANK_IMPOSSIBLE);
+    assert_int_equal(ask(bank, paid.call.key, NULL).outcome, BANK_REFUSED);
+    assert_int_equal(move(bank, bank->capture, "sbx_of another day", 100, 2), BANK_DONE);
+    bank_sandbox_free(bank);
 }
 
 static void tokens_decide(void **state)
@@ -83,13 +137,13 @@ static void the_first_answer_to_a_key_stands(void **state)
     bank_sandbox_free(bank);
 }
 
-static void looking_up_an_unknown_key_bars_it(void **state)
+static void settling_an_unknown_key_bars_it(void **state)
 {
     (void)state;
     struct bank *bank;
     assert_int_equal(bank_sandbox_new(&bank), 0);
     struct id key = id_new(1);
-    assert_int_equal(ask(bank, key, NULL).outcome, BANK_UNKNOWN_KEY);
+    assert_int_equal(ask(bank, key, NULL).outcome, BANK_REFUSED);
     assert_int_equal(ask(bank, key, "success_token").outcome, BANK_REFUSED);
     assert_int_equal(ask(bank, key, NULL).outcome, BANK_REFUSED);
     bank_sandbox_free(bank);
@@ -117,7 +171,7 @@ static void a_bank_that_is_down_does_nothing(void **state)
     struct id key = id_new(1);
     assert_int_equal(ask(bank, key, "success_token").outcome, BANK_UNREACHABLE);
     bank_sandbox_set(bank, &(struct bank_sandbox_faults){0});
-    assert_int_equal(ask(bank, key, NULL).outcome, BANK_UNKNOWN_KEY);
+    assert_int_equal(ask(bank, key, NULL).outcome, BANK_REFUSED);
     bank_sandbox_free(bank);
 }
 
@@ -152,7 +206,7 @@ static void memory_is_bounded(void **state)
         bank->authorise(bank, &asked.call);
     }
     assert_int_equal(ask(bank, newest, NULL).outcome, BANK_AUTHORISED);
-    assert_int_equal(ask(bank, oldest, NULL).outcome, BANK_UNKNOWN_KEY);
+    assert_int_equal(ask(bank, oldest, NULL).outcome, BANK_REFUSED);
     bank_sandbox_free(bank);
 }
 
@@ -161,7 +215,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tokens_decide),
         cmocka_unit_test(the_first_answer_to_a_key_stands),
-        cmocka_unit_test(looking_up_an_unknown_key_bars_it),
+        cmocka_unit_test(money_is_taken_once_and_given_back_once),
+        cmocka_unit_test(what_was_let_go_cannot_be_taken),
+        cmocka_unit_test(settling_an_unknown_key_bars_it),
         cmocka_unit_test(a_lost_answer_is_the_same_when_asked_again),
         cmocka_unit_test(a_bank_that_is_down_does_nothing),
         cmocka_unit_test(answers_can_take_a_while_and_closing_gives_them),

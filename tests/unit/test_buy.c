@@ -44,7 +44,8 @@ static void begin(struct bought *bought, const char *order_plan, const char *ban
     bank_init(&bought->bank);
     bought->order.plan = order_plan;
     bought->bank.plan = bank_plan;
-    assert_int_equal(buying_new(&bought->order, &bought->bank.bank, NULL, &bought->buying), 0);
+    struct buying_config config = {.order = &bought->order, .bank = &bought->bank.bank};
+    assert_int_equal(buying_new(&config, &bought->buying), 0);
 }
 
 static int start(struct bought *bought, const char *token)
@@ -224,6 +225,86 @@ static void a_bank_out_of_reach_leaves_the_hold_to_be_settled(void **state)
     end(&bought);
 }
 
+/* While the bank is asked, somebody else changes the checkout. */
+static void claim(void *context)
+{
+    struct bought *bought = context;
+    pthread_mutex_lock(&bought->order.mutex);
+    bought->order.checkout.claimed = bought->order.checkout.status == CHECKOUT_PAYING;
+    pthread_mutex_unlock(&bought->order.mutex);
+}
+
+static void what_the_primary_has_claimed_is_left_to_it(void **state)
+{
+    (void)state;
+    static const char *const tokens[] = {"success_token", "fail_token"};
+    for (unsigned i = 0; i < 2; i++) {
+        struct bought bought;
+        begin(&bought, "", "");
+        bought.bank.between = claim;
+        bought.bank.between_context = &bought;
+        buy(&bought, tokens[i]);
+        assert_int_equal(bought.err, ERR_TIMEOUT);
+        assert_int_equal(bought.order.checkout.status, CHECKOUT_PAYING);
+        assert_int_equal(bought.bank.calls, 1); /* no money is taken back */
+        buy(&bought, tokens[i]);                /* tries again: nor is the bank asked */
+        assert_int_equal(bought.err, ERR_TIMEOUT);
+        assert_int_equal(bought.bank.calls, 1);
+        end(&bought);
+    }
+}
+
+static void release(void *context)
+{
+    struct bought *bought = context;
+    pthread_mutex_lock(&bought->order.mutex);
+    bought->order.checkout.status = CHECKOUT_READY;
+    pthread_mutex_unlock(&bought->order.mutex);
+}
+
+/* From another tab, with a card that the bank does not know. */
+static void money_of_an_attempt_that_is_over_is_let_go(void **state)
+{
+    (void)state;
+    struct bought bought;
+    begin(&bought, "", ".x."); /* also when the bank is not there at first */
+    bought.bank.between = release;
+    bought.bank.between_context = &bought;
+    buy(&bought, "success_token");
+    assert_int_equal(bought.err, ERR_STATE);
+    assert_int_equal(bought.order.orders, 0);
+    assert_int_equal(bought.bank.cancels, 2);
+    end(&bought);
+}
+
+static void pay_otherwise(void *context)
+{
+    struct bought *bought = context;
+    pthread_mutex_lock(&bought->order.mutex);
+    if (bought->order.checkout.status == CHECKOUT_PAYING) {
+        bought->order.checkout.status = CHECKOUT_COMPLETED;
+        bought->order.checkout.attempt++;
+        bought->order.orders++;
+        str_copy(bought->order.reference, sizeof bought->order.reference, STR("sbx_another"));
+    }
+    pthread_mutex_unlock(&bought->order.mutex);
+}
+
+static void an_order_that_another_attempt_has_paid_is_not_paid_twice(void **state)
+{
+    (void)state;
+    struct bought bought;
+    begin(&bought, "", "");
+    bought.bank.between = pay_otherwise;
+    bought.bank.between_context = &bought;
+    buy(&bought, "success_token");
+    assert_int_equal(bought.err, 0);
+    assert_int_equal(bought.status, CHECKOUT_COMPLETED);
+    assert_int_equal(bought.order.orders, 1);
+    assert_int_equal(bought.bank.cancels, 1);
+    end(&bought);
+}
+
 static void a_log_that_never_confirms_leaves_the_hold_to_be_settled(void **state)
 {
     (void)state;
@@ -276,6 +357,9 @@ int main(void)
         cmocka_unit_test(what_was_bought_already_is_no_failure),
         cmocka_unit_test(each_step_survives_a_lost_answer),
         cmocka_unit_test(a_bank_out_of_reach_leaves_the_hold_to_be_settled),
+        cmocka_unit_test(what_the_primary_has_claimed_is_left_to_it),
+        cmocka_unit_test(money_of_an_attempt_that_is_over_is_let_go),
+        cmocka_unit_test(an_order_that_another_attempt_has_paid_is_not_paid_twice),
         cmocka_unit_test(a_log_that_never_confirms_leaves_the_hold_to_be_settled),
         cmocka_unit_test(stopping_ends_purchases_that_pause),
         cmocka_unit_test(stopping_waits_for_the_banks_answer),

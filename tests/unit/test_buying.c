@@ -213,6 +213,102 @@ static void a_keyed_completion_sent_twice_gives_the_same_answer(void **state)
     expect_clean_audit(f);
 }
 
+static int claim(struct fixture *f, struct id id, uint32_t attempt)
+{
+    struct command command = {.type = COMMAND_CHECKOUT_CLAIM,
+                              .complete = {.id = id, .attempt = attempt}};
+    return apply_command(f, &command);
+}
+
+/* As the primary ends it, which has claimed it. */
+static int end_claimed(struct fixture *f, enum command_type type, struct id id)
+{
+    struct command command = {.type = type, .complete = {.id = id, .attempt = 1, .claimed = true}};
+    return apply_command(f, &command);
+}
+
+static void only_what_is_overdue_can_be_claimed(void **state)
+{
+    struct fixture *f = *state;
+    checkout_direct(f, test_id(1), "tulips", 2, "US");
+    assert_int_equal(claim(f, test_id(1), 0), ERR_STATE);
+    hold(f, test_id(1), -1);
+    assert_int_equal(claim(f, test_id(1), 1), ERR_STATE);
+    f->now += 300000;
+    assert_int_equal(claim(f, test_id(1), 2), ERR_STATE);
+    assert_int_equal(claim(f, test_id(9), 1), ERR_NOTFOUND);
+    assert_int_equal(claim(f, test_id(1), 1), 0);
+    assert_true(checkout(f)->claimed);
+    assert_int_equal(claim(f, test_id(1), 1), 0);
+    assert_int_equal(end_claimed(f, COMMAND_CHECKOUT_CONFIRM, test_id(1)), 0);
+    assert_false(checkout(f)->claimed);
+    assert_int_equal(claim(f, test_id(1), 1), ERR_STATE);
+    expect_clean_audit(f);
+}
+
+/* Place by place, those of one moment too. */
+static void overdue_holds_are_listed_in_their_order(void **state)
+{
+    struct fixture *f = *state;
+    struct reader *reader;
+    struct failure failure;
+    struct overdue_place after = {0}, *places;
+    unsigned count;
+    for (unsigned i = 1; i <= 4; i++) {
+        checkout_direct(f, test_id(i), "tulips", 1, "US");
+        f->now += i == 4 ? 1000 : 0;
+        assert_int_equal(hold(f, test_id(i), -1), 0);
+    }
+    int64_t last = checkout(f)->hold_until_ms;
+    assert_int_equal(reader_open(f->file, &reader, &failure), 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(reader_overdue(reader, &f->arena, last - 1, &after, &places, &count), 0);
+        assert_int_equal(count, 4 - i);
+        assert_true(id_eq(places[0].checkout, test_id(i)));
+        after = places[0];
+    }
+    assert_int_equal(reader_overdue(reader, &f->arena, last - 1, &after, &places, &count), 0);
+    assert_int_equal(count, 0);
+    assert_int_equal(reader_overdue(reader, &f->arena, last, &after, &places, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(places[0].hold_until_ms, last);
+    reader_close(reader);
+}
+
+static void what_is_claimed_is_ended_by_the_primary_alone(void **state)
+{
+    struct fixture *f = *state;
+    checkout_direct(f, test_id(1), "tulips", 2, "US");
+    struct command first = {.type = COMMAND_CHECKOUT_HOLD,
+                            .idempotency = IDEMPOTENCY_CHECK,
+                            .idempotency_key = "k",
+                            .idempotency_body = "b",
+                            .complete = {.id = test_id(1), .expected_total = -1}};
+    struct command second = first;
+    second.type = COMMAND_CHECKOUT_CONFIRM;
+    second.idempotency = IDEMPOTENCY_KEEP;
+    assert_int_equal(apply_command(f, &first), 0);
+    f->now += 300000;
+    assert_int_equal(claim(f, test_id(1), 1), 0);
+    /* Its home and the shopper come too late; neither answer is kept, as it may yet end well. */
+    assert_int_equal(apply_command(f, &second), ERR_STATE);
+    assert_int_equal(checkout(f)->status, CHECKOUT_PAYING);
+    assert_true(checkout(f)->claimed);
+    assert_int_equal(release(f, test_id(1), 1), ERR_STATE);
+    assert_int_equal(apply_command(f, &first), ERR_STATE);
+    expect_text(f->result.text, "The payment is being settled; look again in a minute.");
+    expect_stock(f, "tulips", 3, 2, 0);
+    assert_int_equal(end_claimed(f, COMMAND_CHECKOUT_RELEASE, test_id(1)), 0);
+    assert_false(checkout(f)->claimed);
+    assert_int_equal(apply_command(f, &first), 0);
+    assert_false(f->result.replayed);
+    assert_int_equal(checkout(f)->attempt, 2);
+    second.complete.attempt = 2;
+    assert_int_equal(apply_command(f, &second), 0);
+    assert_int_equal(checkout(f)->status, CHECKOUT_COMPLETED);
+    expect_clean_audit(f);
+}
+
 static void two_hundred_buyers_of_ten_units_make_ten_orders(void **state)
 {
     struct fixture *f = *state;
@@ -274,6 +370,9 @@ int main(void)
         TEST(two_tabs_make_one_order),
         TEST(what_was_bought_leaves_the_cart),
         TEST(a_keyed_completion_sent_twice_gives_the_same_answer),
+        TEST(only_what_is_overdue_can_be_claimed),
+        TEST(overdue_holds_are_listed_in_their_order),
+        TEST(what_is_claimed_is_ended_by_the_primary_alone),
         TEST(two_hundred_buyers_of_ten_units_make_ten_orders),
         TEST(goods_retired_while_they_are_paid_for_are_still_sold),
     };

@@ -109,7 +109,8 @@ static void fill_checkout(struct arena *arena, struct command *command)
                          {.id = STR("d2"), .country = STR("DE")}},
         .destination_count = 2,
         .selected_destination = STR("d2"),
-        .selected_rate = STR("std-ship")};
+        .selected_rate = STR("std-ship"),
+        .platform = STR("https://platform.example/profile")};
 }
 
 static void fill_import(struct command *command)
@@ -129,7 +130,8 @@ static void fill_terms(struct command *command)
                                                    .hold_ms = 300000,
                                                    .checkout_ttl_ms = 1,
                                                    .cart_ttl_ms = 1ll << 40,
-                                                   .terms_url = STR("/terms")};
+                                                   .terms_url = STR("/terms"),
+                                                   .mail = true};
     else if (command->type == COMMAND_DISCOUNT_PUT)
         command->discount = (struct discount){.key = STR("X"),
                                               .code = STR("x"),
@@ -146,6 +148,52 @@ static void fill_terms(struct command *command)
         defaults_command(0, command);
     else if (command->type == COMMAND_TAX_RATE_PUT)
         defaults_command(defaults_count() - 1, command);
+}
+
+static struct order_change full_change(struct arena *arena)
+{
+    struct order_quantity *lines = ARENA_ARRAY(arena, struct order_quantity, 2);
+    lines[0] = (struct order_quantity){1, 2};
+    lines[1] = (struct order_quantity){UINT32_MAX, UINT32_MAX};
+    return (struct order_change){.id = some_id(10),
+                                 .lines = lines,
+                                 .line_count = 2,
+                                 .parcel = {.id = some_id(11),
+                                            .warehouse = STR("main"),
+                                            .carrier = STR("Post"),
+                                            .tracking = STR("T1"),
+                                            .tracking_url = STR("https://post.example/T1")},
+                                 .amount = -1,
+                                 .restock = true,
+                                 .actor = STR("operator"),
+                                 .text = STR("too big")};
+}
+
+static void fill_report(struct arena *arena, struct command *command)
+{
+    command->report = (struct warehouse_report){.warehouse = STR("main"),
+                                                .epoch = some_id(12),
+                                                .sequence = 9,
+                                                .kind = REPORT_PRODUCT,
+                                                .change = full_change(arena),
+                                                .item = STR("shirt~m"),
+                                                .quantity = -3,
+                                                .text = STR("counted twice"),
+                                                .product = *full_product(arena)};
+}
+
+static void fill_outbox(struct arena *arena, struct command *command)
+{
+    struct outbox_answer *answers = ARENA_ARRAY(arena, struct outbox_answer, 2);
+    struct order_change change = full_change(arena);
+    answers[0] = (struct outbox_answer){.seq = 1, .text = STR("ch_1")};
+    answers[1] = (struct outbox_answer){.seq = UINT64_MAX,
+                                        .outcome = OUTBOX_REFUSED,
+                                        .lines = change.lines,
+                                        .line_count = change.line_count,
+                                        .text = STR("too late")};
+    command->outbox.answers = answers;
+    command->outbox.count = 2;
 }
 
 static struct command full_command(struct arena *arena, enum command_type type)
@@ -191,6 +239,7 @@ static struct command full_command(struct arena *arena, enum command_type type)
     case COMMAND_CHECKOUT_HOLD:
     case COMMAND_CHECKOUT_CONFIRM:
     case COMMAND_CHECKOUT_RELEASE:
+    case COMMAND_CHECKOUT_CLAIM:
         command.complete.id = some_id(6);
         command.complete.payment = (struct payment){.handler_id = STR("mock"),
                                                     .instrument_id = STR("i1"),
@@ -201,6 +250,29 @@ static struct command full_command(struct arena *arena, enum command_type type)
                                                     .error = STR("none")};
         command.complete.expected_total = 4000;
         command.complete.attempt = 2;
+        command.complete.claimed =
+            type == COMMAND_CHECKOUT_CONFIRM || type == COMMAND_CHECKOUT_RELEASE;
+        break;
+    case COMMAND_ORDER_CANCEL:
+    case COMMAND_ORDER_SHIP:
+    case COMMAND_ORDER_DELIVER:
+    case COMMAND_ORDER_RETURN:
+    case COMMAND_ORDER_REFUND:
+        command.order = full_change(arena);
+        break;
+    case COMMAND_WAREHOUSE_PUT:
+        command.warehouse = (struct warehouse){.id = STR("main"),
+                                               .name = STR("Main"),
+                                               .url = STR("https://warehouse.example"),
+                                               .pin = STR("sha256//abc"),
+                                               .position = 3,
+                                               .closed = true};
+        break;
+    case COMMAND_WAREHOUSE_REPORT:
+        fill_report(arena, &command);
+        break;
+    case COMMAND_OUTBOX_DONE:
+        fill_outbox(arena, &command);
         break;
     case COMMAND_EXPIRE:
         command.limit = 1000;
@@ -311,7 +383,7 @@ static void types_and_versions_of_later_programs_are_told_from_garbage(void **st
 {
     struct fixture *f = *state;
     struct command read;
-    static const unsigned char newer[] = {3, 1, 0, 0}, none[] = {1, 0, 0, 0},
+    static const unsigned char newer[] = {4, 1, 0, 0}, none[] = {1, 0, 0, 0},
                                beyond[] = {1, COMMAND_TYPE_COUNT, 0, 0};
     assert_int_equal(command_decode(&f->arena, str_make(newer, 4), &read), ERR_UNSUPPORTED);
     assert_int_equal(command_decode(&f->arena, str_make(none, 4), &read), ERR_INVALID);
@@ -337,6 +409,30 @@ static void a_cart_without_a_home_is_written_as_ever(void **state)
     assert_true(f->record.len < with);
     assert_int_equal(command_decode(&f->arena, buf_text(&f->record), &read), 0);
     assert_int_equal(read.home.count, 0);
+}
+
+/* As servers of before can read it, while it says nothing that they do not know. */
+static void what_says_nothing_new_is_written_as_ever(void **state)
+{
+    struct fixture *f = *state;
+    static const enum command_type types[] = {COMMAND_CHECKOUT_CREATE, COMMAND_CHECKOUT_CONFIRM,
+                                              COMMAND_SETTINGS_PUT};
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        struct command command = full_command(&f->arena, types[i]), read;
+        buf_clear(&f->record);
+        command_encode(&f->record, &command);
+        assert_int_equal(f->record.at[0], 3);
+        if (types[i] == COMMAND_CHECKOUT_CREATE)
+            command.checkout.platform = STR("");
+        else if (types[i] == COMMAND_CHECKOUT_CONFIRM)
+            command.complete.claimed = false;
+        else
+            command.settings.mail = false;
+        buf_clear(&f->record);
+        command_encode(&f->record, &command);
+        assert_int_equal(f->record.at[0], 1);
+        assert_int_equal(command_decode(&f->arena, buf_text(&f->record), &read), 0);
+    }
 }
 
 static void a_huge_count_allocates_nothing(void **state)
@@ -411,6 +507,7 @@ int main(void)
         TEST(a_changed_byte_never_leads_astray),
         TEST(types_and_versions_of_later_programs_are_told_from_garbage),
         TEST(a_cart_without_a_home_is_written_as_ever),
+        TEST(what_says_nothing_new_is_written_as_ever),
         TEST(a_huge_count_allocates_nothing),
         TEST(products_follow_each_other_in_a_chunk),
         TEST(results_are_read_as_they_were_written),

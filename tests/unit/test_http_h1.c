@@ -342,6 +342,22 @@ static void exchange_finish_answers_through_the_runner(void **state)
     bed_close(&bed);
 }
 
+static void a_dropped_exchange_resets_the_connection_without_a_byte(void **state)
+{
+    (void)state;
+    struct bed bed;
+    open_bed(&bed);
+    bed.late = true;
+    bed_text(&bed, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    exchange_drop(bed.kept[0]);
+    http_conn_answered(bed.kept[0], bed.now_ns);
+    bed.kept_count = 0;
+    bed_collect(&bed);
+    assert_int_equal(bed.sent.len, 0);
+    assert_true(http_conn_finished(bed.conn) && http_conn_is_cut(bed.conn));
+    bed_close(&bed);
+}
+
 static void a_client_that_shuts_its_side_still_gets_answers(void **state)
 {
     (void)state;
@@ -531,6 +547,7 @@ int main(void)
         cmocka_unit_test(no_more_than_the_pipeline_is_begun),
         cmocka_unit_test(exchanges_that_are_held_survive_their_connection),
         cmocka_unit_test(exchange_finish_answers_through_the_runner),
+        cmocka_unit_test(a_dropped_exchange_resets_the_connection_without_a_byte),
         cmocka_unit_test(a_client_that_shuts_its_side_still_gets_answers),
         cmocka_unit_test(an_idle_connection_is_closed_silently),
         cmocka_unit_test(slow_heads_get_408),

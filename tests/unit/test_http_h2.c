@@ -340,6 +340,26 @@ static void exchanges_that_are_held_survive_their_connection(void **state)
     pair_close(&pair);
 }
 
+static void a_dropped_exchange_resets_its_stream_alone(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_open(&pair);
+    pair.bed.late = true;
+    ask(&pair, 0, "GET", "/a", STR_NONE);
+    ask(&pair, 1, "GET", "/b", STR_NONE);
+    carry(&pair);
+    exchange_drop(pair.bed.kept[0]);
+    http_conn_answered(pair.bed.kept[0], pair.bed.now_ns);
+    pair.bed.kept[0] = pair.bed.kept[--pair.bed.kept_count];
+    bed_answer(&pair.bed, 0);
+    carry(&pair);
+    assert_int_equal(pair.answers[0].status, 0);
+    assert_true(pair.answers[0].done && pair.answers[0].broken);
+    expect_answer(&pair, 1, 200, "GET /b");
+    pair_close(&pair);
+}
+
 static void an_app_that_takes_too_long_is_answered_for(void **state)
 {
     (void)state;
@@ -586,6 +606,7 @@ int main(void)
         cmocka_unit_test(an_early_refusal_ends_the_upload),
         cmocka_unit_test(draining_refuses_what_is_new_and_finishes_what_runs),
         cmocka_unit_test(exchanges_that_are_held_survive_their_connection),
+        cmocka_unit_test(a_dropped_exchange_resets_its_stream_alone),
         cmocka_unit_test(an_app_that_takes_too_long_is_answered_for),
         cmocka_unit_test(idle_connections_say_goodbye),
         cmocka_unit_test(rapid_resets_end_the_connection),

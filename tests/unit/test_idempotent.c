@@ -7,6 +7,7 @@ enum { STORY_MAX = 64 };
 struct step {
     struct command command;
     const char *what;
+    int64_t later_ms; /* than the step before */
 };
 
 struct story {
@@ -14,6 +15,8 @@ struct story {
     unsigned count;
     struct variant variants[2];
     struct command_line line;
+    struct order_quantity back;
+    struct outbox_answer taken;
     struct buf chunk;
 };
 
@@ -142,6 +145,52 @@ static void tell_purchase(struct story *story)
     tell(story, COMMAND_PRODUCT_RETIRE, "product retired")->key = STR("tulips");
 }
 
+static struct command *tell_change(struct story *story, enum command_type type, const char *what,
+                                   unsigned id)
+{
+    struct command *c = tell(story, type, what);
+    c->order.id = test_id(id);
+    return c;
+}
+
+/* The order of tell_purchase, and another one that the primary had to settle. */
+static void tell_orders(struct story *story)
+{
+    tell_change(story, COMMAND_ORDER_SHIP, "sent", 100)->order.parcel.id = test_id(700);
+    tell_change(story, COMMAND_ORDER_DELIVER, "arrived", 100)->order.parcel.id = test_id(700);
+    story->taken = (struct outbox_answer){.seq = 1, .text = STR("charge")};
+    struct command *c = tell(story, COMMAND_OUTBOX_DONE, "the bank has taken the money");
+    c->outbox.answers = &story->taken;
+    c->outbox.count = 1;
+    tell_change(story, COMMAND_ORDER_REFUND, "some given back", 100)->order.amount = 100;
+    story->back = (struct order_quantity){3, 1};
+    c = tell_change(story, COMMAND_ORDER_RETURN, "one came back", 100);
+    c->order.lines = &story->back;
+    c->order.line_count = 1;
+    c->order.amount = -1;
+    c->order.restock = true;
+    tell_checkout(story, COMMAND_CHECKOUT_CREATE, "another checkout", 102, 0);
+    complete(story, COMMAND_CHECKOUT_HOLD, "its goods held", 102, 0);
+    complete(story, COMMAND_CHECKOUT_CLAIM, "claimed", 102, 1);
+    story->steps[story->count - 1].later_ms = 300000;
+    complete(story, COMMAND_CHECKOUT_CONFIRM, "settled", 102, 1);
+    story->steps[story->count - 1].command.complete.claimed = true;
+    tell_change(story, COMMAND_ORDER_CANCEL, "order canceled", 102);
+}
+
+static void tell_warehouse(struct story *story)
+{
+    struct command *c = tell(story, COMMAND_WAREHOUSE_PUT, "a warehouse");
+    c->warehouse = (struct warehouse){.id = STR("main"), .url = STR("https://127.0.0.1:1")};
+    c = tell(story, COMMAND_WAREHOUSE_REPORT, "goods arrived there");
+    c->report = (struct warehouse_report){.warehouse = STR("main"),
+                                          .epoch = test_id(800),
+                                          .sequence = 1,
+                                          .kind = REPORT_ARRIVED,
+                                          .item = STR("roses"),
+                                          .quantity = 3};
+}
+
 static void tell_import(struct story *story)
 {
     static struct variant variant = {
@@ -175,6 +224,8 @@ static struct story *story_new(void)
     struct story *story = calloc(1, sizeof *story);
     tell_catalogue(story);
     tell_purchase(story);
+    tell_orders(story);
+    tell_warehouse(story);
     tell_import(story);
     struct command *c = tell(story, COMMAND_REGISTRY_PUT, "registered");
     c->registry.key = STR("servers/next");
@@ -248,6 +299,8 @@ static void every_command_has_one_effect_and_one_outcome(void **state)
     for (unsigned i = 0; i < story->count; i++) {
         const struct step *step = &story->steps[i];
         told[step->command.type] = true;
+        once->now += step->later_ms;
+        twice->now += step->later_ms;
         if (apply_command(once, &step->command) != 0)
             fail_msg("\"%s\": %.*s", step->what, STR_FMT(once->result.text));
         assert_int_equal(apply_command(twice, &step->command), 0);
@@ -274,6 +327,8 @@ static void what_came_in_between_stays(void **state)
     open_both(&once, &twice);
     for (unsigned i = 0; i < story->count; i++) {
         const struct step *step = &story->steps[i], *before = i > 0 ? step - 1 : NULL;
+        once->now += step->later_ms;
+        twice->now += step->later_ms;
         assert_int_equal(apply_command(once, &step->command), 0);
         assert_int_equal(apply_command(twice, &step->command), 0);
         /* A hold is released by whoever has its answer, or minutes later. */

@@ -1,3 +1,4 @@
+#include "main/demo_file.h"
 #include "main/demo_plan.h"
 #include "main/file.h"
 #include "main/free_address.h"
@@ -386,9 +387,51 @@ static void the_first_server_makes_way_for_a_load_manager_and_comes_back(void **
 
 #define PLANNING(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+static void services_are_found_where_they_were(void **state)
+{
+    struct bed *bed = *state;
+    const bool both[DEMO_SERVICES] = {true, true}, none[DEMO_SERVICES] = {false, false};
+    char listen[64], had[2][OPTION_TEXT_SIZE], dirs[DEMO_SERVICES][OPTION_TEXT_SIZE];
+    unsigned port = 9000;
+    do {
+        snprintf(listen, sizeof listen, "127.0.0.1:%u", ++port + 1200);
+        bool free = free_address_is(listen);
+        snprintf(listen, sizeof listen, "127.0.0.1:%u", port);
+        if (free && free_address_is(listen))
+            break;
+    } while (port < 9900);
+    open_managed(bed, 1, listen);
+    assert_true(bed->plan.fresh);
+    assert_int_equal(demo_plan_services(&bed->plan, both, &bed->failure), 0);
+    snprintf(listen, sizeof listen, "127.0.0.1:%u", port + 1200);
+    assert_string_equal(bed->plan.services[DEMO_BANK].listen, listen);
+    for (unsigned i = 0; i < 2; i++)
+        strcpy(had[i], bed->plan.services[i].listen);
+    assert_string_not_equal(had[0], had[1]);
+    bed->plan.fresh = false;
+    assert_int_equal(demo_file_write(&bed->plan, NULL), 0);
+    demo_file_services(bed->dir, dirs);
+    assert_non_null(strstr(dirs[DEMO_WAREHOUSE], "/shop/warehouse"));
+    demo_plan_close(&bed->plan);
+
+    /* Once without them, which does not forget where they were. */
+    open_managed(bed, 1, "127.0.0.1:0");
+    assert_false(bed->plan.fresh);
+    assert_int_equal(demo_plan_services(&bed->plan, none, &bed->failure), 0);
+    assert_int_equal(demo_file_write(&bed->plan, NULL), 0);
+    demo_file_services(bed->dir, dirs);
+    assert_string_equal(dirs[DEMO_BANK], "");
+    demo_plan_close(&bed->plan);
+    open_managed(bed, 1, "127.0.0.1:0");
+    assert_int_equal(demo_plan_services(&bed->plan, both, &bed->failure), 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_string_equal(bed->plan.services[i].listen, had[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        PLANNING(services_are_found_where_they_were),
         PLANNING(a_new_demo_has_three_servers_on_addresses_of_their_own),
         PLANNING(the_same_servers_get_the_same_addresses_again),
         PLANNING(an_address_that_is_taken_is_replaced),

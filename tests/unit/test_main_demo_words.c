@@ -289,6 +289,63 @@ static void a_line_that_is_too_long_is_refused(void **state)
 
 #define TYPING(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+static const char *service(struct bed *bed, unsigned at)
+{
+    assert_int_equal(demo_words_service(&bed->words, &bed->plan, at, &bed->line, NULL), 0);
+    return told(&bed->line);
+}
+
+/* As the plan has them when they are wanted. */
+static void plan_services(struct bed *bed)
+{
+    static const char *const dirs[] = {"/shop/bank", "/shop/warehouse"};
+    for (unsigned i = 0; i < DEMO_SERVICES; i++) {
+        struct demo_service *one = &bed->plan.services[i];
+        one->wanted = bed->words.services[i];
+        strcpy(one->dir, dirs[i]);
+        snprintf(one->listen, sizeof one->listen, "127.0.0.1:9%u", i);
+        snprintf(one->url, sizeof one->url, "https://127.0.0.1:9%u", i);
+        strcpy(one->pin, "sha256//PIN");
+    }
+}
+
+static void servers_pay_at_the_bank_beside_them(void **state)
+{
+    struct bed *bed = *state;
+    assert_int_equal(part(bed, "--listen 127.0.0.1:8080 --auto-ship 2s"), 0);
+    plan_services(bed);
+    has(server(bed, 1), " --bank https://127.0.0.1:90 --bank-key-file /shop/bank/key --bank-pin "
+                        "sha256//PIN --bank-webhook-secret-file /shop/bank/webhook.secret ");
+    has(server(bed, 1), " --mail maildir:/shop/mail --mail-from orders@shop.example ");
+    lacks(server(bed, 1), "auto-ship");
+    has(service(bed, DEMO_BANK), " bank --dir /shop/bank --listen 127.0.0.1:90 ");
+    has(service(bed, DEMO_BANK), " --webhook http://127.0.0.1:8080/api/bank/events ");
+    has(service(bed, DEMO_WAREHOUSE), " warehouse --dir /shop/warehouse --listen 127.0.0.1:91 ");
+    has(service(bed, DEMO_WAREHOUSE),
+        " --id main --shop http://127.0.0.1:8080 --shop http://127.0.0.1:8081 --shop "
+        "http://127.0.0.1:8082 --token-file /shop/warehouse.token ");
+    has(service(bed, DEMO_WAREHOUSE), " --auto-ship 2000ms ");
+}
+
+static void what_the_user_has_of_his_own_is_used(void **state)
+{
+    struct bed *bed = *state;
+    assert_int_equal(part(bed, "--bank https://api.stripe.com --bank-key-file k --mail maildir:m "
+                               "--mail-from me@here.example --no-warehouse"),
+                     0);
+    plan_services(bed);
+    assert_false(bed->words.services[DEMO_BANK] || bed->words.services[DEMO_WAREHOUSE]);
+    has(server(bed, 0), " --bank https://api.stripe.com ");
+    lacks(server(bed, 0), "/shop/bank");
+    lacks(server(bed, 0), "/shop/mail");
+    assert_int_equal(part(bed, "--no-bank"), 0);
+    plan_services(bed);
+    lacks(server(bed, 0), " --bank");
+    assert_true(bed->words.services[DEMO_WAREHOUSE]);
+    assert_int_not_equal(part(bed, "--no-warehouse --auto-ship 1s"), 0);
+    has(bed->failure.text, "without a warehouse --auto-ship");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +356,8 @@ int main(void)
         TYPING(what_servers_and_load_managers_both_take_is_for_both),
         TYPING(a_load_manager_is_told_what_the_servers_file_says),
         TYPING(each_load_manager_says_its_own_url),
+        TYPING(servers_pay_at_the_bank_beside_them),
+        TYPING(what_the_user_has_of_his_own_is_used),
         TYPING(what_would_mean_nothing_is_refused),
         TYPING(a_line_that_is_too_long_is_refused),
     };

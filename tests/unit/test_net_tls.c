@@ -208,6 +208,26 @@ static void the_self_signed_certificate_is_private_and_kept(void **state)
     assert_int_equal(before.st_ino, after.st_ino);
 }
 
+static void its_pin_is_the_digest_of_its_public_key(void **state)
+{
+    struct fixture *f = *state;
+    char pin[TLS_PIN], command[512], expected[TLS_PIN] = "sha256//";
+    struct failure failure = {0};
+    assert_int_equal(tls_pin(f->path, pin, &failure), 0);
+    snprintf(command, sizeof command,
+             "openssl x509 -in %s -noout -pubkey | openssl pkey -pubin -outform der | "
+             "openssl dgst -sha256 -binary | openssl base64",
+             f->path);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    assert_non_null(fgets(expected + 8, sizeof expected - 8, pipe));
+    assert_int_equal(pclose(pipe), 0);
+    expected[strcspn(expected, "\n")] = '\0';
+    assert_string_equal(pin, expected);
+    assert_int_equal(tls_pin("/nowhere", pin, &failure), ERR_IO);
+    assert_int_equal(tls_pin("/dev/null", pin, &failure), ERR_INVALID);
+}
+
 static void which_file_is_wrong_is_said(void **state)
 {
     struct fixture *f = *state;
@@ -246,6 +266,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_client_resumes_its_session, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_self_signed_certificate_is_private_and_kept, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(its_pin_is_the_digest_of_its_public_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(which_file_is_wrong_is_said, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

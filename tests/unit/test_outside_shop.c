@@ -117,7 +117,8 @@ static void begin(struct scene *scene)
     arena_init(&scene->arena, 64 << 20);
     open_shop(scene);
     assert_int_equal(bank_sandbox_new(&scene->bank), 0);
-    assert_int_equal(buying_new(scene->order, scene->bank, NULL, &scene->buying), 0);
+    struct buying_config config = {.order = scene->order, .bank = scene->bank};
+    assert_int_equal(buying_new(&config, &scene->buying), 0);
 }
 
 static void put_goods(struct scene *scene)
@@ -128,7 +129,7 @@ static void put_goods(struct scene *scene)
                                  .settings = {.name = STR("Flowers"),
                                               .currency = STR("USD"),
                                               .country = STR("US"),
-                                              .hold_ms = 60 * 1000,
+                                              .hold_ms = 1000,
                                               .checkout_ttl_ms = 6 * 3600 * 1000,
                                               .cart_ttl_ms = 24 * 3600 * 1000}});
     run(scene, &(struct command){.type = COMMAND_PRODUCT_PUT,
@@ -181,16 +182,32 @@ static int impatient_due(void *context, struct arena *arena, int64_t now_ms, str
     return scene->view.due(scene->view.context, arena, now_ms + 3600 * 1000, due);
 }
 
+static int impatient_overdue(void *context, struct arena *arena, int64_t now_ms,
+                             const struct overdue_place *after, struct overdue_place **places,
+                             unsigned *count)
+{
+    struct scene *scene = context;
+    return scene->view.overdue(scene->view.context, arena, now_ms + 3600 * 1000, after, places,
+                               count);
+}
+
 static int its_checkout(void *context, struct arena *arena, struct id id, struct checkout *checkout)
 {
     struct scene *scene = context;
     return scene->view.checkout(scene->view.context, arena, id, checkout);
 }
 
+static int its_currency(void *context, struct arena *arena, struct str *currency)
+{
+    struct scene *scene = context;
+    return scene->view.currency(scene->view.context, arena, currency);
+}
+
 static void start_settle(struct scene *scene)
 {
     struct failure failure;
-    struct settle_view impatient = {scene, impatient_due, its_checkout};
+    struct settle_view impatient = {scene, impatient_due, impatient_overdue, its_checkout,
+                                    its_currency};
     struct settle_config config = {
         .order = scene->order, .bank = scene->bank, .view = impatient, .interval_ms = 50};
     assert_int_equal(settle_start(&config, &scene->settle, &failure), 0);
@@ -296,11 +313,14 @@ static void an_authorised_purchase_is_completed_after_a_restart(void **state)
     shop_close(scene.shop);
 
     open_shop(&scene);
-    assert_int_equal(buying_new(scene.order, scene.bank, NULL, &scene.buying), 0);
+    struct buying_config config = {.order = scene.order, .bank = scene.bank};
+    assert_int_equal(buying_new(&config, &scene.buying), 0);
     bank_sandbox_set(scene.bank, &(struct bank_sandbox_faults){0});
     start_settle(&scene);
     struct shop_counts counts = wait_until_nothing_is_held(&scene);
     assert_int_equal(counts.orders, 1);
+    settle_stop(scene.settle); /* its view is ours now */
+    scene.settle = NULL;
     struct checkout checkout;
     assert_int_equal(scene.view.checkout(scene.view.context, &scene.arena, id, &checkout), 0);
     assert_int_equal(checkout.status, CHECKOUT_COMPLETED);

@@ -31,6 +31,10 @@ static void set(struct story *story, const char *cluster)
         char *end;
         struct member_view member = {.id = strtoul(at, &end, 10)};
         member.role = end[0] == 'V' ? MEMBER_VOTER : end[0] == 's' ? MEMBER_STANDBY : MEMBER_SPARE;
+        if (end[0] == 'W' || end[0] == 'w') {
+            member.witness = true;
+            member.role = end[0] == 'W' ? MEMBER_VOTER : MEMBER_STANDBY;
+        }
         member.up = end[1] != '-';
         member.able = member.up && end[1] != 'c';
         member.lag = end[1] == '+' ? 3 : 1000000;
@@ -394,6 +398,70 @@ static void what_failed_is_tried_again_later(void **state)
     EXPECT(dead, "V4 V5 V6"); /* if not the one, then the next */
 }
 
+static void a_witness_makes_an_even_number_odd(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned whole, voters_max;
+        struct membership_wanted wanted;
+    } cases[] = {{1, 0, {1, 0}}, {2, 0, {2, 1}}, {3, 0, {3, 0}}, {4, 0, {4, 1}}, {5, 0, {5, 0}},
+                 {8, 0, {5, 0}}, {2, 3, {2, 1}}, {4, 3, {3, 0}}, {4, 5, {4, 1}}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct membership_wanted wanted = membership_wanted(cases[i].whole, 1, cases[i].voters_max);
+        assert_int_equal(wanted.whole, cases[i].wanted.whole);
+        assert_int_equal(wanted.witnesses, cases[i].wanted.witnesses);
+    }
+    assert_int_equal(membership_wanted(2, 2, 0).witnesses, 1); /* never more than one */
+    assert_int_equal(membership_wanted(2, 0, 0).witnesses, 0);
+}
+
+static void a_witness_beside_two_gets_a_vote(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V+ 3w+");
+    pass(&story, 10);
+    EXPECT(story, "V3");
+    struct story rest = begin("1V+ 2V+ 3W+ 4w+");
+    pass(&rest, 200);
+    EXPECT(rest, "");
+}
+
+static void a_witness_beside_three_has_no_vote(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V+ 3V+ 4w+");
+    pass(&story, 200);
+    EXPECT(story, "");
+    struct story lost = begin("1V+ 2V+ 3V- 4w+");
+    pass(&lost, 200); /* it takes nobody's place */
+    EXPECT(lost, "");
+}
+
+static void a_third_server_takes_the_vote_of_the_witness(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V+ 3W+ 4s+");
+    pass(&story, 20);
+    EXPECT(story, "V4 s3");
+}
+
+static void a_witness_is_replaced_by_a_witness(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V+ 3W- 4w+");
+    pass(&story, 100);
+    EXPECT(story, "V4 s3");
+}
+
+static void a_witness_is_never_primary(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V+ 3W+");
+    story.view.preferred = 3;
+    pass(&story, 100);
+    EXPECT(story, "");
+}
+
 /* Whatever happens to whom: each change leaves a majority that is up, and quiet brings rest. */
 static void any_history_ends_in_rest(void **state)
 {
@@ -478,6 +546,12 @@ int main(void)
         cmocka_unit_test(a_preferred_one_that_is_no_member_changes_nothing),
         cmocka_unit_test(what_failed_is_tried_again_later),
         cmocka_unit_test(a_removal_is_believed_when_more_than_half_say_so),
+        cmocka_unit_test(a_witness_makes_an_even_number_odd),
+        cmocka_unit_test(a_witness_beside_two_gets_a_vote),
+        cmocka_unit_test(a_witness_beside_three_has_no_vote),
+        cmocka_unit_test(a_third_server_takes_the_vote_of_the_witness),
+        cmocka_unit_test(a_witness_is_replaced_by_a_witness),
+        cmocka_unit_test(a_witness_is_never_primary),
         cmocka_unit_test(any_history_ends_in_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,20 @@ static int scene_due(void *context, struct arena *arena, int64_t now_ms, struct 
     return 0;
 }
 
+static int scene_overdue(void *context, struct arena *arena, int64_t now_ms,
+                         const struct overdue_place *after, struct overdue_place **places,
+                         unsigned *count)
+{
+    struct scene *scene = context;
+    assert_true(now_ms > 1);
+    pthread_mutex_lock(&scene->order.mutex);
+    *places = ARENA_ARRAY(arena, struct overdue_place, 1);
+    (*places)[0] = (struct overdue_place){1, scene->order.checkout.id};
+    *count = after->hold_until_ms == 0 && scene->order.checkout.status == CHECKOUT_PAYING;
+    pthread_mutex_unlock(&scene->order.mutex);
+    return 0;
+}
+
 static int scene_checkout(void *context, struct arena *arena, struct id id,
                           struct checkout *checkout)
 {
@@ -43,7 +57,17 @@ static int scene_checkout(void *context, struct arena *arena, struct id id,
     assert_true(id_eq(id, scene->order.checkout.id));
     pthread_mutex_lock(&scene->order.mutex);
     *checkout = scene->order.checkout;
+    checkout->basket.total_count = 1;
+    checkout->basket.totals[0] = (struct total){.type = TOTAL_TOTAL, .amount = scene->order.total};
     pthread_mutex_unlock(&scene->order.mutex);
+    return 0;
+}
+
+static int scene_currency(void *context, struct arena *arena, struct str *currency)
+{
+    (void)context;
+    (void)arena;
+    *currency = STR("EUR");
     return 0;
 }
 
@@ -69,11 +93,14 @@ static void ask_bank_before(struct scene *scene, const char *token)
 
 static void start(struct scene *scene)
 {
-    struct settle_config config = {
-        .order = &scene->order,
-        .bank = &scene->bank.bank,
-        .view = {.context = scene, .due = scene_due, .checkout = scene_checkout},
-        .interval_ms = 20};
+    struct settle_config config = {.order = &scene->order,
+                                   .bank = &scene->bank.bank,
+                                   .view = {.context = scene,
+                                            .due = scene_due,
+                                            .overdue = scene_overdue,
+                                            .checkout = scene_checkout,
+                                            .currency = scene_currency},
+                                   .interval_ms = 20};
     struct failure failure;
     assert_int_equal(settle_start(&config, &scene->settle, &failure), 0);
 }
@@ -108,7 +135,8 @@ static void an_authorised_hold_becomes_an_order_once(void **state)
     look_times(&scene, 4);
     end(&scene);
     assert_int_equal(scene.order.orders, 1);
-    assert_int_equal(scene.bank.lookups, 1);
+    assert_int_equal(scene.order.claims, 1);
+    assert_int_equal(scene.bank.settles, 1);
     assert_true(strncmp(scene.order.reference, "sbx_", 4) == 0);
 }
 
@@ -152,7 +180,7 @@ static void a_bank_out_of_reach_is_asked_until_it_answers(void **state)
     start(&scene);
     look_times(&scene, 9);
     end(&scene);
-    assert_int_equal(scene.bank.lookups, 6);
+    assert_int_equal(scene.bank.settles, 6);
     assert_int_equal(scene.order.orders, 1);
     assert_int_equal(scene.order.releases, 0);
 }
@@ -163,11 +191,76 @@ static void a_log_that_fails_is_tried_again(void **state)
     struct scene scene;
     begin(&scene);
     ask_bank_before(&scene, "success_token");
-    scene.order.plan = "ubl";
+    scene.order.plan = "ul.bul"; /* of claims, then of the confirmation */
     start(&scene);
     look_times(&scene, 7);
     end(&scene);
     assert_int_equal(scene.order.orders, 1);
+}
+
+/* A home that was thought dead lives: between the claim and the bank's answer its CONFIRM comes. */
+static void confirm_late(void *context)
+{
+    struct scene *scene = context;
+    struct command command = {
+        .type = COMMAND_CHECKOUT_CONFIRM,
+        .complete = {.id = scene->order.checkout.id, .attempt = scene->order.checkout.attempt}};
+    struct result result = {0};
+    pthread_mutex_lock(&scene->order.mutex);
+    order_apply(&scene->order, &command, &result);
+    pthread_mutex_unlock(&scene->order.mutex);
+    assert_int_equal(result.err, ERR_STATE);
+}
+
+static void once_claimed_its_home_cannot_end_it(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    scene.bank.between = confirm_late;
+    scene.bank.between_context = &scene;
+    start(&scene);
+    look_times(&scene, 4);
+    end(&scene);
+    assert_int_equal(scene.order.claims, 1);
+    assert_int_equal(scene.order.orders, 0);
+    assert_int_equal(scene.order.releases, 1);
+}
+
+static void nothing_to_pay_is_released_without_the_bank(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    scene.order.total = 0;
+    start(&scene);
+    look_times(&scene, 4);
+    end(&scene);
+    assert_int_equal(scene.order.releases, 1);
+    assert_int_equal(scene.bank.calls, 0);
+}
+
+static void a_bank_that_hangs_does_not_hold_up_the_rest(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    scene.order.expirable = 450;
+    bank_sandbox_set(scene.bank.sandbox, &(struct bank_sandbox_faults){.latency_ms = 3000});
+    start(&scene);
+    uint64_t before = clock_mono_ns(), left = 1;
+    while (left > 0) {
+        pthread_mutex_lock(&scene.order.mutex);
+        left = scene.order.expirable;
+        pthread_mutex_unlock(&scene.order.mutex);
+        assert_true(clock_mono_ns() - before < 2 * SEC_NS);
+        usleep(500); /* no wait: the pace of looking */
+    }
+    look_times(&scene, 3);
+    assert_int_equal(scene.order.orders + scene.order.releases, 0);
+    bank_sandbox_free(scene.bank.sandbox); /* it answers at once */
+    settle_stop(scene.settle);
+    assert_int_equal(scene.bank.calls, 1);
 }
 
 static void only_the_primary_settles(void **state)
@@ -230,7 +323,7 @@ static void an_import_is_stepped_to_its_end_without_pauses(void **state)
         left = scene.order.to_import;
         pthread_mutex_unlock(&scene.order.mutex);
         assert_true(clock_mono_ns() - before < 10 * SEC_NS); /* 1001 rests would be 20 s */
-        usleep(500); /* no wait: the pace of looking */
+        usleep(500);                                         /* no wait: the pace of looking */
     }
     end(&scene);
     assert_in_range(scene.order.steps, 1000, 1002);
@@ -242,17 +335,98 @@ static void being_woken_it_looks_at_once(void **state)
     struct scene scene;
     begin(&scene);
     scene.overdue = false;
-    struct settle_config config = {
-        .order = &scene.order,
-        .bank = &scene.bank.bank,
-        .view = {.context = &scene, .due = scene_due, .checkout = scene_checkout},
-        .interval_ms = 600000};
+    struct settle_config config = {.order = &scene.order,
+                                   .bank = &scene.bank.bank,
+                                   .view = {.context = &scene,
+                                            .due = scene_due,
+                                            .overdue = scene_overdue,
+                                            .checkout = scene_checkout,
+                                            .currency = scene_currency},
+                                   .interval_ms = 600000};
     struct failure failure;
     assert_int_equal(settle_start(&config, &scene.settle, &failure), 0);
     look_until(&scene, 1);
     unsigned before = atomic_load(&scene.looks);
     settle_wake(scene.settle);
     look_until(&scene, before + 1);
+    end(&scene);
+}
+
+/* ---- More than are settled at once ---- */
+
+enum { CROWD = 250 };
+
+/* A bank that never knows of any, and what it was asked for. */
+struct crowd {
+    struct bank bank;
+    struct scene *scene;
+    atomic_bool asked[CROWD];
+};
+
+static int crowd_due(void *context, struct arena *arena, int64_t now_ms, struct due *due)
+{
+    (void)context;
+    (void)now_ms;
+    *due = (struct due){.overdue = ARENA_ARRAY(arena, struct id, 1), .overdue_count = 1};
+    return 0;
+}
+
+static int crowd_overdue(void *context, struct arena *arena, int64_t now_ms,
+                         const struct overdue_place *after, struct overdue_place **places,
+                         unsigned *count)
+{
+    (void)context;
+    (void)now_ms;
+    *places = ARENA_ARRAY(arena, struct overdue_place, OVERDUE_PAGE);
+    *count = 0;
+    for (int64_t i = after->hold_until_ms; i < CROWD && *count < OVERDUE_PAGE; i++)
+        (*places)[(*count)++] =
+            (struct overdue_place){i + 1, {.bytes = {[0] = 1, [1] = (unsigned char)i}}};
+    return 0;
+}
+
+static int crowd_checkout(void *context, struct arena *arena, struct id id,
+                          struct checkout *checkout)
+{
+    (void)context;
+    (void)arena;
+    *checkout = (struct checkout){.id = id, .status = CHECKOUT_PAYING, .claimed = true};
+    checkout->basket.total_count = 1;
+    checkout->basket.totals[0] = (struct total){.type = TOTAL_TOTAL, .amount = 100};
+    return 0;
+}
+
+static void crowd_settle(struct bank *bank, struct bank_call *call)
+{
+    struct crowd *crowd = CONTAINER_OF(bank, struct crowd, bank);
+    atomic_store(&crowd->asked[call->order.bytes[1]], true);
+    call->outcome = BANK_UNREACHABLE;
+    call->text = STR("nobody knows");
+    call->done(call);
+}
+
+static void each_has_its_turn_however_many_are_stuck(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct crowd crowd = {.bank = {.settle = crowd_settle}, .scene = &scene};
+    begin(&scene);
+    struct settle_config config = {.order = &scene.order,
+                                   .bank = &crowd.bank,
+                                   .view = {.context = &crowd,
+                                            .due = crowd_due,
+                                            .overdue = crowd_overdue,
+                                            .checkout = crowd_checkout,
+                                            .currency = scene_currency},
+                                   .interval_ms = 5};
+    struct failure failure;
+    assert_int_equal(settle_start(&config, &scene.settle, &failure), 0);
+    uint64_t deadline = clock_mono_ns() + 20 * SEC_NS;
+    for (unsigned i = 0; i < CROWD; i++)
+        while (!atomic_load(&crowd.asked[i])) {
+            assert_true(clock_mono_ns() < deadline);
+            usleep(500); /* no wait: the pace of looking */
+        }
     end(&scene);
 }
 
@@ -264,11 +438,15 @@ int main(void)
         cmocka_unit_test(a_hold_the_bank_never_heard_of_is_released_and_barred),
         cmocka_unit_test(a_bank_out_of_reach_is_asked_until_it_answers),
         cmocka_unit_test(a_log_that_fails_is_tried_again),
+        cmocka_unit_test(once_claimed_its_home_cannot_end_it),
+        cmocka_unit_test(nothing_to_pay_is_released_without_the_bank),
+        cmocka_unit_test(a_bank_that_hangs_does_not_hold_up_the_rest),
         cmocka_unit_test(only_the_primary_settles),
         cmocka_unit_test(holds_within_their_time_are_left_alone),
         cmocka_unit_test(what_is_past_its_time_is_removed_bit_by_bit),
         cmocka_unit_test(an_import_is_stepped_to_its_end_without_pauses),
         cmocka_unit_test(being_woken_it_looks_at_once),
+        cmocka_unit_test(each_has_its_turn_however_many_are_stuck),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

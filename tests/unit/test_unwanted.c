@@ -183,6 +183,51 @@ static void checkouts(struct pair *p)
     both(p, &(struct command){.type = COMMAND_CHECKOUT_CANCEL, .id = test_id(13)});
 }
 
+static void orders(struct pair *p)
+{
+    struct order_quantity back = {0, 1};
+    struct outbox_answer taken = {.seq = 1};
+    both(p, &(struct command){.type = COMMAND_ORDER_SHIP,
+                              .order = {.id = test_id(11), .parcel = {.id = test_id(700)}}});
+    assert_int_equal(p->primary->result.kind, RESULT_ORDER);
+    back.line_id = p->primary->result.order.basket.lines[0].line_id;
+    both(p, &(struct command){.type = COMMAND_ORDER_DELIVER,
+                              .order = {.id = test_id(11), .parcel = {.id = test_id(700)}}});
+    both(p,
+         &(struct command){.type = COMMAND_OUTBOX_DONE, .outbox = {.answers = &taken, .count = 1}});
+    both(p, &(struct command){.type = COMMAND_ORDER_REFUND,
+                              .order = {.id = test_id(11), .amount = 100}});
+    both(p, &(struct command){
+                .type = COMMAND_ORDER_RETURN,
+                .order = {.id = test_id(11), .lines = &back, .line_count = 1, .amount = -1}});
+    both(p, &(struct command){.type = COMMAND_ORDER_CANCEL, .order = {.id = test_id(10)}});
+    both(p, &(struct command){.type = COMMAND_ORDER_CANCEL, .order = {.id = test_id(12)}});
+}
+
+static void settled(struct pair *p)
+{
+    both(p, &(struct command){.type = COMMAND_CHECKOUT_HOLD,
+                              .complete = {.id = test_id(12), .expected_total = -1}});
+    p->primary->now += 300000;
+    p->copy->now += 300000;
+    both(p, &(struct command){.type = COMMAND_CHECKOUT_CLAIM, .complete = {.id = test_id(12)}});
+    both(p, &(struct command){.type = COMMAND_CHECKOUT_CONFIRM,
+                              .complete = {.id = test_id(12), .claimed = true}});
+}
+
+static void warehouses(struct pair *p)
+{
+    both(p, &(struct command){.type = COMMAND_WAREHOUSE_PUT,
+                              .warehouse = {.id = STR("main"), .url = STR("https://127.0.0.1:1")}});
+    both(p, &(struct command){.type = COMMAND_WAREHOUSE_REPORT,
+                              .report = {.warehouse = STR("main"),
+                                         .epoch = test_id(800),
+                                         .sequence = 1,
+                                         .kind = REPORT_ARRIVED,
+                                         .item = STR("roses"),
+                                         .quantity = 3}});
+}
+
 static void expire_all(struct pair *p)
 {
     p->primary->now += 40ll * 24 * 3600 * 1000;
@@ -202,6 +247,9 @@ static void a_copy_is_the_same_though_nobody_there_wants_results(void **state)
         p.copy = copy;
         carts(&p);
         checkouts(&p);
+        settled(&p);
+        orders(&p);
+        warehouses(&p);
         operators(&p);
         imports(&p);
         carts(&p); /* with the goods and terms of now */

@@ -1,0 +1,88 @@
+#include "main/service.h"
+
+#include "base/random.h"
+#include "main/datadir.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { SECRET_MAX = 64 };
+
+/* What a process that was killed left behind would send others to an address of old. */
+static int forget_announcement(const struct service *service, struct failure *failure)
+{
+    char path[FILE_PATH];
+    int err = file_join(path, service->dir, "server.json", failure);
+    if (!err && unlink(path) && errno != ENOENT)
+        err = file_failed(failure, "remove", path);
+    return err;
+}
+
+int service_open(const char *dir, struct service *service, struct failure *failure)
+{
+    *service = (struct service){.lock = -1};
+    if (strlen(dir) >= FILE_PATH - 32)
+        return fail(failure, ERR_INVALID, "the path is too long: %s", dir);
+    strcpy(service->dir, dir);
+    int err = file_make_dir(dir, 0700, &service->created, failure);
+    err = err ? err : datadir_lock(dir, &service->lock, failure);
+    err = err ? err : forget_announcement(service, failure);
+    if (err)
+        service_close(service);
+    return err;
+}
+
+void service_close(struct service *service)
+{
+    if (service->lock < 0)
+        return;
+    forget_announcement(service, NULL);
+    close(service->lock);
+    service->lock = -1;
+}
+
+int service_secret(const struct service *service, const char *name, unsigned char *bytes,
+                   size_t len, bool *made, struct failure *failure)
+{
+    char path[FILE_PATH], text[2 * SECRET_MAX + 2];
+    size_t got = 0;
+    if (made)
+        *made = false;
+    int err = file_join(path, service->dir, name, failure);
+    err = err ? err : file_read(path, text, sizeof text, &got, failure);
+    if (err == ERR_NOTFOUND) {
+        random_secret(bytes, len);
+        hex_encode(bytes, len, text);
+        text[2 * len] = '\n';
+        if (made)
+            *made = true;
+        return file_write(path, str_make(text, 2 * len + 1), failure);
+    }
+    if (!err && hex_decode(str_trim(str_make(text, got)), bytes, len))
+        return fail(failure, ERR_DAMAGED,
+                    "%s must hold %zu hexadecimal digits and does not; bring it back from a "
+                    "backup, or remove it and a new one is made",
+                    path, 2 * len);
+    return err;
+}
+
+int service_announce(const struct service *service, const char *url, const char *pin,
+                     struct failure *failure)
+{
+    char path[FILE_PATH], text[1024];
+    int err = 0;
+    if (pin[0]) {
+        snprintf(text, sizeof text, "%s\n", pin);
+        err = file_join(path, service->dir, "pin", failure);
+        err = err ? err : file_write(path, str_of(text), failure);
+    }
+    err = err ? err : file_join(path, service->dir, "server.json", failure);
+    if (err)
+        return err;
+    int len = snprintf(text, sizeof text, "{\"pid\":%d,\"url\":\"%s\",\"pin\":\"%s\"}\n",
+                       (int)getpid(), url, pin);
+    if (len >= (int)sizeof text)
+        return fail(failure, ERR_INVALID, "the address is too long: %s", url);
+    return file_write(path, str_make(text, (size_t)len), failure);
+}

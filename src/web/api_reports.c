@@ -1,0 +1,282 @@
+#include "outside/warehouse_token.h"
+#include "web/api.h"
+
+/* What a warehouse reports: shipped, delivered, returned, short, arrived, counted, product.
+ *
+ *   POST /api/warehouse/{id}/reports   Authorization: Bearer <its token>
+ *   {"epoch": "<32 hex digits>", "reports": [{"sequence": 1, "kind": "shipped", …}, …]}
+ *
+ * Up to 100 of them, in the order of their numbers; each goes through the log as a command of its
+ * own, one after the other, and the first that is not taken ends it:
+ *
+ *   200  {"sequence": N}                                  all; N is the number of the last
+ *   409  {"error": "gap", "expected": N}                  N is to come first
+ *   409  {"error": "epoch", "text": …}                    of another database than before
+ *   422  {"error": "refused", "sequence": N, "text": …}   this one cannot be; those before are
+ * taken 404  {"error": "unknown", …}, 400 {"error": "malformed", …}, 503 as everywhere
+ *
+ * A number that was taken before is taken again without effect, so that a warehouse that has no
+ * answer sends the same again, to any server. What each means: shop/warehouse.h. */
+
+enum { REPORTS_MAX = 100, REPORTS_BYTES = 2 << 20 };
+
+struct reports {
+    struct json_in in;
+    struct json_spot root, list;
+    struct id epoch;
+    struct str warehouse;
+    unsigned count, at; /* of them, the one that is on its way */
+    uint64_t sequence;  /* its number */
+};
+
+/* ---- Answers ---- */
+
+static enum app_verdict answer(struct exchange *x, int status, struct json *json)
+{
+    return call_json(x, status, json_end(json));
+}
+
+static enum app_verdict refuse(struct exchange *x, int status, const char *error, struct str text)
+{
+    struct json json;
+    json_begin(&json, &x->arena);
+    json_put_text(&json, json.root, "error", str_of(error));
+    json_put_text(&json, json.root, "text", text);
+    return answer(x, status, &json);
+}
+
+static enum app_verdict refuse_report(struct exchange *x, const struct reports *reports,
+                                      struct str text)
+{
+    struct json json;
+    json_begin(&json, &x->arena);
+    json_put_text(&json, json.root, "error", STR("refused"));
+    json_put_int(&json, json.root, "sequence", (int64_t)reports->sequence);
+    json_put_text(&json, json.root, "text", text);
+    return answer(x, 422, &json);
+}
+
+static struct str problem(struct exchange *x, const struct json_in *in)
+{
+    return arena_printf(&x->arena, "%.*s %.*s", STR_FMT(in->path), STR_FMT(in->problem));
+}
+
+void api_reports_accept(struct exchange *x)
+{
+    struct str given = x->known[HTTP_FIELD_AUTHORIZATION];
+    const unsigned char *secret = call_web(x)->settings.secret;
+    x->body_limit = REPORTS_BYTES;
+    if (given.len > 7 && str_eq_nocase(str_sub(given, 0, 7), STR("Bearer ")) &&
+        warehouse_token_is(secret, call_param(x, 0), str_trim(str_from(given, 7))))
+        return;
+    exchange_add_header(x, STR("WWW-Authenticate"), STR("Bearer realm=\"stoa\""));
+    refuse(x, 401, "unauthorized",
+           STR("Send the warehouse's token: Authorization: Bearer TOKEN (the shop's operator has "
+               "it: stoa warehouses token ID)."));
+}
+
+/* ---- Reading one ---- */
+
+static const char *const kinds[] = {
+    [REPORT_SHIPPED] = "shipped", [REPORT_DELIVERED] = "delivered", [REPORT_RETURNED] = "returned",
+    [REPORT_SHORT] = "short",     [REPORT_ARRIVED] = "arrived",     [REPORT_COUNTED] = "counted",
+    [REPORT_PRODUCT] = "product",
+};
+
+static void read_kind(struct json_in *in, const struct json_spot *spot,
+                      struct warehouse_report *report)
+{
+    struct json_spot kind = json_member(spot, "kind");
+    json_require(in, &kind);
+    struct str name = json_text(in, &kind, SHOP_KEY_MAX);
+    for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (str_eq(name, str_of(kinds[i]))) {
+            report->kind = (enum report_kind)i;
+            return;
+        }
+    json_wrong(in, &kind, "is no kind of report");
+}
+
+static void read_id(struct json_in *in, const struct json_spot *spot, const char *key,
+                    struct id *id)
+{
+    struct json_spot member = json_member(spot, key);
+    json_require(in, &member);
+    struct str text = json_text(in, &member, SHOP_KEY_MAX);
+    if (text.at && id_parse(text, id))
+        json_wrong(in, &member, "must be a UUID");
+}
+
+static void read_lines(struct json_in *in, const struct json_spot *spot,
+                       struct order_change *change)
+{
+    struct json_spot lines = json_member(spot, "lines");
+    change->line_count = json_count(in, &lines, SHOP_LINES_MAX);
+    change->lines = ARENA_ARRAY(in->arena, struct order_quantity, change->line_count);
+    if (!change->lines) {
+        change->line_count = 0;
+        json_wrong(in, &lines, "is more than there is memory for now");
+    }
+    for (unsigned i = 0; i < change->line_count; i++) {
+        struct json_spot one = json_element(&lines, i);
+        struct json_spot line = json_member(&one, "line"), quantity = json_member(&one, "quantity");
+        json_require(in, &line);
+        json_require(in, &quantity);
+        change->lines[i].line_id = (uint32_t)json_integer(in, &line, 1, UINT32_MAX, 1);
+        change->lines[i].quantity = (uint32_t)json_integer(in, &quantity, 1, SHOP_QUANTITY_MAX, 1);
+    }
+}
+
+static void read_order_report(struct json_in *in, const struct json_spot *spot,
+                              struct warehouse_report *report)
+{
+    struct order_change *change = &report->change;
+    bool parcel = report->kind == REPORT_SHIPPED || report->kind == REPORT_DELIVERED;
+    read_id(in, spot, "order", &change->id);
+    if (parcel)
+        read_id(in, spot, "parcel", &change->parcel.id);
+    if (report->kind != REPORT_DELIVERED)
+        read_lines(in, spot, change);
+    change->parcel.carrier = json_text_of(in, spot, "carrier", SHOP_KEY_MAX);
+    change->parcel.tracking = json_text_of(in, spot, "tracking", SHOP_KEY_MAX);
+    change->parcel.tracking_url = json_text_of(in, spot, "tracking_url", SHOP_TEXT_MAX);
+    change->restock = json_flag_of(in, spot, "restock", false);
+    change->text = json_text_of(in, spot, "note", SHOP_TEXT_MAX);
+}
+
+static void read_goods(struct json_in *in, const struct json_spot *spot,
+                       struct warehouse_report *report)
+{
+    const char *key = report->kind == REPORT_COUNTED ? "on_hand" : "quantity";
+    struct json_spot quantity = json_member(spot, key);
+    json_require(in, &quantity);
+    report->item = json_need_text(in, spot, "item", SHOP_KEY_MAX);
+    report->quantity = json_integer(in, &quantity, 0, INT64_MAX, 0);
+    report->text = json_text_of(in, spot, "note", SHOP_TEXT_MAX);
+}
+
+/* A warehouse names no options: several variants are told apart by their titles. */
+static void read_variant(struct json_in *in, const struct json_spot *spot, bool several,
+                         struct variant *variant)
+{
+    struct json_spot price = json_member(spot, "price");
+    json_require(in, &price);
+    variant->key = json_text_of(in, spot, "key", SHOP_KEY_MAX);
+    variant->sku = json_text_of(in, spot, "sku", SHOP_KEY_MAX);
+    variant->price = json_integer(in, &price, 0, SHOP_MONEY_MAX, 0);
+    variant->tracked = variant->taxable = variant->needs_shipping = true;
+    variant->picture = -1;
+    struct str title = json_text_of(in, spot, "title", SHOP_KEY_MAX);
+    if (several)
+        variant->options[0] = title.len > 0 ? title : variant->key;
+}
+
+static void read_product(struct json_in *in, const struct json_spot *report,
+                         struct product *product)
+{
+    struct json_spot spot = json_member(report, "product");
+    json_require(in, &spot);
+    json_is_object(in, &spot);
+    product->handle = json_text_of(in, &spot, "handle", SHOP_KEY_MAX);
+    product->title = json_need_text(in, &spot, "title", SHOP_TEXT_MAX);
+    product->html = json_text_of(in, &spot, "html", SHOP_HTML_MAX);
+    product->vendor = json_text_of(in, &spot, "vendor", SHOP_TEXT_MAX);
+    product->category = json_text_of(in, &spot, "category", SHOP_TEXT_MAX);
+    product->published = true;
+    struct json_spot list = json_member(&spot, "variants");
+    product->variant_count = json_count(in, &list, SHOP_VARIANTS_MAX);
+    product->variants = ARENA_ARRAY(in->arena, struct variant, product->variant_count);
+    if (!product->variants)
+        product->variant_count = 0;
+    bool several = product->variant_count > 1;
+    if (several)
+        product->option_names[product->option_count++] = STR("Variant");
+    for (unsigned i = 0; i < product->variant_count; i++) {
+        struct json_spot one = json_element(&list, i);
+        json_is_object(in, &one);
+        read_variant(in, &one, several, &product->variants[i]);
+    }
+}
+
+/* The report at reports->at as a command; what is wrong is in reports->in. */
+static void read_report(struct reports *reports, struct command *command)
+{
+    struct json_in *in = &reports->in;
+    struct json_spot spot = json_element(&reports->list, reports->at);
+    struct json_spot sequence = json_member(&spot, "sequence");
+    struct warehouse_report *report = &command->report;
+    *report = (struct warehouse_report){.warehouse = reports->warehouse, .epoch = reports->epoch};
+    json_require(in, &sequence);
+    report->sequence = (uint64_t)json_integer(in, &sequence, 1, INT64_MAX, 0);
+    reports->sequence = report->sequence;
+    read_kind(in, &spot, report);
+    if (report->kind == REPORT_PRODUCT)
+        read_product(in, &spot, &report->product);
+    else if (report->kind == REPORT_ARRIVED || report->kind == REPORT_COUNTED)
+        read_goods(in, &spot, report);
+    else
+        read_order_report(in, &spot, report);
+}
+
+/* ---- One after the other ---- */
+
+static enum app_verdict next(struct exchange *x);
+
+static enum app_verdict taken(struct exchange *x, struct outcome *outcome)
+{
+    struct reports *reports = call_of(x)->own;
+    const struct result *result = &outcome->result;
+    struct json json;
+    if (outcome->err)
+        return call_fail_err(x, outcome->err);
+    if (result->err == ERR_STATE && result->kind == RESULT_NUMBER) {
+        json_begin(&json, &x->arena);
+        json_put_text(&json, json.root, "error", STR("gap"));
+        json_put_int(&json, json.root, "expected", (int64_t)result->number);
+        return answer(x, 409, &json);
+    }
+    if (result->err == ERR_CONFLICT && result->kind == RESULT_NUMBER)
+        return refuse(x, 409, "epoch", result->text);
+    if (result->err == ERR_DENIED)
+        return refuse(x, 404, "unknown", result->text);
+    if (result->err)
+        return refuse_report(x, reports, result->text);
+    if (++reports->at < reports->count)
+        return next(x);
+    json_begin(&json, &x->arena);
+    json_put_int(&json, json.root, "sequence", (int64_t)reports->sequence);
+    return answer(x, 200, &json);
+}
+
+static enum app_verdict next(struct exchange *x)
+{
+    struct reports *reports = call_of(x)->own;
+    struct command *command = ARENA_NEW(&x->arena, struct command);
+    if (!command)
+        return call_fail_err(x, ERR_NOMEM);
+    command->type = COMMAND_WAREHOUSE_REPORT;
+    read_report(reports, command);
+    if (json_bad(&reports->in))
+        return reports->sequence ? refuse_report(x, reports, problem(x, &reports->in))
+                                 : refuse(x, 400, "malformed", problem(x, &reports->in));
+    return submit_command(x, command, taken);
+}
+
+enum app_verdict api_reports(struct exchange *x)
+{
+    struct reports *reports = ARENA_NEW(&x->arena, struct reports);
+    if (!reports)
+        return call_fail_err(x, ERR_NOMEM);
+    call_of(x)->own = reports;
+    reports->warehouse = call_param(x, 0);
+    json_read(&reports->in, &x->arena, x->body, &reports->root);
+    json_is_object(&reports->in, &reports->root);
+    read_id(&reports->in, &reports->root, "epoch", &reports->epoch);
+    reports->list = json_member(&reports->root, "reports");
+    reports->count = json_count(&reports->in, &reports->list, REPORTS_MAX);
+    if (json_bad(&reports->in))
+        return refuse(x, 400, "malformed", problem(x, &reports->in));
+    if (reports->count == 0)
+        return refuse(x, 400, "malformed", STR("reports is empty"));
+    return next(x);
+}
