@@ -103,6 +103,15 @@ static bool is_here(struct rule *rule)
     return atomic_load(&rule->left) > 0 && atomic_fetch_sub(&rule->left, 1) == 1;
 }
 
+/* By one write to the descriptor: what the process had not yet written is lost with it. */
+static void say_where(enum crash_point point)
+{
+    char line[80];
+    int len = snprintf(line, sizeof line, "stoa: killed at crash point %s\n", points[point].name);
+    ssize_t written = write(STDERR_FILENO, line, (size_t)len);
+    (void)written; /* it dies, whoever hears of it */
+}
+
 void crash_here(struct crash_plan *plan, enum crash_point point)
 {
     if (plan == NULL || !is_here(&plan->rules[point]))
@@ -111,6 +120,7 @@ void crash_here(struct crash_plan *plan, enum crash_point point)
         raise(SIGSTOP); /* to this thread, which so is the first to stand still */
         return;
     }
+    say_where(point);
     kill(getpid(), SIGKILL);
     for (;;) /* the other threads may not get any further either, but they do not wait for us */
         pause();

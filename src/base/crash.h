@@ -2,10 +2,10 @@
  *
  * `--crash-at NAME`, `NAME:N` (the Nth passage) or `NAME:P%` (one passage in 100/P, at random)
  * makes the process kill itself there by SIGKILL, as if the power had gone: nothing is flushed,
- * nobody is told. With `:stop` at its end the process is stopped there instead, as one that hangs,
- * and goes on at SIGCONT. Without it a crash point is one test of a pointer. The list below is also
- * the documentation's and the tests': each row of docs/buying.md names its points, and a test kills
- * at each.
+ * nobody is told; one line on standard error says where it was. With `:stop` at its end the process
+ * is stopped there instead, as one that hangs, and goes on at SIGCONT. Without it a crash point is
+ * one test of a pointer. The list below is also the documentation's and the tests': each row of
+ * docs/buying.md names its points, and a test kills at each.
  *
  * Thread: any. No global: whoever has crash points is given the plan.
  */

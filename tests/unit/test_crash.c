@@ -63,6 +63,30 @@ static void kills_at_the_first_the_nth_or_at_random(void **state)
     }
 }
 
+static void it_says_where_it_died(void **state)
+{
+    (void)state;
+    struct crash_plan *plan = NULL;
+    char said[100] = "";
+    int ends[2], status;
+    assert_int_equal(crash_plan_add(&plan, STR("bank_before"), NULL), 0);
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        crash_here(plan, CRASH_bank_before);
+        _exit(1);
+    }
+    close(ends[1]);
+    assert_true(read(ends[0], said, sizeof said - 1) > 0);
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_string_equal(said, "stoa: killed at crash point bank_before\n");
+    crash_plan_free(plan);
+}
+
 static void a_wrong_rule_is_told_with_the_points(void **state)
 {
     (void)state;
@@ -90,6 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_plan_nothing_happens),
         cmocka_unit_test(kills_at_the_first_the_nth_or_at_random),
+        cmocka_unit_test(it_says_where_it_died),
         cmocka_unit_test(a_wrong_rule_is_told_with_the_points),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
