@@ -31,25 +31,28 @@ static uint64_t applied(void *context)
     return applier_applied(((struct replica *)context)->applier);
 }
 
-static bool is_witness(struct replica *replica, uint64_t id)
+/* Whether the members that this server knows have ID with a database. Of one that has only just
+ * been taken in they may not have heard here: it asks again, and others. */
+static bool has_database(struct replica *replica, uint64_t id)
 {
     struct links *links = replica->links;
-    bool witness = false;
+    bool whole = false;
     if (links == NULL)
         return false;
     pthread_mutex_lock(&links->mutex);
     for (unsigned i = 0; i < links->view.member_count; i++)
-        witness |= links->view.members[i].id == id && links->view.members[i].witness;
+        whole |= links->view.members[i].id == id && !links->view.members[i].witness;
     pthread_mutex_unlock(&links->mutex);
-    return witness;
+    return whole;
 }
 
 void raft_copy_serve(void *context, const struct server_place *other, struct channel *channel)
 {
     struct replica *replica = context;
-    if (is_witness(replica, other->id)) /* it is to have no database */
-        log_line(replica->config.log, LOG_ERROR, "replica",
-                 "server %llu is a witness and asks for a copy of the database; it gets none",
+    if (!has_database(replica, other->id)) /* a witness is to have none */
+        log_line(replica->config.log, LOG_WARN, "replica",
+                 "server %llu asks for a copy of the database, and gets none here: it is a "
+                 "witness, or this server does not know it yet",
                  (unsigned long long)other->id);
     else if (replica->copying->sender != NULL)
         copy_send(replica->copying->sender, other, channel);
