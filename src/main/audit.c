@@ -5,6 +5,7 @@
 #include "main/demo_file.h"
 #include "main/file.h"
 #include "main/program.h"
+#include "main/secret_file.h"
 #include "main/server_dirs.h"
 #include "outside/audit_outside.h"
 
@@ -111,20 +112,8 @@ static bool has_places(const struct audit_options *options)
 
 struct places {
     struct audit_places audit;
-    char bank[DATADIR_PATH], key[OPTION_TEXT_SIZE], warehouses[AUDIT_HOUSES_MAX][DATADIR_PATH];
+    char bank[DATADIR_PATH], key[SECRET_FILE_SIZE], warehouses[AUDIT_HOUSES_MAX][DATADIR_PATH];
 };
-
-static int read_key(const char *file, char key[static OPTION_TEXT_SIZE], struct failure *failure)
-{
-    FILE *in = fopen(file, "r");
-    if (!in)
-        return fail_errno(failure, ERR_IO, "--bank-key-file %s", file);
-    if (!fgets(key, OPTION_TEXT_SIZE, in))
-        key[0] = 0;
-    fclose(in);
-    key[strcspn(key, "\r\n")] = 0;
-    return 0;
-}
 
 static int find_places(const struct audit_options *options, const char *shop, struct places *places,
                        struct failure *failure)
@@ -142,7 +131,9 @@ static int find_places(const struct audit_options *options, const char *shop, st
     for (unsigned i = 0; i < options->warehouses.count && i < AUDIT_HOUSES_MAX; i++)
         places->audit.warehouses[places->audit.warehouse_count++] =
             file_of(options->warehouses.items[i], "warehouse.db", places->warehouses[i]);
-    return options->key_file[0] ? read_key(options->key_file, places->key, failure) : 0;
+    return options->key_file[0] ? secret_file_read("--bank-key-file", options->key_file,
+                                                   places->key, sizeof places->key, failure)
+                                : 0;
 }
 
 static void print_outside(bool json, const struct audit_outside_report *report, int err)

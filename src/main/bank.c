@@ -4,6 +4,7 @@
 #include "main/foreground.h"
 #include "main/listening.h"
 #include "main/program.h"
+#include "main/secret_file.h"
 #include "main/service.h"
 #include "net/tls.h"
 #include "outside/sandbox.h"
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SECRET_BYTES = 24, SECRET_SIZE = 256, ANSWER_MS = 2 * 60 * 1000 };
+enum { SECRET_BYTES = 24, ANSWER_MS = 2 * 60 * 1000 };
 
 struct bank_settings {
     char dir[OPTION_TEXT_SIZE], listen[OPTION_TEXT_SIZE], key[OPTION_TEXT_SIZE];
@@ -99,7 +100,7 @@ struct bank_process {
     struct service service;
     struct log log;
     struct sandbox_config config;
-    char file[FILE_PATH], key[SECRET_SIZE], hook_secret[SECRET_SIZE];
+    char file[FILE_PATH], key[SECRET_FILE_SIZE], hook_secret[SECRET_FILE_SIZE];
     struct sandbox *sandbox;
     struct engine *engine;
     char url[128], pin[TLS_PIN];
@@ -136,23 +137,21 @@ static int check_settings(struct bank_process *process, struct failure *failure)
 /* A text that is given, or was made before, or is made now: PREFIX and hexadecimal digits; in
  * DIR/NAME. */
 static int read_secret(struct bank_process *process, const char *name, const char *prefix,
-                       const char *given, char out[static SECRET_SIZE], struct failure *failure)
+                       const char *given, char out[static SECRET_FILE_SIZE],
+                       struct failure *failure)
 {
-    char path[FILE_PATH], text[SECRET_SIZE + 1];
+    char path[FILE_PATH], text[SECRET_FILE_SIZE + 1];
     unsigned char bytes[SECRET_BYTES];
-    size_t len = 0;
+    size_t at = strlen(prefix);
     int err = file_join(path, process->service.dir, name, failure);
-    err = err ? err : file_read(path, text, sizeof text, &len, failure);
-    if (err && err != ERR_NOTFOUND)
+    if (err)
         return err;
-    struct str kept = str_trim(str_make(text, err ? 0 : len));
     if (given[0]) {
-        str_copy(out, SECRET_SIZE, str_of(given));
-    } else if (kept.len > 0 && kept.len < SECRET_SIZE) {
-        str_copy(out, SECRET_SIZE, kept);
-        return 0;
+        str_copy(out, SECRET_FILE_SIZE, str_of(given));
     } else {
-        size_t at = strlen(prefix);
+        err = secret_file_read("--dir", path, out, SECRET_FILE_SIZE, failure);
+        if (err != ERR_NOTFOUND)
+            return err;
         random_secret(bytes, sizeof bytes);
         memcpy(out, prefix, at);
         hex_encode(bytes, sizeof bytes, out + at);

@@ -1,6 +1,6 @@
 #include "main/bank_choice.h"
 
-#include "main/file.h"
+#include "main/secret_file.h"
 #include "outside/bank_stripe.h"
 #include "outside/identity.h"
 #include "shop/read.h"
@@ -21,33 +21,10 @@ static int find_shop(void *context, struct id *shop)
     return err;
 }
 
-/* The first line of FILE, which the setting NAME names, into SECRET. */
-static int read_secret(const char *name, const char *file, char secret[static BANK_CHOICE_SECRET],
-                       struct failure *failure)
-{
-    char text[BANK_CHOICE_SECRET + 2];
-    size_t len;
-    int err = file_read(file, text, sizeof text, &len, failure);
-    if (err == ERR_NOTFOUND)
-        return fail(failure, err, "%s: there is no file %s", name, file);
-    if (err)
-        return err;
-    struct str rest = str_make(text, len), line;
-    str_cut(&rest, '\n', &line);
-    line = str_trim(line);
-    if (line.len == 0 || line.len >= BANK_CHOICE_SECRET)
-        err =
-            fail(failure, ERR_INVALID, "%s: the first line of %s is empty or too long", name, file);
-    else
-        str_copy(secret, BANK_CHOICE_SECRET, line);
-    explicit_bzero(text, sizeof text);
-    return err;
-}
-
 static int open_stripe(struct bank_choice *choice, const struct settings *settings,
                        const struct log *log, struct failure *failure)
 {
-    char secret[BANK_CHOICE_SECRET];
+    char secret[SECRET_FILE_SIZE];
     struct bank_stripe_config config = {
         .url = settings->bank,
         .pin = settings->bank_pin[0] ? settings->bank_pin : NULL,
@@ -60,7 +37,8 @@ static int open_stripe(struct bank_choice *choice, const struct settings *settin
     if (!settings->bank_key_file[0])
         return fail(failure, ERR_INVALID,
                     "a bank needs its key: give bank-key-file, a file with sk_test_… or sk_live_…");
-    int err = read_secret("bank-key-file", settings->bank_key_file, secret, failure);
+    int err =
+        secret_file_read("bank-key-file", settings->bank_key_file, secret, sizeof secret, failure);
     if (err)
         return err;
     config.secret = str_of(secret);
@@ -84,8 +62,8 @@ int bank_choice_open(struct bank_choice *choice, const struct settings *settings
     *choice = (struct bank_choice){.database = database};
     int err = read_crash_points(choice, settings, failure);
     if (!err && settings->bank_webhook_secret_file[0])
-        err = read_secret("bank-webhook-secret-file", settings->bank_webhook_secret_file,
-                          choice->event_secret, failure);
+        err = secret_file_read("bank-webhook-secret-file", settings->bank_webhook_secret_file,
+                               choice->event_secret, sizeof choice->event_secret, failure);
     if (err)
         return err;
     if (settings->bank[0])

@@ -8,16 +8,15 @@
 
 #include "base/crash.h"
 #include "base/log.h"
+#include "main/secret_file.h"
 #include "main/settings.h"
 #include "outside/bank.h"
-
-enum { BANK_CHOICE_SECRET = 256 };
 
 struct bank_choice {
     struct bank *bank;
     const char *database;     /* lent */
     struct crash_plan *crash; /* of --crash-at; NULL: none */
-    char event_secret[BANK_CHOICE_SECRET];
+    char event_secret[SECRET_FILE_SIZE];
 };
 
 /* SETTINGS, DATABASE and LOG are lent until bank_choice_close. */

@@ -1,6 +1,6 @@
 #include "main/post.h"
 
-#include "main/file.h"
+#include "main/secret_file.h"
 #include "outside/mail_text.h"
 #include "outside/mails.h"
 #include "outside/webhook.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GRACE_MS = 2000, PLATFORM_CONNECTIONS = 8, PASSWORD_MAX = 256 };
+enum { GRACE_MS = 2000, PLATFORM_CONNECTIONS = 8 };
 
 struct post {
     char base_url[OPTION_TEXT_SIZE], from[OPTION_TEXT_SIZE];
@@ -72,31 +72,13 @@ int post_check(const struct settings *settings, struct failure *failure)
     return err;
 }
 
-/* The first line of FILE. */
-static int read_password(const char *file, char *password, size_t size, struct failure *failure)
-{
-    size_t len = 0;
-    struct str line, rest;
-    password[0] = '\0';
-    if (!file[0])
-        return 0;
-    int err = file_read(file, password, size - 1, &len, failure);
-    if (err == ERR_NOTFOUND)
-        return fail(failure, err, "mail-password-file %s is not there", file);
-    if (err)
-        return err;
-    rest = str_make(password, len);
-    str_cut(&rest, '\n', &line);
-    len = str_trim(line).len; /* what is cut off is at the end, or there is none */
-    memmove(password, str_trim(line).at, len);
-    password[len] = '\0';
-    return len ? 0 : fail(failure, ERR_INVALID, "mail-password-file %s is empty", file);
-}
-
 static int open_box(struct post *post, const struct settings *s, struct failure *failure)
 {
-    char password[PASSWORD_MAX];
-    int err = read_password(s->mail_password_file, password, sizeof password, failure);
+    char password[SECRET_FILE_SIZE] = "";
+    int err = s->mail_password_file[0]
+                  ? secret_file_read("mail-password-file", s->mail_password_file, password,
+                                     sizeof password, failure)
+                  : 0;
     struct mail_box_config config = {
         .address = s->mail, .password = password, .authority_file = s->mail_authority};
     err = err ? err : mail_box_new(&config, &post->box, failure);

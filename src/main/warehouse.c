@@ -4,6 +4,7 @@
 #include "main/foreground.h"
 #include "main/listening.h"
 #include "main/program.h"
+#include "main/secret_file.h"
 #include "main/service.h"
 #include "net/tls.h"
 #include "outside/warehouse_book.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TOKEN_SIZE = 257, ID_LEAST = 1, ID_MOST = 63, PHRASE_FILE = 2 * WAREHOUSE_HASH };
+enum { TOKEN_LEAST = 16, ID_LEAST = 1, ID_MOST = 63, PHRASE_FILE = 2 * WAREHOUSE_HASH };
 
 struct warehouse_settings {
     char dir[OPTION_TEXT_SIZE], id[OPTION_TEXT_SIZE], token_file[OPTION_TEXT_SIZE];
@@ -80,7 +81,7 @@ struct house {
     struct service service;
     struct log log;
     struct warehouse_config config;
-    char file[FILE_PATH], token[TOKEN_SIZE], people_key[2 * WAREHOUSE_KEY + 1];
+    char file[FILE_PATH], token[SECRET_FILE_SIZE], people_key[2 * WAREHOUSE_KEY + 1];
     char phrase[WAREHOUSE_PHRASE]; /* a new one, to be printed and then kept; or empty */
     struct warehouse_server *server;
     struct engine *engines[2];
@@ -155,23 +156,24 @@ static int check_settings(struct house *house, struct failure *failure)
 
 /* ---- Keys ---- */
 
+static bool is_token(const char *text)
+{
+    size_t len = 0;
+    for (; text[len]; len++)
+        if (text[len] <= ' ' || text[len] > '~')
+            return false;
+    return len >= TOKEN_LEAST;
+}
+
 static int read_token(struct house *house, struct failure *failure)
 {
     const char *path = house->settings.token_file;
-    char text[TOKEN_SIZE + 2];
-    size_t len = 0;
-    int err = file_read(path, text, sizeof text, &len, failure);
-    if (err == ERR_NOTFOUND)
-        return fail(failure, err, "--token-file: there is no file %s", path);
-    struct str token = str_trim(str_make(text, len));
-    for (size_t i = 0; i < token.len; i++)
-        if (token.at[i] <= ' ' || token.at[i] > '~')
-            token.len = 0;
-    if (!err && (token.len < 16 || token.len >= TOKEN_SIZE))
-        return fail(failure, ERR_INVALID,
-                    "%s must hold one token of 16 to %d letters and digits, and nothing else", path,
-                    TOKEN_SIZE - 1);
-    str_copy(house->token, sizeof house->token, token);
+    int err = secret_file_read("--token-file", path, house->token, sizeof house->token, failure);
+    if (!err && !is_token(house->token))
+        err = fail(failure, ERR_INVALID,
+                   "--token-file: the first line of %s must be a token of at least %d letters and "
+                   "digits",
+                   path, TOKEN_LEAST);
     return err;
 }
 
