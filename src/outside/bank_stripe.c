@@ -8,6 +8,7 @@
 #include "outside/stripe_request.h"
 #include "outside/stripe_steps.h"
 #include "outside/transfer.h"
+#include "shop/model.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,6 +27,9 @@ enum {
     WARN_EVERY_MS = 1000,
     URL_SIZE = 256,
 };
+
+/* The oldest key that is believed is of a payment that was begun a whole hold before since_ms. */
+_Static_assert(KEYS_LIVE_MS + SHOP_HOLD_MAX_MS <= 23 * 3600 * 1000, "keys live for a day");
 
 /* One call on its way. */
 struct job {

@@ -65,6 +65,13 @@ static int refuse_changed_price(struct apply *apply, struct checkout *checkout, 
                            "The total has changed; look at it before you pay.");
 }
 
+/* Settings of an earlier version may say more than is safe. */
+static int64_t hold_ms(const struct basket_view *view)
+{
+    int64_t hold_ms = view->terms->settings.hold_ms;
+    return hold_ms < SHOP_HOLD_MAX_MS ? hold_ms : SHOP_HOLD_MAX_MS;
+}
+
 static int begin_paying(struct apply *apply, const struct basket_view *view,
                         struct checkout *checkout)
 {
@@ -72,7 +79,7 @@ static int begin_paying(struct apply *apply, const struct basket_view *view,
     if (err)
         return err;
     checkout->status = CHECKOUT_PAYING;
-    checkout->hold_until_ms = apply->now + view->terms->settings.hold_ms;
+    checkout->hold_until_ms = apply->now + hold_ms(view);
     checkout->payment = apply->command->complete.payment;
     checkout->attempt++;
     checkout->claimed = false;

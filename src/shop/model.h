@@ -35,6 +35,10 @@ enum {
     SHOP_HTML_MAX = 60000, /* a description */
     SHOP_KEY_MAX = 255,    /* handle, variant key, SKU, code */
 };
+/* Goods are held for 3 hours at most. A bank forgets keys after a day, and whoever settles an overdue
+ * hold knows when it ended, not when its payment was begun: it believes the keys for 20 hours from
+ * there (outside/bank_stripe.c), and the longest hold still leaves an hour for clocks that differ. */
+#define SHOP_HOLD_MAX_MS (3ll * 3600 * 1000)
 /* No price, and no total, is above this; sums of a checkout cannot overflow. */
 #define SHOP_MONEY_MAX 1000000000000ll
 
@@ -172,7 +176,8 @@ struct tax_rate {
 struct shop_settings {
     struct str name, currency; /* ISO 4217 */
     struct str country;        /* for estimates when no destination is known */
-    int64_t hold_ms;           /* how long a hold stands before it is settled; 5 minutes */
+    int64_t hold_ms;           /* how long a hold stands before it is settled; 5 minutes,
+                                  at most SHOP_HOLD_MAX_MS */
     int64_t checkout_ttl_ms;   /* 6 hours */
     int64_t cart_ttl_ms;       /* 30 days */
     struct str terms_url, privacy_url, refund_url;

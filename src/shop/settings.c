@@ -48,8 +48,11 @@ static int check_settings(struct apply *apply, const struct shop_settings *s)
         return apply_refuse(apply, ERR_INVALID,
                             "country \"%.*s\" is not two capital letters of ISO 3166 (as US)",
                             STR_FMT(str_sub(s->country, 0, 20)));
-    if (s->hold_ms < HOLD_MIN_MS || s->hold_ms > DAY_MS)
-        return apply_refuse(apply, ERR_INVALID, "goods are held for a second to a day");
+    if (s->hold_ms < HOLD_MIN_MS || s->hold_ms > SHOP_HOLD_MAX_MS)
+        return apply_refuse(apply, ERR_INVALID,
+                            "hold_ms is %lld; goods are held from %d (a second) to %lld (3 hours: "
+                            "banks forget after a day what was begun, and have to be asked before)",
+                            (long long)s->hold_ms, HOLD_MIN_MS, SHOP_HOLD_MAX_MS);
     if (s->checkout_ttl_ms < 5 * MINUTE_MS || s->checkout_ttl_ms > 30ll * DAY_MS)
         return apply_refuse(apply, ERR_INVALID, "a checkout lives from 5 minutes to 30 days");
     if (s->cart_ttl_ms < 5 * MINUTE_MS || s->cart_ttl_ms > 400ll * DAY_MS)

@@ -470,6 +470,13 @@ static void terms_that_cannot_be_are_refused(void **state)
     expect_text(f->result.text, "an address of the terms begins neither with https:// nor with /");
     settings.settings.terms_url = STR("/terms");
     assert_int_equal(apply_command(f, &settings), 0);
+    settings.settings.hold_ms = SHOP_HOLD_MAX_MS; /* longer than banks' keys are sure to live */
+    assert_int_equal(apply_command(f, &settings), 0);
+    settings.settings.hold_ms++;
+    assert_int_equal(apply_command(f, &settings), ERR_INVALID);
+    expect_text(f->result.text,
+                "hold_ms is 10800001; goods are held from 1000 (a second) to 10800000 (3 hours: "
+                "banks forget after a day what was begun, and have to be asked before)");
     struct command rate = {.type = COMMAND_SHIPPING_RATE_PUT,
                            .rate = {.key = STR("r"),
                                     .level = STR("standard"),
