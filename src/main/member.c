@@ -6,6 +6,7 @@
 #include "base/thread.h"
 #include "main/register.h"
 #include "main/welcome.h"
+#include "main/wishes.h"
 #include "replica/door.h"
 
 #include <pthread.h>
@@ -17,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 500 }; /* how often the registry is looked at for the preferred primary */
+enum { LOOK_MS = 500 }; /* how often the registry is looked at for the operator's wishes */
 
 struct member {
     const struct cluster *cluster;
@@ -231,30 +232,29 @@ void member_web(struct member *member, struct web_cluster *out)
     };
 }
 
-/* ---- The preferred primary ---- */
+/* ---- What the operator wants ---- */
 
-static uint64_t preferred_of(struct member *member)
+static void tell_wishes(struct member *member, struct wishes *told)
 {
-    char text[24];
-    uint64_t id = 0;
-    if (register_get(replica_order(member->replica), member->dir->database, "cluster/preferred",
-                     false, text, sizeof text, NULL))
-        return 0;
-    return str_to_u64(str_of(text), &id) ? 0 : id;
+    struct wishes now;
+    if (wishes_read(member->dir->database, &now, NULL))
+        return;
+    if (now.preferred != told->preferred)
+        replica_prefer(member->replica, now.preferred);
+    if (!readiness_same(&now.readiness, &told->readiness))
+        replica_set_readiness(member->replica, &now.readiness);
+    *told = now;
 }
 
 /* The operator may have said so on another server: it comes with the log. */
 static void *watch(void *argument)
 {
     struct member *member = argument;
-    uint64_t told = 0;
+    struct wishes told = {0};
     pthread_mutex_lock(&member->mutex);
     while (!member->stopping) {
         pthread_mutex_unlock(&member->mutex);
-        uint64_t preferred = preferred_of(member);
-        if (preferred != told)
-            replica_prefer(member->replica, preferred);
-        told = preferred;
+        tell_wishes(member, &told);
         uint64_t until_ns = clock_mono_ns() + LOOK_MS * MS_NS;
         pthread_mutex_lock(&member->mutex);
         if (!member->stopping)

@@ -115,10 +115,16 @@ static void look_around(struct replica *replica, uint64_t now_ns, struct members
         .replace_ms = config->replace_ms > 0 ? config->replace_ms : REPLACE_MS,
         .steady_ms = config->steady_ms > 0 ? config->steady_ms : MEMBERSHIP_STEADY_MS};
     pthread_mutex_lock(&links->mutex);
+    struct readiness_table readiness = links->view.readiness;
     view->preferred = links->view.preferred;
     pthread_mutex_unlock(&links->mutex);
-    for (unsigned i = 0; i < members->n && view->count < MEMBERS_MAX; i++)
-        view->members[view->count++] = view_of(replica, &members->servers[i], now_ns);
+    view->failback = readiness.failback;
+    for (unsigned i = 0; i < members->n && view->count < MEMBERS_MAX; i++) {
+        struct member_view *member = &view->members[view->count++];
+        *member = view_of(replica, &members->servers[i], now_ns);
+        if (!member->witness)
+            member->ready = readiness_of(&readiness, member->id).kind;
+    }
 }
 
 /* ---- What is done ---- */

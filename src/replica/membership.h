@@ -17,7 +17,7 @@
 #ifndef STOA_REPLICA_MEMBERSHIP_H
 #define STOA_REPLICA_MEMBERSHIP_H
 
-#include "replica/hello.h"
+#include "replica/readiness.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,16 +37,18 @@ enum member_role { MEMBER_SPARE, MEMBER_STANDBY, MEMBER_VOTER };
 struct member_view {
     uint64_t id;
     enum member_role role;
-    bool up;      /* linked both ways and heard of lately; the primary itself: always */
-    bool able;    /* its copy is whole: it is not fetching one, and it is not leaving */
-    uint64_t lag; /* entries that its log or its copy lacks */
-    bool witness; /* it has no database; else it is a whole server */
+    bool up;              /* linked both ways and heard of lately; the primary itself: always */
+    bool able;            /* its copy is whole: it is not fetching one, and it is not leaving */
+    uint64_t lag;         /* entries that its log or its copy lacks */
+    bool witness;         /* it has no database; else it is a whole server */
+    enum readiness ready; /* as the operator wants it; a witness has none */
 };
 
 struct membership_view {
-    uint64_t now_ms;     /* monotonic */
-    uint64_t primary;    /* the one that decides */
-    uint64_t preferred;  /* who shall be primary; 0: whoever is */
+    uint64_t now_ms;    /* monotonic */
+    uint64_t primary;   /* the one that decides */
+    uint64_t preferred; /* who shall be primary; 0: whoever is */
+    enum failback failback;
     unsigned voters_max; /* 0: as above */
     uint32_t replace_ms; /* a voter down for so long is replaced */
     /* Up, or caught up, is who has been so for this long: whoever comes and goes is down. */

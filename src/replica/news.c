@@ -2,7 +2,7 @@
 
 #include "base/wire.h"
 
-enum { FORMAT = 1 };
+enum { FORMAT = 2 };
 
 void news_encode(struct buf *out, const struct news *news, const struct news_book *book)
 {
@@ -28,6 +28,7 @@ void news_encode(struct buf *out, const struct news *news, const struct news_boo
         wire_put_u64(out, news->matches[i].server);
         wire_put_u64(out, news->matches[i].index);
     }
+    readiness_put(out, &news->readiness);
     unsigned places = book == NULL ? 0 : book->place_count;
     unsigned removed = book == NULL ? 0 : book->removed_count;
     wire_put_u64(out, places);
@@ -65,6 +66,9 @@ int news_decode(struct str payload, struct news *news, struct news_book *book)
         news->matches[i].server = wire_u64(&in);
         news->matches[i].index = wire_u64(&in);
     }
+    news->readiness = (struct readiness_table){0};
+    if (format > 1)
+        readiness_get(&in, &news->readiness);
     book->place_count = (unsigned)wire_u64_max(&in, BOOK_PLACES);
     for (unsigned i = 0; i < book->place_count && !in.bad; i++)
         server_place_get(&in, &book->places[i]);

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "replica/book.h"
+#include "replica/readiness.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,6 +36,7 @@ struct news {
     bool standing; /* for primary, because leader is gone */
     struct news_match matches[BOOK_PLACES];
     unsigned match_count;
+    struct readiness_table readiness; /* as the operator wants it, as far as the sender knows */
 };
 
 /* What came along; the arrays are the caller's. */

@@ -173,6 +173,25 @@ void replica_prefer(struct replica *replica, uint64_t id)
     pthread_mutex_unlock(&replica->links->mutex);
 }
 
+void replica_set_readiness(struct replica *replica, const struct readiness_table *table)
+{
+    if (replica->links == NULL)
+        return;
+    pthread_mutex_lock(&replica->links->mutex);
+    replica->links->view.readiness = *table;
+    pthread_mutex_unlock(&replica->links->mutex);
+}
+
+void replica_readiness(struct replica *replica, struct readiness_table *table)
+{
+    *table = (struct readiness_table){0};
+    if (replica->links == NULL)
+        return;
+    pthread_mutex_lock(&replica->links->mutex);
+    *table = replica->links->view.readiness;
+    pthread_mutex_unlock(&replica->links->mutex);
+}
+
 /* ---- The end of one ---- */
 
 /* The lock is held. */

@@ -29,6 +29,7 @@ struct acquaintance {
 /* As others see it: what status is made of. */
 struct links_view {
     uint64_t primary, preferred;
+    struct readiness_table readiness;
     struct {
         uint64_t id;
         int role; /* enum raft_role's: RAFT_VOTER … */

@@ -82,6 +82,7 @@ static void own_news(struct replica *replica, struct news *news)
                           .standing = links->succession.stood};
     pthread_mutex_lock(&links->mutex);
     news->preferred = links->view.preferred;
+    news->readiness = links->view.readiness;
     news->leaving = links->leaving;
     pthread_mutex_unlock(&links->mutex);
     if (witness_here(replica))
@@ -199,6 +200,14 @@ void links_tell_news_to(struct replica *replica, uint64_t server)
 
 /* ---- From the others ---- */
 
+/* Our own registry may be older than the primary's: we may apply late. */
+static void believe_readiness(struct links *links, const struct readiness_table *readiness)
+{
+    pthread_mutex_lock(&links->mutex);
+    links->view.readiness = *readiness;
+    pthread_mutex_unlock(&links->mutex);
+}
+
 void links_note_news(struct replica *replica, uint64_t server, const struct news *news)
 {
     struct acquaintance *other = acquaint(replica->links, server);
@@ -206,6 +215,8 @@ void links_note_news(struct replica *replica, uint64_t server, const struct news
         return;
     other->news = *news;
     other->heard_ns = clock_mono_ns();
+    if (server == witness_no_primary(&replica->raft) && news->leader == server)
+        believe_readiness(replica->links, &news->readiness);
 }
 
 const struct news *links_news_of(const struct replica *replica, uint64_t server, uint64_t *heard_ns)
@@ -330,6 +341,9 @@ static void describe(struct server_status *server, const struct links_view *view
                      uint64_t own, uint64_t now_ns)
 {
     uint64_t id = view->members[member].id;
+    struct server_readiness readiness = readiness_of(&view->readiness, id);
+    server->ready = readiness.kind;
+    server->every_ms = readiness.every_ms;
     server->vote = view->members[member].role == RAFT_VOTER;
     server->role = view->members[member].witness ? SERVER_WITNESS
                    : id == view->primary         ? SERVER_PRIMARY
@@ -386,6 +400,7 @@ void replica_status(struct replica *replica, struct cluster_status *status)
     pthread_mutex_lock(&links->mutex);
     *view = links->view;
     pthread_mutex_unlock(&links->mutex);
+    status->failback = view->readiness.failback;
     /* Whoever is told of a new primary asks it at once: it must know by then that it is it. */
     status->primary = view->primary = atomic_load(&replica->order.primary_id);
     uint64_t now = clock_mono_ns();

@@ -8,15 +8,19 @@
  *
  * The three words are the usual ones for standby systems (hot, warm and cold standby).
  * What the operator has set is in the registry (main/member.h) and comes to each server with the
- * log; main/ tells the replica of it. Servers that are not named are hot. A witness has none.
+ * log; main/ tells the replica of it. A server that applies late would hear of it late, and a
+ * witness never: so the primary's news carry it too (news.h), and whoever follows believes those.
+ * Servers that are not named are hot. A witness has none.
  */
 #ifndef STOA_REPLICA_READINESS_H
 #define STOA_REPLICA_READINESS_H
 
 #include "base/err.h"
 #include "base/str.h"
+#include "base/wire.h"
 #include "replica/hello.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct replica;
@@ -52,12 +56,24 @@ enum {
 struct server_readiness readiness_of(const struct readiness_table *table, uint64_t id);
 /* Puts SERVER in its place; hot takes it out. ERR_FULL: there is no room. */
 int readiness_set(struct readiness_table *table, const struct server_readiness *server);
+bool readiness_same(const struct readiness_table *a, const struct readiness_table *b);
 
-/* As the registry keeps it: "warm 30000". ERR_INVALID. */
+/* "warm", "never". ERR_INVALID. */
+int readiness_kind_read(struct str text, enum readiness *kind);
+int failback_read(struct str text, enum failback *failback);
+/* When the operator says nothing; hot: 0. */
+uint32_t readiness_usual_every_ms(enum readiness kind);
+
+/* As the registry keeps it: "warm 30000", "hot 0". ERR_INVALID; server->id is left as it is. */
 char *readiness_write(const struct server_readiness *server, char out[READINESS_TEXT]);
 int readiness_read(struct str text, struct server_readiness *server);
 
-/* Any thread: what holds from now on, here. */
+/* In news. */
+void readiness_put(struct buf *out, const struct readiness_table *table);
+void readiness_get(struct wire *in, struct readiness_table *table);
+
+/* Any thread: what holds from now on, here; and what does now. */
 void replica_set_readiness(struct replica *replica, const struct readiness_table *table);
+void replica_readiness(struct replica *replica, struct readiness_table *table);
 
 #endif

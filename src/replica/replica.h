@@ -13,6 +13,7 @@
 #include "replica/hello.h"
 #include "replica/machine.h"
 #include "replica/order.h"
+#include "replica/readiness.h"
 
 struct replica;
 struct copy_tail;
@@ -107,12 +108,15 @@ struct server_status {
     uint64_t copied_bytes, copy_bytes; /* when COPYING */
     bool preferred;
     bool vote;
+    enum readiness ready;           /* as the operator wants it */
+    uint32_t every_ms;              /* warm and cold: readiness.h */
     uint64_t last_index, last_term; /* of its log, as it was heard last */
     uint64_t gives_from;            /* a witness: its log goes on from that entry */
 };
 struct cluster_status {
     struct id cluster;
     uint64_t own, primary; /* ids; primary 0: none */
+    enum failback failback;
     unsigned count;
     struct server_status servers[CLUSTER_SERVERS_MAX]; /* by id */
 };

@@ -101,24 +101,28 @@ static void it_is_the_same_after_a_restart(void **state)
 static void news_arrive_as_they_were_sent(void **state)
 {
     static struct news_book sent, got;
-    struct news in = {.term = 4,
-                      .leader = 2,
-                      .last_index = 900,
-                      .last_term = 3,
-                      .commit_index = 899,
-                      .applied_index = 898,
-                      .applied_time_ms = -5,
-                      .lag_entries = 1,
-                      .lag_ms = 17,
-                      .copy_to = 9,
-                      .copy_sent = 5,
-                      .copy_size = 10,
-                      .preferred = 1,
-                      .ready = true,
-                      .standing = true,
-                      .leaving = false,
-                      .matches = {{2, 890}, {3, 900}},
-                      .match_count = 2};
+    struct news in = {
+        .term = 4,
+        .leader = 2,
+        .last_index = 900,
+        .last_term = 3,
+        .commit_index = 899,
+        .applied_index = 898,
+        .applied_time_ms = -5,
+        .lag_entries = 1,
+        .lag_ms = 17,
+        .copy_to = 9,
+        .copy_sent = 5,
+        .copy_size = 10,
+        .preferred = 1,
+        .ready = true,
+        .standing = true,
+        .leaving = false,
+        .matches = {{2, 890}, {3, 900}},
+        .match_count = 2,
+        .readiness = {.count = 2,
+                      .servers = {{2, READINESS_WARM, 30000}, {5, READINESS_COLD, 60000}},
+                      .failback = FAILBACK_NEVER}};
     struct news out;
     struct buf bytes;
     (void)state;
@@ -136,6 +140,7 @@ static void news_arrive_as_they_were_sent(void **state)
     assert_int_equal(out.matches[1].server, 3);
     assert_int_equal(out.matches[1].index, 900);
     assert_true(out.ready && !out.leaving);
+    assert_true(readiness_same(&out.readiness, &in.readiness));
     assert_string_equal(got.places[0].address, "c:3");
     assert_int_equal(got.removed[1], 77);
     for (size_t len = 0; len < bytes.len; len++)
