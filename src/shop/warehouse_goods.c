@@ -107,7 +107,8 @@ static struct variant *variant_of(const struct product *product, struct str key)
 }
 
 /* KNOWN with what NEWS says of it: a warehouse knows nothing of pictures, tags or the words for
- * search engines, and need not have all variants. */
+ * search engines, and need not have all variants. What is sold already keeps its price, which the
+ * shop alone makes; what is new has none yet but the warehouse's. */
 static int merge(struct apply *apply, struct product *known, const struct product *news)
 {
     struct variant *variants = ARENA_ARRAY(apply->arena, struct variant,
@@ -126,12 +127,10 @@ static int merge(struct apply *apply, struct product *known, const struct produc
         struct variant *variant = variant_of(known, of->key);
         if (!variant && single && of->key.len == 0)
             variant = &known->variants[0];
-        if (variant) {
+        if (variant)
             replace(&variant->sku, of->sku);
-            variant->price = of->price;
-        } else {
+        else
             known->variants[known->variant_count++] = *of;
-        }
     }
     return 0;
 }

@@ -429,6 +429,21 @@ static void a_new_product_is_for_sale_when_it_arrives(void **state)
     expect_clean_audit(f);
 }
 
+static void the_price_of_what_is_sold_is_the_shops(void **state)
+{
+    struct fixture *f = *state;
+    struct product known;
+    put_warehouse(f, "main", 1);
+    assert_int_equal(product(f, 1, "lilies", "Lilies", 900), 0);
+    assert_int_equal(product(f, 2, "lilies", "White lilies", 1), 0);
+    struct reader *reader = reader_of(f);
+    assert_int_equal(reader_product(reader, &f->arena, STR("lilies"), false, &known), 0);
+    expect_text(known.title, "White lilies");
+    assert_int_equal(known.variants[0].price, 900);
+    reader_close(reader);
+    expect_clean_audit(f);
+}
+
 static void a_known_product_keeps_what_a_warehouse_does_not_know(void **state)
 {
     struct fixture *f = *state;
@@ -466,7 +481,7 @@ static void a_known_product_keeps_what_a_warehouse_does_not_know(void **state)
     assert_int_equal(known.picture_count, 1);
     assert_int_equal(known.tag_count, 1);
     assert_int_equal(known.variant_count, 2);
-    assert_int_equal(known.variants[0].price, 150);
+    assert_int_equal(known.variants[0].price, 100);
     expect_text(known.variants[0].sku, "V-1");
     assert_int_equal(known.variants[1].price, 200);
     reader_close(reader);
@@ -498,6 +513,7 @@ int main(void)
         TEST(a_count_may_show_that_too_much_was_sold),
         TEST(goods_may_be_taken_elsewhere),
         TEST(a_new_product_is_for_sale_when_it_arrives),
+        TEST(the_price_of_what_is_sold_is_the_shops),
         TEST(a_known_product_keeps_what_a_warehouse_does_not_know),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
