@@ -3,10 +3,9 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "outside/mail_text.h"
-#include "outside/retry_schedule.h"
+#include "outside/telling.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 /* One mail on its way. */
@@ -53,14 +52,12 @@ static void end_never(const struct mails *mails, struct mail_sending *sending, c
 
 static void end_later(const struct mails *mails, struct mail_sending *sending, const char *why)
 {
-    int64_t wait_ms = retry_schedule_wait_ms(clock_wall_ms() - sending->send->row->time_ms);
     struct failure whole;
-    fail(&whole, ERR_TIMEOUT, "given up after three days; at last: %.400s", why);
-    if (wait_ms)
-        end(sending, OUTBOX_SENT_LATER, why,
-            (uint32_t)(wait_ms < UINT32_MAX / 2 ? wait_ms : UINT32_MAX / 2));
-    else
+    struct outbox_said said = telling_failed(sending->send->row, clock_wall_ms(), 0, why, &whole);
+    if (said.sent == OUTBOX_SENT_NEVER)
         end_never(mails, sending, whole.text);
+    else
+        end(sending, said.sent, why, said.wait_ms);
 }
 
 /* ---- Sending ---- */
@@ -119,14 +116,6 @@ static void *run(void *context)
 
 /* ---- Beginning, on the outbox's thread ---- */
 
-static const struct order_event *event_of(const struct order *order, uint32_t number)
-{
-    for (unsigned i = 0; i < order->event_count; i++)
-        if (order->events[i].number == number)
-            return &order->events[i];
-    return NULL;
-}
-
 static int compose(const struct mails *mails, struct mail_sending *sending,
                    const struct shop_settings *settings, const struct mail_words *words,
                    struct failure *failure)
@@ -159,7 +148,7 @@ static int prepare(struct mails *mails, struct mail_sending *sending, struct fai
     err = err ? err : reader_settings(mails->reader, &sending->arena, &settings);
     if (err)
         return fail(failure, ERR_IO, "the order cannot be read: %s", err_sentence(err));
-    const struct order_event *event = event_of(&sending->order, row->event);
+    const struct order_event *event = telling_event(&sending->order, row->event);
     if (!event)
         return fail(failure, ERR_IO, "the order has no event %u", row->event);
     sending->id = event->id;
@@ -180,8 +169,9 @@ static void queue(struct mails *mails, struct mail_sending *sending)
     pthread_mutex_unlock(&mails->mutex);
 }
 
-static void begin_one(struct mails *mails, struct outbox_send *send)
+static void begin_one(void *context, struct outbox_send *send)
 {
+    struct mails *mails = context;
     struct failure failure = {0};
     struct mail_sending *sending = calloc(1, sizeof *sending);
     if (!sending) {
@@ -204,17 +194,8 @@ static void begin_one(struct mails *mails, struct outbox_send *send)
 
 static void begin(void *context, struct outbox_send *first)
 {
-    static const struct outbox_said unready = {.sent = OUTBOX_SENT_AWAY,
-                                               .text = {"this server does not serve yet", 30}};
     const struct mails *mails = context;
-    while (first) {
-        struct outbox_send *next = first->next;
-        if (mails->config.ready && !atomic_load(mails->config.ready))
-            first->done(first, &unready);
-        else
-            begin_one(context, first);
-        first = next;
-    }
+    telling_begin(first, mails->config.ready, begin_one, context);
 }
 
 /* ---- Life ---- */

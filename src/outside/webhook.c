@@ -3,10 +3,12 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/random.h"
-#include "outside/retry_schedule.h"
+#include "outside/telling.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
+
+/* How long a platform that is busy may have itself left alone. */
+enum { BUSY_MOST_MS = 3600 * 1000 };
 
 struct webhooks {
     struct webhooks_config config;
@@ -52,22 +54,21 @@ static void end_never(struct sending *sending, const char *why)
     end(sending, &said);
 }
 
-/* By the schedule, or not before LEAST_MS. SENT is LATER or AWAY. */
-static void end_later(struct sending *sending, enum outbox_sent sent, int64_t least_ms,
-                      const char *why)
+/* By the schedule, and not before LEAST_MS, which it has asked for. BUSY: all that is for it waits
+ * so long, unless it takes others and this one alone does not get through. */
+static void end_later(struct sending *sending, bool busy, int64_t least_ms, const char *why)
 {
-    int64_t wait_ms = retry_schedule_wait_ms(clock_wall_ms() - sending->send->row->time_ms);
-    if (!wait_ms) {
-        struct failure whole;
-        fail(&whole, ERR_TIMEOUT, "given up after three days; at last: %.400s", why);
+    struct failure whole;
+    struct outbox_said said =
+        telling_failed(sending->send->row, clock_wall_ms(), least_ms, why, &whole);
+    if (said.sent == OUTBOX_SENT_NEVER) {
         end_never(sending, whole.text);
         return;
     }
-    if (least_ms > 0 || sent == OUTBOX_SENT_AWAY) /* it said when */
-        wait_ms = least_ms;
-    if (wait_ms > UINT32_MAX / 2)
-        wait_ms = UINT32_MAX / 2;
-    struct outbox_said said = {.sent = sent, .text = str_of(why), .wait_ms = (uint32_t)wait_ms};
+    if (busy && least_ms > 0 && !sending->send->alone) {
+        said.sent = OUTBOX_SENT_AWAY;
+        said.wait_ms = (uint32_t)(least_ms < BUSY_MOST_MS ? least_ms : BUSY_MOST_MS);
+    }
     end(sending, &said);
 }
 
@@ -94,10 +95,8 @@ static void take_answer(struct transfer *transfer)
     int64_t least_ms = transfer->retry_after_s > 0 ? transfer->retry_after_s * 1000 : 0;
     if (!transfer->err && status == 410)
         end_never(sending, why.text);
-    else if (!transfer->err && is_busy(status) && least_ms)
-        end_later(sending, OUTBOX_SENT_AWAY, least_ms, why.text);
     else
-        end_later(sending, OUTBOX_SENT_LATER, least_ms, why.text);
+        end_later(sending, !transfer->err && is_busy(status), least_ms, why.text);
 }
 
 static int sign(struct sending *sending, struct failure *failure)
@@ -138,7 +137,7 @@ static void post(struct sending *sending)
     if (!err && (err = transfer_start(sending->webhooks->config.transfers, transfer)) != 0)
         fail(&failure, err, "it cannot be sent now: %s", err_sentence(err));
     if (err)
-        end_later(sending, OUTBOX_SENT_LATER, 0, failure.text);
+        end_later(sending, false, 0, failure.text);
 }
 
 static void take_profile(struct profile_question *question)
@@ -150,18 +149,10 @@ static void take_profile(struct profile_question *question)
     else if (question->err == ERR_NOTFOUND || question->err == ERR_UNSUPPORTED)
         end_never(sending, question->failure.text);
     else
-        end_later(sending, OUTBOX_SENT_LATER, question->wait_ms, question->failure.text);
+        end_later(sending, false, question->wait_ms, question->failure.text);
 }
 
 /* ---- Beginning ---- */
-
-static const struct order_event *event_of(const struct order *order, uint32_t number)
-{
-    for (unsigned i = 0; i < order->event_count; i++)
-        if (order->events[i].number == number)
-            return &order->events[i];
-    return NULL;
-}
 
 static int find_key(struct sending *sending, struct failure *failure)
 {
@@ -189,7 +180,7 @@ static int prepare(struct sending *sending, struct failure *failure)
         reader_order_at(webhooks->reader, &sending->arena, row->order, row->event, &sending->order);
     if (err)
         return fail(failure, err, "the order cannot be read: %s", err_sentence(err));
-    sending->event = event_of(&sending->order, row->event);
+    sending->event = telling_event(&sending->order, row->event);
     if (!sending->event)
         return fail(failure, ERR_DAMAGED, "the order has no such event");
     sending->body = webhooks->config.render(&sending->arena, str_of(webhooks->config.base_url),
@@ -199,8 +190,9 @@ static int prepare(struct sending *sending, struct failure *failure)
     return find_key(sending, failure);
 }
 
-static void begin_one(struct webhooks *webhooks, struct outbox_send *send)
+static void begin_one(void *context, struct outbox_send *send)
 {
+    struct webhooks *webhooks = context;
     struct sending *sending = calloc(1, sizeof *sending);
     struct failure failure = {0};
     if (!sending) {
@@ -213,7 +205,7 @@ static void begin_one(struct webhooks *webhooks, struct outbox_send *send)
     arena_init(&sending->arena, WEBHOOK_MEMORY);
     int err = prepare(sending, &failure);
     if (err) {
-        end_later(sending, OUTBOX_SENT_LATER, 0, failure.text);
+        end_later(sending, false, 0, failure.text);
         return;
     }
     sending->question.url = sending->order.platform;
@@ -223,17 +215,8 @@ static void begin_one(struct webhooks *webhooks, struct outbox_send *send)
 
 static void begin(void *context, struct outbox_send *first)
 {
-    static const struct outbox_said unready = {.sent = OUTBOX_SENT_AWAY,
-                                               .text = {"this server does not serve yet", 30}};
     const struct webhooks *webhooks = context;
-    while (first) {
-        struct outbox_send *next = first->next;
-        if (webhooks->config.ready && !atomic_load(webhooks->config.ready))
-            first->done(first, &unready);
-        else
-            begin_one(context, first);
-        first = next;
-    }
+    telling_begin(first, webhooks->config.ready, begin_one, context);
 }
 
 /* A platform is its profile's address. */

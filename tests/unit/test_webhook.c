@@ -1,5 +1,6 @@
 #include "outside/http_signature.h"
 #include "outside/retry_schedule.h"
+#include "outside/telling.h"
 #include "outside/webhook.h"
 
 #include <pthread.h>
@@ -220,11 +221,32 @@ static void private_addresses_are_not_asked_for_strangers(void **state)
     profiles_free(profiles);
 }
 
+static struct outbox_said failed_at(int64_t age_ms, int64_t least_ms)
+{
+    static struct failure whole;
+    const struct outbox_row row = {.time_ms = 1000};
+    return telling_failed(&row, 1000 + age_ms, least_ms, "it is away", &whole);
+}
+
+/* Retry-After may make a wait longer, never shorter, and not beyond all bounds. */
+static void what_is_asked_for_never_shortens_the_schedule(void **state)
+{
+    (void)state;
+    assert_int_equal(failed_at(5000, 0).sent, OUTBOX_SENT_LATER);
+    assert_int_equal(failed_at(5000, 0).wait_ms, 300 * 1000);
+    assert_int_equal(failed_at(5000, 1000).wait_ms, 300 * 1000);
+    assert_int_equal(failed_at(5000, 400 * 1000).wait_ms, 400 * 1000);
+    assert_int_equal(failed_at(5000, INT64_MAX).wait_ms, 24 * 3600 * 1000);
+    assert_int_equal(failed_at(INT64_MAX / 2, 1000).sent, OUTBOX_SENT_NEVER);
+    assert_true(str_ends(failed_at(INT64_MAX / 2, 1000).text, STR("it is away")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_signed_as_ucp_asks),
         cmocka_unit_test(tries_are_farther_apart_and_end_after_three_days),
+        cmocka_unit_test(what_is_asked_for_never_shortens_the_schedule),
         cmocka_unit_test(addresses_of_strangers_are_judged),
         cmocka_unit_test(a_profile_says_where_webhooks_go),
         cmocka_unit_test(a_profile_that_cannot_be_fetched_is_left_alone_for_a_while),
