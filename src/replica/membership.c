@@ -10,22 +10,42 @@
 struct council {
     const struct membership_view *view;
     struct member_history *seen[MEMBERS_MAX];
+    enum member_kind kinds[MEMBERS_MAX];
     unsigned voters, voters_up;
-    struct membership_wanted wanted, have; /* have: those that vote now */
+    struct membership_count wanted, have; /* have: those that vote now */
 };
 
-struct membership_wanted membership_wanted(unsigned whole, unsigned witnesses, unsigned voters_max)
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+struct membership_count membership_wanted(const struct membership_count *there, unsigned voters_max)
 {
     unsigned most = voters_max > 0 && voters_max < 5 ? voters_max : 5;
-    unsigned voting = whole < most ? whole : most;
-    if (voting > 0 && voting % 2 == 0 && voting < most && witnesses > 0)
-        return (struct membership_wanted){.whole = voting, .witnesses = 1};
-    return (struct membership_wanted){.whole = voting == 4 ? 3 : voting};
+    unsigned voting = least(there->of[MEMBER_WHOLE], most);
+    struct membership_count wanted = {{[MEMBER_WHOLE] = voting}};
+    bool witness = there->of[MEMBER_WITNESS] > 0, cold = there->of[MEMBER_COLD] > 0;
+    if (voting > 0 && voting % 2 == 0 && voting < most && witness)
+        wanted.of[MEMBER_WITNESS] = 1;
+    else if (voting == 4)
+        wanted.of[MEMBER_WHOLE] = 3;
+    else if (voting == 2 && cold)
+        wanted.of[MEMBER_COLD] = 1;
+    else if (voting == 1 && witness && cold)
+        wanted.of[MEMBER_WITNESS] = wanted.of[MEMBER_COLD] = 1;
+    return wanted;
 }
 
 unsigned membership_target(unsigned count, unsigned voters_max)
 {
-    return membership_wanted(count, 0, voters_max).whole;
+    struct membership_count there = {{[MEMBER_WHOLE] = count}};
+    return membership_wanted(&there, voters_max).of[MEMBER_WHOLE];
+}
+
+enum member_kind membership_kind(bool witness, enum readiness ready)
+{
+    return witness ? MEMBER_WITNESS : ready == READINESS_COLD ? MEMBER_COLD : MEMBER_WHOLE;
 }
 
 /* ---- What is seen ---- */
@@ -74,35 +94,6 @@ static void note(struct member_history *seen, const struct member_view *member,
     seen->role = member->role;
 }
 
-static void convene(struct membership *membership, const struct membership_view *view,
-                    struct council *council)
-{
-    unsigned witnesses = 0;
-    CHECK(view->count <= MEMBERS_MAX);
-    for (unsigned i = 0; i < view->count; i++)
-        witnesses += view->members[i].witness;
-    *council = (struct council){
-        .view = view,
-        .wanted = membership_wanted(view->count - witnesses, witnesses, view->voters_max)};
-    forget_former(membership, view);
-    for (unsigned i = 0; i < view->count; i++) {
-        const struct member_view *member = &view->members[i];
-        struct member_history *seen = find(membership, member->id);
-        if (!seen) {
-            seen = &membership->members[membership->count++];
-            *seen = (struct member_history){.id = member->id};
-        }
-        note(seen, member, view);
-        council->seen[i] = seen;
-        council->voters += member->role == MEMBER_VOTER;
-        council->voters_up += member->role == MEMBER_VOTER && member->up;
-        council->have.witnesses += member->role == MEMBER_VOTER && member->witness;
-        council->have.whole += member->role == MEMBER_VOTER && !member->witness;
-    }
-}
-
-/* ---- What a rule asks ---- */
-
 static struct member_history *history(const struct council *council, unsigned i)
 {
     CHECK(i < council->view->count && council->seen[i]);
@@ -123,6 +114,85 @@ static bool is_lost(const struct council *council, unsigned i)
     return seen->down && council->view->now_ms - seen->down_ms >= council->view->replace_ms;
 }
 
+/* ---- Who counts as what ---- */
+
+/* So many whole servers cannot have a vote now, or (where nothing goes back by itself) have none.
+ */
+static unsigned shortage(const struct council *council, bool never)
+{
+    unsigned usable = 0;
+    for (unsigned i = 0; i < council->view->count; i++) {
+        bool is_voter = council->view->members[i].role == MEMBER_VOTER;
+        usable += council->kinds[i] == MEMBER_WHOLE && (never ? is_voter : !is_lost(council, i));
+    }
+    unsigned want = council->wanted.of[MEMBER_WHOLE];
+    return want > usable ? want - usable : 0;
+}
+
+/* Cold servers that have been woken count as whole, as long as they are needed: first those that
+ * vote. The one whose vote is its own need not run for it. */
+static void find_stand_ins(struct council *council)
+{
+    const struct membership_view *view = council->view;
+    unsigned own = council->wanted.of[MEMBER_COLD], needed = shortage(council, false);
+    unsigned kept = view->failback == FAILBACK_NEVER ? shortage(council, true) : 0;
+    for (unsigned i = 0; i < view->count; i++) {
+        if (council->kinds[i] != MEMBER_COLD || view->members[i].role != MEMBER_VOTER)
+            continue;
+        if (own > 0) {
+            own--;
+        } else if (!history(council, i)->down && (needed > 0 || kept > 0)) {
+            council->kinds[i] = MEMBER_WHOLE;
+            needed -= needed > 0;
+            kept -= kept > 0;
+        }
+    }
+    for (unsigned i = 0; i < view->count && needed > 0; i++)
+        if (council->kinds[i] == MEMBER_COLD && view->members[i].role == MEMBER_STANDBY &&
+            is_steady(council, i)) {
+            council->kinds[i] = MEMBER_WHOLE;
+            needed--;
+        }
+}
+
+static void count_voters(struct council *council)
+{
+    for (unsigned i = 0; i < council->view->count; i++) {
+        const struct member_view *member = &council->view->members[i];
+        if (member->role != MEMBER_VOTER)
+            continue;
+        council->voters++;
+        council->voters_up += member->up;
+        council->have.of[council->kinds[i]]++;
+    }
+}
+
+static void convene(struct membership *membership, const struct membership_view *view,
+                    struct council *council)
+{
+    struct membership_count there = {0};
+    CHECK(view->count <= MEMBERS_MAX);
+    *council = (struct council){.view = view};
+    forget_former(membership, view);
+    for (unsigned i = 0; i < view->count; i++) {
+        const struct member_view *member = &view->members[i];
+        struct member_history *seen = find(membership, member->id);
+        if (!seen) {
+            seen = &membership->members[membership->count++];
+            *seen = (struct member_history){.id = member->id};
+        }
+        note(seen, member, view);
+        council->seen[i] = seen;
+        council->kinds[i] = membership_kind(member->witness, member->ready);
+        there.of[council->kinds[i]]++;
+    }
+    council->wanted = membership_wanted(&there, view->voters_max);
+    find_stand_ins(council);
+    count_voters(council);
+}
+
+/* ---- What a rule asks ---- */
+
 static bool is_preferred(const struct council *council, unsigned i)
 {
     return council->view->members[i].id == council->view->preferred;
@@ -138,33 +208,43 @@ static unsigned long long seconds_down(const struct council *council, unsigned i
     return (council->view->now_ms - history(council, i)->down_ms) / 1000;
 }
 
-static unsigned wanted(const struct council *council)
+static unsigned sum(const struct membership_count *count)
 {
-    return council->wanted.whole + council->wanted.witnesses;
+    return count->of[MEMBER_WHOLE] + count->of[MEMBER_COLD] + count->of[MEMBER_WITNESS];
 }
 
-static unsigned missing(const struct council *council, bool witness)
+static unsigned wanted(const struct council *council)
 {
-    unsigned want = witness ? council->wanted.witnesses : council->wanted.whole;
-    unsigned have = witness ? council->have.witnesses : council->have.whole;
+    return sum(&council->wanted);
+}
+
+static unsigned missing(const struct council *council, enum member_kind kind)
+{
+    unsigned want = council->wanted.of[kind], have = council->have.of[kind];
     return want > have ? want - have : 0;
 }
 
-static bool surplus(const struct council *council, bool witness)
+static bool surplus(const struct council *council, enum member_kind kind)
 {
-    return witness ? council->have.witnesses > council->wanted.witnesses
-                   : council->have.whole > council->wanted.whole;
+    return council->have.of[kind] > council->wanted.of[kind];
 }
 
-/* The standby of its kind that should be given a vote next; COUNT for none. *CANDIDATES: how many
+static bool any_surplus(const struct council *council)
+{
+    return surplus(council, MEMBER_WHOLE) || surplus(council, MEMBER_COLD) ||
+           surplus(council, MEMBER_WITNESS);
+}
+
+/* The standby of KIND that should be given a vote next; COUNT for none. *CANDIDATES: how many
  * could. */
-static unsigned best_candidate(const struct council *council, bool witness, unsigned *candidates)
+static unsigned best_candidate(const struct council *council, enum member_kind kind,
+                               unsigned *candidates)
 {
     const struct membership_view *view = council->view;
     unsigned best = view->count;
     *candidates = 0;
     for (unsigned i = 0; i < view->count; i++) {
-        if (view->members[i].role != MEMBER_STANDBY || view->members[i].witness != witness ||
+        if (view->members[i].role != MEMBER_STANDBY || council->kinds[i] != kind ||
             !is_steady(council, i) || history(council, i)->tried)
             continue;
         ++*candidates;
@@ -177,13 +257,13 @@ static unsigned best_candidate(const struct council *council, bool witness, unsi
     return best;
 }
 
-/* The voter of its kind that is lost for longest; COUNT for none. */
-static unsigned most_lost(const struct council *council, bool witness)
+/* The voter of KIND that is lost for longest; COUNT for none. */
+static unsigned most_lost(const struct council *council, enum member_kind kind)
 {
     const struct membership_view *view = council->view;
     unsigned worst = view->count;
     for (unsigned i = 0; i < view->count; i++)
-        if (view->members[i].role == MEMBER_VOTER && view->members[i].witness == witness &&
+        if (view->members[i].role == MEMBER_VOTER && council->kinds[i] == kind &&
             is_lost(council, i) &&
             (worst == view->count ||
              history(council, i)->down_ms < history(council, worst)->down_ms))
@@ -217,7 +297,7 @@ static unsigned least_needed(const struct council *council)
         if (is_preferred(council, i) && !history(council, i)->down)
             continue;
         /* Of those there are too many of; else it is one that is in the way. */
-        if (surplus(council, !member->witness) && !surplus(council, member->witness))
+        if (any_surplus(council) && !surplus(council, council->kinds[i]))
             continue;
         if (worst == view->count || is_worse(council, i, worst))
             worst = i;
@@ -265,38 +345,43 @@ static bool may_grow(const struct council *council)
     return is_majority(council->voters_up + 1, council->voters + 1);
 }
 
-static unsigned least(unsigned a, unsigned b)
+/* Which kind lacks a vote most: whole servers first, the others are of use beside them only. A cold
+ * one, which will not be up for long, gets its vote when there is a witness for the other. */
+static enum member_kind neediest(const struct council *council, const unsigned *candidates)
 {
-    return a < b ? a : b;
+    bool alone = missing(council, MEMBER_WITNESS) > candidates[MEMBER_WITNESS];
+    if (missing(council, MEMBER_WHOLE) > 0)
+        return MEMBER_WHOLE;
+    return missing(council, MEMBER_COLD) > 0 && !alone ? MEMBER_COLD : MEMBER_WITNESS;
 }
 
-/* Whole servers first: a witness is of use beside them only. */
 static void give_vote(const struct council *council, struct membership_change *change)
 {
-    const struct membership_view *view = council->view;
-    unsigned whole_missing = missing(council, false), witness_missing = missing(council, true);
-    unsigned wholes, witnesses;
-    unsigned whole = best_candidate(council, false, &wholes);
-    unsigned witness = best_candidate(council, true, &witnesses);
-    unsigned best = whole_missing > 0 ? whole : witness;
-    if (whole_missing + witness_missing == 0 || best == view->count || !may_grow(council))
+    static const char *const names[] = {"server", "cold server", "witness"};
+    unsigned best[MEMBER_KINDS], candidates[MEMBER_KINDS], lacking = 0, filled = 0;
+    for (unsigned kind = 0; kind < MEMBER_KINDS; kind++) {
+        best[kind] = best_candidate(council, kind, &candidates[kind]);
+        lacking += missing(council, kind);
+        filled += least(candidates[kind], missing(council, kind));
+    }
+    enum member_kind kind = neediest(council, candidates);
+    if (missing(council, kind) == 0 || best[kind] == council->view->count || !may_grow(council))
         return;
     /* From three to five only when there is somebody for both: four are no better than three. */
-    if (council->voters >= 3 && least(wholes, whole_missing) + least(witnesses, witness_missing) <
-                                    whole_missing + witness_missing)
+    if (council->voters >= 3 && filled < lacking)
         return;
-    decide(council, change, MEMBERSHIP_ASSIGN, best, MEMBER_VOTER,
-           "%s %llu has caught up and gets a vote: one of %u",
-           view->members[best].witness ? "witness" : "server",
-           (unsigned long long)view->members[best].id, wanted(council));
+    decide(council, change, MEMBERSHIP_ASSIGN, best[kind], MEMBER_VOTER,
+           "%s %llu has caught up and gets a vote: one of %u", names[kind],
+           (unsigned long long)council->view->members[best[kind]].id, wanted(council));
 }
 
 /* Each by one of its own kind. */
 static void replace_lost(const struct council *council, struct membership_change *change)
 {
-    for (int witness = 0; witness < 2; witness++) {
-        unsigned candidates, best = best_candidate(council, witness, &candidates);
-        unsigned lost = most_lost(council, witness);
+    static const enum member_kind kinds[] = {MEMBER_WHOLE, MEMBER_WITNESS}; /* cold ones sleep */
+    for (unsigned k = 0; k < COUNT_OF(kinds); k++) {
+        unsigned candidates, best = best_candidate(council, kinds[k], &candidates);
+        unsigned lost = most_lost(council, kinds[k]);
         if (best == council->view->count || lost == council->view->count || !may_grow(council) ||
             council->voters > wanted(council))
             continue;
@@ -310,7 +395,7 @@ static void replace_lost(const struct council *council, struct membership_change
 
 static void give_preferred(const struct council *council, struct membership_change *change)
 {
-    unsigned candidates, best = best_candidate(council, false, &candidates);
+    unsigned candidates, best = best_candidate(council, MEMBER_WHOLE, &candidates);
     if (best < council->view->count && is_preferred(council, best) && may_grow(council) &&
         council->voters == wanted(council))
         decide(council, change, MEMBERSHIP_ASSIGN, best, MEMBER_VOTER,
@@ -332,7 +417,11 @@ static void take_vote(const struct council *council, struct membership_change *c
     if (!is_majority(up, council->voters - 1))
         return;
     unsigned long long id = view->members[worst].id;
-    if (history(council, worst)->down)
+    if (council->kinds[worst] == MEMBER_COLD)
+        decide(council, change, MEMBERSHIP_ASSIGN, worst, MEMBER_STANDBY,
+               "server %llu is cold and gives its vote back: %u of %u servers vote", id,
+               wanted(council), view->count);
+    else if (history(council, worst)->down)
         decide(council, change, MEMBERSHIP_ASSIGN, worst, MEMBER_STANDBY,
                "server %llu has been down for %llu s and loses its vote", id,
                seconds_down(council, worst));

@@ -8,6 +8,12 @@
  * server 1, of 2 2, of 3 or 4 3, of 5 and more 5: an even number more tolerates no more failures.
  * A witness (raft_witness.h) makes an even number odd, and so 2 of 2 and it 3, 4 of 4 and it 5;
  * where that is not needed it has no vote, and it never takes that of a server with a database.
+ *
+ * A cold server (readiness.h) does not run and so has no vote, but where two others are the
+ * majority beside it: two whole servers, or one and a witness. When one of those dies, it is woken,
+ * and they go on. One that was woken counts as whole as long as a whole one is lost, and gives its
+ * vote back when that one has come back.
+ *
  * Each change leaves a majority that is up; whoever replaces a voter gets its vote before that one
  * loses it (Ongaro's thesis, 2014, section 4.2).
  *
@@ -79,11 +85,16 @@ struct membership_change {
 
 /* How many of COUNT whole servers shall vote, when there is no witness. */
 unsigned membership_target(unsigned count, unsigned voters_max);
-/* How many of each shall vote, when there are WHOLE servers and WITNESSES. */
-struct membership_wanted {
-    unsigned whole, witnesses;
+/* How many of each kind there are, or shall vote. */
+enum member_kind { MEMBER_WHOLE, MEMBER_COLD, MEMBER_WITNESS };
+enum { MEMBER_KINDS = 3 };
+struct membership_count {
+    unsigned of[MEMBER_KINDS];
 };
-struct membership_wanted membership_wanted(unsigned whole, unsigned witnesses, unsigned voters_max);
+enum member_kind membership_kind(bool witness, enum readiness ready);
+/* How many of those that are THERE shall vote. */
+struct membership_count membership_wanted(const struct membership_count *there,
+                                          unsigned voters_max);
 
 /* Takes notice of VIEW, while something else is under way. */
 void membership_observe(struct membership *membership, const struct membership_view *view);

@@ -12,8 +12,9 @@
 
 #include <cmocka.h> /* last: it has a macro named fail */
 
-/* A cluster in one line, "1V+ 2V- 3s~ 4.+": id, role (V voter, s standby, . spare), and how it is:
- * + up and caught up, ~ up and far behind, c fetching a copy, - down. The primary is the first one.
+/* A cluster in one line, "1V+ 2V- 3s~ 4.+": id, role (V voter, s standby, . spare; W and w those of
+ * a witness, C and k those of a cold server), and how it is: + up and caught up, ~ up and far
+ * behind, c fetching a copy, - down. The primary is the first one.
  * What is decided is done at once, so that a story can go on; or fails, when `refusing`. */
 struct story {
     struct membership membership;
@@ -34,6 +35,10 @@ static void set(struct story *story, const char *cluster)
         if (end[0] == 'W' || end[0] == 'w') {
             member.witness = true;
             member.role = end[0] == 'W' ? MEMBER_VOTER : MEMBER_STANDBY;
+        }
+        if (end[0] == 'C' || end[0] == 'k') {
+            member.ready = READINESS_COLD;
+            member.role = end[0] == 'C' ? MEMBER_VOTER : MEMBER_STANDBY;
         }
         member.up = end[1] != '-';
         member.able = member.up && end[1] != 'c';
@@ -402,17 +407,122 @@ static void a_witness_makes_an_even_number_odd(void **state)
 {
     (void)state;
     static const struct {
-        unsigned whole, voters_max;
-        struct membership_wanted wanted;
-    } cases[] = {{1, 0, {1, 0}}, {2, 0, {2, 1}}, {3, 0, {3, 0}}, {4, 0, {4, 1}}, {5, 0, {5, 0}},
-                 {8, 0, {5, 0}}, {2, 3, {2, 1}}, {4, 3, {3, 0}}, {4, 5, {4, 1}}};
+        unsigned whole, voters_max, wholes, witnesses;
+    } cases[] = {{1, 0, 1, 0}, {2, 0, 2, 1}, {3, 0, 3, 0}, {4, 0, 4, 1}, {5, 0, 5, 0},
+                 {8, 0, 5, 0}, {2, 3, 2, 1}, {4, 3, 3, 0}, {4, 5, 4, 1}};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct membership_wanted wanted = membership_wanted(cases[i].whole, 1, cases[i].voters_max);
-        assert_int_equal(wanted.whole, cases[i].wanted.whole);
-        assert_int_equal(wanted.witnesses, cases[i].wanted.witnesses);
+        struct membership_count there = {{cases[i].whole, 0, 1}};
+        struct membership_count wanted = membership_wanted(&there, cases[i].voters_max);
+        assert_int_equal(wanted.of[MEMBER_WHOLE], cases[i].wholes);
+        assert_int_equal(wanted.of[MEMBER_WITNESS], cases[i].witnesses);
     }
-    assert_int_equal(membership_wanted(2, 2, 0).witnesses, 1); /* never more than one */
-    assert_int_equal(membership_wanted(2, 0, 0).witnesses, 0);
+    struct membership_count more = {{2, 0, 2}}, none = {{2, 0, 0}};
+    assert_int_equal(membership_wanted(&more, 0).of[MEMBER_WITNESS], 1); /* never more than one */
+    assert_int_equal(membership_wanted(&none, 0).of[MEMBER_WITNESS], 0);
+}
+
+/* It votes only where those that run are the majority without it. */
+static void a_cold_server_votes_where_two_others_do(void **state)
+{
+    (void)state;
+    static const struct {
+        struct membership_count there, wanted;
+    } cases[] = {{{{3, 1, 0}}, {{3, 0, 0}}}, {{{2, 1, 0}}, {{2, 1, 0}}}, {{{2, 2, 0}}, {{2, 1, 0}}},
+                 {{{2, 1, 1}}, {{2, 0, 1}}}, {{{1, 1, 1}}, {{1, 1, 1}}}, {{{1, 2, 1}}, {{1, 1, 1}}},
+                 {{{1, 1, 0}}, {{1, 0, 0}}}, {{{1, 2, 0}}, {{1, 0, 0}}}, {{{4, 1, 0}}, {{3, 0, 0}}},
+                 {{{4, 1, 1}}, {{4, 0, 1}}}, {{{5, 1, 0}}, {{5, 0, 0}}}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct membership_count wanted = membership_wanted(&cases[i].there, 0);
+        assert_memory_equal(&wanted, &cases[i].wanted, sizeof wanted);
+    }
+}
+
+static void a_cold_server_that_sleeps_is_left_alone(void **state)
+{
+    (void)state;
+    static const char *const clusters[] = {"1V+ 2V+ 3V+ 4k-", "1V+ 2V+ 3C-", "1V+ 2C- 3W+",
+                                           "1V+ 2V+ 3W+ 4k-", "1V+ 2k-",     "1V+ 2k- 3w+"};
+    for (size_t i = 0; i < COUNT_OF(clusters); i++) {
+        struct story story = begin(clusters[i]);
+        pass(&story, 1000);
+        EXPECT(story, "");
+    }
+}
+
+static void a_cold_server_stands_in_for_one_that_is_lost(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V- 3V+ 4k+");
+    pass(&story, 60);
+    EXPECT(story, "");
+    pass(&story, 2);
+    EXPECT(story, "V4 s2");
+    set(&story, "1V+ 2s~ 3V+ 4C+"); /* back, and behind */
+    pass(&story, 100);
+    EXPECT(story, "V4 s2");
+    set(&story, "1V+ 2s+ 3V+ 4C+");
+    pass(&story, 10);
+    EXPECT(story, "V4 s2 V2 s4");
+    assert_string_equal(story.why, "server 4 is cold and gives its vote back: 3 of 4 servers vote");
+    set(&story, "1V+ 2V+ 3V+ 4k-");
+    pass(&story, 100);
+    EXPECT(story, "V4 s2 V2 s4");
+}
+
+static void a_stand_in_that_dies_is_relieved_by_the_next(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2s- 3V+ 4C- 5k+");
+    pass(&story, 100);
+    EXPECT(story, "V5 s4");
+}
+
+static void what_stands_in_stays_where_nothing_goes_back(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2s+ 3V+ 4C+");
+    story.view.failback = FAILBACK_NEVER;
+    pass(&story, 100);
+    EXPECT(story, "");
+    set(&story, "1V+ 2s+ 3V+ 4C-"); /* somebody stops it */
+    pass(&story, 10);
+    EXPECT(story, "V2 s4");
+}
+
+static void a_warm_server_is_as_whole_as_a_hot_one(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2V- 3V+ 4s+");
+    story.view.members[3].ready = READINESS_WARM;
+    pass(&story, 100);
+    EXPECT(story, "V4 s2");
+}
+
+static void a_voter_that_is_to_be_cold_gives_up_its_vote(void **state)
+{
+    (void)state;
+    struct story four = begin("1V+ 2s+ 3V+ 4C+"), one = begin("1V+ 2C+"),
+                 three = begin("1V+ 2V+ 3C+");
+    pass(&four, 20);
+    EXPECT(four, "V2 s4");
+    pass(&one, 20); /* it would be one of two that both must be up */
+    EXPECT(one, "s2");
+    pass(&three, 20);
+    EXPECT(three, "");
+}
+
+static void a_cold_server_with_a_witness_makes_three_of_one(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2k+ 3w+");
+    pass(&story, 20);
+    EXPECT(story, "V2 V3");
+    struct story asleep = begin("1V+ 2k- 3w+");
+    pass(&asleep, 100); /* of two, both would have to be up */
+    EXPECT(asleep, "");
+    struct story grown = begin("1V+ 2C- 3W+ 4s+"); /* a second whole server has come */
+    pass(&grown, 20);
+    EXPECT(grown, "V4 s2");
 }
 
 static void a_witness_beside_two_gets_a_vote(void **state)
@@ -467,13 +577,21 @@ static void any_history_ends_in_rest(void **state)
 {
     (void)state;
     srandom(7);
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < 600; round++) {
         struct story story = begin("1V+");
         story.view.count = 1 + (unsigned)(random() % 8);
         story.view.replace_ms = 10000;
         story.view.preferred = (uint64_t)(random() % 9);
         for (unsigned i = 1; i < story.view.count; i++)
-            story.view.members[i] = (struct member_view){i + 1, MEMBER_SPARE, true, true, 0};
+            story.view.members[i] = (struct member_view){
+                .id = i + 1,
+                .up = true,
+                .able = true,
+                .ready = round % 2 && random() % 3 == 0 ? READINESS_COLD : READINESS_HOT};
+        for (unsigned i = 0; i < story.view.count; i++) /* a cold one is not to be primary */
+            if (story.view.members[i].ready == READINESS_COLD &&
+                story.view.preferred == story.view.members[i].id)
+                story.view.preferred = 0;
         for (int step = 0; step < 60; step++) {
             struct member_view *member = &story.view.members[random() % story.view.count];
             bool flips = member->id != story.view.primary && random() % 3 == 0;
@@ -496,9 +614,13 @@ static void any_history_ends_in_rest(void **state)
         pass(&story, 200);
         EXPECT(story, "");
         unsigned voters = 0;
-        for (unsigned i = 0; i < story.view.count; i++)
+        struct membership_count there = {0};
+        for (unsigned i = 0; i < story.view.count; i++) {
             voters += story.view.members[i].role == MEMBER_VOTER;
-        assert_int_equal(voters, membership_target(story.view.count, 0));
+            there.of[membership_kind(false, story.view.members[i].ready)]++;
+        }
+        struct membership_count wanted = membership_wanted(&there, 0);
+        assert_int_equal(voters, wanted.of[MEMBER_WHOLE] + wanted.of[MEMBER_COLD]);
         if (story.view.preferred != 0 && story.view.preferred <= story.view.count)
             assert_int_equal(story.view.primary, story.view.preferred);
     }
@@ -547,6 +669,14 @@ int main(void)
         cmocka_unit_test(what_failed_is_tried_again_later),
         cmocka_unit_test(a_removal_is_believed_when_more_than_half_say_so),
         cmocka_unit_test(a_witness_makes_an_even_number_odd),
+        cmocka_unit_test(a_cold_server_votes_where_two_others_do),
+        cmocka_unit_test(a_cold_server_that_sleeps_is_left_alone),
+        cmocka_unit_test(a_cold_server_stands_in_for_one_that_is_lost),
+        cmocka_unit_test(a_stand_in_that_dies_is_relieved_by_the_next),
+        cmocka_unit_test(what_stands_in_stays_where_nothing_goes_back),
+        cmocka_unit_test(a_warm_server_is_as_whole_as_a_hot_one),
+        cmocka_unit_test(a_voter_that_is_to_be_cold_gives_up_its_vote),
+        cmocka_unit_test(a_cold_server_with_a_witness_makes_three_of_one),
         cmocka_unit_test(a_witness_beside_two_gets_a_vote),
         cmocka_unit_test(a_witness_beside_three_has_no_vote),
         cmocka_unit_test(a_third_server_takes_the_vote_of_the_witness),
