@@ -2,11 +2,14 @@
 
 #include "base/wire.h"
 
-enum { FORMAT = 2 };
+/* 1 has no readiness, and is all that a server of 0.3 reads: so nobody writes 2 as long as all
+ * servers are hot. */
+enum { FORMAT_OLD = 1, FORMAT = 2 };
 
 void news_encode(struct buf *out, const struct news *news, const struct news_book *book)
 {
-    wire_put_u64(out, FORMAT);
+    bool is_old = readiness_same(&news->readiness, &(struct readiness_table){0});
+    wire_put_u64(out, is_old ? FORMAT_OLD : FORMAT);
     wire_put_u64(out, news->term);
     wire_put_u64(out, news->leader);
     wire_put_u64(out, news->last_index);
@@ -28,7 +31,8 @@ void news_encode(struct buf *out, const struct news *news, const struct news_boo
         wire_put_u64(out, news->matches[i].server);
         wire_put_u64(out, news->matches[i].index);
     }
-    readiness_put(out, &news->readiness);
+    if (!is_old)
+        readiness_put(out, &news->readiness);
     unsigned places = book == NULL ? 0 : book->place_count;
     unsigned removed = book == NULL ? 0 : book->removed_count;
     wire_put_u64(out, places);
@@ -67,7 +71,7 @@ int news_decode(struct str payload, struct news *news, struct news_book *book)
         news->matches[i].index = wire_u64(&in);
     }
     news->readiness = (struct readiness_table){0};
-    if (format > 1)
+    if (format > FORMAT_OLD)
         readiness_get(&in, &news->readiness);
     book->place_count = (unsigned)wire_u64_max(&in, BOOK_PLACES);
     for (unsigned i = 0; i < book->place_count && !in.bad; i++)

@@ -149,6 +149,13 @@ static void news_arrive_as_they_were_sent(void **state)
     news_encode(&bytes, &in, NULL);
     assert_int_equal(news_decode(buf_text(&bytes), &out, &got), 0);
     assert_int_equal(got.place_count, 0);
+    /* All hot: as an older server reads it. */
+    in.readiness = (struct readiness_table){0};
+    buf_clear(&bytes);
+    news_encode(&bytes, &in, NULL);
+    assert_int_equal(bytes.at[0], 1);
+    assert_int_equal(news_decode(buf_text(&bytes), &out, &got), 0);
+    assert_int_equal(out.readiness.count, 0);
     buf_close(&bytes);
 }
 
