@@ -1,6 +1,6 @@
 /* What the operator asks of a cluster: thin clients of the operator's API (docs/api.md). */
 #include "base/check.h"
-#include "main/cluster_view.h"
+#include "main/cluster_ask.h"
 #include "main/program.h"
 #include "main/server_dirs.h"
 
@@ -10,7 +10,7 @@
 #include <time.h>
 #include <yyjson.h>
 
-enum { CHANGE_MS = 30000, ANSWER_MAX = 64 << 10, NEWS_LOOKS = 100, NEWS_LOOK_MS = 20 };
+enum { ANSWER_MAX = 64 << 10, NEWS_LOOKS = 100, NEWS_LOOK_MS = 20 };
 
 struct flags {
     char dir[OPTION_TEXT_SIZE];
@@ -43,15 +43,6 @@ static int read_flags(const struct program_command *self, struct flags *flags, i
     return 0;
 }
 
-/* An id: "3", or a demo's "server-3". */
-static int read_id(const char *text, uint64_t *id)
-{
-    struct str digits = str_of(text);
-    if (str_starts(digits, STR("server-")))
-        digits = str_from(digits, 7);
-    return str_to_u64(digits, id) || *id == 0 ? ERR_INVALID : 0;
-}
-
 static int view_of(const struct flags *flags, struct cluster_view **view, struct failure *failure)
 {
     *view = malloc(sizeof **view);
@@ -60,51 +51,20 @@ static int view_of(const struct flags *flags, struct cluster_view **view, struct
     return cluster_view_look(flags->dir, VIEW_TIMEOUT_MS, *view, failure);
 }
 
-/* As view_of, and one of the servers must have told. */
 static int view_running(const struct flags *flags, struct cluster_view **view,
                         struct failure *failure)
 {
-    int err = view_of(flags, view, failure);
-    if (err || (*view)->answered)
-        return err;
-    if (!(*view)->cluster[0])
-        return fail(failure, ERR_STATE,
-                    "%s belongs to no cluster; `stoa init` makes one of the server that is there",
-                    flags->dir);
-    return fail(failure, ERR_NOTFOUND,
-                "no server that runs on %s answers; start it, or give the --dir of another",
-                flags->dir);
-}
-
-static const struct view_server *find(const struct cluster_view *view, uint64_t id)
-{
-    for (unsigned i = 0; i < view->count; i++)
-        if (view->servers[i].id == id)
-            return &view->servers[i];
-    return NULL;
+    return cluster_ask_view(flags->dir, view, failure);
 }
 
 /* POSTs {"KEY":ID} (or nothing for KEY NULL) to the cluster API. */
-static int post(const struct remote *remote, const char *what, const char *key, uint64_t id,
-                struct buf *answer, struct failure *failure)
-{
-    char path[64], body[64];
-    snprintf(path, sizeof path, "/api/v1/cluster/%s", what);
-    if (key)
-        snprintf(body, sizeof body, "{\"%s\":%llu}", key, (unsigned long long)id);
-    else
-        strcpy(body, "{}");
-    return remote_call(remote, path, body, CHANGE_MS, answer, failure);
-}
-
 static int post_plainly(const struct remote *remote, const char *what, const char *key, uint64_t id,
                         struct failure *failure)
 {
-    struct buf answer;
-    buf_init(&answer, ANSWER_MAX);
-    int err = post(remote, what, key, id, &answer, failure);
-    buf_close(&answer);
-    return err;
+    char body[64] = "{}";
+    if (key)
+        snprintf(body, sizeof body, "{\"%s\":%llu}", key, (unsigned long long)id);
+    return cluster_ask_post(remote, what, body, failure);
 }
 
 /* ---- status ---- */
@@ -183,7 +143,7 @@ static int run_token(const struct program_command *self, int count, char **words
              (unsigned long long)(flags.expires_ms / 1000),
              flags.witness ? ",\"witness\":true" : "");
     err = err ? err
-              : remote_call(&view->remote, "/api/v1/cluster/token", body, CHANGE_MS, &answer,
+              : remote_call(&view->remote, "/api/v1/cluster/token", body, CLUSTER_ASK_MS, &answer,
                             &failure);
     err = err ? err : print_token(buf_text(&answer), &failure);
     buf_close(&answer);
@@ -278,10 +238,10 @@ static int run_prefer(const struct program_command *self, int count, char **word
         return status;
     if (!operand == !flags.none)
         return command_usage_error(self, "give the ID of a server, or --none");
-    if (operand && read_id(operand, &id))
+    if (operand && cluster_ask_id(operand, &id))
         return command_usage_error(self, "ID is a number, as `stoa status` shows it");
     int err = view_running(&flags, &view, &failure);
-    if (!err && id && !find(view, id))
+    if (!err && id && !cluster_ask_find(view, id))
         err = fail(&failure, ERR_NOTFOUND, "there is no server %llu", (unsigned long long)id);
     err = err ? err : post_plainly(&view->remote, "prefer", "id", id, &failure);
     free(view);
@@ -323,7 +283,7 @@ static int check_majority(const struct cluster_view *view, uint64_t id, bool for
                           struct failure *failure)
 {
     unsigned voters = 0, up = 0;
-    const struct view_server *leaving = find(view, id);
+    const struct view_server *leaving = cluster_ask_find(view, id);
     if (!leaving)
         return fail(failure, ERR_NOTFOUND,
                     "there is no server %llu in the cluster; `stoa status` lists them",
@@ -371,7 +331,7 @@ static int run_remove(const struct program_command *self, int count, char **word
     int status = read_flags(self, &flags, count, words, &operand);
     if (status)
         return status;
-    if (!operand || read_id(operand, &id))
+    if (!operand || cluster_ask_id(operand, &id))
         return command_usage_error(self, "which server? Give its ID, as `stoa status` shows it");
     int err = view_running(&flags, &view, &failure);
     err = err ? err : check_majority(view, id, flags.force, &failure);

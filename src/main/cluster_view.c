@@ -6,6 +6,7 @@
 #include "main/server_dirs.h"
 #include "replica/book.h"
 #include "replica/missing.h"
+#include "replica/readiness.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -38,11 +39,13 @@ static void take_server(yyjson_val *each, struct view_server *server)
         .copied_bytes = take_number(each, "copied_bytes"),
         .copy_bytes = take_number(each, "copy_bytes"),
         .preferred = yyjson_get_bool(yyjson_obj_get(each, "preferred")),
+        .every_ms = take_number(each, "every_ms"),
     };
     take_text(each, "url", server->url, sizeof server->url);
     take_text(each, "address", server->address, sizeof server->address);
     take_text(each, "role", server->role, sizeof server->role);
     take_text(each, "state", server->state, sizeof server->state);
+    take_text(each, "ready", server->ready, sizeof server->ready);
     yyjson_val *vote = yyjson_obj_get(each, "vote"); /* an older server does not say */
     server->vote = vote ? yyjson_get_bool(vote) : strcmp(server->role, "standby") != 0;
 }
@@ -90,6 +93,7 @@ static void take_answer(struct str text, struct cluster_view *view)
     yyjson_val *root = yyjson_doc_get_root(doc), *list = yyjson_obj_get(root, "servers");
     take_text(root, "cluster", view->cluster, sizeof view->cluster);
     take_text(root, "name", view->name, sizeof view->name);
+    take_text(root, "failback", view->failback, sizeof view->failback);
     view->primary = take_number(root, "primary");
     view->own = take_number(root, "own");
     view->count = 0;
@@ -285,7 +289,7 @@ int cluster_view_look(const char *dir, unsigned timeout_ms, struct cluster_view 
     int err = server_dirs_find(dir, dirs, failure);
     if (!err && look(dirs, timeout_ms, view))
         err = fail(failure, ERR_NOMEM, "out of memory");
-    if (!err && dirs->demo && datadir_is_locked(dir))
+    if (!err && dirs->demo && service_is_locked(dir))
         take_demo(view, dir);
     free(dirs);
     qsort(view->servers, view->count, sizeof view->servers[0], by_id);
@@ -293,6 +297,11 @@ int cluster_view_look(const char *dir, unsigned timeout_ms, struct cluster_view 
 }
 
 /* ---- Showing ---- */
+
+static bool is_hot(const struct view_server *server)
+{
+    return !server->ready[0] || strcmp(server->ready, readiness_names[READINESS_HOT]) == 0;
+}
 
 static void json_server(const struct view_server *server, FILE *out)
 {
@@ -308,6 +317,10 @@ static void json_server(const struct view_server *server, FILE *out)
             (unsigned long long)server->term, (unsigned long long)server->index,
             (unsigned long long)server->lag_entries, (unsigned long long)server->lag_ms,
             server->preferred ? "true" : "false", server->vote ? "true" : "false");
+    if (server->ready[0])
+        fprintf(out, ",\"ready\":\"%s\"", server->ready);
+    if (!is_hot(server))
+        fprintf(out, ",\"every_ms\":%llu", (unsigned long long)server->every_ms);
     if (strcmp(server->state, "copying") == 0)
         fprintf(out, ",\"copied_bytes\":%llu,\"copy_bytes\":%llu",
                 (unsigned long long)server->copied_bytes, (unsigned long long)server->copy_bytes);
@@ -333,7 +346,10 @@ void cluster_view_json(const struct cluster_view *view, FILE *out)
     json_text_print(view->cluster, out);
     fputs(",\"name\":", out);
     json_text_print(view->name, out);
-    fprintf(out, ",\"primary\":%llu,\"servers\":[", (unsigned long long)view->primary);
+    fprintf(out, ",\"primary\":%llu", (unsigned long long)view->primary);
+    if (view->failback[0])
+        fprintf(out, ",\"failback\":\"%s\"", view->failback);
+    fputs(",\"servers\":[", out);
     for (unsigned i = 0; i < view->count; i++) {
         fputs(i ? "," : "", out);
         json_server(&view->servers[i], out);
@@ -360,10 +376,15 @@ static void print_server(const struct view_server *server, FILE *out)
     else if (strcmp(server->state, "down"))
         snprintf(behind, sizeof behind, "%llu entries, %llu ms",
                  (unsigned long long)server->lag_entries, (unsigned long long)server->lag_ms);
-    fprintf(out, "%6llu  %-9s  %-8s  %7s  %8llu  %-24s  %s%s\n", (unsigned long long)server->id,
+    fprintf(out, "%6llu  %-9s  %-8s  %7s  %8llu  %-24s  %s%s", (unsigned long long)server->id,
             server->role[0] ? server->role : "?", server->state, pid,
             (unsigned long long)server->index, server->url[0] ? server->url : server->address,
             behind, server->preferred ? " (preferred)" : "");
+    if (is_hot(server))
+        fputc('\n', out);
+    else
+        fprintf(out, " (%s, every %llu s)\n", server->ready,
+                (unsigned long long)server->every_ms / 1000);
 }
 
 /* How many deaths it would survive now, and what would make it one more. */
@@ -381,6 +402,12 @@ static void print_spare(const struct cluster_view *view, FILE *out)
             spare == 0 && voters == 2
                 ? " (neither of two goes on alone; a third server or `stoa witness` makes it 1)"
                 : "");
+}
+
+static void print_failback(const struct cluster_view *view, FILE *out)
+{
+    if (view->failback[0] && strcmp(view->failback, failback_names[FAILBACK_AT_ONCE]))
+        fprintf(out, "failback after a takeover: %s\n", view->failback);
 }
 
 static void print_managers(const struct cluster_view *view, FILE *out)
@@ -409,6 +436,7 @@ void cluster_view_print(const struct cluster_view *view, FILE *out)
     for (unsigned i = 0; i < view->count; i++)
         print_server(&view->servers[i], out);
     print_spare(view, out);
+    print_failback(view, out);
     print_managers(view, out);
     cluster_lanes_print(view, out);
 }

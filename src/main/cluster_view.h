@@ -21,6 +21,8 @@ struct view_server {
     char role[VIEW_WORD], state[VIEW_WORD]; /* see docs/api.md; role empty: not known */
     uint64_t term, index, lag_entries, lag_ms, copied_bytes, copy_bytes;
     bool preferred, vote;
+    char ready[VIEW_WORD]; /* "hot" …; empty: a witness, or not known */
+    uint64_t every_ms;     /* of a warm or cold one */
 };
 
 /* A load manager, as it has announced itself. */
@@ -40,10 +42,11 @@ struct view_lane {
 struct cluster_view {
     char cluster[ID_TEXT]; /* its id; empty: a server that runs alone */
     char name[CLUSTER_NAME];
-    uint64_t primary;     /* 0: none, or not known */
-    uint64_t own;         /* who told all this; 0: nobody */
-    bool answered;        /* one of the servers told all this */
-    struct remote remote; /* which one */
+    char failback[VIEW_WORD]; /* "at-once" …; empty: not known */
+    uint64_t primary;         /* 0: none, or not known */
+    uint64_t own;             /* who told all this; 0: nobody */
+    bool answered;            /* one of the servers told all this */
+    struct remote remote;     /* which one */
     unsigned count;
     struct view_server servers[CLUSTER_SERVERS_MAX]; /* by id */
     unsigned manager_count;

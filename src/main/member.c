@@ -143,6 +143,52 @@ static int do_prefer(void *context, uint64_t id, struct failure *failure)
     return err;
 }
 
+/* Judged by the newest table, as another operator may have changed it just now. */
+static int make_ready(struct member *member, const struct server_readiness *server,
+                      struct failure *failure)
+{
+    struct ordering *order = replica_order(member->replica);
+    struct cluster_status status;
+    struct wishes wishes;
+    char key[WISH_KEY], text[READINESS_TEXT];
+    struct registration what = {.key = wishes_ready_key(server->id, key)};
+    if (server->kind != READINESS_HOT)
+        what.value = str_of(readiness_write(server, text));
+    int err = register_catch_up(order, failure);
+    err = err ? err : wishes_read(member->dir->database, &wishes, failure);
+    if (err)
+        return err;
+    replica_status(member->replica, &status);
+    err = wishes_may_be(&status, &wishes.readiness, server, failure);
+    err = err ? err : register_put(order, &what, failure);
+    if (!err && !readiness_set(&wishes.readiness, server))
+        replica_set_readiness(member->replica, &wishes.readiness);
+    return err;
+}
+
+static int do_ready(void *context, const struct server_readiness *server, struct failure *failure)
+{
+    struct member *member = context;
+    if (!enter(member))
+        return not_now(failure);
+    int err = make_ready(member, server, failure);
+    leave(member);
+    return err;
+}
+
+static int do_failback(void *context, enum failback failback, struct failure *failure)
+{
+    struct member *member = context;
+    struct registration what = {.key = "cluster/failback"};
+    if (failback != FAILBACK_AT_ONCE)
+        what.value = str_of(failback_names[failback]);
+    if (!enter(member))
+        return not_now(failure);
+    int err = register_put(replica_order(member->replica), &what, failure);
+    leave(member);
+    return err;
+}
+
 static struct welcome welcome_of(const struct member *member)
 {
     return (struct welcome){.cluster = member->cluster,
@@ -227,6 +273,8 @@ void member_web(struct member *member, struct web_cluster *out)
         .handover = do_handover,
         .remove = do_remove,
         .prefer = do_prefer,
+        .ready = do_ready,
+        .failback = do_failback,
         .token = do_token,
         .stop = do_stop,
     };

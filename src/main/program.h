@@ -27,7 +27,8 @@ struct json_option {
 extern const struct option_table json_option_table;
 
 extern const struct program_command command_init, command_join, command_token, command_status,
-    command_handover, command_prefer, command_remove, command_leave;
+    command_handover, command_prefer, command_ready, command_failback, command_remove,
+    command_leave;
 extern const struct program_command command_balance, command_bank, command_top;
 extern const struct program_command command_serve, command_demo, command_check, command_audit,
     command_import, command_export, command_bench, command_version, command_help;

@@ -53,8 +53,7 @@ int register_put(struct ordering *order, const struct registration *what, struct
 
 /* ---- Reading ---- */
 
-/* Until this server's copy has all that was acknowledged. */
-static int catch_up(struct ordering *order, struct failure *failure)
+int register_catch_up(struct ordering *order, struct failure *failure)
 {
     struct buf answer;
     uint64_t index = 0;
@@ -73,7 +72,7 @@ int register_get(struct ordering *order, const char *database, const char *key, 
     struct arena arena;
     struct str found;
     value[0] = 0;
-    int err = fresh ? catch_up(order, failure) : 0;
+    int err = fresh ? register_catch_up(order, failure) : 0;
     err = err ? err : reader_open(database, &reader, failure);
     if (err)
         return err;

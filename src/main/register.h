@@ -19,6 +19,9 @@ struct registration {
  * has it. */
 int register_put(struct ordering *order, const struct registration *what, struct failure *failure);
 
+/* Returns when this server's own copy has all that was acknowledged before the call. */
+int register_catch_up(struct ordering *order, struct failure *failure);
+
 /* The value of KEY as text. ERR_NOTFOUND (without a text): there is none. FRESH: nothing that was
  * acknowledged anywhere before the call is missed (costs a round through the order). */
 int register_get(struct ordering *order, const char *database, const char *key, bool fresh,

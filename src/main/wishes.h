@@ -4,7 +4,7 @@
 #ifndef STOA_MAIN_WISHES_H
 #define STOA_MAIN_WISHES_H
 
-#include "replica/readiness.h"
+#include "replica/replica.h"
 
 struct wishes {
     uint64_t preferred; /* 0: nobody */
@@ -13,6 +13,11 @@ struct wishes {
 
 /* An entry that cannot be read counts as not there: another version may have written it. */
 int wishes_read(const char *database, struct wishes *wishes, struct failure *failure);
+
+/* Whether SERVER may be as it says among the servers of STATUS: ERR_STATE for a witness, and for
+ * the last that is hot by READINESS. ERR_NOTFOUND: there is no such server. Pure. */
+int wishes_may_be(const struct cluster_status *status, const struct readiness_table *readiness,
+                  const struct server_readiness *server, struct failure *failure);
 
 /* "cluster/ready/3" into KEY; returns it. */
 enum { WISH_KEY = 48 };

@@ -129,6 +129,8 @@ enum app_verdict api_cluster_token(struct exchange *x);
 enum app_verdict api_cluster_handover(struct exchange *x);
 enum app_verdict api_cluster_remove(struct exchange *x);
 enum app_verdict api_cluster_prefer(struct exchange *x);
+enum app_verdict api_cluster_ready(struct exchange *x);
+enum app_verdict api_cluster_failback(struct exchange *x);
 enum app_verdict api_cluster_leave(struct exchange *x);
 
 /* The load managers before it (api_balance.c). */

@@ -71,6 +71,10 @@ static void put_server(struct json *json, yyjson_mut_val *list, const struct ser
     json_put_int(json, one, "lag_ms", (int64_t)server->lag_ms);
     json_put_bool(json, one, "preferred", server->preferred);
     json_put_bool(json, one, "vote", server->vote);
+    if (server->role != SERVER_WITNESS)
+        json_put_text(json, one, "ready", str_of(readiness_names[server->ready]));
+    if (server->role != SERVER_WITNESS && server->ready != READINESS_HOT)
+        json_put_int(json, one, "every_ms", server->every_ms);
     if (server->state != SERVER_COPYING)
         return;
     json_put_int(json, one, "copied_bytes", (int64_t)server->copied_bytes);
@@ -92,6 +96,7 @@ enum app_verdict api_cluster_get(struct exchange *x)
     json_put_text(&json, json.root, "name", str_of(cluster->name));
     json_put_int(&json, json.root, "own", (int64_t)status.own);
     json_put_int(&json, json.root, "primary", (int64_t)status.primary);
+    json_put_text(&json, json.root, "failback", str_of(failback_names[status.failback]));
     yyjson_mut_val *list = json_put_list(&json, json.root, "servers");
     for (unsigned i = 0; i < status.count; i++)
         put_server(&json, list, &status.servers[i]);
@@ -222,6 +227,64 @@ enum app_verdict api_cluster_prefer(struct exchange *x)
     if (!api_has_cluster(x) || !number_in_body(x, "id", 0, &id) || (id && !is_known(x, id)))
         return APP_DONE;
     failure.err = cluster->prefer(cluster->context, id, &failure);
+    return failure.err ? refuse(x, &failure) : done(x);
+}
+
+/* The word KEY of BODY. */
+static struct str word_in(struct json_in *in, const struct json_spot *body, const char *key)
+{
+    enum { WORD_MAX = 16 };
+    return json_need_text(in, body, key, WORD_MAX);
+}
+
+static bool read_ready(struct exchange *x, struct server_readiness *server)
+{
+    struct json_in in;
+    struct json_spot body;
+    if (!api_body(x, &in, &body))
+        return false;
+    *server = (struct server_readiness){
+        .id = (uint64_t)json_integer_of(&in, &body, "id", 1, INT64_MAX, 0)};
+    struct json_spot id = json_member(&body, "id"), word = json_member(&body, "ready");
+    json_require(&in, &id);
+    if (readiness_kind_read(word_in(&in, &body, "ready"), &server->kind) && !json_bad(&in))
+        json_wrong(&in, &word, "must be hot, warm or cold");
+    server->every_ms = readiness_usual_every_ms(server->kind);
+    struct json_spot every = json_member(&body, "every_ms");
+    if (server->kind != READINESS_HOT)
+        server->every_ms = (uint32_t)json_integer(&in, &every, READINESS_EVERY_MIN_MS,
+                                                  READINESS_EVERY_MAX_MS, server->every_ms);
+    else if (json_has(&every) && json_integer(&in, &every, 0, INT64_MAX, 0) != 0)
+        json_wrong(&in, &every, "is of warm and cold servers; a hot one applies at once");
+    return !api_malformed(x, &in);
+}
+
+enum app_verdict api_cluster_ready(struct exchange *x)
+{
+    const struct web_cluster *cluster = cluster_of(x);
+    struct server_readiness server;
+    struct failure failure;
+    if (!api_has_cluster(x) || !read_ready(x, &server) || !is_known(x, server.id))
+        return APP_DONE;
+    failure.err = cluster->ready(cluster->context, &server, &failure);
+    return failure.err ? refuse(x, &failure) : done(x);
+}
+
+enum app_verdict api_cluster_failback(struct exchange *x)
+{
+    const struct web_cluster *cluster = cluster_of(x);
+    enum failback failback = FAILBACK_AT_ONCE;
+    struct failure failure;
+    struct json_in in;
+    struct json_spot body;
+    if (!api_has_cluster(x) || !api_body(x, &in, &body))
+        return APP_DONE;
+    struct json_spot word = json_member(&body, "failback");
+    if (failback_read(word_in(&in, &body, "failback"), &failback) && !json_bad(&in))
+        json_wrong(&in, &word, "must be at-once, idle or never");
+    if (api_malformed(x, &in))
+        return APP_DONE;
+    failure.err = cluster->failback(cluster->context, failback, &failure);
     return failure.err ? refuse(x, &failure) : done(x);
 }
 

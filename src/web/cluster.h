@@ -26,6 +26,8 @@ struct web_cluster {
 
     /* On any server. */
     int (*prefer)(void *context, uint64_t id, struct failure *failure); /* 0: nobody */
+    int (*ready)(void *context, const struct server_readiness *server, struct failure *failure);
+    int (*failback)(void *context, enum failback failback, struct failure *failure);
     /* Appends a token that lets one new server, or witness, join within LIFETIME_S seconds. */
     int (*token)(void *context, uint64_t lifetime_s, bool witness, struct buf *text,
                  struct failure *failure);

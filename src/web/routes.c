@@ -184,6 +184,10 @@ const struct route routes[] = {
         "operator: removes a server from the cluster"),
     API(HTTP_POST, "/api/v1/cluster/prefer", api_cluster_prefer, ROUTE_WORK,
         "operator: which server shall be primary"),
+    API(HTTP_POST, "/api/v1/cluster/ready", api_cluster_ready, ROUTE_WORK,
+        "operator: how soon a server could take over"),
+    API(HTTP_POST, "/api/v1/cluster/failback", api_cluster_failback, ROUTE_WORK,
+        "operator: when the preferred server is primary again after a takeover"),
     API(HTTP_POST, "/api/v1/cluster/leave", api_cluster_leave, ROUTE_WORK,
         "operator: this server leaves the cluster and stops"),
 
