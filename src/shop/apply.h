@@ -125,7 +125,7 @@ int apply_checkout_confirm(struct apply *apply);
 int apply_checkout_release(struct apply *apply);
 int apply_checkout_claim(struct apply *apply);
 int apply_checkout_cancel(struct apply *apply);
-/* order_cancel.c, order_change.c, outbox_done.c */
+/* order_cancel.c, order_change.c, order_retry.c, outbox_done.c */
 int apply_order_cancel(struct apply *apply);
 int apply_order_ship(struct apply *apply);
 int apply_order_deliver(struct apply *apply);
@@ -134,6 +134,8 @@ int apply_order_refund(struct apply *apply);
 int apply_outbox_done(struct apply *apply);
 int apply_expire(struct apply *apply); /* calls the expire_ functions below too */
 
+int apply_order_retry(struct apply *apply);
+int apply_order_refund_failed(struct apply *apply);
 /* Parts of EXPIRE by file: remove up to LIMIT things, count them into *REMOVED. */
 int expire_idempotency(struct apply *apply, uint64_t limit, uint64_t *removed);
 int expire_imports(struct apply *apply, uint64_t limit, uint64_t *removed);

@@ -33,6 +33,7 @@ bool command_once(enum command_type type)
         [COMMAND_IMPORT_COMMIT] = true,     [COMMAND_REGISTRY_PUT] = true,
         [COMMAND_ORDER_CANCEL] = true,      [COMMAND_ORDER_RETURN] = true,
         [COMMAND_ORDER_REFUND] = true,      [COMMAND_WAREHOUSE_PUT] = true,
+        [COMMAND_ORDER_RETRY] = true,
     };
     return once[type];
 }
@@ -250,7 +251,12 @@ static void code_body(struct coder *coder, struct command *command)
     case COMMAND_ORDER_DELIVER:
     case COMMAND_ORDER_RETURN:
     case COMMAND_ORDER_REFUND:
+    case COMMAND_ORDER_RETRY:
         code_change(coder, &command->order);
+        return;
+    case COMMAND_ORDER_REFUND_FAILED:
+        code_change(coder, &command->order);
+        code_str(coder, &command->order.reference);
         return;
     case COMMAND_WAREHOUSE_PUT:
         code_warehouse(coder, &command->warehouse);

@@ -59,7 +59,9 @@
     X(ORDER_REFUND, "give some of an order's price back")                               \
     X(WAREHOUSE_PUT, "create or change a warehouse")                                    \
     X(WAREHOUSE_REPORT, "what a warehouse tells: shipped, arrived, counted, …")         \
-    X(OUTBOX_DONE, "what became of things that left the cluster")
+    X(OUTBOX_DONE, "what became of things that left the cluster")                       \
+    X(ORDER_RETRY, "have the bank asked once more for what it could not do")            \
+    X(ORDER_REFUND_FAILED, "the bank could not give back what it said it had")
 
 enum command_type {
     COMMAND_NONE,
@@ -129,6 +131,7 @@ struct order_change {
     struct parcel parcel; /* SHIP, DELIVER; a parcel's id is taken once */
     int64_t amount;       /* REFUND: how much. RETURN: -1: what was paid for the lines */
     bool restock;         /* RETURN */
+    struct str reference; /* REFUND_FAILED: the bank's, of the refund */
     struct str actor;     /* as in struct order_event */
     struct str text;      /* the reason */
 };

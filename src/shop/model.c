@@ -45,6 +45,7 @@ const char *order_event_name(enum order_event_type type)
         [ORDER_EVENT_REFUND_BEGUN] = "refund_begun",
         [ORDER_EVENT_REFUNDED] = "refunded",
         [ORDER_EVENT_REFUND_FAILED] = "refund_failed",
+        [ORDER_EVENT_RETRIED] = "retried",
     };
     _Static_assert(COUNT_OF(names) == ORDER_EVENT_COUNT, "a name for each");
     CHECK((unsigned)type < COUNT_OF(names));

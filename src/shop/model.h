@@ -35,9 +35,10 @@ enum {
     SHOP_HTML_MAX = 60000, /* a description */
     SHOP_KEY_MAX = 255,    /* handle, variant key, SKU, code */
 };
-/* Goods are held for 3 hours at most. A bank forgets keys after a day, and whoever settles an overdue
- * hold knows when it ended, not when its payment was begun: it believes the keys for 20 hours from
- * there (outside/bank_stripe.c), and the longest hold still leaves an hour for clocks that differ. */
+/* Goods are held for 3 hours at most. A bank forgets keys after a day, and whoever settles an
+ * overdue hold knows when it ended, not when its payment was begun: it believes the keys for 20
+ * hours from there (outside/bank_stripe.c), and the longest hold still leaves an hour for clocks
+ * that differ. */
 #define SHOP_HOLD_MAX_MS (3ll * 3600 * 1000)
 /* No price, and no total, is above this; sums of a checkout cannot overflow. */
 #define SHOP_MONEY_MAX 1000000000000ll
@@ -323,7 +324,7 @@ enum payment_state {
     PAYMENT_CAPTURED,
     PAYMENT_CANCELING,
     PAYMENT_CANCELED,
-    PAYMENT_FAILED, /* the bank cannot capture it; a person has to look */
+    PAYMENT_FAILED, /* the bank cannot do it; a person has to look, and may have it asked again */
 };
 const char *payment_state_name(enum payment_state state);
 
@@ -364,7 +365,8 @@ struct parcel {
     X(PAYMENT_CANCELED, false, "the bank has let go what it reserved")               \
     X(REFUND_BEGUN, false, "the bank is asked to give money back")                   \
     X(REFUNDED, true, "money was given back")                                        \
-    X(REFUND_FAILED, false, "money could not be given back; a person has to look")
+    X(REFUND_FAILED, true, "money could not be given back; a person has to look")    \
+    X(RETRIED, false, "the bank is asked once more for what it could not do")
 
 enum order_event_type {
 #define X(name, told, about) ORDER_EVENT_##name,
@@ -419,7 +421,7 @@ struct order {
     enum payment_state payment_state;
     int64_t given_up; /* of the total, by what was canceled, returned or credited */
     int64_t capturing, captured, refunding, refunded;
-    int64_t unrefunded;           /* the bank could not give it back; a person has to look */
+    int64_t unrefunded;           /* the bank could not give it back; the same */
     struct allotment *allotments; /* none: no warehouse; the operator ships it */
     unsigned allotment_count;
 };
@@ -432,6 +434,7 @@ struct warehouse {
     struct str pin;    /* of its public key, "sha256//<base64>", or empty: by the authorities */
     uint32_t position; /* the lowest is the main one: it has what no other has */
     bool closed;       /* gets nothing new; what it has it may still ship */
+    uint32_t token;    /* how often its token was renewed; never becomes less */
     struct id epoch;   /* of its database: reports of another one are refused. In a command: zero
                           keeps the one that is known */
     uint64_t reported; /* read only: number of its last report that was taken */

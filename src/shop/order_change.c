@@ -4,14 +4,14 @@
 #include "shop/stock.h"
 #include "shop/warehouse.h"
 
-/* What people ask for ends here. Each such event is followed by four others at most (a cancellation
- * asked for: CANCELED, REFUND_BEGUN and REFUNDED, CANCEL_REFUSED), and the last that is let in may
- * be one for each warehouse, so that all of it together is within ORDER_EVENTS_MAX.
+/* What people ask for ends here. Each such event is followed by five others at most (a cancellation
+ * asked for: CANCELED, REFUND_BEGUN, REFUNDED and REFUND_FAILED, CANCEL_REFUSED), and the last that
+ * is let in may be one for each warehouse, so that all of it together is within ORDER_EVENTS_MAX.
  *
  * What others tell is no choice of the shop's and has room beyond that: a parcel that left, whoever
  * sent it, and arrived, what a warehouse has back or has not, the answers of warehouses and bank.
  * None of it is refused for its number, which the units of the order bound. */
-enum { EVENTS_BY_HAND = ORDER_EVENTS_MAX / 5 - SHOP_WAREHOUSES_MAX };
+enum { EVENTS_BY_HAND = ORDER_EVENTS_MAX / 6 - SHOP_WAREHOUSES_MAX };
 
 /* ---- What is asked for ---- */
 
@@ -75,6 +75,7 @@ static bool is_asked_by_hand(const struct order_event *event)
     case ORDER_EVENT_CANCELED:
     case ORDER_EVENT_RETURNED:
     case ORDER_EVENT_CREDITED:
+    case ORDER_EVENT_RETRIED:
         return is_person(event->actor);
     default:
         return false;
@@ -89,10 +90,11 @@ int changing_check_room(struct apply *apply, const struct order *order,
         asked += is_asked_by_hand(&order->events[i]);
     if (asked < EVENTS_BY_HAND || !is_person(changing_actor(change)))
         return ERR_OK;
-    return apply_refuse(apply, ERR_FULL,
-                        "order %llu was canceled, returned or refunded %u times already; nothing "
-                        "more of that can be done with it here",
-                        (unsigned long long)order->number, asked);
+    return apply_refuse(
+        apply, ERR_FULL,
+        "order %llu was canceled, returned, refunded or retried %u times already; nothing "
+        "more of that can be done with it here",
+        (unsigned long long)order->number, asked);
 }
 
 void picked_add(struct picked *picked, uint32_t line_id, uint32_t quantity)

@@ -174,7 +174,8 @@ int order_happened(struct apply *apply, struct order *order, struct order_event 
     int err = happen(apply, order, event);
     if (!err)
         err = tell(apply, order, terms);
-    return err ? err : order_move_money(apply, order, false);
+    /* What a person has asked for again does not wait for a parcel. */
+    return err ? err : order_move_money(apply, order, event->type == ORDER_EVENT_RETRIED);
 }
 
 /* ---- The first event ---- */

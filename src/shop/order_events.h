@@ -16,15 +16,16 @@
  *
  * It is asked after each event, in the same transaction, and what it wants is written as an event
  * (…_BEGUN) and a row of the outbox; the answer of the bank comes back by OUTBOX_DONE as another
- * event, after which it is asked again. What the bank cannot give back (REFUND_FAILED) is not
- * asked for again: a person has to look.
+ * event, after which it is asked again. What the bank cannot do (PAYMENT_FAILED, REFUND_FAILED) is
+ * not asked for again until a person has looked, and says so (RETRIED): then under a new number, so
+ * that the bank does not give its first answer again. A refund may fail after it was REFUNDED.
  *
- *                 CAPTURE_BEGUN            CAPTURED              REFUND_BEGUN, REFUNDED, …
- *   AUTHORISED ─────────────────▶ CAPTURING ───────▶ CAPTURED ◀───────────────┐
- *       │                             │                   └───────────────────┘
+ *                 CAPTURE_BEGUN            CAPTURED              REFUND_BEGUN, REFUNDED,
+ *   AUTHORISED ─────────────────▶ CAPTURING ───────▶ CAPTURED ◀─ REFUND_FAILED, RETRIED ─┐
+ *       │                             │                   └──────────────────────────────┘
  *       │ PAYMENT_CANCEL_BEGUN        │ PAYMENT_FAILED
- *       ▼              PAYMENT_FAILED ▼
- *   CANCELING ─────────────────────▶ FAILED
+ *       ▼              PAYMENT_FAILED ▼      RETRIED
+ *   CANCELING ─────────────────────▶ FAILED ─────────▶ AUTHORISED, and on at once
  *       │ PAYMENT_CANCELED
  *       ▼
  *   CANCELED

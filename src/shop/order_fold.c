@@ -124,6 +124,16 @@ static enum order_status status_of(const struct order *order)
 
 /* ---- Money ---- */
 
+/* Whether the bank had said that it gave back what event NUMBER began; so a refund that fails later
+ * is told from one that never was made. */
+static bool was_refunded(const struct order *order, uint32_t number)
+{
+    for (unsigned i = 0; i < order->event_count && number > 0; i++)
+        if (order->events[i].type == ORDER_EVENT_REFUNDED && order->events[i].of == number)
+            return true;
+    return false;
+}
+
 static void fold_money(struct order *order, const struct order_event *event)
 {
     switch (event->type) {
@@ -159,8 +169,16 @@ static void fold_money(struct order *order, const struct order_event *event)
         order->refunded += event->amount;
         return;
     case ORDER_EVENT_REFUND_FAILED:
-        order->refunding -= event->amount;
+        if (was_refunded(order, event->of))
+            order->refunded -= event->amount;
+        else
+            order->refunding -= event->amount;
         order->unrefunded += event->amount;
+        return;
+    case ORDER_EVENT_RETRIED: /* what is wanted now is decided anew */
+        order->unrefunded -= event->amount;
+        if (order->payment_state == PAYMENT_FAILED)
+            order->payment_state = PAYMENT_AUTHORISED;
         return;
     case ORDER_EVENT_PLACED:
     case ORDER_EVENT_SHIPPED:

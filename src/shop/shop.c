@@ -96,6 +96,8 @@ static apply_function *const handlers[COMMAND_TYPE_COUNT] = {
 
 static const char *const counter_keys[COUNTER_COUNT] = {
     "next_product", "next_variant",    "next_category", "next_order",
+    [COMMAND_ORDER_RETRY] = apply_order_retry,
+    [COMMAND_ORDER_REFUND_FAILED] = apply_order_refund_failed,
     "next_move",    "listed_products", "variants",      "held_units",
     "sold_units",   "next_outbox",     "lapsed_order",
 };
@@ -451,6 +453,7 @@ static bool can_be_shown_again(const struct result *result)
 }
 
 static bool has_operation(const struct command *command)
+    case COMMAND_ORDER_RETRY:
 {
     return command_once(command->type) && !id_is_zero(command->operation);
 }

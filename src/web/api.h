@@ -99,6 +99,7 @@ enum app_verdict api_order_ship(struct exchange *x);
 enum app_verdict api_order_deliver(struct exchange *x);
 enum app_verdict api_order_return(struct exchange *x);
 enum app_verdict api_order_refund(struct exchange *x);
+enum app_verdict api_order_retry(struct exchange *x);
 
 enum app_verdict api_settings_get(struct exchange *x);
 enum app_verdict api_settings_put(struct exchange *x);

@@ -2,7 +2,7 @@
 #include "web/once.h"
 
 /* What happens to an order after the sale, by the operator's hand: canceled, sent, arrived, came
- * back, refunded. Each answers with the order as it is then. */
+ * back, refunded; and the bank asked again for what it could not do. Each answers with the order as it is then. */
 
 enum { PARCEL_TEXT_MAX = 200 };
 
@@ -148,5 +148,15 @@ enum app_verdict api_order_refund(struct exchange *x)
     struct json_spot amount = json_member(&body, "amount");
     json_require(&in, &amount);
     command.order.amount = json_integer(&in, &amount, 1, SHOP_MONEY_MAX, 0);
+    return submit_change(x, &in, &command);
+}
+
+enum app_verdict api_order_retry(struct exchange *x)
+{
+    struct json_in in;
+    struct json_spot body;
+    struct command command = {.type = COMMAND_ORDER_RETRY};
+    if (begin(x, &command, &in, &body))
+        return APP_DONE;
     return submit_change(x, &in, &command);
 }

@@ -74,6 +74,7 @@ static void put_payment(struct json *json, yyjson_mut_val *object, const struct 
     json_put_int(json, one, "captured", order->captured);
     json_put_int(json, one, "refunding", order->refunding);
     json_put_int(json, one, "refunded", order->refunded);
+    json_put_int(json, one, "unrefunded", order->unrefunded);
 }
 
 static void put_allotments(struct json *json, yyjson_mut_val *object, const struct order *order)

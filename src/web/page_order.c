@@ -90,6 +90,7 @@ static const char *const told[ORDER_EVENT_COUNT] = {
     [ORDER_EVENT_RETURNED] = "Came back to us",
     [ORDER_EVENT_REFUND_BEGUN] = "Your money is on its way back",
     [ORDER_EVENT_REFUNDED] = "Your money was given back",
+    [ORDER_EVENT_REFUND_FAILED] = "Your bank did not take the money. We look after it",
 };
 
 static const struct line *line_of(const struct order *order, uint32_t line_id)

@@ -129,6 +129,8 @@ const struct route routes[] = {
         "operator: goods came back"),
     API(HTTP_POST, "/admin/api/orders/{number}/refund", api_order_refund, ROUTE_INLINE,
         "operator: gives money back"),
+    API(HTTP_POST, "/admin/api/orders/{number}/retry-payment", api_order_retry, ROUTE_INLINE,
+        "operator: has the bank asked again for what it could not do"),
     ASK("/admin/api/warehouses", api_warehouses, ROUTE_WORK, "operator: warehouses"),
     ROUTE(HTTP_PUT, "/admin/api/warehouses/{id}", api_warehouse_put, ROUTE_INLINE, FACE_OPERATOR,
           CSRF_OFF, API_BYTES, "operator: creates or changes a warehouse", NULL, GATE_READ),

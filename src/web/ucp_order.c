@@ -152,10 +152,10 @@ static bool is_answered(const struct order *order, uint32_t number, enum order_e
 /* "completed", … of the refund that EVENT begins. */
 static struct str refund_status(const struct order *order, const struct order_event *event)
 {
+    if (is_answered(order, event->number, ORDER_EVENT_REFUND_FAILED)) /* it may have been made */
+        return STR("failed");
     if (is_answered(order, event->number, ORDER_EVENT_REFUNDED))
         return STR("completed");
-    if (is_answered(order, event->number, ORDER_EVENT_REFUND_FAILED))
-        return STR("failed");
     return STR("pending");
 }
 

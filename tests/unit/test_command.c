@@ -258,7 +258,12 @@ static struct command full_command(struct arena *arena, enum command_type type)
     case COMMAND_ORDER_DELIVER:
     case COMMAND_ORDER_RETURN:
     case COMMAND_ORDER_REFUND:
+    case COMMAND_ORDER_RETRY:
         command.order = full_change(arena);
+        break;
+    case COMMAND_ORDER_REFUND_FAILED:
+        command.order = full_change(arena);
+        command.order.reference = STR("re_7");
         break;
     case COMMAND_WAREHOUSE_PUT:
         command.warehouse = (struct warehouse){.id = STR("main"),

@@ -16,7 +16,7 @@ struct story {
     struct variant variants[2];
     struct command_line line;
     struct order_quantity back;
-    struct outbox_answer taken;
+    struct outbox_answer taken, given;
     struct buf chunk;
 };
 
@@ -163,6 +163,13 @@ static void tell_orders(struct story *story)
     c->outbox.answers = &story->taken;
     c->outbox.count = 1;
     tell_change(story, COMMAND_ORDER_REFUND, "some given back", 100)->order.amount = 100;
+    story->given = (struct outbox_answer){.seq = 2, .text = STR("re_1")};
+    c = tell(story, COMMAND_OUTBOX_DONE, "the bank has given it back");
+    c->outbox.answers = &story->given;
+    c->outbox.count = 1;
+    c = tell_change(story, COMMAND_ORDER_REFUND_FAILED, "it came back to the bank", 100);
+    c->order.reference = STR("re_1");
+    tell_change(story, COMMAND_ORDER_RETRY, "tried again", 100);
     story->back = (struct order_quantity){3, 1};
     c = tell_change(story, COMMAND_ORDER_RETURN, "one came back", 100);
     c->order.lines = &story->back;

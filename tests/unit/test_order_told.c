@@ -168,7 +168,12 @@ static void a_refund_is_one_entry_that_ends(void **state)
     assert_int_equal(yyjson_arr_size(yyjson_doc_ptr_get(doc, "/adjustments")), 1);
     assert_string_equal(text_at(doc, "/adjustments/0/status"), "completed");
     yyjson_doc_free(doc);
-    end->type = ORDER_EVENT_REFUND_FAILED;
+    happens(f, ORDER_EVENT_REFUND_FAILED, NULL)->of = begun->number; /* it came back */
+    doc = told(f);
+    assert_string_equal(text_at(doc, "/adjustments/0/status"), "failed");
+    yyjson_doc_free(doc);
+    end->type = ORDER_EVENT_CREDITED; /* it never was made */
+    end->of = 0;
     doc = told(f);
     assert_string_equal(text_at(doc, "/adjustments/0/status"), "failed");
     yyjson_doc_free(doc);

@@ -197,6 +197,12 @@ static void orders(struct pair *p)
          &(struct command){.type = COMMAND_OUTBOX_DONE, .outbox = {.answers = &taken, .count = 1}});
     both(p, &(struct command){.type = COMMAND_ORDER_REFUND,
                               .order = {.id = test_id(11), .amount = 100}});
+    struct outbox_answer given = {.seq = 2, .text = STR("re_1")};
+    both(p,
+         &(struct command){.type = COMMAND_OUTBOX_DONE, .outbox = {.answers = &given, .count = 1}});
+    both(p, &(struct command){.type = COMMAND_ORDER_REFUND_FAILED,
+                              .order = {.id = test_id(11), .reference = STR("re_1")}});
+    both(p, &(struct command){.type = COMMAND_ORDER_RETRY, .order = {.id = test_id(11)}});
     both(p, &(struct command){
                 .type = COMMAND_ORDER_RETURN,
                 .order = {.id = test_id(11), .lines = &back, .line_count = 1, .amount = -1}});
