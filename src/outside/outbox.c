@@ -3,12 +3,15 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/cond.h"
+#include "base/hash.h"
 #include "base/thread.h"
 #include "outside/identity.h"
 #include "outside/outbox_answers.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -17,6 +20,7 @@ enum {
     CATCH_UP_MS = 5000,
     INTERVAL_MS = 1000,
     TERM_LOOK_MS = 50, /* while it does not send */
+    ADDRESS_TEXT = 1024,
 };
 
 struct outbox {
@@ -211,6 +215,24 @@ static struct outbox_lane *lane_of(struct outbox *outbox, struct str name)
     return &outbox->lanes[outbox->lane_count++];
 }
 
+/* Where WAREHOUSE takes what it gets, and by which token. */
+static uint64_t address_of(const struct warehouse *warehouse)
+{
+    char text[ADDRESS_TEXT];
+    int len = snprintf(text, sizeof text, "%.*s %.*s %" PRIu32, STR_FMT(warehouse->url),
+                       STR_FMT(warehouse->pin), warehouse->token);
+    size_t used = len < (int)sizeof text ? (size_t)len : sizeof text - 1;
+    return hash_fast((struct hash_key){1, 2}, str_make(text, used)) | 1;
+}
+
+/* The operator has put it elsewhere, or given it another token: that may be what it waited for. */
+static void note_address(struct outbox_lane *lane, uint64_t address)
+{
+    if (lane->address != 0 && lane->address != address)
+        lane_try_now(lane);
+    lane->address = address;
+}
+
 /* A lane for each warehouse, with rows or not: it shall know the fence. */
 static int find_warehouses(struct outbox *outbox)
 {
@@ -222,8 +244,9 @@ static int find_warehouses(struct outbox *outbox)
     for (unsigned i = 0; err == 0 && i < count; i++) {
         char name[OUTBOX_LANE_NAME] = "warehouse/";
         str_copy(name + strlen(name), sizeof name - strlen(name), list[i].id);
-        if (list[i].url.len > 0)
-            lane_of(outbox, str_of(name));
+        struct outbox_lane *lane = list[i].url.len > 0 ? lane_of(outbox, str_of(name)) : NULL;
+        if (lane != NULL)
+            note_address(lane, address_of(&list[i]));
     }
     return err;
 }

@@ -86,6 +86,18 @@ void lane_look_again(struct outbox_lane *lane)
     lane->at_end = false;
 }
 
+void lane_try_now(struct outbox_lane *lane)
+{
+    for (unsigned i = 0; i < lane->receiver_count; i++)
+        lane->receivers[i].due_ns = 0;
+    if (lane->announcement != NULL)
+        lane->announcement->due_ns = 0;
+    LIST_EACH(&lane->rows, node)
+    {
+        CONTAINER_OF(node, struct lane_row, link)->due_ns = 0;
+    }
+}
+
 /* The lane's only receiver is not passed over: reading stops when it has its rows. */
 static bool is_full(const struct outbox_lane *lane)
 {

@@ -87,6 +87,7 @@ struct outbox_lane {
     struct lane_receiver *receivers; /* one, or LANE_RECEIVERS */
     unsigned receiver_count, away;   /* away: of these */
     uint64_t sent, failed, refused;
+    uint64_t address; /* the outbox's: of where it leads, as a hash; 0: not known yet */
     char error[LANE_TEXT];
 };
 
@@ -110,6 +111,9 @@ int lane_take_in(struct outbox_lane *lane, const struct lane_reading *reading,
                  const struct outbox_row *rows, unsigned count);
 /* There may be new rows. */
 void lane_look_again(struct outbox_lane *lane);
+/* It leads elsewhere from now on: what has failed says nothing of how it goes there, so that
+ * nothing waits any more. */
+void lane_try_now(struct outbox_lane *lane);
 
 /* Sends what is due; *DUE_NS is lowered to when the next will be. DONE is what senders call. */
 struct lane_sending {

@@ -42,12 +42,14 @@ struct ordering {
     } * table;
     unsigned count, identities;
     const char *warehouses[4];
+    const char *url; /* of all of them; under the mutex */
     bool view_broken;
 };
 
 static inline void order_open(struct ordering *order)
 {
-    *order = (struct ordering){.plan = "", .term = 5, .identities = 1};
+    *order =
+        (struct ordering){.plan = "", .term = 5, .identities = 1, .url = "https://127.0.0.1:1"};
     pthread_mutex_init(&order->mutex, NULL);
     order->table = calloc(TABLE_MAX, sizeof *order->table);
     CHECK(order->table != NULL);
@@ -260,9 +262,11 @@ static inline int fixture_warehouses(void *context, struct arena *arena, struct 
     struct ordering *order = context;
     *list = ARENA_ARRAY(arena, struct warehouse, 4);
     *count = 0;
+    pthread_mutex_lock(&order->mutex);
     for (unsigned i = 0; i < 4 && order->warehouses[i] != NULL; i++)
-        (*list)[(*count)++] = (struct warehouse){.id = str_of(order->warehouses[i]),
-                                                 .url = STR("https://127.0.0.1:1")};
+        (*list)[(*count)++] =
+            (struct warehouse){.id = str_of(order->warehouses[i]), .url = str_of(order->url)};
+    pthread_mutex_unlock(&order->mutex);
     return 0;
 }
 

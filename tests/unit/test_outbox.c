@@ -147,7 +147,7 @@ static void open_scene(struct scene *scene)
                                              .at_once = 1};
 }
 
-static void start(struct scene *scene)
+static void start_waiting(struct scene *scene, uint32_t least_ms, uint32_t most_ms)
 {
     struct failure failure = {0};
     struct outbox_config config = {.order = &scene->order,
@@ -157,10 +157,15 @@ static void start(struct scene *scene)
                                    .mail = &scene->sender,
                                    .warehouse = &scene->batching,
                                    .interval_ms = 20,
-                                   .wait_least_ms = 2,
-                                   .wait_most_ms = 40};
+                                   .wait_least_ms = least_ms,
+                                   .wait_most_ms = most_ms};
     if (outbox_start(&config, &scene->outbox, &failure) != 0)
         fail_msg("%s", failure.text);
+}
+
+static void start(struct scene *scene)
+{
+    start_waiting(scene, 2, 40);
 }
 
 static void close_scene(struct scene *scene)
@@ -437,6 +442,26 @@ static void one_row_that_spoils_each_batch_stops_none_of_the_others(void **state
     close_scene(&scene);
 }
 
+static void a_warehouse_that_is_put_elsewhere_is_tried_at_once(void **state)
+{
+    (void)state;
+    struct scene scene;
+    open_scene(&scene);
+    scene.order.warehouses[0] = "main";
+    scene.receiver.dark_lane = "warehouse/main";
+    table_add(&scene.order, "warehouse/main", OUTBOX_SHIP, 1001);
+    start_waiting(&scene, 3600000, 3600000);
+    UNTIL(&scene, lane_report(&scene, "warehouse/main").failed > 0);
+    pthread_mutex_lock(&scene.receiver.mutex);
+    scene.receiver.dark_lane = NULL;
+    pthread_mutex_unlock(&scene.receiver.mutex);
+    pthread_mutex_lock(&scene.order.mutex);
+    scene.order.url = "https://127.0.0.1:2";
+    pthread_mutex_unlock(&scene.order.mutex);
+    UNTIL(&scene, table_left(&scene.order) == 0);
+    close_scene(&scene);
+}
+
 static void answers_are_gathered_and_told_until_the_log_has_them(void **state)
 {
     (void)state;
@@ -609,6 +634,7 @@ int main(void)
         cmocka_unit_test(one_that_is_away_does_not_slow_the_others),
         cmocka_unit_test(one_row_that_is_never_taken_stops_none_but_those_of_its_order),
         cmocka_unit_test(one_row_that_spoils_each_batch_stops_none_of_the_others),
+        cmocka_unit_test(a_warehouse_that_is_put_elsewhere_is_tried_at_once),
         cmocka_unit_test(answers_are_gathered_and_told_until_the_log_has_them),
         cmocka_unit_test(an_answer_that_the_shop_refuses_does_not_stop_the_others),
         cmocka_unit_test(nothing_is_sent_by_one_that_does_not_lead),
