@@ -13,7 +13,7 @@ enum { CALL_MS = 30000, ANSWER_MAX = 1 << 20, WORDS_MAX = 2, PATH_SIZE = 512 };
 struct warehouses_flags {
     char dir[OPTION_TEXT_SIZE], name[OPTION_TEXT_SIZE], url[OPTION_TEXT_SIZE],
         pin[OPTION_TEXT_SIZE], position[OPTION_TEXT_SIZE], epoch[OPTION_TEXT_SIZE];
-    bool json, close, open;
+    bool json, close, open, renew;
 };
 
 #define AT(field) offsetof(struct warehouses_flags, field)
@@ -33,6 +33,8 @@ static const struct option_row rows[] = {
      "put: take reports of this database of it from now on, counted from 1"},
     {"close", OPTION_SWITCH, AT(close), NULL, 0, 0, NULL, NULL, "put: give it nothing new"},
     {"open", OPTION_SWITCH, AT(open), NULL, 0, 0, NULL, NULL, "put: give it new orders again"},
+    {"renew", OPTION_SWITCH, AT(renew), NULL, 0, 0, NULL, NULL,
+     "token: make another one; the one before opens nothing any more"},
     {"json", OPTION_SWITCH, AT(json), NULL, 0, 0, NULL, NULL, "print one JSON document"},
 };
 static const struct option_table table = {rows, COUNT_OF(rows)};
@@ -110,6 +112,8 @@ static void put_body(struct buf *body, const struct warehouses_flags *flags)
     if (str_to_u64(str_of(flags->position), &position) == 0)
         buf_printf(body, "%s\"position\":%llu", body->len > 1 ? "," : "",
                    (unsigned long long)position);
+    if (flags->renew)
+        buf_printf(body, "%s\"renew_token\":true", body->len > 1 ? "," : "");
     if (flags->close || flags->open)
         buf_printf(body, "%s\"closed\":%s", body->len > 1 ? "," : "",
                    flags->close ? "true" : "false");
@@ -132,7 +136,8 @@ static int put(const struct program_command *self, const struct remote *remote,
                           : remote_put(remote, path, body.at, CALL_MS, &answer, &failure);
     buf_close(&body);
     buf_close(&answer);
-    return err ? command_failed(self, failure.text) : show(self, remote, flags, NULL);
+    return err ? command_failed(self, failure.text)
+               : show(self, remote, flags, flags->renew ? id : NULL);
 }
 
 static int check(const struct program_command *self, const struct warehouses_flags *flags,
@@ -146,6 +151,8 @@ static int check(const struct program_command *self, const struct warehouses_fla
     if (flags->position[0] &&
         (str_to_u64(str_of(flags->position), &position) || position > UINT32_MAX))
         return command_usage_error(self, "--position is a number from 0");
+    if (flags->renew && (!count || strcmp(words[0], "token") != 0))
+        return command_usage_error(self, "--renew goes with token ID");
     if (flags->close && flags->open)
         return command_usage_error(self, "--close or --open, not both");
     return EXIT_DONE;
@@ -167,7 +174,7 @@ static int run_warehouses(const struct program_command *self, int count, char **
     curl_global_init(CURL_GLOBAL_DEFAULT);
     if (remote_find(flags.dir, &remote, &failure))
         return command_failed(self, failure.text);
-    if (word_count && strcmp(words[0], "put") == 0)
+    if (word_count && (flags.renew || strcmp(words[0], "put") == 0))
         return put(self, &remote, &flags, words[1]);
     return show(self, &remote, &flags, word_count ? words[1] : NULL);
 }
@@ -179,8 +186,9 @@ const struct program_command command_warehouses = {
     "`stoa warehouses put ID --url URL --pin PIN` makes a warehouse known to the shop; what is "
     "not\n"
     "given of one that is known stays. `stoa warehouses token ID` prints the token by which that\n"
-    "warehouse and the shop know each other: give it to `stoa warehouse --token-file`. A "
-    "warehouse\n"
+    "warehouse and the shop know each other: give it to `stoa warehouse --token-file`.\n"
+    "With --renew it is another one from now on: until the warehouse has it, neither side gets\n"
+    "through to the other, and all that they have to tell waits. A warehouse\n"
     "is never forgotten, as orders name it: --close gives it nothing new.",
     &table,
     run_warehouses,

@@ -96,7 +96,7 @@ static struct delivery *delivery_new(struct outbox_warehouse *self, struct outbo
     buf_init(&delivery->body, BODY_MAX);
     snprintf(delivery->url, sizeof delivery->url, "%.*s%s", STR_FMT(url), path);
     str_copy(delivery->pin, sizeof delivery->pin, warehouse->pin);
-    warehouse_token(self->config.secret, warehouse->id, token);
+    warehouse_token(self->config.secret, warehouse->id, warehouse->token, token);
     snprintf(delivery->authorization, sizeof delivery->authorization, "Bearer %s", token);
     fence_write(first->fence, delivery->fence);
     delivery->trust = (struct transfer_trust){

@@ -313,5 +313,6 @@ void code_warehouse(struct coder *coder, struct warehouse *warehouse)
     code_str(coder, &warehouse->pin);
     code_u32(coder, &warehouse->position);
     code_bool(coder, &warehouse->closed);
+    code_u32(coder, &warehouse->token);
     code_id(coder, &warehouse->epoch);
 }

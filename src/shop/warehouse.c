@@ -209,8 +209,12 @@ int apply_warehouse_put(struct apply *apply)
     struct str was = count > 0 ? arena_str(apply->arena, list[0].id) : STR("");
     if (!was.at)
         return ERR_NOMEM;
+    struct warehouse kept = *put;
+    const struct warehouse *known = warehouse_find(list, count, put->id);
+    if (known && kept.token < known->token) /* whoever did not know that it was renewed */
+        kept.token = known->token;
     shop_warehouses(apply->shop)->known = false;
-    err = store(apply, put);
+    err = store(apply, &kept);
     if (!err)
         err = pair(apply, put);
     if (!err)

@@ -61,13 +61,27 @@ static struct str problem(struct exchange *x, const struct json_in *in)
     return arena_printf(&x->arena, "%.*s %.*s", STR_FMT(in->path), STR_FMT(in->problem));
 }
 
+/* Whether TOKEN is that of the warehouse in the path: the one that was made last, as far as this
+ * server's copy has it. */
+static bool is_token(struct exchange *x, struct str token)
+{
+    struct warehouse *list;
+    unsigned count = 0;
+    uint32_t renewed = 0;
+    if (reader_warehouses(call_reader(x), &x->arena, &list, &count))
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        if (str_eq(list[i].id, call_param(x, 0)))
+            renewed = list[i].token;
+    return warehouse_token_is(call_web(x)->settings.secret, call_param(x, 0), renewed, token);
+}
+
 void api_reports_accept(struct exchange *x)
 {
     struct str given = x->known[HTTP_FIELD_AUTHORIZATION];
-    const unsigned char *secret = call_web(x)->settings.secret;
     x->body_limit = REPORTS_BYTES;
     if (given.len > 7 && str_eq_nocase(str_sub(given, 0, 7), STR("Bearer ")) &&
-        warehouse_token_is(secret, call_param(x, 0), str_trim(str_from(given, 7))))
+        is_token(x, str_trim(str_from(given, 7))))
         return;
     exchange_add_header(x, STR("WWW-Authenticate"), STR("Bearer realm=\"stoa\""));
     refuse(x, 401, "unauthorized",

@@ -18,7 +18,7 @@ static void put_warehouse(struct exchange *x, struct json *json, yyjson_mut_val 
                           const struct warehouse *warehouse, bool is_main)
 {
     char token[WAREHOUSE_TOKEN_TEXT];
-    warehouse_token(call_web(x)->settings.secret, warehouse->id, token);
+    warehouse_token(call_web(x)->settings.secret, warehouse->id, warehouse->token, token);
     json_put_text(json, object, "id", warehouse->id);
     json_put_text(json, object, "name", warehouse->name);
     json_put_text(json, object, "url", warehouse->url);
@@ -98,6 +98,8 @@ enum app_verdict api_warehouse_put(struct exchange *x)
     read_text(&in, &body, "pin", SHOP_KEY_MAX, &put->pin);
     put->position = (uint32_t)json_integer_of(&in, &body, "position", 0, UINT32_MAX, put->position);
     put->closed = json_flag_of(&in, &body, "closed", put->closed);
+    bool renew = json_flag_of(&in, &body, "renew_token", false);
+    put->token += renew && put->token < UINT32_MAX;
     struct json_spot epoch = json_member(&body, "epoch");
     struct str text = json_text(&in, &epoch, SHOP_KEY_MAX);
     if (text.at && id_parse(text, &put->epoch))
@@ -106,6 +108,8 @@ enum app_verdict api_warehouse_put(struct exchange *x)
         put->url.len--;
     if (api_malformed(x, &in))
         return APP_DONE;
+    if (renew && !found)
+        return api_failed(x, ERR_NOTFOUND, STR("There is no such warehouse."));
     return api_submit(x, &command);
 }
 

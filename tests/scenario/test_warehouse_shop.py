@@ -3,10 +3,11 @@ happens in the building reaches the shop, whichever of the two was away meanwhil
 
 import http.client
 import json
+import subprocess
 
 import pytest
 
-from shop_server import Shop, wait_until
+from shop_server import STOA, Shop, wait_until
 from ucp import FLOWERS, Platform, shipping
 from warehouse_server import Warehouse
 
@@ -26,6 +27,14 @@ def operator(shop, method, path, body=None):
         return json.loads(text) if text else None
     finally:
         connection.close()
+
+
+def stoa(*words):
+    """What the command prints."""
+    done = subprocess.run([STOA, *map(str, words)], capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def fixed_address(server):
@@ -124,3 +133,22 @@ def test_orders_wait_for_a_warehouse_that_is_away_and_reports_for_a_shop(both):
     shop.stop()
     status, report = shop.audit()
     assert status == 0, report
+
+
+def test_token_that_was_renewed_is_the_only_one(both):
+    shop, house = both
+    key, at = "bouquet_tulips", fixed_address(house)
+    before = operator(shop, "GET", f"/variants/{key}")["available"]
+    old = house.token_file.read_text()
+    new = stoa("warehouses", "token", "main", "--renew", "--dir", shop.dir)
+    assert new.strip() != old.strip() and len(new.strip()) == 64
+    house.does("/v1/arrivals", {"item": key, "quantity": 3})
+    wait_until(lambda: "401" in house.sees("/v1/status")["trouble"], what="the refusal")
+    order = buy(shop, bouquet_tulips=1)
+    assert not house.sees("/v1/orders")["orders"]
+    house.token_file.write_text(new)
+    house.stop()
+    house.start(*at)
+    wait_until(lambda: operator(shop, "GET", f"/variants/{key}")["available"] == before + 2,
+               what="what arrived, less what was bought")
+    wait_until(lambda: order.replace("-", "") in house.ledger(), 20, "the order")

@@ -229,12 +229,16 @@ static void a_token_belongs_to_one_warehouse_of_one_cluster(void **state)
     (void)state;
     unsigned char secret[WAREHOUSE_SECRET] = {1}, other[WAREHOUSE_SECRET] = {2};
     char token[WAREHOUSE_TOKEN_TEXT];
-    warehouse_token(secret, STR("main"), token);
+    warehouse_token(secret, STR("main"), 0, token);
     assert_int_equal(strlen(token), 64);
-    assert_true(warehouse_token_is(secret, STR("main"), str_of(token)));
-    assert_false(warehouse_token_is(other, STR("main"), str_of(token)));
-    assert_false(warehouse_token_is(secret, STR("main2"), str_of(token)));
-    assert_false(warehouse_token_is(secret, STR("main"), STR("")));
+    assert_true(warehouse_token_is(secret, STR("main"), 0, str_of(token)));
+    assert_false(warehouse_token_is(other, STR("main"), 0, str_of(token)));
+    assert_false(warehouse_token_is(secret, STR("main2"), 0, str_of(token)));
+    assert_false(warehouse_token_is(secret, STR("main"), 0, STR("")));
+    assert_false(warehouse_token_is(secret, STR("main"), 1, str_of(token)));
+    warehouse_token(secret, STR("main"), 12, token);
+    assert_true(warehouse_token_is(secret, STR("main"), 12, str_of(token)));
+    assert_false(warehouse_token_is(secret, STR("main"), 1, str_of(token)));
 }
 
 /* ---- To the bank ---- */

@@ -210,6 +210,30 @@ static void what_is_no_warehouse_is_refused(void **state)
     assert_int_equal(apply_command(f, &plain), ERR_INVALID);
 }
 
+static uint32_t renewals_of_main(struct fixture *f)
+{
+    struct warehouse *list;
+    unsigned count;
+    struct reader *reader = reader_of(f);
+    assert_int_equal(reader_warehouses(reader, &f->arena, &list, &count), 0);
+    reader_close(reader);
+    return list[0].token;
+}
+
+/* Two operators at once: what one of them does not know of stays renewed. */
+static void a_token_that_was_renewed_stays_so(void **state)
+{
+    struct fixture *f = *state;
+    put_warehouse(f, "main", 1);
+    struct command renew = {
+        .type = COMMAND_WAREHOUSE_PUT,
+        .warehouse = {.id = STR("main"), .url = STR("https://localhost:1"), .token = 2}};
+    assert_int_equal(apply_command(f, &renew), 0);
+    assert_int_equal(renewals_of_main(f), 2);
+    put_warehouse(f, "main", 1);
+    assert_int_equal(renewals_of_main(f), 2);
+}
+
 /* ---- Numbers of reports ---- */
 
 static void a_report_counts_once(void **state)
@@ -501,6 +525,7 @@ int main(void)
         TEST(a_closed_warehouse_gets_nothing_new),
         TEST(an_order_is_split_by_stock),
         TEST(what_is_no_warehouse_is_refused),
+        TEST(a_token_that_was_renewed_stays_so),
         TEST(a_report_counts_once),
         TEST(a_refused_report_leaves_its_number_to_another),
         TEST(another_database_reports_only_when_the_operator_says_so),
