@@ -35,6 +35,7 @@ struct links_view {
         int role; /* enum raft_role's: RAFT_VOTER … */
         bool witness;
         bool linked;
+        bool overdue; /* server_status's */
     } members[BOOK_PLACES];
     unsigned member_count;
     struct news own;

@@ -256,6 +256,7 @@ void links_publish(struct replica *replica)
         view->members[view->member_count].id = id;
         view->members[view->member_count].role = members->servers[i].role;
         view->members[view->member_count].witness = witness_is(&members->servers[i]);
+        view->members[view->member_count].overdue = witness_keeps_much(replica, id);
         view->members[view->member_count++].linked =
             peers_link(replica->peers, id) != 0 && peers_hears(replica->peers, id);
     }
@@ -263,6 +264,7 @@ void links_publish(struct replica *replica)
         view->members[view->member_count].id = replica->config.id; /* it is to be taken in */
         view->members[view->member_count].role = RAFT_SPARE;
         view->members[view->member_count].witness = witness_here(replica);
+        view->members[view->member_count].overdue = false;
         view->members[view->member_count++].linked = true;
     }
     memcpy(view->others, links->others, sizeof view->others);
@@ -345,6 +347,7 @@ static void describe(struct server_status *server, const struct links_view *view
     server->ready = readiness.kind;
     server->every_ms = readiness.every_ms;
     server->vote = view->members[member].role == RAFT_VOTER;
+    server->overdue = view->members[member].overdue;
     server->role = view->members[member].witness ? SERVER_WITNESS
                    : id == view->primary         ? SERVER_PRIMARY
                    : server->vote                ? SERVER_SECONDARY

@@ -384,3 +384,14 @@ uint64_t witness_trailing(struct replica *replica)
     uint64_t kept = commit > after ? commit - after + 1 : 1;
     return kept < KEPT_LEAST ? KEPT_LEAST : kept;
 }
+
+bool witness_keeps_much(const struct replica *replica, uint64_t server)
+{
+    const struct witness *witness = replica->witness;
+    if (witness == NULL || !is_whole_voter(member(&replica->raft, server)))
+        return false;
+    uint64_t certain = retain_certain_of(&witness->retain, server);
+    uint64_t last = raft_last_index((struct raft *)&replica->raft);
+    return certain != 0 &&
+           retain_bytes(&witness->retain, certain, last) > witness->retain.bytes_max / 2;
+}

@@ -57,4 +57,7 @@ uint64_t witness_gives_from(const struct replica *replica);
 bool witness_cut_due(struct replica *replica);
 uint64_t witness_trailing(struct replica *replica);
 
+/* Whether more than half of what it can keep is kept for SERVER. */
+bool witness_keeps_much(const struct replica *replica, uint64_t server);
+
 #endif

@@ -112,6 +112,7 @@ struct server_status {
     uint32_t every_ms;              /* warm and cold: readiness.h */
     uint64_t last_index, last_term; /* of its log, as it was heard last */
     uint64_t gives_from;            /* a witness: its log goes on from that entry */
+    bool overdue; /* this server is a witness, and keeps more than half of what it can for it */
 };
 struct cluster_status {
     struct id cluster;
