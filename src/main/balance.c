@@ -5,6 +5,7 @@
 #include "main/balance_config.h"
 #include "main/balance_settings.h"
 #include "main/foreground.h"
+#include "main/listening.h"
 #include "main/program.h"
 
 #include <curl/curl.h>
@@ -56,13 +57,6 @@ static int drain(void *context, uint64_t id, bool away)
     return balance_drain(manager->balance, id, away);
 }
 
-static bool is_loopback(const char *address)
-{
-    struct str text = str_of(address);
-    return str_starts(text, STR("127.")) || str_starts(text, STR("[::1]:")) ||
-           str_starts(text, STR("localhost:"));
-}
-
 static int open_door(struct manager *manager, struct failure *failure)
 {
     const char *address = manager->settings.status;
@@ -80,7 +74,7 @@ static int open_door(struct manager *manager, struct failure *failure)
         .context = manager,
         .events = balance_events(manager->balance),
         .token = manager->config.token,
-        .loopback = is_loopback(address),
+        .loopback = listening_is_loopback(address),
     };
     if (!address[0])
         return 0;

@@ -1,12 +1,12 @@
 #include "base/check.h"
 #include "base/random.h"
-#include "engine/engine.h"
+#include "main/crash_points.h"
 #include "main/foreground.h"
 #include "main/listening.h"
 #include "main/program.h"
 #include "main/secret_file.h"
 #include "main/service.h"
-#include "net/tls.h"
+#include "main/service_door.h"
 #include "outside/sandbox.h"
 
 #include <curl/curl.h>
@@ -60,6 +60,8 @@ static const struct option_row rows[] = {
      "every request takes so much longer"},
     {"refuse", OPTION_SHARE, FAULT(refuse), "0%", 0, 1000, NULL, "SHARE",
      "confirmations that are declined, whatever the card"},
+    {"fail-refunds", OPTION_SHARE, FAULT(fail_refunds), "0%", 0, 1000, NULL, "SHARE",
+     "refunds that look done, and fail a second later"},
     {"down", OPTION_SHARE, FAULT(down), "0%", 0, 1000, NULL, "SHARE",
      "requests answered 500 or 503 before anything is done"},
     {"lost", OPTION_SHARE, FAULT(lost), "0%", 0, 1000, NULL, "SHARE",
@@ -103,22 +105,15 @@ struct bank_process {
     char file[FILE_PATH], key[SECRET_FILE_SIZE], hook_secret[SECRET_FILE_SIZE];
     struct sandbox *sandbox;
     struct engine *engine;
-    char url[128], pin[TLS_PIN];
+    char url[SERVICE_URL], pin[TLS_PIN];
 };
 
 /* ---- Settings ---- */
 
-static bool is_loopback(const char *address)
-{
-    struct str text = str_of(address);
-    return str_starts(text, STR("127.")) || str_starts(text, STR("[::1]:")) ||
-           str_starts(text, STR("localhost:"));
-}
-
 static int check_settings(struct bank_process *process, struct failure *failure)
 {
     const struct bank_settings *s = &process->settings;
-    if (s->plain && !is_loopback(s->listen))
+    if (s->plain && !listening_is_loopback(s->listen))
         return fail(failure, ERR_INVALID,
                     "--plain is for addresses of this machine alone, as 127.0.0.1:9200: the secret "
                     "key would go over the network for all to read");
@@ -126,12 +121,7 @@ static int check_settings(struct bank_process *process, struct failure *failure)
         strncmp(s->webhook, "http://", 7) != 0)
         return fail(failure, ERR_INVALID, "--webhook \"%s\" is no URL: write https://HOST/PATH",
                     s->webhook);
-    for (unsigned i = 0; i < s->crash_at.count; i++) {
-        int err = crash_plan_add(&process->config.crash, str_of(s->crash_at.items[i]), failure);
-        if (err)
-            return err;
-    }
-    return 0;
+    return crash_points_read(&process->config.crash, &s->crash_at, failure);
 }
 
 /* A text that is given, or was made before, or is made now: PREFIX and hexadecimal digits; in
@@ -189,39 +179,24 @@ static int fill_config(struct bank_process *process, struct failure *failure)
 
 /* ---- Opening ---- */
 
-static int find_pin(struct bank_process *process, struct failure *failure)
+static int open_door(struct bank_process *process, struct failure *failure)
 {
     const struct bank_settings *s = &process->settings;
-    char path[TLS_PATH];
-    if (s->plain)
-        return 0;
-    int err = s->certificate[0] ? 0 : tls_self_signed(s->dir, path, failure);
-    return err ? err : tls_pin(s->certificate[0] ? s->certificate : path, process->pin, failure);
-}
-
-static int start_engine(struct bank_process *process, struct failure *failure)
-{
-    const struct bank_settings *s = &process->settings;
-    struct engine_config config = {
-        .listen_count = 1,
+    struct service_door door = {
+        .dir = s->dir,
+        .plain = s->plain,
+        .certificate = s->certificate,
+        .key = s->certificate_key,
         .loops = (unsigned)s->loops,
         .helpers = 1,
         .stop_grace_ms = s->stop_grace_ms,
-        .limits.answer_ms = ANSWER_MS, /* latency and answers that hang: no longer */
+        .answer_ms = ANSWER_MS, /* latency and answers that hang: no longer */
         .log = &process->log,
     };
-    struct engine_listen *listen = &config.listen[0];
-    str_copy(listen->address, sizeof listen->address, str_of(s->listen));
-    listen->option = "--listen";
-    listen->tls = !s->plain;
-    str_copy(config.certificate, sizeof config.certificate, str_of(s->certificate));
-    str_copy(config.key, sizeof config.key, str_of(s->certificate_key));
-    str_copy(config.state_dir, sizeof config.state_dir, str_of(s->dir));
-    int err = engine_event.start(&config, sandbox_app(process->sandbox), &process->engine, failure);
-    if (!err)
-        listening_url(s->listen, !s->plain, engine_event.port(process->engine, 0), "localhost",
-                      process->url, sizeof process->url);
-    return err;
+    int err = service_door_pin(&door, process->pin, failure);
+    return err ? err
+               : service_door_open(&door, s->listen, "--listen", sandbox_app(process->sandbox),
+                                   &process->engine, process->url, failure);
 }
 
 static void close_bank(struct bank_process *process)
@@ -236,9 +211,8 @@ static int open_bank(struct bank_process *process, struct failure *failure)
 {
     int err = service_open(process->settings.dir, &process->service, failure);
     err = err ? err : fill_config(process, failure);
-    err = err ? err : find_pin(process, failure);
     err = err ? err : sandbox_open(&process->config, &process->sandbox, failure);
-    err = err ? err : start_engine(process, failure);
+    err = err ? err : open_door(process, failure);
     err = err ? err : service_announce(&process->service, process->url, process->pin, failure);
     if (err)
         close_bank(process);

@@ -1,5 +1,6 @@
 #include "main/bank_choice.h"
 
+#include "main/crash_points.h"
 #include "main/secret_file.h"
 #include "outside/bank_stripe.h"
 #include "outside/identity.h"
@@ -47,20 +48,11 @@ static int open_stripe(struct bank_choice *choice, const struct settings *settin
     return err;
 }
 
-static int read_crash_points(struct bank_choice *choice, const struct settings *settings,
-                             struct failure *failure)
-{
-    int err = 0;
-    for (unsigned i = 0; !err && i < settings->crash_at.count; i++)
-        err = crash_plan_add(&choice->crash, str_of(settings->crash_at.items[i]), failure);
-    return err;
-}
-
 int bank_choice_open(struct bank_choice *choice, const struct settings *settings,
                      const char *database, const struct log *log, struct failure *failure)
 {
     *choice = (struct bank_choice){.database = database};
-    int err = read_crash_points(choice, settings, failure);
+    int err = crash_points_read(&choice->crash, &settings->crash_at, failure);
     if (!err && settings->bank_webhook_secret_file[0])
         err = secret_file_read("bank-webhook-secret-file", settings->bank_webhook_secret_file,
                                choice->event_secret, sizeof choice->event_secret, failure);

@@ -1,5 +1,8 @@
 #include "main/listening.h"
 
+#include "base/check.h"
+#include "net/network.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +48,20 @@ bool listening_is_everywhere(const char *address)
     struct str text = str_of(address);
     return str_starts(text, STR(":")) || str_starts(text, STR("0.0.0.0:")) ||
            str_starts(text, STR("[::]:"));
+}
+
+bool listening_is_loopback(const char *address)
+{
+    struct network own[2];
+    struct str host;
+    uint16_t port;
+    if (endpoint_split(str_of(address), &host, &port, NULL))
+        return false;
+    if (str_eq_nocase(host, STR("localhost")))
+        return true;
+    CHECK(network_parse(STR("127.0.0.0/8"), &own[0], NULL) == 0 &&
+          network_parse(STR("::1"), &own[1], NULL) == 0);
+    return network_has_text(own, COUNT_OF(own), host);
 }
 
 void listening_url(const char *address, bool tls, uint16_t port, const char *every_host, char *out,

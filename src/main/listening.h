@@ -49,6 +49,10 @@ int listening_add(struct engine_config *config, const struct option_list *list,
  * written. */
 bool listening_is_everywhere(const char *address);
 
+/* Whether ADDRESS, "HOST:PORT", is one of this machine's that nobody else can reach: a number of a
+ * loopback network, or localhost. Names are not looked up: "127.example.com" is not one. */
+bool listening_is_loopback(const char *address);
+
 /* ADDRESS as a URL with PORT, the one that it really got; 0: its own. EVERY_HOST: how this machine
  * is called where ADDRESS is everywhere. */
 void listening_url(const char *address, bool tls, uint16_t port, const char *every_host, char *out,

@@ -1,12 +1,12 @@
 #include "base/check.h"
 #include "base/random.h"
-#include "engine/engine.h"
+#include "main/crash_points.h"
 #include "main/foreground.h"
 #include "main/listening.h"
 #include "main/program.h"
 #include "main/secret_file.h"
 #include "main/service.h"
-#include "net/tls.h"
+#include "main/service_door.h"
 #include "outside/warehouse_book.h"
 #include "outside/warehouse_server.h"
 
@@ -85,8 +85,7 @@ struct house {
     char phrase[WAREHOUSE_PHRASE]; /* a new one, to be printed and then kept; or empty */
     struct warehouse_server *server;
     struct engine *engines[2];
-    unsigned engine_count;
-    char url[128], people_url[128], pin[TLS_PIN];
+    char url[SERVICE_URL], people_url[SERVICE_URL], pin[TLS_PIN];
 };
 
 /* ---- Settings ---- */
@@ -125,13 +124,6 @@ static int take_shops(struct house *house, struct failure *failure)
     return 0;
 }
 
-static bool is_loopback(const char *address)
-{
-    struct str text = str_of(address);
-    return str_starts(text, STR("127.")) || str_starts(text, STR("[::1]:")) ||
-           str_starts(text, STR("localhost:"));
-}
-
 static int check_settings(struct house *house, struct failure *failure)
 {
     const struct warehouse_settings *s = &house->settings;
@@ -142,8 +134,8 @@ static int check_settings(struct house *house, struct failure *failure)
         return err;
     if (s->shop_id[0] && hex_decode(str_of(s->shop_id), id, sizeof id))
         return fail(failure, ERR_INVALID, "--shop-id must be 32 hexadecimal digits");
-    if (s->plain &&
-        (!is_loopback(s->listen) || (s->people_listen[0] && !is_loopback(s->people_listen))))
+    if (s->plain && (!listening_is_loopback(s->listen) ||
+                     (s->people_listen[0] && !listening_is_loopback(s->people_listen))))
         return fail(failure, ERR_INVALID,
                     "--plain is for addresses of this machine alone, as 127.0.0.1:9300: tokens and "
                     "addresses of customers would go over the network for all to read");
@@ -246,8 +238,7 @@ static int fill_config(struct house *house, struct failure *failure)
     const struct warehouse_settings *s = &house->settings;
     struct warehouse_config *config = &house->config;
     int err = file_join(house->file, s->dir, "warehouse.db", failure);
-    for (unsigned i = 0; !err && i < s->crash_at.count; i++)
-        err = crash_plan_add(&config->crash, str_of(s->crash_at.items[i]), failure);
+    err = err ? err : crash_points_read(&config->crash, &s->crash_at, failure);
     config->dir = s->dir;
     config->file = house->file;
     config->id = s->id;
@@ -262,48 +253,38 @@ static int fill_config(struct house *house, struct failure *failure)
     return err;
 }
 
-static int find_pin(struct house *house, struct failure *failure)
+static int open_doors(struct house *house, struct failure *failure)
 {
     const struct warehouse_settings *s = &house->settings;
-    char path[TLS_PATH];
-    if (s->plain)
-        return 0;
-    int err = s->certificate[0] ? 0 : tls_self_signed(s->dir, path, failure);
-    return err ? err : tls_pin(s->certificate[0] ? s->certificate : path, house->pin, failure);
-}
-
-static int start_engine(struct house *house, const char *address, const char *option,
-                        unsigned faces, char *url, size_t url_size, struct failure *failure)
-{
-    const struct warehouse_settings *s = &house->settings;
-    struct engine_config config = {
-        .listen_count = 1,
+    struct warehouse_server *server = house->server;
+    bool apart = s->people_listen[0];
+    struct service_door door = {
+        .dir = s->dir,
+        .plain = s->plain,
+        .certificate = s->certificate,
+        .key = s->key,
         .loops = 1,
         .helpers = (unsigned)s->helpers,
         .stop_grace_ms = s->stop_grace_ms,
         .log = &house->log,
     };
-    struct engine_listen *listen = &config.listen[0];
-    str_copy(listen->address, sizeof listen->address, str_of(address));
-    listen->option = option;
-    listen->tls = !s->plain;
-    str_copy(config.certificate, sizeof config.certificate, str_of(s->certificate));
-    str_copy(config.key, sizeof config.key, str_of(s->key));
-    str_copy(config.state_dir, sizeof config.state_dir, str_of(s->dir));
-    struct engine **engine = &house->engines[house->engine_count];
-    int err =
-        engine_event.start(&config, warehouse_server_app(house->server, faces), engine, failure);
-    if (err)
+    unsigned faces = apart ? WAREHOUSE_SHOP : WAREHOUSE_SHOP | WAREHOUSE_PEOPLE;
+    int err = service_door_pin(&door, house->pin, failure);
+    err = err ? err
+              : service_door_open(&door, s->listen, "--listen", warehouse_server_app(server, faces),
+                                  &house->engines[0], house->url, failure);
+    if (err || !apart)
         return err;
-    house->engine_count++;
-    listening_url(address, !s->plain, engine_event.port(*engine, 0), "localhost", url, url_size);
-    return 0;
+    return service_door_open(&door, s->people_listen, "--people-listen",
+                             warehouse_server_app(server, WAREHOUSE_PEOPLE), &house->engines[1],
+                             house->people_url, failure);
 }
 
 static void close_house(struct house *house)
 {
-    while (house->engine_count)
-        engine_event.stop(house->engines[--house->engine_count]);
+    for (unsigned i = COUNT_OF(house->engines); i-- > 0;)
+        if (house->engines[i])
+            engine_event.stop(house->engines[i]);
     warehouse_server_close(house->server);
     service_close(&house->service);
     crash_plan_free(house->config.crash);
@@ -312,19 +293,11 @@ static void close_house(struct house *house)
 static int open_house(struct house *house, struct failure *failure)
 {
     const struct warehouse_settings *s = &house->settings;
-    bool apart = s->people_listen[0];
     int err = service_open(s->dir, &house->service, failure);
     err = err ? err : read_keys(house, failure);
     err = err ? err : fill_config(house, failure);
-    err = err ? err : find_pin(house, failure);
     err = err ? err : warehouse_server_open(&house->config, &house->server, failure);
-    err = err ? err
-              : start_engine(house, s->listen, "--listen",
-                             apart ? WAREHOUSE_SHOP : WAREHOUSE_SHOP | WAREHOUSE_PEOPLE, house->url,
-                             sizeof house->url, failure);
-    if (!err && apart)
-        err = start_engine(house, s->people_listen, "--people-listen", WAREHOUSE_PEOPLE,
-                           house->people_url, sizeof house->people_url, failure);
+    err = err ? err : open_doors(house, failure);
     err = err ? err : service_announce(&house->service, house->url, house->pin, failure);
     if (err)
         close_house(house);
