@@ -5,6 +5,7 @@
 #include "base/cond.h"
 #include "base/thread.h"
 #include "replica/batch.h"
+#include "replica/pace.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -20,11 +21,6 @@ enum {
     RESULTS_KEPT = 1024 * 1024,      /* above it the memory is given back after a run */
     REPLAY_BYTES = 32 * 1024 * 1024, /* copied and not applied yet, during the replay */
     REST_MS = 2000,                  /* nothing to do for so long: the machine may rest */
-    /* What nobody here waits for is gathered for so long after the last transaction began: a page
-     * that many entries change is written once. On a server that is not the primary that is all.
-     * Not after its end: a copy that is slow would fall behind further. */
-    GATHER_MS = 10,
-    GATHER_BYTES = 256 * 1024,
 };
 
 /* Where the result of one submission is in the results' buffer. */
@@ -36,6 +32,7 @@ struct span {
 struct errand {
     void (*call)(void *context, struct machine *machine);
     void *context;
+    uint64_t after; /* when this entry is applied */
     bool done;
     struct errand *next;
 };
@@ -47,7 +44,9 @@ struct applier {
     pthread_cond_t work, room, errand_done;
     struct applier_entry *first, **last; /* the queue */
     uint64_t wanted; /* in the queue: marks, and entries whose submissions wait */
+    uint64_t newest; /* the last entry pushed */
     struct errand *errands;
+    struct pace pace;
     bool stopping;
     bool started;
     bool durable_asked;
@@ -92,8 +91,10 @@ void applier_push(struct applier *applier, struct applier_entry **entry, bool wa
     while (wait && atomic_load(&applier->backlog) > REPLAY_BYTES)
         pthread_cond_wait(&applier->room, &applier->mutex);
     uint64_t backlog = atomic_fetch_add(&applier->backlog, pushed->len) + pushed->len;
-    bool wake = applier->first == NULL || wanted || backlog >= GATHER_BYTES;
+    bool wake = applier->first == NULL || wanted || backlog >= pace_bytes(&applier->pace);
     applier->wanted += wanted;
+    if (pushed->index > applier->newest)
+        applier->newest = pushed->index;
     *applier->last = pushed;
     applier->last = &pushed->next;
     pthread_mutex_unlock(&applier->mutex);
@@ -104,6 +105,14 @@ void applier_push(struct applier *applier, struct applier_entry **entry, bool wa
 uint64_t applier_backlog(const struct applier *applier)
 {
     return atomic_load(&applier->backlog);
+}
+
+void applier_set_pace(struct applier *applier, uint32_t every_ms)
+{
+    pthread_mutex_lock(&applier->mutex);
+    pace_set(&applier->pace, every_ms, clock_mono_ns());
+    pthread_mutex_unlock(&applier->mutex);
+    pthread_cond_signal(&applier->work);
 }
 
 uint64_t applier_applied(const struct applier *applier)
@@ -372,6 +381,8 @@ void applier_call(struct applier *applier, void (*call)(void *context, struct ma
 {
     struct errand errand = {.call = call, .context = context};
     pthread_mutex_lock(&applier->mutex);
+    if (applier->pace.every_ms > 0)
+        errand.after = applier->newest;
     errand.next = applier->errands;
     applier->errands = &errand;
     pthread_cond_signal(&applier->work);
@@ -387,10 +398,15 @@ int applier_frozen_read(struct applier *applier, uint64_t offset, void *out, siz
     return machine->frozen_read(machine->context, offset, out, len, failure);
 }
 
+static bool errand_due(const struct applier *applier)
+{
+    return applier->errands != NULL && applier->errands->after <= atomic_load(&applier->applied);
+}
+
 /* The lock is held before and after. */
 static void run_errands(struct applier *applier)
 {
-    while (applier->errands != NULL) {
+    while (errand_due(applier)) {
         struct errand *errand = applier->errands;
         applier->errands = errand->next;
         pthread_mutex_unlock(&applier->mutex);
@@ -420,21 +436,29 @@ static void wait_for_work(struct applier *applier, bool *worked)
     }
 }
 
-/* True: what is queued is better applied together with what comes next. The lock is held. */
-static bool may_gather(const struct applier *applier, uint64_t until_ns)
+/* Somebody waits for what is queued, or for the applier. The lock is held. */
+static bool is_urgent(const struct applier *applier)
 {
-    return applier->first != NULL && applier->wanted == 0 && applier->errands == NULL &&
-           !applier->stopping && !applier->durable_asked &&
-           atomic_load(&applier->backlog) < GATHER_BYTES &&
-           atomic_load(&applier->config.order->awaits.count) == 0 && clock_mono_ns() < until_ns;
+    return applier->wanted > 0 || applier->errands != NULL || applier->stopping ||
+           applier->durable_asked || atomic_load(&applier->config.order->awaits.count) > 0 ||
+           (applier->tap != NULL && applier->pace.every_ms > 0);
 }
 
-/* The lock is held. */
+/* Leaves what is queued for more to come. The lock is held. */
 static void gather(struct applier *applier)
 {
-    uint64_t until_ns = applier->began_ns + GATHER_MS * MS_NS;
-    while (may_gather(applier, until_ns))
+    applier->pace.began_ns = applier->began_ns;
+    for (;;) {
+        struct pace_queue queue = {.any = applier->first != NULL,
+                                   .urgent = is_urgent(applier),
+                                   .bytes = atomic_load(&applier->backlog),
+                                   .newest = applier->newest,
+                                   .applied = atomic_load(&applier->applied)};
+        uint64_t until_ns = pace_until(&applier->pace, &queue, clock_mono_ns());
+        if (until_ns == 0)
+            return;
         cond_wait_until(&applier->work, &applier->mutex, until_ns);
+    }
 }
 
 /* Any thread: somebody waits for what may have been put off. */

@@ -3,8 +3,7 @@
  * The Raft thread pushes committed entries in the order of the log; the applier takes
  * what has gathered, applies it in one transaction of the machine, and after the commit
  * calls done for the submissions of this server, in order. What nobody here waits for (on a
- * secondary that is all, but for reads that need it) is gathered for some milliseconds after the
- * last transaction, so that pages changed by many entries are written once.
+ * secondary that is all, but for reads that need it) is gathered for a while (pace.h).
  *
  * Entries proposed here hold the submissions themselves, whose bytes are lent until
  * they are answered; entries from elsewhere (a restart's replay, another primary) are
@@ -55,6 +54,11 @@ struct applier_entry *applier_entry_new(struct str bytes);
 void applier_push(struct applier *applier, struct applier_entry **entry, bool wait);
 /* Bytes of copied entries that are queued: a follower takes no more above a bound. */
 uint64_t applier_backlog(const struct applier *applier);
+
+/* Any thread. EVERY_MS: this server is warm, what nobody here waits for is applied so often; 0: at
+ * once, which is so at first. What is queued is applied at once as well when somebody waits for any
+ * of it, when the log is to be cut off, before applier_call, and at the end. */
+void applier_set_pace(struct applier *applier, uint32_t every_ms);
 
 /* Any thread: the last entry the machine has committed, and its time. */
 uint64_t applier_applied(const struct applier *applier);

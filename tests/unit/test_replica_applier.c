@@ -156,6 +156,58 @@ static void a_stop_applies_what_was_put_off(void **state)
     assert_int_equal(scene->applied, index);
 }
 
+enum { WARM_MS = 3600000 }; /* never, in a test */
+
+static void a_warm_server_applies_when_somebody_waits(void **state)
+{
+    struct scene *scene = *state;
+    wait_applied(scene, push_copy(scene));
+    applier_set_pace(scene->applier, WARM_MS);
+    for (int i = 0; i < ENTRIES; i++)
+        push_copy(scene);
+    assert_int_equal(applier_applied(scene->applier), 1);
+    assert_int_equal(order_await_wait(&scene->order, 2, PATIENCE_MS), 0);
+    wait_applied(scene, scene->pushed); /* all that was there */
+    assert_in_range(scene->commits, 2, 3);
+}
+
+static void made_hot_it_applies_at_once(void **state)
+{
+    struct scene *scene = *state;
+    applier_set_pace(scene->applier, WARM_MS);
+    for (int i = 0; i < ENTRIES; i++)
+        push_copy(scene);
+    assert_int_equal(applier_applied(scene->applier), 0);
+    applier_set_pace(scene->applier, 0);
+    wait_applied(scene, scene->pushed);
+}
+
+static void note_applied(void *context, struct machine *machine)
+{
+    *(uint64_t *)context = machine->applied(machine->context);
+}
+
+static void who_calls_finds_all_applied(void **state)
+{
+    struct scene *scene = *state;
+    uint64_t seen = 0;
+    applier_set_pace(scene->applier, WARM_MS);
+    for (int i = 0; i < 4 * ENTRIES; i++)
+        push_copy(scene);
+    applier_call(scene->applier, note_applied, &seen);
+    assert_int_equal(seen, scene->pushed);
+}
+
+static void a_warm_servers_stop_applies_what_was_put_off(void **state)
+{
+    struct scene *scene = *state;
+    applier_set_pace(scene->applier, WARM_MS);
+    uint64_t index = push_copy(scene);
+    applier_stop(scene->applier);
+    scene->applier = NULL;
+    assert_int_equal(scene->applied, index);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -164,6 +216,10 @@ int main(void)
         TEST(entries_that_nobody_waits_for_share_a_transaction),
         TEST(who_waits_for_an_entry_does_not_wait_for_others),
         TEST(a_stop_applies_what_was_put_off),
+        TEST(a_warm_server_applies_when_somebody_waits),
+        TEST(made_hot_it_applies_at_once),
+        TEST(who_calls_finds_all_applied),
+        TEST(a_warm_servers_stop_applies_what_was_put_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
