@@ -166,6 +166,17 @@ static bool is_late(const struct apply *apply, const struct checkout *checkout)
     return attempt != 0 && attempt != checkout->attempt;
 }
 
+/* Whether CHECKOUT is not being paid by the attempt that the command is of: it is over. When
+ * another one pays, how the request ends is not known yet, and its key is not to say "being paid"
+ * for good. */
+static bool is_over(struct apply *apply, const struct checkout *checkout)
+{
+    if (checkout->status != CHECKOUT_PAYING)
+        return true;
+    apply->passing = is_late(apply, checkout);
+    return apply->passing;
+}
+
 /* ---- CHECKOUT_CLAIM ---- */
 
 /* From here on nobody but the primary, which says that it has claimed it, can end the hold of this
@@ -245,7 +256,7 @@ int apply_checkout_confirm(struct apply *apply)
         return err;
     if (checkout.status == CHECKOUT_COMPLETED)
         return checkout_show(apply, &checkout);
-    if (checkout.status != CHECKOUT_PAYING || is_late(apply, &checkout))
+    if (is_over(apply, &checkout))
         return checkout_refuse(apply, &checkout, ERR_STATE,
                                "Nothing is held for this payment any more; take it back.");
     if (is_barred(apply, &checkout))
@@ -292,8 +303,7 @@ int apply_checkout_release(struct apply *apply)
     if (checkout.status == CHECKOUT_COMPLETED)
         return checkout_refuse(apply, &checkout, ERR_STATE,
                                "The checkout is completed; its order was placed.");
-    /* Released already, or of an attempt that is over. */
-    if (checkout.status != CHECKOUT_PAYING || is_late(apply, &checkout))
+    if (is_over(apply, &checkout))
         return checkout_show(apply, &checkout);
     if (is_barred(apply, &checkout))
         return refuse_claimed(apply, &checkout);

@@ -309,6 +309,43 @@ static void what_is_claimed_is_ended_by_the_primary_alone(void **state)
     expect_clean_audit(f);
 }
 
+/* A home that was slow ends its attempt after the primary has ended it and the shopper, through
+ * another home and under the same key, has begun the next one. */
+static void the_end_of_an_attempt_that_is_over_decides_nothing(void **state)
+{
+    struct fixture *f = *state;
+    static const enum command_type ends[] = {COMMAND_CHECKOUT_RELEASE, COMMAND_CHECKOUT_CONFIRM};
+    for (unsigned i = 0; i < 2; i++) {
+        struct id id = test_id(1 + i);
+        struct command first = {.type = COMMAND_CHECKOUT_HOLD,
+                                .idempotency = IDEMPOTENCY_CHECK,
+                                .idempotency_key = {'k', (unsigned char)i},
+                                .idempotency_body = "b",
+                                .complete = {.id = id, .expected_total = -1}};
+        struct command late = first, second = first;
+        checkout_direct(f, id, "tulips", 1, "US");
+        assert_int_equal(apply_command(f, &first), 0);
+        assert_int_equal(release(f, id, 1), 0);
+        assert_int_equal(apply_command(f, &first), 0);
+        assert_int_equal(checkout(f)->attempt, 2);
+        late.type = ends[i];
+        late.idempotency = second.idempotency = IDEMPOTENCY_KEEP;
+        late.complete.attempt = 1;
+        apply_command(f, &late);
+        assert_int_equal(checkout(f)->status, CHECKOUT_PAYING);
+        /* Asked again, the shopper is told of the attempt that is under way, and of its end. */
+        assert_int_equal(apply_command(f, &first), 0);
+        assert_false(f->result.replayed);
+        second.type = COMMAND_CHECKOUT_CONFIRM;
+        second.complete.attempt = 2;
+        assert_int_equal(apply_command(f, &second), 0);
+        assert_false(f->result.replayed);
+        assert_int_equal(apply_command(f, &first), 0);
+        assert_int_equal(checkout(f)->status, CHECKOUT_COMPLETED);
+        expect_clean_audit(f);
+    }
+}
+
 static void two_hundred_buyers_of_ten_units_make_ten_orders(void **state)
 {
     struct fixture *f = *state;
@@ -373,6 +410,7 @@ int main(void)
         TEST(only_what_is_overdue_can_be_claimed),
         TEST(overdue_holds_are_listed_in_their_order),
         TEST(what_is_claimed_is_ended_by_the_primary_alone),
+        TEST(the_end_of_an_attempt_that_is_over_decides_nothing),
         TEST(two_hundred_buyers_of_ten_units_make_ten_orders),
         TEST(goods_retired_while_they_are_paid_for_are_still_sold),
     };
