@@ -39,6 +39,9 @@ struct engine_config {
     char trusted[ENGINE_TRUSTED_MAX][64];
     unsigned trusted_count;
     const struct log *log;
+    /* One of the same kind, loops and addresses, whose listening sockets this one shares, or NULL.
+     * Both take what comes until that one is stopped: no connection is refused in between. */
+    const struct engine *heir_of;
 };
 
 /* Counters, read at any time from any thread; for /metrics. */

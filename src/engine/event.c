@@ -194,6 +194,33 @@ static void engine_free(struct event_engine *engine)
     free(CONTAINER_OF(engine, struct engine, inside));
 }
 
+/* The other's loops run: where their doors are changes at its stop alone. */
+static int share_sockets(const struct event_engine *engine, struct engine_sockets *sockets,
+                         struct failure *failure)
+{
+    const struct event_engine *from = &engine->config.heir_of->inside;
+    unsigned listens = engine->config.listen_count, loops = engine->config.loops;
+    if (from->config.loops != loops || from->config.listen_count != listens)
+        return fail(failure, ERR_INVALID, "an engine's heir must have its loops and addresses");
+    int *fds = calloc((size_t)listens * loops, sizeof *fds);
+    if (!fds)
+        return fail(failure, ERR_NOMEM, "no memory for the listening sockets");
+    for (unsigned i = 0; i < listens; i++)
+        for (unsigned j = 0; j < loops; j++)
+            fds[i * loops + j] = from->loops[j]->doors[i].watch.fd;
+    int err = engine_sockets_share(sockets, &engine->config, loops, fds, from->ports, failure);
+    free(fds);
+    return err;
+}
+
+static int open_sockets(const struct event_engine *engine, struct engine_sockets *sockets,
+                        struct failure *failure)
+{
+    return engine->config.heir_of
+               ? share_sockets(engine, sockets, failure)
+               : engine_sockets_open(sockets, &engine->config, engine->config.loops, failure);
+}
+
 /* Everything but the loops' threads. */
 static int prepare(struct event_engine *engine, struct failure *failure)
 {
@@ -204,7 +231,7 @@ static int prepare(struct event_engine *engine, struct failure *failure)
     engine->trusted_count = (unsigned)trusted;
     int err = engine_tls(&engine->config, &engine->tls, failure);
     if (!err)
-        err = engine_sockets_open(&sockets, &engine->config, engine->config.loops, failure);
+        err = open_sockets(engine, &sockets, failure);
     if (err)
         return err;
     engine->loops = calloc(engine->config.loops, sizeof *engine->loops);

@@ -4,7 +4,9 @@
 #include "net/socket.h"
 #include "net/tls.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -69,6 +71,28 @@ int engine_sockets_open(struct engine_sockets *sockets, const struct engine_conf
     engine_sockets_close(sockets);
     return failed->option ? fail(failure, err, "%s: %s", failed->option, why.text)
                           : fail(failure, err, "%s", why.text);
+}
+
+int engine_sockets_share(struct engine_sockets *sockets, const struct engine_config *config,
+                         unsigned sharers, const int *fds, const uint16_t *ports,
+                         struct failure *failure)
+{
+    size_t count = (size_t)config->listen_count * sharers;
+    *sockets = (struct engine_sockets){.listens = config->listen_count, .sharers = sharers};
+    sockets->fds = malloc(count * sizeof *sockets->fds);
+    if (!sockets->fds)
+        return fail(failure, ERR_NOMEM, "no memory for the listening sockets");
+    bool good = true;
+    for (size_t i = 0; i < count; i++) {
+        sockets->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+        good = good && sockets->fds[i] >= 0;
+    }
+    memcpy(sockets->ports, ports, sockets->listens * sizeof *ports);
+    if (good)
+        return 0;
+    fail_errno(failure, ERR_FULL, "cannot take over the listening sockets");
+    engine_sockets_close(sockets);
+    return ERR_FULL;
 }
 
 int engine_sockets_take(struct engine_sockets *sockets, unsigned index, unsigned sharer)

@@ -23,6 +23,10 @@ struct engine_sockets {
  * kernel spreads the connections). All or nothing. */
 int engine_sockets_open(struct engine_sockets *sockets, const struct engine_config *config,
                         unsigned sharers, struct failure *failure);
+/* The same sockets once more: FDS, [listens][sharers], stay whose they are. */
+int engine_sockets_share(struct engine_sockets *sockets, const struct engine_config *config,
+                         unsigned sharers, const int *fds, const uint16_t *ports,
+                         struct failure *failure);
 /* Socket SHARER of listen[INDEX], handed over: closing it is up to the caller now. */
 int engine_sockets_take(struct engine_sockets *sockets, unsigned index, unsigned sharer);
 /* Closes those not taken. */

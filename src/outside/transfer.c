@@ -61,9 +61,11 @@ struct transfers {
 
 static bool accepts(const struct transfer *transfer, const struct sockaddr *address)
 {
-    if (transfer->trust != NULL && transfer->trust->public_only)
+    const struct transfer_trust *trust = transfer->trust;
+    if (trust != NULL && trust->public_only)
         return address_is_public(address);
-    return !str_starts(transfer->url, STR("http:")) || address_is_loopback(address);
+    return (trust != NULL && trust->plain) || !str_starts(transfer->url, STR("http:")) ||
+           address_is_loopback(address);
 }
 
 /* After the name was resolved, before anything is sent there. */

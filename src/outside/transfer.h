@@ -30,9 +30,10 @@ struct transfer_trust {
     const char *pin;  /* "sha256//<base64>": this public key, whoever signed it; or NULL */
     bool public_only; /* refuse addresses that are private, loopback or link-local: for
                          addresses which strangers gave (platforms' profiles) */
+    bool plain;       /* http:// to any address: it is this very machine's */
 };
 
-enum { TRANSFER_HEADERS_MAX = 16, TRANSFER_ANSWER_MAX = 1024 * 1024 };
+enum { TRANSFER_HEADERS_MAX = 64, TRANSFER_ANSWER_MAX = 1024 * 1024 };
 
 struct transfer_header {
     struct str name, value;
@@ -41,7 +42,7 @@ struct transfer_header {
 /* Lent, with all it names, until `done` was called. */
 struct transfer {
     struct str method; /* GET, POST, PUT, DELETE */
-    struct str url;    /* https://…; http:// only to loopback addresses */
+    struct str url;    /* https://…; http:// only to loopback addresses, or as `trust` says */
     struct transfer_header headers[TRANSFER_HEADERS_MAX];
     unsigned header_count;
     struct str body;                    /* at NULL: none */

@@ -39,15 +39,43 @@ struct stripe {
     uint64_t hits, misses, outdated, evicted, refused;
 } __attribute__((aligned(64)));
 
+/* Processes share it: a step on it must not need a lock of one of them. */
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "changes are told without a lock");
+
+struct cache_changes {
+    _Atomic uint64_t settings, catalogue;
+    _Atomic uint64_t products[SLOTS];
+};
+
 struct cache {
     struct hash_key key;
     size_t stripe_bytes;
-    _Atomic uint64_t settings, catalogue, renewed;
-    _Atomic uint64_t products[SLOTS];
+    _Atomic uint64_t renewed;
+    struct cache_changes *changes;
+    bool lent; /* the changes are others', too */
     struct stripe stripes[STRIPES];
 };
 
-struct cache *cache_new(size_t bytes)
+size_t cache_changes_size(void)
+{
+    return sizeof(struct cache_changes);
+}
+
+static void lower_to(_Atomic uint64_t *last, uint64_t index)
+{
+    if (atomic_load(last) > index)
+        atomic_store(last, index);
+}
+
+void cache_changes_begin(struct cache_changes *changes, uint64_t index)
+{
+    atomic_store(&changes->settings, index);
+    lower_to(&changes->catalogue, index);
+    for (unsigned i = 0; i < SLOTS; i++)
+        lower_to(&changes->products[i], index);
+}
+
+struct cache *cache_new_over(size_t bytes, struct cache_changes *changes)
 {
     struct cache *cache = NULL;
     if (posix_memalign((void **)&cache, 64, sizeof *cache) != 0)
@@ -55,8 +83,21 @@ struct cache *cache_new(size_t bytes)
     memset(cache, 0, sizeof *cache);
     random_secret(&cache->key, sizeof cache->key);
     cache->stripe_bytes = bytes / STRIPES;
+    cache->changes = changes;
+    cache->lent = true;
     for (unsigned i = 0; i < STRIPES; i++)
         pthread_mutex_init(&cache->stripes[i].lock, NULL);
+    return cache;
+}
+
+struct cache *cache_new(size_t bytes)
+{
+    struct cache_changes *changes = calloc(1, sizeof *changes);
+    struct cache *cache = changes ? cache_new_over(bytes, changes) : NULL;
+    if (cache)
+        cache->lent = false;
+    else
+        free(changes);
     return cache;
 }
 
@@ -106,19 +147,22 @@ void cache_free(struct cache *cache)
             drop(&cache->stripes[i], cache->stripes[i].hand);
         pthread_mutex_destroy(&cache->stripes[i].lock);
     }
+    if (!cache->lent)
+        free(cache->changes);
     free(cache);
 }
 
 static bool is_current(struct cache *cache, const struct entry *entry)
 {
-    if (entry->index < atomic_load(&cache->settings))
+    const struct cache_changes *changes = cache->changes;
+    if (entry->index < atomic_load(&changes->settings))
         return false;
     if (entry->round && entry->round != cache_round(cache))
         return false;
-    if (entry->catalogue && entry->index < atomic_load(&cache->catalogue))
+    if (entry->catalogue && entry->index < atomic_load(&changes->catalogue))
         return false;
     for (unsigned i = 0; i < entry->slot_count; i++)
-        if (entry->index < atomic_load(&cache->products[entry->slots[i]]))
+        if (entry->index < atomic_load(&changes->products[entry->slots[i]]))
             return false;
     return entry->until_ns == 0 || clock_mono_ns() < entry->until_ns;
 }
@@ -262,16 +306,16 @@ void cache_changed(void *context, enum change_kind kind, uint64_t product_id, st
                    uint64_t index)
 {
     (void)handle;
-    struct cache *cache = context;
+    struct cache_changes *changes = ((struct cache *)context)->changes;
     switch (kind) {
     case CHANGE_PRODUCT:
-        raise_to(&cache->products[slot_of(product_id)], index);
+        raise_to(&changes->products[slot_of(product_id)], index);
         break;
     case CHANGE_CATALOGUE:
-        raise_to(&cache->catalogue, index);
+        raise_to(&changes->catalogue, index);
         break;
     case CHANGE_SETTINGS:
-        raise_to(&cache->settings, index);
+        raise_to(&changes->settings, index);
         break;
     case CHANGE_OUTBOX:
         break;
@@ -280,7 +324,7 @@ void cache_changed(void *context, enum change_kind kind, uint64_t product_id, st
 
 uint64_t cache_settings_index(const struct cache *cache)
 {
-    return atomic_load(&cache->settings);
+    return atomic_load(&cache->changes->settings);
 }
 
 uint64_t cache_round(const struct cache *cache)

@@ -48,6 +48,18 @@ struct cache_tags {
 
 /* Holds at most BYTES (0: caches nothing). NULL without memory. */
 struct cache *cache_new(size_t bytes);
+
+/* The last changes apart from the entries, for processes that read one database: each has entries
+ * of its own and judges them by the changes that the one who writes tells, in memory that all of
+ * them map. All of it zero at first. */
+struct cache_changes;
+size_t cache_changes_size(void);
+/* The process that is to write has opened the database, which has INDEX: whoever wrote before may
+ * have died between a commit and telling it. What was rendered from less is outdated. */
+void cache_changes_begin(struct cache_changes *changes, uint64_t index);
+/* CHANGES is lent until cache_free. */
+struct cache *cache_new_over(size_t bytes, struct cache_changes *changes);
+
 void cache_free(struct cache *cache);
 
 /* The page under KEY with a reference for the caller (http_page_drop), or NULL. */

@@ -23,6 +23,7 @@ struct home_signer;
 struct media;
 struct once;
 struct outcome;
+struct passes;
 struct signer;
 struct wait;
 struct wayback_view;
@@ -31,6 +32,7 @@ struct web {
     struct app app;
     struct api *api;
     struct media *media;
+    struct passes *passes; /* a reader's; else NULL */
     struct web_settings settings;
     char names[WEB_TEMPLATES_MAX][48]; /* of the templates */
     struct template_set *templates;

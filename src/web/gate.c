@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "web/call.h"
+#include "web/pass.h"
 #include "web/relay.h"
 #include "web/session.h"
 #include "web/token.h"
@@ -21,7 +22,8 @@ struct gate {
 
 static bool is_alone(const struct exchange *x)
 {
-    return !call_web(x)->settings.cluster.status;
+    const struct web_settings *settings = &call_web(x)->settings;
+    return !settings->cluster.status && !settings->writer.in_cluster;
 }
 
 /* ---- Tokens ---- */
@@ -60,7 +62,8 @@ static uint64_t given(struct exchange *x)
 
 bool gate_is_open(struct exchange *x)
 {
-    return is_alone(x) || read_given(x) <= order_applied(call_web(x)->settings.order);
+    struct ordering *order = call_web(x)->settings.order;
+    return is_alone(x) || (order && read_given(x) <= order_applied(order));
 }
 
 void gate_saw(struct exchange *x, uint64_t index)
@@ -270,13 +273,49 @@ static enum app_verdict pass(struct exchange *x, gate_then *then)
     return err ? call_fail_err(x, err) : APP_LATER;
 }
 
+/* ---- On a reader ---- */
+
+/* The view tells how far this copy is; without a token only the writer knows what is acknowledged.
+ */
+static enum app_verdict read_here(struct exchange *x)
+{
+    struct reader *reader = call_reader(x);
+    uint64_t index, least = given(x);
+    int err = reader_begin(reader, &index);
+    if (err)
+        return call_fail_err(x, err);
+    if (!least || index < least) {
+        reader_end(reader);
+        return pass_on(x);
+    }
+    gate_saw(x, index);
+    enum app_verdict verdict = call_of(x)->route->handle(x);
+    reader_end(reader);
+    return verdict;
+}
+
+static enum app_verdict handle_on_reader(struct exchange *x)
+{
+    const struct route *route = call_of(x)->route;
+    const struct web_writer *writer = &call_web(x)->settings.writer;
+    bool own = pass_is_own(route), gated = is_gated(x);
+    if (!own && (!pass_reads(route, writer->in_cluster) || !writer->same(writer->context)))
+        return pass_on(x);
+    if (!gated)
+        return route->kind == ROUTE_WORK ? APP_WORK : route->handle(x);
+    /* Of those that may take long the operator's alone are gated. */
+    return route->kind == ROUTE_WORK ? pass_on(x) : read_here(x);
+}
+
 /* ---- Entrances ---- */
 
 enum app_verdict gate_handle(struct exchange *x)
 {
     const struct route *route = call_of(x)->route;
     enum app_verdict verdict;
-    if (is_gated(x))
+    if (pass_is_reader(x))
+        verdict = handle_on_reader(x);
+    else if (is_gated(x))
         verdict = pass(x, handle_gated);
     else
         verdict = route->kind == ROUTE_WORK ? APP_WORK : route->handle(x);

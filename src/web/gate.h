@@ -16,6 +16,10 @@
  * catalogue pass no gate and carry no token: they may be a moment old. A server that is alone has
  * nobody to be behind: there is neither gate nor token.
  *
+ * A reader (pass.h) has no order to wait for. Alone it reads what the writer has committed, from
+ * the same file, and nobody is told of a change before that: there is no gate. In a cluster it
+ * answers whoever has a token that its view reaches, and passes on all others.
+ *
  * Thread: the exchange's own, where nothing else is said.
  */
 #ifndef STOA_WEB_GATE_H

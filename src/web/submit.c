@@ -106,8 +106,9 @@ enum app_verdict submit_command(struct exchange *x, const struct command *comman
     }
     buf_close(&record);
     wait->submission.done = applied;
+    struct ordering *order = wait->web->settings.order;
     if (!err)
-        err = order_submit(wait->web->settings.order, &wait->submission);
+        err = order ? order_submit(order, &wait->submission) : ERR_NOPRIMARY;
     return err ? call_fail_err(x, err) : APP_LATER;
 }
 

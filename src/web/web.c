@@ -10,10 +10,14 @@
 #include "web/fetch.h"
 #include "web/gate.h"
 #include "web/media.h"
+#include "web/pass.h"
 #include "web/wayback.h"
 #include "web/whereabouts.h"
 
 #include <stdlib.h>
+
+/* What a reader has passed on may take so long at a stop. */
+enum { STOP_PASSES_MS = 2000 };
 
 static struct web *web_of(struct app *app)
 {
@@ -118,6 +122,8 @@ static void on_accept(struct app *app, struct exchange *x)
         call_fail(x, 403, STR(""));
     else if (match.route->face == FACE_OPERATOR && !api_admit(x))
         return;
+    else if (match.route->accept && pass_is_reader(x))
+        pass_accept(x);
     else if (match.route->accept)
         match.route->accept(x);
 }
@@ -211,7 +217,10 @@ int web_new(const struct web_settings *settings, struct web **web, struct failur
     int err = compile_templates(made, failure);
     err = err ? err : media_new(settings->secret, &made->media, failure);
     err = err ? err : api_new(settings, &made->api, failure);
+    if (!err && settings->writer.find)
+        err = passes_new(&made->settings.writer, &made->passes, failure);
     if (err) {
+        api_free(made->api);
         media_free(made->media);
         template_set_free(made->templates);
         free(made);
@@ -226,6 +235,7 @@ void web_free(struct web *web)
 {
     if (!web)
         return;
+    passes_free(web->passes);
     api_free(web->api);
     media_free(web->media);
     traffic_close(&web->traffic);
@@ -236,6 +246,8 @@ void web_free(struct web *web)
 void web_stop(struct web *web)
 {
     api_stop(web->api);
+    if (web->passes)
+        passes_stop(web->passes, STOP_PASSES_MS);
 }
 
 struct app *web_app(struct web *web)

@@ -54,6 +54,17 @@ struct web_bank {
     void *context;
 };
 
+/* On a reader: the process that writes the database which this one reads (pass.h). Any thread. */
+struct web_writer {
+    void *context;
+    /* Where it is now, into URL; false: there is none. ANEW: what was said before did not hold.
+     * NULL: this server is no reader. */
+    bool (*find)(void *context, bool anew, char *url, size_t size);
+    /* Whether the database that was opened is the one that is there. */
+    bool (*same)(void *context);
+    bool in_cluster; /* the copy may be behind, and session tokens tell how far */
+};
+
 struct web_settings {
     const char *database;    /* the shop's database file, for readers */
     const char *base_url;    /* "https://shop.example", no slash at its end; empty: made from each
@@ -78,7 +89,9 @@ struct web_settings {
     const struct log *log;
     struct web_bank bank;
     struct web_watch watch;     /* may be all zero: then there is neither */
-    struct web_cluster cluster; /* may be all zero: alone */
+    struct web_cluster cluster; /* may be all zero: alone; a reader's has no more than its names */
+    struct web_writer writer;   /* all zero, or this is a reader: then order, buying, outbox and
+                                   copies are NULL */
 };
 
 struct web;

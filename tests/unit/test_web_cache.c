@@ -217,6 +217,61 @@ static void no_thread_is_given_a_page_older_than_a_told_change(void **state)
     cache_free(race.cache);
 }
 
+/* Two processes, as each has entries of its own. */
+static void who_reads_besides_sees_what_the_writer_tells(void **state)
+{
+    (void)state;
+    struct cache_changes *changes = calloc(1, cache_changes_size());
+    assert_non_null(changes);
+    struct cache *writer = cache_new_over(ROOM, changes), *reader = cache_new_over(ROOM, changes);
+    struct cache_tags tags = tags_of(5, 1);
+    assert_true(put(reader, "/a", &tags));
+    assert_false(has(writer, "/a"));
+    change_product(writer, 1, 6);
+    assert_false(has(reader, "/a"));
+    assert_false(put(reader, "/a", &tags));
+    cache_changed(writer, CHANGE_SETTINGS, 0, STR(""), 9);
+    assert_int_equal(cache_settings_index(reader), 9);
+    cache_free(writer);
+    cache_free(reader);
+    free(changes);
+}
+
+static void what_was_committed_and_never_told_is_outdated_by_the_next_writer(void **state)
+{
+    (void)state;
+    struct cache_changes *changes = calloc(1, cache_changes_size());
+    assert_non_null(changes);
+    struct cache *reader = cache_new_over(ROOM, changes);
+    struct cache_tags before = tags_of(5, 1), after = tags_of(6, 1);
+    assert_true(put(reader, "/a", &before));
+    cache_changes_begin(changes, 6); /* 6 is in the database */
+    assert_false(has(reader, "/a"));
+    assert_true(put(reader, "/a", &after));
+    cache_free(reader);
+    free(changes);
+}
+
+/* A backup was brought back: the entries count anew. */
+static void a_database_that_is_behind_what_was_told_is_cached_again(void **state)
+{
+    (void)state;
+    struct cache_changes *changes = calloc(1, cache_changes_size());
+    assert_non_null(changes);
+    struct cache *old = cache_new_over(ROOM, changes);
+    change_product(old, 1, 100);
+    cache_changed(old, CHANGE_CATALOGUE, 0, STR(""), 100);
+    cache_free(old);
+    cache_changes_begin(changes, 7);
+    struct cache *fresh = cache_new_over(ROOM, changes);
+    struct cache_tags tags = tags_of(7, 1);
+    tags.catalogue = true;
+    assert_true(put(fresh, "/a", &tags));
+    assert_true(has(fresh, "/a"));
+    cache_free(fresh);
+    free(changes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +283,9 @@ int main(void)
         cmocka_unit_test(a_page_of_more_products_than_are_tagged_is_not_kept),
         cmocka_unit_test(it_stays_within_its_bytes_and_keeps_what_is_used),
         cmocka_unit_test(without_room_nothing_is_kept),
+        cmocka_unit_test(who_reads_besides_sees_what_the_writer_tells),
+        cmocka_unit_test(what_was_committed_and_never_told_is_outdated_by_the_next_writer),
+        cmocka_unit_test(a_database_that_is_behind_what_was_told_is_cached_again),
         cmocka_unit_test(no_thread_is_given_a_page_older_than_a_told_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
