@@ -351,6 +351,10 @@ int call_refund_create(struct sandbox_work *work)
     if (payment_refund(work->account, &payment, &charge, amount,
                        text_or_empty(work, SANDBOX_PARAM_REASON), work->now_ms, &refund, &error))
         return sandbox_answer_error(work, &error, NULL);
+    if (work->fail_refund) {
+        refund.later = REFUND_FAILED;
+        refund.later_ms = work->now_ms + REFUND_LATER_MS;
+    }
     buf_init(&metadata, 1 << 18);
     sandbox_put_metadata(&metadata, work->form);
     refund.metadata = buf_text(&metadata);

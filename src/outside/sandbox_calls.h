@@ -32,6 +32,7 @@ struct sandbox_work {
     int64_t hook_delay_ms;  /* before a webhook is sent first */
     int64_t hook_spread_ms; /* and up to so much more: they overtake each other */
     bool refuse;            /* a fault: the card is declined whatever it is */
+    bool fail_refund;       /* a fault: a refund looks done, and fails later */
     struct str request, key;
 };
 

@@ -121,6 +121,7 @@ struct sandbox_fate faults_draw(const struct sandbox_faults *faults, struct rand
     bool lost = hits(faults->lost, random);
     bool hang = hits(faults->hang, random);
     bool error = hits(faults->error_after, random);
+    fate.fail_refund = hits(faults->fail_refunds, random);
     fate.before = rate_limit ? FATE_RATE_LIMIT
                   : down     ? (away ? FATE_AWAY : FATE_BROKEN)
                   : conflict ? FATE_CONFLICT

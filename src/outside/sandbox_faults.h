@@ -17,6 +17,7 @@
 #define SANDBOX_FAULT_LIST(X) \
     X(latency_ms, MS, "every request takes so much longer") \
     X(refuse, SHARE, "confirmations that are declined, whatever the card") \
+    X(fail_refunds, SHARE, "refunds that look done, and fail a second later") \
     X(down, SHARE, "answered 500 or 503 before anything is done") \
     X(lost, SHARE, "done, but the connection is closed without an answer") \
     X(hang, SHARE, "done, but the answer is held until the client gives up") \
@@ -53,7 +54,7 @@ enum fate_after { FATE_ANSWERED, FATE_LOST, FATE_HANGS, FATE_ERROR };
 struct sandbox_fate {
     enum fate_before before;
     enum fate_after after;
-    bool refuse;
+    bool refuse, fail_refund;
     uint64_t latency_ms;
 };
 

@@ -202,6 +202,7 @@ static void set_work(struct request *request, struct db *db, struct buf *out,
         .hook_delay_ms = (int64_t)faults.hook_delay_ms,
         .hook_spread_ms = faults.hooks_out_of_order ? FAULTS_SPREAD_MS : 0,
         .refuse = request->fate.refuse,
+        .fail_refund = request->fate.fail_refund,
         .request = str_of(request->name),
         .key = request->key.at ? request->key : STR(""),
     };

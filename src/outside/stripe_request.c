@@ -151,6 +151,7 @@ static void make_refund(struct stripe_request *request, const struct stripe_step
 {
     put(&request->form, "payment_intent", str_of(steps->payment));
     put_number(&request->form, "amount", call->amount);
+    put_id(&request->form, "metadata[checkout]", call->order); /* for who tells that it failed */
     put_id(&request->form, "metadata[effect]", call->effect);
     set_key(request, call->effect, "refund", steps->key);
 }

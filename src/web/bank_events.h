@@ -1,6 +1,14 @@
-/* Bank events: what the bank tells of its own accord (Stripe's webhooks). An event decides nothing:
- * it may come twice, late, or in another order than it happened in, so the payment's own state is
- * asked for whenever something depends on it. An event has settling look at once, and that is all.
+/* Bank events: what the bank tells of its own accord (Stripe's webhooks).
+ *
+ * An event decides nothing about a payment: it may come twice, late, or in another order than it
+ * happened in, so the payment's own state is asked for whenever something depends on it. An event
+ * has settling look at once.
+ *
+ * One thing is known from nowhere else, and is final: that a refund which was made has failed, or
+ * was canceled. The object in the event says so, with the order in its metadata, and the shop
+ * writes it down once (ORDER_REFUND_FAILED). 503 when the shop does not know yet that the refund
+ * was made: the bank tells it again. Refunds that are not the shop's (made by hand, or another
+ * shop's) are passed over.
  *
  * Thread: the exchange's.
  */

@@ -716,7 +716,9 @@ static void requests_are_made_of_the_log_alone(void **state)
         {STRIPE_CAPTURE, STRIPE_DO_CAPTURE, "POST", "https://b/v1/payment_intents/pi_7/capture",
          "amount_to_capture=4200", ID("3") ":capture"},
         {STRIPE_REFUND, STRIPE_DO_REFUND, "POST", "https://b/v1/refunds",
-         "payment_intent=pi_7&amount=4200&metadata%5Beffect%5D=" ID("3"), ID("3") ":refund"},
+         "payment_intent=pi_7&amount=4200&metadata%5Bcheckout%5D=" ID(
+             "2") "&metadata%5Beffect%5D=" ID("3"),
+         ID("3") ":refund"},
         {STRIPE_REFUND, STRIPE_DO_FIND, "GET", "https://b/v1/refunds?payment_intent=pi_7&limit=100",
          "", ""},
     };

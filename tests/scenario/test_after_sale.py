@@ -1,0 +1,137 @@
+"""Money after the sale, each row of the table in docs/buying.md that a bank is needed for: what the
+bank refuses or takes back is known, tried again when the operator says so, and both books agree."""
+
+import contextlib
+import http.client
+import socket
+
+import pytest
+
+from bank_server import Bank
+from shop_server import Client, Shop, wait_until
+from test_audit_outside import audit
+from test_warehouse_reports import buy, operate
+from ucp import FLOWERS
+
+pytestmark = pytest.mark.outside
+
+ROSES = "bouquet_roses"
+
+
+def free_port():
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def bank(tmp_path):
+    """It tells whoever listens at bank.shop_at."""
+    address = f"127.0.0.1:{free_port()}"
+    with Bank(tmp_path, "--webhook", f"http://{address}/api/bank/events") as bank:
+        bank.shop_at = address
+        yield bank
+
+
+def shop_of(folder, bank, catalogue=FLOWERS):
+    return Shop(folder, "--listen", bank.shop_at, "--bank", bank.url, "--bank-key-file",
+                str(bank.dir / "key"), "--bank-pin", bank.pin, "--bank-webhook-secret-file",
+                str(bank.dir / "webhook.secret"), catalogue=catalogue)
+
+
+def order_of(shop, order):
+    status, seen = operate(shop, "GET", f"/orders/{order}")
+    assert status == 200, seen
+    return seen
+
+
+def does(shop, order, what, **body):
+    status, answer = operate(shop, "POST", f"/orders/{order}/{what}", body)
+    assert status == 200, answer
+    return answer
+
+
+def money(shop, order):
+    seen = order_of(shop, order)["payment"]
+    return {name: seen[name] for name in ("state", "captured", "refunding", "refunded",
+                                          "unrefunded")}
+
+
+def wait_money(shop, order, **expected):
+    wait_until(lambda: expected.items() <= money(shop, order).items(), 20,
+               f"{expected}, in place of {money(shop, order)}")
+
+
+def types(shop, order):
+    return [event["type"] for event in order_of(shop, order)["events"]]
+
+
+def sent_and_paid(shop):
+    """An order whose money was taken, and how much."""
+    order = buy(shop, {ROSES: 1})
+    does(shop, order, "ship")
+    wait_money(shop, order, state="captured")
+    return order, money(shop, order)["captured"]
+
+
+def page_of(shop, order):
+    connection = http.client.HTTPConnection(shop.address, timeout=20)
+    with contextlib.closing(connection):
+        connection.request("GET", f"/order/{order}")
+        return connection.getresponse().read().decode()
+
+
+def refunds(bank, order):
+    mine, = [payment for payment in bank.ledger()
+             if payment["metadata"].get("checkout") == order.replace("-", "")]
+    return sorted((one["amount"], one["status"]) for one in mine["refunds"])
+
+
+def agree(shop, bank):
+    """Each book, and both together."""
+    status, report = shop.audit()
+    assert status == 0, report
+    status, said, _ = audit(shop.dir, bank.dir)
+    assert status == 0, said
+
+
+def test_a_refund_that_fails_later_is_known_and_given_again(tmp_path, bank):
+    with shop_of(tmp_path, bank) as shop:
+        order, _ = sent_and_paid(shop)
+        bank.faults(fail_refunds="100%")
+        does(shop, order, "refund", amount=500)
+        wait_money(shop, order, refunded=0, refunding=0, unrefunded=500)
+        happened = types(shop, order)
+        assert happened[-3:] == ["refund_begun", "refunded", "refund_failed"], happened
+        assert refunds(bank, order) == [(500, "failed")]
+        agree(shop, bank)
+        assert "Your bank did not take the money" in page_of(shop, order)
+        client = Client(shop.address)
+        with contextlib.closing(client):
+            _, seen = client.call("GET", f"/orders/{order}")
+        assert [one["status"] for one in seen["adjustments"] if one["type"] == "refund"] == [
+            "failed"], seen["adjustments"]
+        bank.faults(fail_refunds="0")
+        does(shop, order, "retry-payment", reason="the card was renewed")
+        wait_money(shop, order, refunded=500, unrefunded=0)
+        assert types(shop, order)[-3:] == ["retried", "refund_begun", "refunded"]
+        assert refunds(bank, order) == [(500, "failed"), (500, "succeeded")]
+        status, said = operate(shop, "POST", f"/orders/{order}/retry-payment", {})
+        assert status == 409 and "refused nothing" in str(said), said
+        agree(shop, bank)
+
+
+def test_a_capture_that_the_bank_refuses_is_asked_for_again(tmp_path, bank):
+    """What it reserved has lapsed before it was taken: no retry can bring that back, and each says
+    so; the books agree that nothing was taken."""
+    bank.faults(lapse_ms=1)
+    with shop_of(tmp_path, bank) as shop:
+        order = buy(shop, {ROSES: 1})
+        wait_until(lambda: bank.ledger()[0]["status"] == "canceled", what="the lapse")
+        does(shop, order, "ship")
+        wait_money(shop, order, state="failed")
+        does(shop, order, "retry-payment")
+        wait_until(lambda: types(shop, order).count("payment_failed") == 2, what="the bank's answer")
+        assert types(shop, order)[-3:] == ["retried", "capture_begun", "payment_failed"]
+        assert money(shop, order)["state"] == "failed"
+        agree(shop, bank)
