@@ -512,7 +512,7 @@ int demo_plan_open(const char *dir, unsigned wanted, unsigned managers, const ch
         return fail(failure, ERR_INVALID, "the path is too long: %s", dir);
     strcpy(plan->dir, dir);
     int err = file_make_dir(dir, 0700, NULL, failure);
-    err = err ? err : datadir_lock(dir, &plan->lock, failure);
+    err = err ? err : service_lock(dir, &plan->lock, failure);
     err = err ? err : refuse_server(dir, failure);
     err = err ? err : move_lone_server(plan, failure);
     err = err ? err : plan_all(plan, listen, failure);

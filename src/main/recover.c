@@ -69,7 +69,8 @@ static void show(struct remains *r)
     uint64_t last = r->log.last_index > r->database.index ? r->log.last_index : r->database.index;
     printf("cluster \"%s\", generation %llu\n", r->cluster.name,
            (unsigned long long)r->cluster.generation);
-    printf("this server: %llu, in %s\n", (unsigned long long)r->cluster.own, r->datadir.path);
+    printf("this server: %llu, in %s\n", (unsigned long long)r->cluster.own,
+           r->datadir.service.dir);
     printf("  its log ends at entry %llu, in term %llu\n", (unsigned long long)r->log.last_index,
            (unsigned long long)r->log.term);
     printf("  its database has all up to entry %llu\n", (unsigned long long)r->database.index);

@@ -62,7 +62,7 @@ static int open_shop(struct server *server, struct failure *failure)
 /* Whether this server is one of a cluster's; then it gets ready to be. */
 static int open_cluster(struct server *server, struct failure *failure)
 {
-    int err = cluster_read(server->dir.path, &server->cluster, failure);
+    int err = cluster_read(server->dir.service.dir, &server->cluster, failure);
     if (err == ERR_NOTFOUND)
         return 0;
     return err ? err
@@ -150,7 +150,7 @@ static int refuse_demo(const char *dir, struct failure *failure)
 
 int server_open(struct server *server, const struct settings *settings, struct failure *failure)
 {
-    *server = (struct server){.settings = settings, .dir.lock = -1};
+    *server = (struct server){.settings = settings, .dir.service.lock = -1};
     server->log = (struct log){STDERR_FILENO, log_level_of(settings->log_level)};
     int err = refuse_demo(settings->dir, failure);
     err = err ? err : cluster_refuse_witness(settings->dir, failure);
@@ -191,7 +191,7 @@ static int engine_settings(const struct server *server, struct engine_config *co
     listening_limit(config, &s->limits);
     str_copy(config->certificate, sizeof config->certificate, str_of(s->certificate));
     str_copy(config->key, sizeof config->key, str_of(s->key));
-    str_copy(config->state_dir, sizeof config->state_dir, str_of(server->dir.path));
+    str_copy(config->state_dir, sizeof config->state_dir, str_of(server->dir.service.dir));
     int err = listening_add(config, &s->listen, LISTENING_HTTP, failure);
     return err ? err : listening_add(config, &s->listen_tls, LISTENING_TLS, failure);
 }
@@ -224,7 +224,7 @@ static bool watch_health_of(void *context, struct buf *reason)
 static int start_watch(struct server *server, struct failure *failure)
 {
     server->watched.database = server->dir.database;
-    server->watched.data_dir = server->dir.path;
+    server->watched.data_dir = server->dir.service.dir;
     server->watched.cache = server->cache;
     server->watched.order = replica_order(server->replica);
     server->watched.missing = server->member ? member_missing : NULL;
@@ -249,7 +249,7 @@ static void bank_told(void *context)
 static void shop_settings(struct server *server, struct web_settings *web)
 {
     const struct settings *s = server->settings;
-    snprintf(server->spool, sizeof server->spool, "%s/spool", server->dir.path);
+    snprintf(server->spool, sizeof server->spool, "%s/spool", server->dir.service.dir);
     if (s->server_header)
         snprintf(server->name, sizeof server->name, "%llu",
                  (unsigned long long)(server->member ? server->cluster.own : 1));
@@ -355,5 +355,5 @@ void server_close(struct server *server)
     if (server->cache)
         cache_free(server->cache);
     datadir_close(&server->dir);
-    *server = (struct server){.dir.lock = -1};
+    *server = (struct server){.dir.service.lock = -1};
 }

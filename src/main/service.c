@@ -1,13 +1,57 @@
 #include "main/service.h"
 
 #include "base/random.h"
-#include "main/datadir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { SECRET_MAX = 64 };
+enum { SECRET_MAX = 64, ANNOUNCEMENT_MAX = 512 };
+
+int service_lock(const char *dir, int *lock, struct failure *failure)
+{
+    char path[FILE_PATH];
+    *lock = -1;
+    int err = file_join(path, dir, "lock", failure);
+    if (err)
+        return err;
+    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*lock < 0)
+        return file_failed(failure, "open", path);
+    /* Of the open file, not of the process: it goes when the last descriptor does. */
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(*lock, F_OFD_SETLK, &whole) == 0)
+        return 0;
+    bool taken = errno == EAGAIN || errno == EACCES;
+    if (!taken)
+        file_failed(failure, "lock", path);
+    close(*lock);
+    *lock = -1;
+    if (!taken)
+        return ERR_IO;
+    return fail(failure, ERR_BUSY,
+                "%s is in use by another stoa process; stop that one, or choose another --dir",
+                dir);
+}
+
+/* True when a process holds the lock of DIR: server.json alone may be left behind by one
+ * that was killed. */
+bool service_is_locked(const char *dir)
+{
+    char path[FILE_PATH];
+    if (file_join(path, dir, "lock", NULL))
+        return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    /* Only asks: a lock taken for a moment would turn away a server that starts just then. */
+    struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    bool locked = fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+    close(fd);
+    return locked;
+}
 
 /* What a process that was killed left behind would send others to an address of old. */
 static int forget_announcement(const struct service *service, struct failure *failure)
@@ -26,7 +70,7 @@ int service_open(const char *dir, struct service *service, struct failure *failu
         return fail(failure, ERR_INVALID, "the path is too long: %s", dir);
     strcpy(service->dir, dir);
     int err = file_make_dir(dir, 0700, &service->created, failure);
-    err = err ? err : datadir_lock(dir, &service->lock, failure);
+    err = err ? err : service_lock(dir, &service->lock, failure);
     err = err ? err : forget_announcement(service, failure);
     if (err)
         service_close(service);
@@ -70,7 +114,7 @@ int service_secret(const struct service *service, const char *name, unsigned cha
 int service_announce(const struct service *service, const char *url, const char *pin,
                      struct failure *failure)
 {
-    char path[FILE_PATH], text[1024];
+    char path[FILE_PATH], text[ANNOUNCEMENT_MAX];
     int err = 0;
     if (pin[0]) {
         snprintf(text, sizeof text, "%s\n", pin);
@@ -80,9 +124,9 @@ int service_announce(const struct service *service, const char *url, const char 
     err = err ? err : file_join(path, service->dir, "server.json", failure);
     if (err)
         return err;
-    int len = snprintf(text, sizeof text, "{\"pid\":%d,\"url\":\"%s\",\"pin\":\"%s\"}\n",
-                       (int)getpid(), url, pin);
+    int len = snprintf(text, sizeof text, "{\"pid\":%d,\"url\":\"%s\"%s%s%s}\n", (int)getpid(), url,
+                       pin[0] ? ",\"pin\":\"" : "", pin, pin[0] ? "\"" : "");
     if (len >= (int)sizeof text)
-        return fail(failure, ERR_INVALID, "the address is too long: %s", url);
+        return fail(failure, ERR_INVALID, "the server's address is too long: %s", url);
     return file_write(path, str_make(text, (size_t)len), failure);
 }

@@ -63,7 +63,7 @@ static void all_that_belongs_in_it_is_made_once_and_found_again(void **state)
     struct datadir first, again;
     struct stat about;
     assert_int_equal(datadir_open(bed->dir, &first, NULL), 0);
-    assert_true(first.created);
+    assert_true(first.service.created);
     assert_int_equal(strlen(first.token), 64);
     assert_int_equal(stat(bed->dir, &about), 0);
     assert_int_equal(about.st_mode & 0777, 0700);
@@ -71,7 +71,7 @@ static void all_that_belongs_in_it_is_made_once_and_found_again(void **state)
     datadir_close(&first);
     datadir_close(&first); /* harmless */
     assert_int_equal(datadir_open(bed->dir, &again, NULL), 0);
-    assert_false(again.created);
+    assert_false(again.service.created);
     assert_string_equal(again.token, first.token);
     assert_memory_equal(again.secret, first.secret, DATADIR_SECRET);
     datadir_close(&again);
