@@ -1,19 +1,22 @@
 #include "outside/warehouse_token.h"
 #include "web/api.h"
+#include "web/gate.h"
+#include "web/submit_many.h"
 
 /* What a warehouse reports: shipped, delivered, returned, short, arrived, counted, product.
  *
  *   POST /api/warehouse/{id}/reports   Authorization: Bearer <its token>
  *   {"epoch": "<32 hex digits>", "reports": [{"sequence": 1, "kind": "shipped", …}, …]}
  *
- * Up to 100 of them, in the order of their numbers; each goes through the log as a command of its
- * own, one after the other, and the first that is not taken ends it:
+ * Up to 100 of them, in the order of their numbers. Each is a command of its own; they go into the
+ * log together, and the first that is not taken ends it:
  *
  *   200  {"sequence": N}                                  all; N is the number of the last
  *   409  {"error": "gap", "expected": N}                  N is to come first
  *   409  {"error": "epoch", "text": …}                    of another database than before
  *   422  {"error": "refused", "sequence": N, "text": …}   this one cannot be; those before are
- * taken 404  {"error": "unknown", …}, 400 {"error": "malformed", …}, 503 as everywhere
+ *                                                         taken
+ *   404  {"error": "unknown", …}, 400 {"error": "malformed", …}, 503 as everywhere
  *
  * A number that was taken before is taken again without effect, so that a warehouse that has no
  * answer sends the same again, to any server. What each means: shop/warehouse.h. */
@@ -25,8 +28,9 @@ struct reports {
     struct json_spot root, list;
     struct id epoch;
     struct str warehouse;
-    unsigned count, at; /* of them, the one that is on its way */
-    uint64_t sequence;  /* its number */
+    unsigned count, sent, at;      /* at: the one whose outcome is looked at */
+    uint64_t numbers[REPORTS_MAX]; /* 0: it has none */
+    struct submit_many *many;
 };
 
 /* ---- Answers ---- */
@@ -45,13 +49,12 @@ static enum app_verdict refuse(struct exchange *x, int status, const char *error
     return answer(x, status, &json);
 }
 
-static enum app_verdict refuse_report(struct exchange *x, const struct reports *reports,
-                                      struct str text)
+static enum app_verdict refuse_report(struct exchange *x, uint64_t number, struct str text)
 {
     struct json json;
     json_begin(&json, &x->arena);
     json_put_text(&json, json.root, "error", STR("refused"));
-    json_put_int(&json, json.root, "sequence", (int64_t)reports->sequence);
+    json_put_int(&json, json.root, "sequence", (int64_t)number);
     json_put_text(&json, json.root, "text", text);
     return answer(x, 422, &json);
 }
@@ -125,7 +128,10 @@ static void read_lines(struct json_in *in, const struct json_spot *spot,
                        struct order_change *change)
 {
     struct json_spot lines = json_member(spot, "lines");
+    json_require(in, &lines);
     change->line_count = json_count(in, &lines, SHOP_LINES_MAX);
+    if (json_has(&lines) && change->line_count == 0)
+        json_wrong(in, &lines, "is empty: say which lines, and how many of each");
     change->lines = ARENA_ARRAY(in->arena, struct order_quantity, change->line_count);
     if (!change->lines) {
         change->line_count = 0;
@@ -212,17 +218,17 @@ static void read_product(struct json_in *in, const struct json_spot *report,
     }
 }
 
-/* The report at reports->at as a command; what is wrong is in reports->in. */
-static void read_report(struct reports *reports, struct command *command)
+/* The report number AT, from 0, as a command; what is wrong is in reports->in. */
+static void read_report(struct reports *reports, unsigned at, struct command *command)
 {
     struct json_in *in = &reports->in;
-    struct json_spot spot = json_element(&reports->list, reports->at);
+    struct json_spot spot = json_element(&reports->list, at);
     struct json_spot sequence = json_member(&spot, "sequence");
     struct warehouse_report *report = &command->report;
     *report = (struct warehouse_report){.warehouse = reports->warehouse, .epoch = reports->epoch};
     json_require(in, &sequence);
     report->sequence = (uint64_t)json_integer(in, &sequence, 1, INT64_MAX, 0);
-    reports->sequence = report->sequence;
+    reports->numbers[at] = report->sequence;
     read_kind(in, &spot, report);
     if (report->kind == REPORT_PRODUCT)
         read_product(in, &spot, &report->product);
@@ -232,15 +238,15 @@ static void read_report(struct reports *reports, struct command *command)
         read_order_report(in, &spot, report);
 }
 
-/* ---- One after the other ---- */
+/* ---- All at once ---- */
 
-static enum app_verdict next(struct exchange *x);
-
-static enum app_verdict taken(struct exchange *x, struct outcome *outcome)
+/* The report at AT has come to OUTCOME; *OVER: it is the one that ends the request. */
+static enum app_verdict take_outcome(struct exchange *x, struct reports *reports,
+                                     const struct outcome *outcome, bool *over)
 {
-    struct reports *reports = call_of(x)->own;
     const struct result *result = &outcome->result;
     struct json json;
+    *over = true;
     if (outcome->err)
         return call_fail_err(x, outcome->err);
     if (result->err == ERR_STATE && result->kind == RESULT_NUMBER) {
@@ -254,26 +260,57 @@ static enum app_verdict taken(struct exchange *x, struct outcome *outcome)
     if (result->err == ERR_DENIED)
         return refuse(x, 404, "unknown", result->text);
     if (result->err)
-        return refuse_report(x, reports, result->text);
-    if (++reports->at < reports->count)
-        return next(x);
+        return refuse_report(x, reports->numbers[reports->at], result->text);
+    *over = false;
+    return APP_DONE;
+}
+
+/* What is wrong with the report that could not be read. */
+static enum app_verdict refuse_unread(struct exchange *x, const struct reports *reports)
+{
+    struct str text = problem(x, &reports->in);
+    uint64_t number = reports->numbers[reports->at];
+    return number ? refuse_report(x, number, text) : refuse(x, 400, "malformed", text);
+}
+
+static enum app_verdict take_outcomes(struct exchange *x, struct reports *reports)
+{
+    struct json json;
+    for (bool over; reports->at < reports->sent; reports->at++) {
+        enum app_verdict verdict =
+            take_outcome(x, reports, submit_many_outcome(reports->many, reports->at), &over);
+        if (over)
+            return verdict;
+    }
+    if (json_bad(&reports->in))
+        return refuse_unread(x, reports);
     json_begin(&json, &x->arena);
-    json_put_int(&json, json.root, "sequence", (int64_t)reports->sequence);
+    json_put_int(&json, json.root, "sequence", (int64_t)reports->numbers[reports->count - 1]);
     return answer(x, 200, &json);
 }
 
-static enum app_verdict next(struct exchange *x)
+static void all_applied(struct exchange *x)
 {
-    struct reports *reports = call_of(x)->own;
+    gate_finish(x, take_outcomes(x, call_of(x)->own));
+}
+
+/* In their order: one that is refused leaves its number free, so that those behind it come too
+ * early, and do nothing. What is no report ends it. */
+static enum app_verdict send_all(struct exchange *x, struct reports *reports)
+{
     struct command *command = ARENA_NEW(&x->arena, struct command);
-    if (!command)
+    reports->many = submit_many_begin(x, reports->count, all_applied);
+    if (!command || !reports->many)
         return call_fail_err(x, ERR_NOMEM);
-    command->type = COMMAND_WAREHOUSE_REPORT;
-    read_report(reports, command);
-    if (json_bad(&reports->in))
-        return reports->sequence ? refuse_report(x, reports, problem(x, &reports->in))
-                                 : refuse(x, 400, "malformed", problem(x, &reports->in));
-    return submit_command(x, command, taken);
+    for (unsigned at = 0; at < reports->count; at++) {
+        *command = (struct command){.type = COMMAND_WAREHOUSE_REPORT};
+        read_report(reports, at, command);
+        if (json_bad(&reports->in))
+            break;
+        submit_many_add(reports->many, command);
+        reports->sent++;
+    }
+    return submit_many_end(reports->many);
 }
 
 enum app_verdict api_reports(struct exchange *x)
@@ -292,5 +329,5 @@ enum app_verdict api_reports(struct exchange *x)
         return refuse(x, 400, "malformed", problem(x, &reports->in));
     if (reports->count == 0)
         return refuse(x, 400, "malformed", STR("reports is empty"));
-    return next(x);
+    return send_all(x, reports);
 }

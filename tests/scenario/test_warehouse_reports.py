@@ -132,6 +132,33 @@ def test_numbers_count_once_and_a_refused_one_is_not_used_up(shop):
     assert lies(shop, "bouquet_tulips")["main"] == (before + 21, 0)
 
 
+def test_a_report_without_lines_is_told_what_it_lacks(shop):
+    main = House(shop, "main")
+    order = buy(shop, {"bouquet_roses": 3})
+    for lacking, word in (({"lines": []}, "lines is empty"), ({"lines": None}, "lines is missing"),
+                          ({"lines": [{"line": 1}]}, "quantity is missing"),
+                          ({"lines": [{"quantity": 1}]}, "line is missing"),
+                          ({"lines": [{"line": 1, "quantity": 0}]}, "quantity")):
+        for kind in ("shipped", "returned", "short"):
+            status, answer = main.report({**shipped(order, 3), "kind": kind, **lacking})
+            assert (status, answer["error"], answer["sequence"]) == (422, "refused", 1), answer
+            assert word in answer["text"], answer
+    assert operate(shop, "GET", f"/orders/{order}")[1]["status"] == "placed"
+
+
+def test_many_reports_are_taken_in_their_order_up_to_the_first_that_is_refused(shop):
+    main = House(shop, "main")
+    before = lies(shop, "bouquet_tulips")["main"][0]
+    counts = [{"kind": "counted", "item": "bouquet_tulips", "on_hand": 100 + at}
+              for at in range(99)]
+    assert main.report(*counts) == (200, {"sequence": 99})
+    assert lies(shop, "bouquet_tulips")["main"] == (198, 0), before
+    unknown = {"kind": "counted", "item": "no such thing", "on_hand": 1}
+    status, answer = main.report(*counts[:50], unknown, *counts[50:])
+    assert (status, answer["error"], answer["sequence"]) == (422, "refused", 150), answer
+    assert lies(shop, "bouquet_tulips")["main"] == (149, 0)
+
+
 def test_an_order_is_split_and_what_is_short_is_canceled(shop):
     main, south = House(shop, "main"), House(shop, "south")
     assert main.report({"kind": "counted", "item": "orchid_white", "on_hand": 3})[0] == 200
