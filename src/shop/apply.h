@@ -67,9 +67,12 @@ void shop_count(struct shop *shop, enum counter counter, int64_t difference);
 uint64_t shop_counter(const struct shop *shop, enum counter counter);
 uint64_t apply_next_number(struct apply *apply, enum counter counter);
 
-/* What was written last to the two tables. */
+/* What was written last to the two tables, or is still to be written. */
 struct row_cache *shop_carts(struct shop *shop);
 struct row_cache *shop_checkouts(struct shop *shop);
+/* The tables have all rows that commands have changed so far: for a command that reads them by SQL
+ * of its own, and the commit. */
+int shop_write_back_rows(struct shop *shop);
 /* Where the results under Idempotency-Keys are. */
 struct key_index *shop_keys(struct shop *shop);
 
@@ -131,11 +134,11 @@ int apply_order_ship(struct apply *apply);
 int apply_order_deliver(struct apply *apply);
 int apply_order_return(struct apply *apply);
 int apply_order_refund(struct apply *apply);
+int apply_order_retry(struct apply *apply);
+int apply_order_refund_failed(struct apply *apply);
 int apply_outbox_done(struct apply *apply);
 int apply_expire(struct apply *apply); /* calls the expire_ functions below too */
 
-int apply_order_retry(struct apply *apply);
-int apply_order_refund_failed(struct apply *apply);
 /* Parts of EXPIRE by file: remove up to LIMIT things, count them into *REMOVED. */
 int expire_idempotency(struct apply *apply, uint64_t limit, uint64_t *removed);
 int expire_imports(struct apply *apply, uint64_t limit, uint64_t *removed);

@@ -53,22 +53,28 @@ static struct stmt *store_statement(struct db *db, bool exists, bool expiry_move
     return db_stmt(db, "UPDATE cart SET record = ?2, expires_ms = ?3 WHERE id = ?1");
 }
 
+int cart_write_row(struct db *db, const struct row *row)
+{
+    struct stmt *stmt = store_statement(db, !row->fresh, row->moved);
+    stmt_bind_id(stmt, 1, row->id);
+    stmt_bind_blob(stmt, 2, row->record);
+    if (row->fresh || row->moved)
+        stmt_bind_i64(stmt, 3, row->expires_ms);
+    return stmt_run(stmt);
+}
+
 int cart_store(struct apply *apply, const struct cart *cart, bool exists, int64_t old_expires_ms)
 {
-    bool expiry_moved = cart->expires_ms != old_expires_ms;
     buf_clear(apply->scratch);
     record_put_cart(apply->scratch, cart, RECORD_BRIEF);
     if (apply->scratch->failed)
         return ERR_NOMEM;
-    struct stmt *stmt = store_statement(apply->db, exists, expiry_moved);
-    stmt_bind_id(stmt, 1, cart->id);
-    stmt_bind_blob(stmt, 2, buf_text(apply->scratch));
-    if (!exists || expiry_moved)
-        stmt_bind_i64(stmt, 3, cart->expires_ms);
-    if (stmt_run(stmt))
-        return apply_failed(apply);
-    row_cache_put(shop_carts(apply->shop), cart->id, buf_text(apply->scratch));
-    return ERR_OK;
+    struct row row = {.id = cart->id,
+                      .record = buf_text(apply->scratch),
+                      .expires_ms = cart->expires_ms,
+                      .fresh = !exists,
+                      .moved = cart->expires_ms != old_expires_ms};
+    return row_cache_put(shop_carts(apply->shop), &row) ? apply_failed(apply) : ERR_OK;
 }
 
 /* ---- Pricing ---- */

@@ -13,8 +13,10 @@ int cart_view(struct apply *apply, struct basket_view *view);
 int cart_load(struct db *db, struct arena *arena, struct id id, int64_t now_ms, struct cart *cart);
 /* As cart_load, for commands: what was written last is not read again. */
 int cart_find(struct apply *apply, struct id id, struct cart *cart);
-/* Writes CART; EXISTS: its row is there, and has OLD_EXPIRES_MS. */
+/* Keeps CART (shop/row_cache.h); EXISTS: its row is there, and has OLD_EXPIRES_MS. */
 int cart_store(struct apply *apply, const struct cart *cart, bool exists, int64_t old_expires_ms);
+/* The row cache's way into the table. */
+int cart_write_row(struct db *db, const struct row *row);
 
 /* Looks up and prices CART as of VIEW. */
 int cart_price(const struct basket_view *view, struct cart *cart);

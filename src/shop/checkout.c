@@ -70,26 +70,37 @@ static struct stmt *store_statement(struct db *db, bool exists, bool expiry_move
                        " record = ?5, expires_ms = ?6 WHERE id = ?1");
 }
 
+int checkout_write_row(struct db *db, const struct row *row)
+{
+    struct stmt *stmt = store_statement(db, !row->fresh, row->moved);
+    stmt_bind_id(stmt, 1, row->id);
+    stmt_bind_id(stmt, 2, row->cart_id);
+    stmt_bind_i64(stmt, 3, row->status);
+    stmt_bind_i64(stmt, 4, row->hold_until_ms);
+    stmt_bind_blob(stmt, 5, row->record);
+    if (row->fresh || row->moved)
+        stmt_bind_i64(stmt, 6, row->expires_ms);
+    return stmt_run(stmt);
+}
+
 int checkout_store(struct apply *apply, struct checkout *checkout, int64_t old_expires_ms)
 {
-    bool expiry_moved = checkout->expires_ms != old_expires_ms;
     checkout->version++;
     checkout->updated_ms = apply->now;
     buf_clear(apply->scratch);
     record_put_checkout(apply->scratch, checkout);
     if (apply->scratch->failed)
         return ERR_NOMEM;
-    struct stmt *stmt = store_statement(apply->db, old_expires_ms != 0, expiry_moved);
-    stmt_bind_id(stmt, 1, checkout->id);
-    stmt_bind_id(stmt, 2, checkout->cart_id);
-    stmt_bind_i64(stmt, 3, checkout->status);
-    stmt_bind_i64(stmt, 4, checkout->hold_until_ms);
-    stmt_bind_blob(stmt, 5, buf_text(apply->scratch));
-    if (expiry_moved)
-        stmt_bind_i64(stmt, 6, checkout->expires_ms);
-    if (stmt_run(stmt))
+    struct row row = {.id = checkout->id,
+                      .record = buf_text(apply->scratch),
+                      .expires_ms = checkout->expires_ms,
+                      .fresh = old_expires_ms == 0,
+                      .moved = checkout->expires_ms != old_expires_ms,
+                      .cart_id = checkout->cart_id,
+                      .status = checkout->status,
+                      .hold_until_ms = checkout->hold_until_ms};
+    if (row_cache_put(shop_checkouts(apply->shop), &row))
         return apply_failed(apply);
-    row_cache_put(shop_checkouts(apply->shop), checkout->id, buf_text(apply->scratch));
     apply->object = buf_text(apply->scratch); /* in place of a copy of *CHECKOUT */
     apply->result->kind = RESULT_CHECKOUT;
     return ERR_OK;

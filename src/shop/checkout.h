@@ -37,9 +37,11 @@ int checkout_load(struct db *db, struct arena *arena, struct id id, int64_t now_
                   struct checkout *checkout);
 /* The same for commands: what was written last is not read again. */
 int checkout_find(struct apply *apply, struct id id, struct checkout *checkout);
-/* Writes the row and makes CHECKOUT the command's result. OLD_EXPIRES_MS: what its
- * row has, 0: it has none yet. Counts the version up. */
+/* Keeps the row (shop/row_cache.h) and makes CHECKOUT the command's result. OLD_EXPIRES_MS: what
+ * its row has, 0: it has none yet. Counts the version up. */
 int checkout_store(struct apply *apply, struct checkout *checkout, int64_t old_expires_ms);
+/* The row cache's way into the table. */
+int checkout_write_row(struct db *db, const struct row *row);
 /* CHECKOUT, unchanged, is the command's result. */
 int checkout_show(struct apply *apply, const struct checkout *checkout);
 /* As apply_refuse, and the result has CHECKOUT, so that a face can show how it is. */

@@ -72,6 +72,8 @@ int apply_expire(struct apply *apply)
     enum { MOST = 10000 };
     uint64_t limit = apply->command->limit < MOST ? apply->command->limit : MOST;
     uint64_t removed = 0;
+    if (shop_write_back_rows(apply->shop))
+        return apply_failed(apply);
     row_cache_clear(shop_carts(apply->shop));
     row_cache_clear(shop_checkouts(apply->shop));
     int err = remove_past(apply,

@@ -65,40 +65,68 @@ static struct id pick_id(struct random *random)
     return test_id(1 + (unsigned)random_below(random, 40));
 }
 
+static void cart_command(struct random *random, struct command *command, struct command_line *line)
+{
+    static const enum command_type types[] = {COMMAND_CART_ADD, COMMAND_CART_ADD,
+                                              COMMAND_CART_SET, COMMAND_CART_PUT,
+                                              COMMAND_CART_PUT, COMMAND_CART_CANCEL};
+    struct id cart = pick_id(random);
+    command->type = types[random_below(random, COUNT_OF(types))];
+    command->operation = test_id((unsigned)random_below(random, 3000) + 1000);
+    if (command->type == COMMAND_CART_PUT) {
+        command->cart_put.id = cart;
+        command->cart_put.basket.lines = line;
+        command->cart_put.basket.line_count = 1;
+    } else if (command->type == COMMAND_CART_CANCEL) {
+        command->id = cart;
+    } else {
+        command->cart_item.id = cart;
+        command->cart_item.item_key = str_of(items[random_below(random, 5)]);
+        command->cart_item.quantity = 1 + (uint32_t)random_below(random, 3);
+    }
+}
+
+/* Of a cart, or of goods that it is told. */
+static void checkout_command(struct random *random, struct command *command,
+                             struct command_line *line)
+{
+    command->type = random_below(random, 3) ? COMMAND_CHECKOUT_CREATE : COMMAND_CHECKOUT_UPDATE;
+    command->checkout = (struct checkout_input){
+        .id = pick_id(random),
+        .has_basket = true,
+        .basket = {.lines = line, .line_count = 1, .buyer.email = STR("j@example.com")},
+        .has_fulfillment = true,
+        .destinations = {{.country = STR("US")}},
+        .destination_count = 1};
+    if (command->type == COMMAND_CHECKOUT_CREATE && random_below(random, 2))
+        command->checkout.cart_id = pick_id(random);
+}
+
 static void shopper_command(struct random *random, struct command *command)
 {
     static struct command_line line;
-    switch (random_below(random, 6)) {
+    line = (struct command_line){.item_key = str_of(items[random_below(random, 4)]),
+                                 .quantity = 1 + (uint32_t)random_below(random, 4)};
+    switch (random_below(random, 7)) {
     case 0:
-        command->type = COMMAND_CART_ADD;
-        command->operation = test_id((unsigned)random_below(random, 3000) + 1000);
-        command->cart_item.id = pick_id(random);
-        command->cart_item.item_key = str_of(items[random_below(random, 5)]);
-        command->cart_item.quantity = 1 + (uint32_t)random_below(random, 3);
-        return;
     case 1:
-        line = (struct command_line){.item_key = str_of(items[random_below(random, 4)]),
-                                     .quantity = 1 + (uint32_t)random_below(random, 4)};
-        command->type = COMMAND_CHECKOUT_CREATE;
-        command->checkout = (struct checkout_input){
-            .id = pick_id(random),
-            .has_basket = true,
-            .basket = {.lines = &line, .line_count = 1, .buyer.email = STR("j@example.com")},
-            .has_fulfillment = true,
-            .destinations = {{.country = STR("US")}},
-            .destination_count = 1};
+        cart_command(random, command, &line);
         return;
     case 2:
+        checkout_command(random, command, &line);
+        return;
     case 3:
+    case 4:
         command->type = COMMAND_CHECKOUT_HOLD;
         break;
-    case 4:
+    case 5:
         command->type = COMMAND_CHECKOUT_CONFIRM;
         command->idempotency = IDEMPOTENCY_KEEP;
         command->idempotency_key[0] = (unsigned char)random_below(random, 200);
         break;
     default:
-        command->type = COMMAND_CHECKOUT_RELEASE;
+        command->type = random_below(random, 3) ? COMMAND_CHECKOUT_RELEASE : COMMAND_CHECKOUT_CLAIM;
+        command->complete.claimed = random_below(random, 2);
     }
     command->complete.id = pick_id(random);
     command->complete.expected_total = -1;
@@ -121,7 +149,7 @@ static void operator_command(struct random *random, struct command *command,
         return;
     case 2:
         command->type = COMMAND_EXPIRE;
-        command->limit = random_below(random, 10);
+        command->limit = random_below(random, 40);
         return;
     default:
         *variant =
@@ -158,6 +186,8 @@ static void live_through(struct fixture *f, uint64_t seed, unsigned count, unsig
             assert_int_equal(shop_begin(f->shop, &failure), 0);
         f->index++;
         f->now += (int64_t)random_below(&random, 20000);
+        if (random_below(&random, 200) == 0) /* carts and checkouts are past their time */
+            f->now += 20ll * 24 * 3600 * 1000;
         if (shop_apply(f->shop, f->index, f->now, buf_text(&f->record), &f->answer, &failure))
             fail_msg("%s", failure.text);
         if (i % per_commit == per_commit - 1 || i == count - 1)
