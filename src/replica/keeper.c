@@ -5,6 +5,7 @@
 #include "replica/membership.h"
 #include "replica/raft_change.h"
 #include "replica/raft_links.h"
+#include "replica/raft_ready.h"
 #include "replica/raft_witness.h"
 
 #include <stdlib.h>
@@ -72,7 +73,8 @@ static uint64_t behind(uint64_t least, uint64_t most)
     return most > least ? most - least : 0;
 }
 
-/* What its log or its copy lacks, whichever is more; a witness has no copy. */
+/* What its log or its copy lacks, whichever is more. A witness has no copy, and a warm server's is
+ * old as the operator wants it. */
 static uint64_t lag_of(struct replica *replica, uint64_t id, bool witness, const struct news *news)
 {
     raft_index match = 0;
@@ -80,7 +82,8 @@ static uint64_t lag_of(struct replica *replica, uint64_t id, bool witness, const
         match = 0;
     uint64_t log = behind(match, raft_last_index(&replica->raft));
     uint64_t copy = behind(news->applied_index, raft_commit_index(&replica->raft));
-    return witness || log > copy ? log : copy;
+    bool by_log = witness || ready_kind_of(replica, id) == READINESS_WARM;
+    return by_log || log > copy ? log : copy;
 }
 
 static struct member_view view_of(struct replica *replica, const struct raft_server *server,

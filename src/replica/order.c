@@ -309,6 +309,11 @@ uint64_t order_applied(struct ordering *order)
     return atomic_load(&order->awaits.applied);
 }
 
+bool order_is_aside(struct ordering *order)
+{
+    return atomic_load_explicit(&order->aside, memory_order_relaxed);
+}
+
 bool order_is_primary(struct ordering *order, int64_t *log_time_ms)
 {
     if (log_time_ms != NULL)

@@ -59,6 +59,10 @@ bool order_is_primary(struct ordering *order, int64_t *log_time_ms);
  * a majority was heard again (replica/leading.h); order_is_primary says no then, too. */
 uint64_t order_leading_term(struct ordering *order);
 
+/* Whether this server is a backup that serves no shoppers (warm or cold: replica/readiness.h), and
+ * not primary: nobody should be shown its copy, which it may bring up to date only now and then. */
+bool order_is_aside(struct ordering *order);
+
 /* Waits until this server's own copy has applied INDEX. Embedded in the waiter's object, which is
  * lent until DONE is called. */
 struct awaiting {

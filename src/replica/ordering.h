@@ -43,6 +43,7 @@ struct ordering {
     struct leading leading;
     atomic_uint_fast64_t primary_id; /* 0: nobody is known */
     atomic_bool ready;
+    atomic_bool aside; /* order_is_aside */
     atomic_uint_fast64_t lag_entries, lag_ms;
     atomic_uint_fast64_t term, last_index, entries, commands, bytes;
     atomic_uint_fast64_t loop_max_ns, loop_cpu_max_ns;

@@ -14,6 +14,7 @@
 #include "replica/keeper.h"
 #include "replica/membership.h"
 #include "replica/raft_links.h"
+#include "replica/raft_ready.h"
 #include "replica/raft_witness.h"
 
 #include <stdio.h>
@@ -173,25 +174,6 @@ void replica_prefer(struct replica *replica, uint64_t id)
     pthread_mutex_unlock(&replica->links->mutex);
 }
 
-void replica_set_readiness(struct replica *replica, const struct readiness_table *table)
-{
-    if (replica->links == NULL)
-        return;
-    pthread_mutex_lock(&replica->links->mutex);
-    replica->links->view.readiness = *table;
-    pthread_mutex_unlock(&replica->links->mutex);
-}
-
-void replica_readiness(struct replica *replica, struct readiness_table *table)
-{
-    *table = (struct readiness_table){0};
-    if (replica->links == NULL)
-        return;
-    pthread_mutex_lock(&replica->links->mutex);
-    *table = replica->links->view.readiness;
-    pthread_mutex_unlock(&replica->links->mutex);
-}
-
 /* ---- The end of one ---- */
 
 /* The lock is held. */
@@ -287,6 +269,17 @@ static bool reaches(const struct replica *replica, uint64_t id)
     return peers_link(replica->peers, id) != 0 && peers_hears(replica->peers, id);
 }
 
+/* Whether server A, which has the log up to HAS_A, should take over rather than B: a hot one, if it
+ * soon has all; else who has most. */
+static bool is_better(const struct replica *replica, uint64_t a, raft_index has_a, uint64_t b,
+                      raft_index has_b)
+{
+    bool hot_a = ready_kind_of(replica, a) == READINESS_HOT;
+    bool hot_b = ready_kind_of(replica, b) == READINESS_HOT;
+    raft_index lack = has_a > has_b ? has_a - has_b : has_b - has_a;
+    return hot_a != hot_b && lack <= MEMBERSHIP_LAG ? hot_a : has_a > has_b;
+}
+
 uint64_t change_successor(struct replica *replica)
 {
     const struct raft_configuration *members = &replica->raft.configuration;
@@ -299,7 +292,7 @@ uint64_t change_successor(struct replica *replica)
             witness_is(&members->servers[i]) || !reaches(replica, id) ||
             raft_match_index(&replica->raft, id, &match) != 0)
             continue;
-        if (best == 0 || match > most) {
+        if (best == 0 || is_better(replica, id, match, best, most)) {
             best = id;
             most = match;
         }

@@ -6,6 +6,7 @@
 #include "replica/membership.h"
 #include "replica/message.h"
 #include "replica/raft_copy.h"
+#include "replica/raft_ready.h"
 #include "replica/raft_witness.h"
 #include "replica/rival.h"
 
@@ -351,6 +352,7 @@ void links_turn(struct replica *replica)
         return;
     uint64_t now = clock_mono_ns();
     links_watch(replica, now);
+    ready_turn(replica);
     witness_turn(replica, now);
     links_turn_change(replica, now);
     links_succeed(replica, now);

@@ -6,6 +6,7 @@
  *   raft_news.c     news to and from the others; status, readiness, lag
  *   raft_succeed.c  a dead primary is succeeded at once; commits are told at once
  *   rival.c         two that stand at once do not wait for each other (no links needed)
+ *   raft_ready.c    what being hot, warm or cold means here
  *   raft_change.c   servers added, removed, promoted; handover
  */
 #ifndef STOA_REPLICA_RAFT_LINKS_H
@@ -85,6 +86,9 @@ struct links {
     raft_index configuration_seen; /* of the committed configuration, as taken notice of */
     uint64_t members[BOOK_PLACES];
     unsigned member_count;
+
+    uint32_t every_ms;  /* raft_ready.c: as the applier was told; 0: it applies at once */
+    uint64_t silent_ns; /* since when it waits for a hot server to stand; 0: it does not */
 
     struct change *change; /* raft_change.c */
     struct keeper *keeper;

@@ -2,6 +2,7 @@
 #include "replica/guard.h"
 #include "replica/raft_copy.h"
 #include "replica/raft_links.h"
+#include "replica/raft_ready.h"
 #include "replica/raft_witness.h"
 
 #include <stdlib.h>
@@ -200,14 +201,6 @@ void links_tell_news_to(struct replica *replica, uint64_t server)
 
 /* ---- From the others ---- */
 
-/* Our own registry may be older than the primary's: we may apply late. */
-static void believe_readiness(struct links *links, const struct readiness_table *readiness)
-{
-    pthread_mutex_lock(&links->mutex);
-    links->view.readiness = *readiness;
-    pthread_mutex_unlock(&links->mutex);
-}
-
 void links_note_news(struct replica *replica, uint64_t server, const struct news *news)
 {
     struct acquaintance *other = acquaint(replica->links, server);
@@ -215,8 +208,9 @@ void links_note_news(struct replica *replica, uint64_t server, const struct news
         return;
     other->news = *news;
     other->heard_ns = clock_mono_ns();
+    /* Our own registry may be older than the primary's: we may apply late. */
     if (server == witness_no_primary(&replica->raft) && news->leader == server)
-        believe_readiness(replica->links, &news->readiness);
+        ready_believe(replica, &news->readiness);
 }
 
 const struct news *links_news_of(const struct replica *replica, uint64_t server, uint64_t *heard_ns)

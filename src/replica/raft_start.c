@@ -3,6 +3,7 @@
 #include "replica/raft_change.h"
 #include "replica/raft_links.h"
 #include "replica/raft_lost.h"
+#include "replica/raft_ready.h"
 #include "replica/raft_witness.h"
 #include "replica/transport.h"
 
@@ -132,7 +133,7 @@ static int open_raft(struct replica *replica)
                                  .fatal = raft_thread_fatal,
                                  .ask_durable = ask_durable,
                                  .behind = applier_behind,
-                                 .waits = witness_waits,
+                                 .waits = ready_waits,
                                  .send = replica->links == NULL ? NULL : links_send,
                                  .context = replica},
              &replica->vote);

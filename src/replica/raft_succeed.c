@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "replica/guard.h"
 #include "replica/raft_links.h"
+#include "replica/raft_ready.h"
 #include "replica/raft_witness.h"
 
 enum {
@@ -72,13 +73,6 @@ static int compare(const struct news *a, const struct news *b)
     return 0;
 }
 
-/* Whether A comes before B on the same log: whole servers first, then by id. */
-static bool is_earlier(const struct raft_configuration *members, uint64_t a, uint64_t b)
-{
-    bool witness = witness_has_id(members, a);
-    return witness == witness_has_id(members, b) ? a < b : !witness;
-}
-
 /* How many of the living voters come before us. *KNOWN: all of them have spoken since; *STANDING:
  * one of them stands. */
 static unsigned rank(const struct replica *replica, uint64_t now_ns, bool *known, bool *standing)
@@ -101,7 +95,7 @@ static unsigned rank(const struct replica *replica, uint64_t now_ns, bool *known
         *known &= heard_ns + SUCCEED_LISTEN_MS * MS_NS >= succession->since_ns;
         *standing |= theirs->standing;
         int order = compare(theirs, &ours);
-        before += order > 0 || (order == 0 && is_earlier(members, id, own));
+        before += order > 0 || (order == 0 && ready_is_earlier(replica, id, own));
     }
     return before;
 }

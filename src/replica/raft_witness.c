@@ -209,9 +209,8 @@ static bool is_silent(const struct raft *raft)
            raft->io->time(raft->io) - raft->election_timer_start >= raft->election_timeout;
 }
 
-bool witness_waits(void *context)
+bool witness_waits(struct replica *replica)
 {
-    struct replica *replica = context;
     struct witness *witness = replica->witness;
     if (witness == NULL)
         return false;

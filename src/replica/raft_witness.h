@@ -39,8 +39,8 @@ void witness_free(struct replica *replica);
 
 /* Each turn: what it learns of the others, and what it does as a carrier. */
 void witness_turn(struct replica *replica, uint64_t now_ns);
-/* io.c's, each time an election timeout has passed in silence: it does not stand yet. */
-bool witness_waits(void *replica);
+/* Each time an election timeout has passed in silence (ready_waits): it does not stand yet. */
+bool witness_waits(struct replica *replica);
 /* Before libraft gets MESSAGE, and after it had REQUEST. */
 void witness_before_message(struct replica *replica, const struct raft_message *message);
 void witness_after_request(struct replica *replica, uint64_t from,
