@@ -5,6 +5,7 @@
 #include "base/cond.h"
 #include "base/thread.h"
 #include "main/register.h"
+#include "main/waker.h"
 #include "main/welcome.h"
 #include "main/wishes.h"
 #include "replica/door.h"
@@ -34,6 +35,7 @@ struct member {
     int visitors[DOOR_JOINS]; /* sockets of those that want to join; -1: none; under mutex */
     pthread_t watcher;
     bool watching;
+    struct waker *waker;
 };
 
 /* ---- Addresses ---- */
@@ -363,6 +365,19 @@ void member_replica(struct member *member, struct replica_cluster *out)
     };
 }
 
+static int start_waker(struct member *member, struct failure *failure)
+{
+    struct waker_config config = {
+        .replica = member->replica,
+        .commands = &member->settings->wake,
+        .after_ms = (uint32_t)member->settings->wake_after_ms,
+        .log = member->log,
+        .rest = do_stop,
+        .context = member,
+    };
+    return waker_start(&config, &member->waker, failure);
+}
+
 int member_begin(struct member *member, struct replica *replica, struct failure *failure)
 {
     pthread_mutex_lock(&member->mutex);
@@ -372,13 +387,15 @@ int member_begin(struct member *member, struct replica *replica, struct failure 
     if (thread_start(&member->watcher, "stoa-member", watch, member))
         return fail(failure, ERR_NOMEM, "cannot start a thread");
     member->watching = true;
-    return 0;
+    return start_waker(member, failure);
 }
 
 void member_stop(struct member *member)
 {
     if (!member)
         return;
+    waker_stop(member->waker);
+    member->waker = NULL;
     pthread_mutex_lock(&member->mutex);
     member->stopping = true;
     pthread_cond_broadcast(&member->changed);

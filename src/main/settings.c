@@ -4,6 +4,7 @@
 #include "base/crash.h"
 #include "main/config.h"
 #include "main/post.h"
+#include "main/waker.h"
 #include "web/web.h"
 
 #define AT(field) offsetof(struct settings, field)
@@ -20,6 +21,11 @@ static const struct option_row rows[] = {
      "certificate chain (PEM) for HTTPS; without it a self-signed one is made"},
     {"key", OPTION_TEXT, AT(key), NULL, 0, 0, NULL, "FILE", "private key (PEM) of the certificate"},
     {"dir", OPTION_TEXT, AT(dir), "data", 0, 0, NULL, "DIR", "where the shop's data is kept"},
+    {"shared", OPTION_SWITCH, AT(shared), NULL, 0, 0, NULL, NULL,
+     "several processes have the directory: who gets its lock writes, the others read and stand by"},
+    {"shared-kill-after", OPTION_DURATION, AT(shared_kill_ms), "5s", 0, 3600000, NULL, "TIME",
+     "with --shared: the process that writes is killed when it has not answered for so long (0s: "
+     "never)"},
     {"catalogue", OPTION_TEXT, AT(catalogue), NULL, 0, 0, NULL, "FILE",
      "products for a shop that has none yet: a CSV file, or demo"},
     {"media", OPTION_TEXT, AT(media), NULL, 0, 0, NULL, "DIR",
@@ -64,6 +70,12 @@ static const struct option_row rows[] = {
      "in a cluster: how many servers decide (auto: 3, with five or more servers 5)"},
     {"replace-after", OPTION_DURATION, AT(replace_ms), "60s", 1000, 86400000, NULL, "TIME",
      "in a cluster: a standby takes the place of a server that is down for so long"},
+    {"wake", OPTION_LIST, AT(wake), NULL, 0, CLUSTER_SERVERS_MAX, NULL, "ID=COMMAND",
+     "in a cluster: how to start server ID when it is cold and needed: a shell command that ends by "
+     "itself, such as 4=ssh cold1 systemctl start stoa"},
+    {"wake-after", OPTION_DURATION, AT(wake_after_ms), "10s", 100, 86400000, NULL, "TIME",
+     "in a cluster: so long a server is missing, or there is no primary, before a cold one is "
+     "woken"},
     {"copy-rate", OPTION_SIZE, AT(copy_rate), "64M", 64 << 10, 1ull << 40, NULL, "SIZE",
      "in a cluster: bytes a second at which a copy is sent to a server that needs one"},
     {"bank", OPTION_TEXT, AT(bank), NULL, 0, 0, NULL, "URL",
@@ -117,6 +129,10 @@ int settings_read(struct settings *settings, int count, char **words, struct fai
     if (settings->listen.count + settings->listen_tls.count == 0)
         return fail(failure, ERR_INVALID,
                     "there is no address to serve at: give listen or listen-tls");
+    if (settings->shared && settings->listen.count == 0)
+        return fail(failure, ERR_INVALID,
+                    "with shared there must be an address for plain HTTP: the other processes of "
+                    "the directory reach the one that writes there; give listen");
     if (!settings->dir[0])
         return fail(failure, ERR_INVALID, "dir is empty: give the shop's data directory");
     if (settings->url[0] && !str_starts(str_of(settings->url), STR("http://")) &&
@@ -135,6 +151,8 @@ int settings_read(struct settings *settings, int count, char **words, struct fai
                     (unsigned long long)settings->heartbeat_ms);
     if (!settings->certificate[0] != !settings->key[0])
         return fail(failure, ERR_INVALID, "certificate and key must be given together");
+    if (waker_check(&settings->wake, failure))
+        return ERR_INVALID;
     if (post_check(settings, failure))
         return ERR_INVALID;
     if (!settings->media[0] && snprintf(settings->media, sizeof settings->media, "%s/media",

@@ -13,6 +13,8 @@ struct settings {
     char dir[OPTION_TEXT_SIZE];
     char catalogue[OPTION_TEXT_SIZE];
     char media[OPTION_TEXT_SIZE];
+    bool shared;             /* several processes have the directory: main/shared.h */
+    uint64_t shared_kill_ms; /* a writer that is silent for so long is killed; 0: never */
     char url[OPTION_TEXT_SIZE], cookie_domain[OPTION_TEXT_SIZE];
     struct option_list trust;
     bool server_header;
@@ -22,6 +24,8 @@ struct settings {
     char peer_listen[OPTION_TEXT_SIZE], peer_address[OPTION_TEXT_SIZE];
     char voters[OPTION_TEXT_SIZE];
     uint64_t election_ms, heartbeat_ms, replace_ms, copy_rate;
+    struct option_list wake; /* see waker.h */
+    uint64_t wake_after_ms;
     uint64_t helpers, helper_queue;
     uint64_t cache_bytes;
     uint64_t stop_grace_ms;

@@ -7,6 +7,7 @@
 #include "main/foreground.h"
 #include "main/program.h"
 #include "main/service.h"
+#include "main/waker.h"
 #include "replica/replica.h"
 
 #include <stdlib.h>
@@ -21,6 +22,8 @@ struct witness_settings {
     char peer_listen[OPTION_TEXT_SIZE], peer_address[OPTION_TEXT_SIZE];
     char log_level[OPTION_TEXT_SIZE];
     uint64_t election_ms, heartbeat_ms, log_max;
+    struct option_list wake;
+    uint64_t wake_after_ms;
 };
 
 #define AT(field) offsetof(struct witness_settings, field)
@@ -41,6 +44,11 @@ static const struct option_row rows[] = {
      "a primary that was silent for so long is replaced; as on the servers"},
     {"heartbeat", OPTION_DURATION, AT(heartbeat_ms), "30ms", 5, 10000, NULL, "TIME",
      "how often a primary says that it is there; as on the servers"},
+    {"wake", OPTION_LIST, AT(wake), NULL, 0, CLUSTER_SERVERS_MAX, NULL, "ID=COMMAND",
+     "how to start server ID when it is cold and there is no primary: a shell command that ends by "
+     "itself, such as 4=ssh cold1 systemctl start stoa"},
+    {"wake-after", OPTION_DURATION, AT(wake_after_ms), "1s", 100, 86400000, NULL, "TIME",
+     "so long there is no primary before a cold server is woken"},
     {"log-level", OPTION_CHOICE, AT(log_level), "info", 0, 0, "debug info warn error", "LEVEL",
      "least important lines to be logged"},
 };
@@ -55,6 +63,7 @@ struct witness_process {
     struct cluster cluster;
     char raft[DATADIR_PATH], listen[SERVER_ADDRESS], address[SERVER_ADDRESS];
     struct replica *replica;
+    struct waker *waker;
 };
 
 static int read_settings(struct witness_settings *settings, int count, char **words,
@@ -66,7 +75,7 @@ static int read_settings(struct witness_settings *settings, int count, char **wo
                    "election-timeout is %llums, but must be at least four heartbeats of %llums",
                    (unsigned long long)settings->election_ms,
                    (unsigned long long)settings->heartbeat_ms);
-    return err;
+    return err ? err : waker_check(&settings->wake, failure);
 }
 
 static int open_cluster(struct witness_process *process, struct failure *failure)
@@ -134,6 +143,18 @@ static int start_replica(struct witness_process *process, struct failure *failur
     return err ? err : replica_start(&config, NULL, &process->replica, failure);
 }
 
+/* Without a primary nobody else may be there to wake a cold server. */
+static int start_waker(struct witness_process *process, struct failure *failure)
+{
+    struct waker_config config = {
+        .replica = process->replica,
+        .commands = &process->settings->wake,
+        .after_ms = (uint32_t)process->settings->wake_after_ms,
+        .log = &process->log,
+    };
+    return waker_start(&config, &process->waker, failure);
+}
+
 /* The log has shoppers' addresses in it. */
 static int open_process(struct witness_process *process, struct failure *failure)
 {
@@ -141,11 +162,13 @@ static int open_process(struct witness_process *process, struct failure *failure
     int err = open_cluster(process, failure);
     err = err ? err : service_open(process->settings->dir, &process->service, failure);
     err = err ? err : start_replica(process, failure);
+    err = err ? err : start_waker(process, failure);
     return err ? err : service_announce(&process->service, "", "", failure);
 }
 
 static void close_process(struct witness_process *process)
 {
+    waker_stop(process->waker);
     if (process->replica)
         replica_stop(process->replica);
     service_close(&process->service);

@@ -1,0 +1,126 @@
+#include "main/errand.h"
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "main/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int errand_begin(struct errand *errand, const char *name, const char *command, const char *variable,
+                 uint32_t limit_ms, const struct log *log, struct failure *failure)
+{
+    int ends[2];
+    *errand = (struct errand){0};
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+        return fail_errno(failure, ERR_FULL, "no pipe for a command");
+    fcntl(ends[1], F_SETFL, 0); /* the command may wait for us */
+    int err = spawn_shell(command, variable, ends[1], &errand->pid, failure);
+    close(ends[1]);
+    if (err) {
+        close(ends[0]);
+        return err;
+    }
+    errand->out = ends[0];
+    errand->until_ns = clock_mono_ns() + limit_ms * MS_NS;
+    errand->log = log;
+    str_copy(errand->name, sizeof errand->name, str_of(name));
+    return 0;
+}
+
+/* ---- What it prints ---- */
+
+static void say_line(struct errand *errand)
+{
+    if (errand->len > 0 && errand->lines < ERRAND_LINES)
+        log_line(errand->log, LOG_INFO, "wake", "%s: %.*s", errand->name, (int)errand->len,
+                 errand->line);
+    errand->lines += errand->len > 0;
+    errand->len = 0;
+}
+
+/* A line that is too long becomes several. */
+static void take(struct errand *errand, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] != '\n')
+            errand->line[errand->len++] = bytes[i];
+        if (bytes[i] == '\n' || errand->len == sizeof errand->line)
+            say_line(errand);
+    }
+}
+
+static void close_output(struct errand *errand)
+{
+    if (errand->out >= 0)
+        close(errand->out);
+    errand->out = -1;
+}
+
+/* Not more in one look than a pipe holds: who prints without end is looked at again. */
+static void read_output(struct errand *errand)
+{
+    char bytes[4096];
+    for (unsigned i = 0; i < 16 && errand->out >= 0; i++) {
+        ssize_t got = read(errand->out, bytes, sizeof bytes);
+        if (got == 0)
+            close_output(errand);
+        if (got <= 0)
+            return;
+        take(errand, bytes, (size_t)got);
+    }
+}
+
+/* ---- Its end ---- */
+
+static void say_end(const struct errand *errand, int status)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        log_line(errand->log, LOG_INFO, "wake", "%s: the command is done", errand->name);
+    else if (WIFEXITED(status))
+        log_line(errand->log, LOG_WARN, "wake", "%s: the command failed with status %d",
+                 errand->name, WEXITSTATUS(status));
+    else
+        log_line(errand->log, LOG_WARN, "wake", "%s: the command was ended by signal %d",
+                 errand->name, WTERMSIG(status));
+}
+
+static void end(struct errand *errand, int status)
+{
+    read_output(errand);
+    say_line(errand);
+    say_end(errand, status);
+    close_output(errand);
+    *errand = (struct errand){0};
+}
+
+void errand_look(struct errand *errand, uint64_t now_ns)
+{
+    int status = 0;
+    if (!errand_runs(errand))
+        return;
+    read_output(errand);
+    if (waitpid(errand->pid, &status, WNOHANG) == errand->pid) {
+        end(errand, status);
+    } else if (now_ns >= errand->until_ns) {
+        log_line(errand->log, LOG_WARN, "wake", "%s: the command takes too long and is killed",
+                 errand->name);
+        errand_kill(errand);
+    }
+}
+
+void errand_kill(struct errand *errand)
+{
+    int status = 0;
+    if (!errand_runs(errand))
+        return;
+    kill(-errand->pid, SIGKILL);
+    kill(errand->pid, SIGKILL); /* if it is so new that it has no group yet */
+    while (waitpid(errand->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    end(errand, status);
+}
