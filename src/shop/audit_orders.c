@@ -253,8 +253,8 @@ static void check_outbox(struct looking *looking, const struct order *order)
         const struct order_event *event =
             number > 0 && number <= order->event_count ? &order->events[number - 1] : NULL;
         bool right = event && kind < OUTBOX_KIND_COUNT && id_eq(stmt_id(row, 4), order->id) &&
-                     id_eq(stmt_id(row, 5),
-                           order_effect_id(order->id, (uint32_t)number, 1 + (unsigned)kind));
+                     id_eq(stmt_id(row, 5), order_effect_id(order->id, event->epoch, event->number,
+                                                            1 + (unsigned)kind));
         bool told = kind == OUTBOX_WEBHOOK || kind == OUTBOX_MAIL || kind == OUTBOX_SHIP;
         if (right && !told)
             right = asked_by(event->type) == kind && event->amount == stmt_i64(row, 3) &&

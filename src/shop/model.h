@@ -382,7 +382,8 @@ struct order_event {
     enum order_event_type type;
     int64_t time_ms;
     uint64_t log_index;
-    struct id id;                 /* derived from order and number: Webhook-Id, Message-ID */
+    uint64_t epoch;               /* of the shop, when it happened (outside/identity.h) */
+    struct id id;                 /* derived from order, epoch and number: Webhook-Id, Message-ID */
     struct str actor;             /* "shopper", "operator", "warehouse/main", "bank", "shop" */
     struct order_quantity *lines; /* those it is about */
     unsigned line_count;
@@ -413,6 +414,7 @@ struct order {
     struct payment payment;
     struct id payment_key; /* of the attempt that was authorised */
     struct str platform;   /* profile address (UCP-Agent); empty: bought on the pages */
+    uint64_t epoch;        /* of the shop, when it was placed */
 
     /* As of the last event; the first is PLACED, which is the record itself: */
     uint64_t placed_index; /* its log entry */

@@ -2,6 +2,7 @@
 
 #include "shop/order_events.h"
 #include "shop/record.h"
+#include "shop/registry.h"
 #include "shop/warehouse.h"
 
 static struct order order_of(const struct apply *apply, const struct terms *terms,
@@ -48,9 +49,11 @@ int order_place(struct apply *apply, const struct terms *terms, struct checkout 
 {
     checkout->order_number = apply_next_number(apply, COUNTER_ORDER);
     struct order order = order_of(apply, terms, checkout);
-    int err = order_begin(apply->arena, &order);
+    int err = registry_shop_epoch(apply->db, &order.epoch);
+    if (!err)
+        err = order_begin(apply->arena, &order);
     if (err)
-        return err;
+        return db_failure(apply->db)->err ? apply_failed(apply) : err;
     buf_clear(apply->scratch);
     record_put_order(apply->scratch, &order);
     if (apply->scratch->failed)
@@ -86,7 +89,7 @@ static int read_event(struct stmt *row, struct arena *arena, const struct order 
     event->type = (enum order_event_type)type;
     event->time_ms = stmt_i64(row, 2);
     event->log_index = stmt_u64(row, 3);
-    event->id = order_effect_id(order->id, event->number, 0);
+    event->id = order_effect_id(order->id, event->epoch, event->number, 0);
     return err;
 }
 

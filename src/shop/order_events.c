@@ -3,6 +3,7 @@
 
 #include "shop/outbox.h"
 #include "shop/record.h"
+#include "shop/registry.h"
 #include "shop/warehouse.h"
 
 /* ---- Rows ---- */
@@ -13,10 +14,13 @@ static int append(struct apply *apply, struct order *order, struct order_event *
         ARENA_ARRAY(apply->arena, struct order_event, order->event_count + 1);
     if (!events)
         return ERR_NOMEM;
+    int err = registry_shop_epoch(apply->db, &event->epoch);
+    if (err)
+        return err;
     event->number = order->event_count + 1;
     event->time_ms = apply->now;
     event->log_index = apply->index;
-    event->id = order_effect_id(order->id, event->number, 0);
+    event->id = order_effect_id(order->id, event->epoch, event->number, 0);
     memcpy(events, order->events, order->event_count * sizeof *events);
     events[order->event_count++] = *event;
     order->events = events;
@@ -125,7 +129,7 @@ static int happen(struct apply *apply, struct order *order, struct order_event *
 {
     int err = append(apply, order, event);
     if (err)
-        return err;
+        return db_failure(apply->db)->err ? apply_failed(apply) : err;
     if (store_event(apply, order, event))
         return apply_failed(apply);
     err = store_goods(apply, order, event);

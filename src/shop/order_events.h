@@ -68,9 +68,12 @@ struct line *order_line(const struct order *order, uint32_t line_id);
 /* Units of LINE that are neither shipped nor canceled. */
 uint32_t order_open(const struct line *line);
 
-/* The id of what follows from event NUMBER of ORDER: a UUID (version 8, RFC 9562) that every
- * server derives alike. KIND: 0 for the event itself, else 1 + enum outbox_kind. */
-struct id order_effect_id(struct id order, uint32_t number, unsigned kind);
+/* The id of what follows from event NUMBER of ORDER, which happened in EPOCH of the shop: a UUID
+ * (version 8, RFC 9562) that every server derives alike, now and after a change of the primary. In
+ * a shop that was restored from an older copy the same number may mean another event, under which a
+ * bank or a warehouse would answer what it did before: hence the epoch. KIND: 0 for the event
+ * itself, else 1 + enum outbox_kind. */
+struct id order_effect_id(struct id order, uint64_t epoch, uint32_t number, unsigned kind);
 
 /* ---- For commands ---- */
 

@@ -24,7 +24,8 @@ int order_begin(struct arena *arena, struct order *order)
                                    .type = ORDER_EVENT_PLACED,
                                    .time_ms = order->placed_ms,
                                    .log_index = order->placed_index,
-                                   .id = order_effect_id(order->id, 1, 0),
+                                   .epoch = order->epoch,
+                                   .id = order_effect_id(order->id, order->epoch, 1, 0),
                                    .actor = STR("shopper"),
                                    .amount = basket_total(&order->basket, TOTAL_TOTAL)};
     order->events = placed;

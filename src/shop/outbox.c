@@ -1,6 +1,7 @@
 /* Outbox: rows written with their cause, and removed with their answer. */
 #include "shop/outbox.h"
 
+#include "base/check.h"
 #include "shop/coder.h"
 #include "shop/order_events.h"
 
@@ -30,11 +31,12 @@ static void write_word(unsigned char *bytes, uint64_t word)
 }
 
 /* Not secret and not against an adversary: an order's id is chosen by nobody who could gain from
- * two effects of one id. Within an order the first word alone is different for each effect but for
- * the 4 bits of the version; between orders the chance is that of 122 random bits. */
-struct id order_effect_id(struct id order, uint32_t number, unsigned kind)
+ * two effects of one id. Within an order and an epoch the first word alone is different for each
+ * effect but for the 4 bits of the version; else the chance is that of 122 random bits. Epoch 0
+ * changes nothing: mix(0) is 0. */
+struct id order_effect_id(struct id order, uint64_t epoch, uint32_t number, unsigned kind)
 {
-    uint64_t high = read_word(order.bytes), low = read_word(order.bytes + 8);
+    uint64_t high = read_word(order.bytes) ^ mix(epoch), low = read_word(order.bytes + 8);
     uint64_t what = (uint64_t)number << 8 | (kind & 0xff);
     struct id id;
     write_word(id.bytes, mix(mix(mix(high) + low) + what));
@@ -52,7 +54,9 @@ int outbox_put(struct apply *apply, const struct order *order, struct outbox_row
     row->seq = apply_next_number(apply, COUNTER_OUTBOX);
     row->order = order->id;
     row->order_number = order->number;
-    row->effect = order_effect_id(order->id, row->event, 1 + row->kind);
+    CHECK(row->event > 0 && row->event <= order->event_count);
+    row->effect =
+        order_effect_id(order->id, order->events[row->event - 1].epoch, row->event, 1 + row->kind);
     row->time_ms = apply->now;
     row->log_index = apply->index;
     if (row->lane.len == 0)

@@ -9,6 +9,8 @@ enum {
     CHECKOUT_VERSION = 2, /* with a platform or a claim; else the same */
     ORDER_VERSION = 2,    /* with what it was paid by, and its platform */
     ORDER_WHOLE = 3,      /* the same with its events and allotments: in results */
+    ORDER_EPOCH = 2,      /* added to either: the epoch follows, which is not 0 */
+    ORDER_NEWEST = ORDER_WHOLE + ORDER_EPOCH,
     EVENT_VERSION = 1,
 };
 
@@ -459,14 +461,15 @@ static void get_quantities(struct wire *in, struct arena *arena, struct order_qu
     }
 }
 
-enum { EVENT_PARCEL = 1, EVENT_RESTOCK = 2 };
+enum { EVENT_PARCEL = 1, EVENT_RESTOCK = 2, EVENT_EPOCH = 4, EVENT_FLAGS = 7 };
 
 void record_put_event(struct buf *out, const struct order_event *event)
 {
     const struct parcel *parcel = &event->parcel;
     bool has_parcel = !id_is_zero(parcel->id);
     wire_put_u64(out, EVENT_VERSION);
-    wire_put_u64(out, (has_parcel ? EVENT_PARCEL : 0u) | (event->restock ? EVENT_RESTOCK : 0u));
+    wire_put_u64(out, (has_parcel ? EVENT_PARCEL : 0u) | (event->restock ? EVENT_RESTOCK : 0u) |
+                          (event->epoch ? EVENT_EPOCH : 0u));
     wire_put_str(out, event->actor);
     put_quantities(out, event->lines, event->line_count);
     wire_put_str(out, parcel->warehouse);
@@ -479,13 +482,15 @@ void record_put_event(struct buf *out, const struct order_event *event)
     wire_put_i64(out, event->amount);
     wire_put_u64(out, event->of);
     wire_put_str(out, event->text);
+    if (event->epoch)
+        wire_put_u64(out, event->epoch);
 }
 
 void record_get_event(struct wire *in, struct arena *arena, struct order_event *event)
 {
     *event = (struct order_event){0};
     get_version(in, EVENT_VERSION);
-    uint64_t flags = wire_u64_max(in, EVENT_PARCEL | EVENT_RESTOCK);
+    uint64_t flags = wire_u64_max(in, EVENT_FLAGS);
     event->restock = flags & EVENT_RESTOCK;
     event->actor = wire_str(in);
     get_quantities(in, arena, &event->lines, &event->line_count);
@@ -500,11 +505,15 @@ void record_get_event(struct wire *in, struct arena *arena, struct order_event *
     in->bad |= event->amount < 0 || event->amount > SHOP_MONEY_MAX;
     event->of = (uint32_t)wire_u64_max(in, UINT32_MAX);
     event->text = wire_str(in);
+    if (flags & EVENT_EPOCH) {
+        event->epoch = wire_u64(in);
+        in->bad |= event->epoch == 0;
+    }
 }
 
 static void put_order(struct buf *out, const struct order *order, uint64_t version)
 {
-    wire_put_u64(out, version);
+    wire_put_u64(out, version + (order->epoch ? ORDER_EPOCH : 0u));
     record_put_id(out, order->id);
     wire_put_u64(out, order->number);
     wire_put_u64(out, ORDER_PLACED); /* what it is now is in its events */
@@ -518,6 +527,8 @@ static void put_order(struct buf *out, const struct order *order, uint64_t versi
     record_put_id(out, order->payment_key);
     wire_put_str(out, order->platform);
     wire_put_u64(out, order->placed_index);
+    if (order->epoch)
+        wire_put_u64(out, order->epoch);
 }
 
 void record_put_order(struct buf *out, const struct order *order)
@@ -583,7 +594,7 @@ static void get_events(struct wire *in, struct arena *arena, struct order *order
         event->type = (enum order_event_type)type;
         event->time_ms = time_ms;
         event->log_index = log_index;
-        event->id = order_effect_id(order->id, event->number, 0);
+        event->id = order_effect_id(order->id, event->epoch, event->number, 0);
         order->event_count = i + 1;
         order_fold(order, event);
     }
@@ -592,7 +603,9 @@ static void get_events(struct wire *in, struct arena *arena, struct order *order
 void record_get_order(struct wire *in, struct arena *arena, struct order *order)
 {
     *order = (struct order){0};
-    uint64_t version = get_version(in, ORDER_WHOLE);
+    uint64_t version = get_version(in, ORDER_NEWEST);
+    bool has_epoch = version > ORDER_WHOLE;
+    version -= has_epoch ? ORDER_EPOCH : 0;
     order->id = record_get_id(in);
     order->number = wire_u64(in);
     wire_u64_max(in, ORDER_CANCELED); /* it was placed */
@@ -607,6 +620,10 @@ void record_get_order(struct wire *in, struct arena *arena, struct order *order)
         order->payment_key = record_get_id(in);
         order->platform = wire_str(in);
         order->placed_index = wire_u64(in);
+    }
+    if (has_epoch) {
+        order->epoch = wire_u64(in);
+        in->bad |= order->epoch == 0;
     }
     if (version == ORDER_WHOLE)
         get_allotments(in, arena, order);

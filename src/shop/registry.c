@@ -75,6 +75,19 @@ int apply_registry_put(struct apply *apply)
     return 0;
 }
 
+int registry_shop_epoch(struct db *db, uint64_t *epoch)
+{
+    struct stmt *row =
+        db_stmt(db, "SELECT value FROM registry WHERE key = '" REGISTRY_SHOP_EPOCH "'");
+    *epoch = 0;
+    int err = stmt_next(row);
+    if (err)
+        return err == ERR_NOTFOUND ? ERR_OK : err;
+    err = str_to_u64(stmt_blob(row, 0), epoch) ? ERR_DAMAGED : ERR_OK;
+    stmt_done(row);
+    return err;
+}
+
 /* ---- Reading ---- */
 
 static int find(struct reader *reader, struct arena *arena, struct str key, struct str *value)

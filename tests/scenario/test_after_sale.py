@@ -4,14 +4,16 @@ bank refuses or takes back is known, tried again when the operator says so, and 
 import contextlib
 import http.client
 import socket
+import subprocess
 
 import pytest
 
 from bank_server import Bank
-from shop_server import Client, Shop, wait_until
+from shop_server import STOA, Client, Shop, wait_until
 from test_audit_outside import audit
-from test_warehouse_reports import buy, operate
+from test_warehouse_reports import buy, operate, warehouses
 from ucp import FLOWERS
+from warehouse_server import Warehouse
 
 pytestmark = pytest.mark.outside
 
@@ -135,3 +137,55 @@ def test_a_capture_that_the_bank_refuses_is_asked_for_again(tmp_path, bank):
         assert types(shop, order)[-3:] == ["retried", "capture_begun", "payment_failed"]
         assert money(shop, order)["state"] == "failed"
         agree(shop, bank)
+
+
+def warehouse_of(folder, shop):
+    status, said = operate(shop, "PUT", "/warehouses/main", {"url": "http://127.0.0.1:1"})
+    assert status == 200, said
+    house = Warehouse(folder, "--id", "main", shop=shop)
+    house.token_file.write_text(warehouses(shop)[0]["token"] + "\n")
+    house.start()
+    status, said = operate(shop, "PUT", "/warehouses/main", {"url": house.url})
+    assert status == 200, said
+    return house
+
+
+def ship_from(house, shop, order):
+    number = order_of(shop, order)["number"]
+    wait_until(lambda: house.people("GET", f"/v1/orders/{number}")[0] == 200,
+               what="the order at its warehouse")
+    house.does(f"/v1/orders/{number}/parcels", {"ship": True})
+
+
+def test_a_restored_shop_gives_back_under_keys_of_its_own(tmp_path, bank):
+    """And what the bank and the warehouse know of the time between is named by the audit."""
+    (tmp_path / "again").mkdir()
+    with shop_of(tmp_path, bank) as shop:
+        house = warehouse_of(tmp_path, shop)
+        order = buy(shop, {ROSES: 1})
+        ship_from(house, shop, order)
+        wait_money(shop, order, state="captured")
+        backup = tmp_path / "backup.db"
+        subprocess.run([STOA, "backup", "--dir", shop.dir, backup], check=True, timeout=60,
+                       capture_output=True)
+        does(shop, order, "refund", amount=300)
+        wait_money(shop, order, refunded=300)
+        lost = buy(shop, {ROSES: 1})
+        ship_from(house, shop, lost)
+        wait_money(shop, lost, state="captured")
+        assert shop.stop() == 0
+        again = shop_of(tmp_path / "again", bank, catalogue=None)
+        subprocess.run([STOA, "restore", "--dir", again.dir, backup], check=True, timeout=60,
+                       capture_output=True)
+        with again:
+            # The second event after the copy, as the refund before was: another one nevertheless.
+            does(again, order, "refund", amount=300)
+            wait_money(again, order, refunded=300)
+            assert refunds(bank, order) == [(300, "succeeded"), (300, "succeeded")]
+            status, said, _ = audit(again.dir, bank.dir, [house.dir])
+        house.stop()
+        bare = lost.replace("-", "")
+        assert status == 1
+        assert any("300 were given back" in one and "by the bank 600" in one for one in said), said
+        assert any(f"taken for checkout {bare}, which is no order" in one for one in said), said
+        assert any(bare in one and "which the shop has not" in one for one in said), said

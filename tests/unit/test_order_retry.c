@@ -1,6 +1,7 @@
 /* What the bank could not do after the sale is tried again when a person says so; and what it did
  * and took back later is known. */
 #include "order_fixture.h"
+#include "shop/order_events.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,6 +168,43 @@ static void a_refund_that_fails_after_it_was_made_is_known_once_and_can_be_tried
     expect_clean_audit(f);
 }
 
+/* As a restore does it. */
+static void put_epoch(struct fixture *f, const char *epoch)
+{
+    struct command command = {.type = COMMAND_REGISTRY_PUT,
+                              .registry = {.key = STR("shop/epoch"), .value = str_of(epoch)}};
+    assert_int_equal(apply_command(f, &command), 0);
+}
+
+/* What was to leave before goes on under its key, as it may have left; what is decided now has
+ * another than what the shop may have decided since the copy was made. */
+static void a_restored_shop_s_effects_are_new(void **state)
+{
+    struct fixture *f = *state;
+    sent_and_paid(f);
+    assert_int_equal(refund(f, test_id(1), 1000), 0);
+    struct outbox_row before = only_row(f, "bank", OUTBOX_REFUND);
+    put_epoch(f, "1795361400");
+    expect_clean_audit(f);
+    struct outbox_row same = answer_only(f, "bank", OUTBOX_REFUND, OUTBOX_DELIVERED);
+    assert_true(id_eq(same.effect, before.effect));
+    struct id first = read_order(f, test_id(1)).events[0].id;
+    assert_int_equal(refund(f, test_id(1), 500), 0);
+    struct outbox_row row = only_row(f, "bank", OUTBOX_REFUND);
+    unsigned kind = 1 + OUTBOX_REFUND;
+    assert_true(id_eq(row.effect, order_effect_id(test_id(1), 1795361400, row.event, kind)));
+    assert_false(id_eq(row.effect, order_effect_id(test_id(1), 0, row.event, kind)));
+    struct order now = read_order(f, test_id(1));
+    assert_true(id_eq(now.events[0].id, first));
+    assert_true(id_eq(last_event(&f->result.order).id, last_event(&now).id));
+    assert_int_equal(last_event(&now).epoch, 1795361400);
+    place(f, test_id(2), "tulips", 1);
+    now = read_order(f, test_id(2));
+    assert_int_equal(now.epoch, 1795361400);
+    assert_true(id_eq(now.events[0].id, order_effect_id(test_id(2), 1795361400, 1, 0)));
+    expect_clean_audit(f);
+}
+
 static void what_was_not_refused_is_not_tried_again(void **state)
 {
     struct fixture *f = *state;
@@ -186,6 +224,7 @@ int main(void)
         TEST(a_refund_that_failed_is_tried_again_under_a_new_key),
         TEST(what_failed_twice_is_tried_again_as_a_whole),
         TEST(a_refund_that_fails_after_it_was_made_is_known_once_and_can_be_tried_again),
+        TEST(a_restored_shop_s_effects_are_new),
         TEST(what_was_not_refused_is_not_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
