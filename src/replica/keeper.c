@@ -13,6 +13,7 @@
 enum { HEARD_MS = 1500, REPLACE_MS = 60000 };
 
 struct keeper {
+    struct failback_memory memory; /* longer than of one term */
     struct membership seen;
     raft_term term; /* in which it was seen */
     struct raft_barrier barrier;
@@ -122,11 +123,14 @@ static void look_around(struct replica *replica, uint64_t now_ns, struct members
     view->preferred = links->view.preferred;
     pthread_mutex_unlock(&links->mutex);
     view->failback = readiness.failback;
+    view->quiet_ms = failback_quiet_ms(&links->keeper->memory, view->now_ms);
     for (unsigned i = 0; i < members->n && view->count < MEMBERS_MAX; i++) {
         struct member_view *member = &view->members[view->count++];
         *member = view_of(replica, &members->servers[i], now_ns);
         if (!member->witness)
             member->ready = readiness_of(&readiness, member->id).kind;
+        member->wait_ms =
+            failback_wait_ms(&links->keeper->memory, member->id, view->steady_ms, view->now_ms);
     }
 }
 
@@ -147,6 +151,8 @@ void keeper_look(struct replica *replica, uint64_t now_ns, bool free)
     struct keeper *keeper = replica->links->keeper;
     struct membership_view view;
     struct membership_change change;
+    failback_note(&keeper->memory, witness_no_primary(&replica->raft),
+                  raft_last_index(&replica->raft), now_ns / MS_NS);
     if (raft_state(&replica->raft) != RAFT_LEADER)
         return;
     if (keeper->term != raft_current_term(&replica->raft)) {

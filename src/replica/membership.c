@@ -432,17 +432,67 @@ static void take_vote(const struct council *council, struct membership_change *c
                view->count);
 }
 
-static void return_to_preferred(const struct council *council, struct membership_change *change)
+/* ---- Who shall be primary ---- */
+
+static const struct member_view *member_of(const struct council *council, uint64_t id)
+{
+    for (unsigned i = 0; i < council->view->count; i++)
+        if (council->view->members[i].id == id)
+            return &council->view->members[i];
+    return NULL;
+}
+
+/* Leadership goes back to hot servers only, that have been healthy for as long as they must be. */
+static bool may_get_back(const struct council *council, unsigned i)
 {
     const struct membership_view *view = council->view;
-    if (view->preferred == 0 || view->preferred == view->primary)
+    const struct member_view *member = &view->members[i];
+    const struct member_history *seen = history(council, i);
+    return member->role == MEMBER_VOTER && !member->witness && member->ready == READINESS_HOT &&
+           is_steady(council, i) && view->now_ms - seen->caught_up_ms >= member->wait_ms &&
+           !seen->tried;
+}
+
+/* COUNT: whoever is primary shall be. */
+static unsigned wished_primary(const struct council *council)
+{
+    const struct membership_view *view = council->view;
+    const struct member_view *primary = member_of(council, view->primary);
+    unsigned best = view->count;
+    bool hot = primary == NULL || primary->ready == READINESS_HOT;
+    if (hot && view->preferred == view->primary)
+        return best;
+    for (unsigned i = 0; i < view->count; i++) {
+        if (view->members[i].id == view->primary || !may_get_back(council, i))
+            continue;
+        if (is_preferred(council, i))
+            return i;
+        bool better = best == view->count ||
+                      history(council, i)->caught_up_ms < history(council, best)->caught_up_ms;
+        if (!hot && better)
+            best = i;
+    }
+    return best;
+}
+
+static void hand_back(const struct council *council, struct membership_change *change)
+{
+    const struct membership_view *view = council->view;
+    unsigned i = wished_primary(council);
+    bool quiet = view->failback != FAILBACK_IDLE || view->quiet_ms >= FAILBACK_QUIET_MS;
+    if (i == view->count || view->failback == FAILBACK_NEVER || !quiet)
         return;
-    for (unsigned i = 0; i < view->count; i++)
-        if (is_preferred(council, i) && view->members[i].role == MEMBER_VOTER &&
-            !view->members[i].witness && is_steady(council, i) && !history(council, i)->tried)
-            decide(council, change, MEMBERSHIP_HANDOVER, i, MEMBER_VOTER,
-                   "server %llu shall be primary, and has been healthy for %u s",
-                   (unsigned long long)view->preferred, view->steady_ms / 1000);
+    unsigned long long id = view->members[i].id;
+    uint64_t healthy_ms = view->now_ms - history(council, i)->caught_up_ms;
+    if (is_preferred(council, i))
+        decide(council, change, MEMBERSHIP_HANDOVER, i, MEMBER_VOTER,
+               "server %llu shall be primary, and has been healthy for %llu s", id,
+               (unsigned long long)healthy_ms / 1000);
+    else
+        decide(council, change, MEMBERSHIP_HANDOVER, i, MEMBER_VOTER,
+               "server %llu is hot and has been healthy for %llu s: it shall be primary rather "
+               "than this one",
+               id, (unsigned long long)healthy_ms / 1000);
 }
 
 void membership_observe(struct membership *membership, const struct membership_view *view)
@@ -455,8 +505,7 @@ void membership_decide(struct membership *membership, const struct membership_vi
                        struct membership_change *change)
 {
     static void (*const rules[])(const struct council *, struct membership_change *) = {
-        send_log_to_spares, give_vote, replace_lost,
-        give_preferred,     take_vote, return_to_preferred};
+        send_log_to_spares, give_vote, replace_lost, give_preferred, take_vote, hand_back};
     struct council council;
     *change = (struct membership_change){.action = MEMBERSHIP_NOTHING};
     convene(membership, view, &council);

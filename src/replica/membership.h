@@ -14,6 +14,10 @@
  * and they go on. One that was woken counts as whole as long as a whole one is lost, and gives its
  * vote back when that one has come back.
  *
+ * After a takeover leadership goes back (never, when the log is quiet, or at once, as the operator
+ * wants it) to the preferred server, and else from one that is not hot to one that is; to a server
+ * that is hot in either case.
+ *
  * Each change leaves a majority that is up; whoever replaces a voter gets its vote before that one
  * loses it (Ongaro's thesis, 2014, section 4.2).
  *
@@ -23,6 +27,7 @@
 #ifndef STOA_REPLICA_MEMBERSHIP_H
 #define STOA_REPLICA_MEMBERSHIP_H
 
+#include "replica/failback.h"
 #include "replica/readiness.h"
 
 #include <stdbool.h>
@@ -48,6 +53,7 @@ struct member_view {
     uint64_t lag;         /* entries that its log or its copy lacks */
     bool witness;         /* it has no database; else it is a whole server */
     enum readiness ready; /* as the operator wants it; a witness has none */
+    uint64_t wait_ms;     /* healthy for so long it may be primary again: failback.h */
 };
 
 struct membership_view {
@@ -55,6 +61,7 @@ struct membership_view {
     uint64_t primary;   /* the one that decides */
     uint64_t preferred; /* who shall be primary; 0: whoever is */
     enum failback failback;
+    uint64_t quiet_ms;   /* since when the log is quiet: failback.h */
     unsigned voters_max; /* 0: as above */
     uint32_t replace_ms; /* a voter down for so long is replaced */
     /* Up, or caught up, is who has been so for this long: whoever comes and goes is down. */

@@ -13,9 +13,9 @@
 #include <cmocka.h> /* last: it has a macro named fail */
 
 /* A cluster in one line, "1V+ 2V- 3s~ 4.+": id, role (V voter, s standby, . spare; W and w those of
- * a witness, C and k those of a cold server), and how it is: + up and caught up, ~ up and far
- * behind, c fetching a copy, - down. The primary is the first one.
- * What is decided is done at once, so that a story can go on; or fails, when `refusing`. */
+ * a witness, C and k those of a cold server, L voter that is warm: lukewarm), and how it is: + up
+ * and caught up, ~ up and far behind, c fetching a copy, - down. The primary is the first one. What
+ * is decided is done at once, so that a story can go on; or fails, when `refusing`. */
 struct story {
     struct membership membership;
     struct membership_view view;
@@ -39,6 +39,10 @@ static void set(struct story *story, const char *cluster)
         if (end[0] == 'C' || end[0] == 'k') {
             member.ready = READINESS_COLD;
             member.role = end[0] == 'C' ? MEMBER_VOTER : MEMBER_STANDBY;
+        }
+        if (end[0] == 'L') {
+            member.ready = READINESS_WARM;
+            member.role = MEMBER_VOTER;
         }
         member.up = end[1] != '-';
         member.able = member.up && end[1] != 'c';
@@ -572,6 +576,85 @@ static void a_witness_is_never_primary(void **state)
     EXPECT(story, "");
 }
 
+static void hot_is_primary_rather_than_warm(void **state)
+{
+    (void)state;
+    struct story story = begin("2L+ 1V- 3V~");
+    pass(&story, 100);
+    EXPECT(story, "");
+    set(&story, "2L+ 1V- 3V+");
+    pass(&story, 5);
+    EXPECT(story, "");
+    pass(&story, 1);
+    EXPECT(story, "P3");
+    assert_string_equal(story.why, "server 3 is hot and has been healthy for 5 s: it shall be "
+                                   "primary rather than this one");
+    struct story hot = begin("1V+ 2L+ 3V+");
+    pass(&hot, 100);
+    EXPECT(hot, "");
+    struct story cold = begin("4C+ 3W+ 1V+");
+    pass(&cold, 100);
+    EXPECT(cold, "P1");
+}
+
+static void the_preferred_one_goes_before_others_that_are_hot(void **state)
+{
+    (void)state;
+    struct story story = begin("2L+ 1V+ 3V+");
+    story.view.preferred = 3;
+    pass(&story, 100);
+    EXPECT(story, "P3");
+}
+
+static void leadership_goes_to_no_warm_one_by_itself(void **state)
+{
+    (void)state;
+    struct story story = begin("1V+ 2L+ 3V+");
+    story.view.preferred = 2;
+    pass(&story, 100);
+    EXPECT(story, "");
+    struct story warm = begin("2L+ 1V+ 3V+"); /* nor stays with it, though it is preferred */
+    warm.view.preferred = 2;
+    pass(&warm, 100);
+    EXPECT(warm, "P1");
+}
+
+static void where_nothing_goes_back_nothing_does(void **state)
+{
+    (void)state;
+    struct story story = begin("2L+ 1V+ 3V+");
+    story.view.preferred = 1;
+    story.view.failback = FAILBACK_NEVER;
+    pass(&story, 100);
+    EXPECT(story, "");
+}
+
+static void idle_waits_for_a_quiet_log(void **state)
+{
+    (void)state;
+    struct story story = begin("2V+ 1V+ 3V+");
+    story.view.preferred = 1;
+    story.view.failback = FAILBACK_IDLE;
+    pass(&story, 100);
+    EXPECT(story, "");
+    story.view.quiet_ms = FAILBACK_QUIET_MS;
+    pass(&story, 1);
+    EXPECT(story, "P1");
+}
+
+static void who_lost_it_often_waits_longer(void **state)
+{
+    (void)state;
+    struct story story = begin("2V+ 1V+ 3V+");
+    story.view.preferred = 1;
+    story.view.members[1].wait_ms = 40000;
+    pass(&story, 40);
+    EXPECT(story, "");
+    pass(&story, 1);
+    EXPECT(story, "P1");
+    assert_string_equal(story.why, "server 1 shall be primary, and has been healthy for 40 s");
+}
+
 /* Whatever happens to whom: each change leaves a majority that is up, and quiet brings rest. */
 static void any_history_ends_in_rest(void **state)
 {
@@ -662,6 +745,12 @@ int main(void)
         cmocka_unit_test(a_removed_server_leaves_an_odd_number),
         cmocka_unit_test(one_of_four_that_is_lost_loses_its_vote),
         cmocka_unit_test(a_dead_primary_that_returns_is_just_a_voter),
+        cmocka_unit_test(hot_is_primary_rather_than_warm),
+        cmocka_unit_test(the_preferred_one_goes_before_others_that_are_hot),
+        cmocka_unit_test(leadership_goes_to_no_warm_one_by_itself),
+        cmocka_unit_test(where_nothing_goes_back_nothing_does),
+        cmocka_unit_test(idle_waits_for_a_quiet_log),
+        cmocka_unit_test(who_lost_it_often_waits_longer),
         cmocka_unit_test(the_preferred_one_returns_when_it_is_healthy),
         cmocka_unit_test(a_preferred_one_that_comes_and_goes_is_not_primary),
         cmocka_unit_test(a_preferred_standby_gets_a_vote_first),
