@@ -70,6 +70,9 @@ uint64_t apply_next_number(struct apply *apply, enum counter counter);
 /* What was written last to the two tables, or is still to be written. */
 struct row_cache *shop_carts(struct shop *shop);
 struct row_cache *shop_checkouts(struct shop *shop);
+/* What is held for checkouts that are being paid (shop/holds.h). */
+struct holds;
+struct holds *shop_holds(struct shop *shop);
 /* The tables have all rows that commands have changed so far: for a command that reads them by SQL
  * of its own, and the commit. */
 int shop_write_back_rows(struct shop *shop);

@@ -3,6 +3,7 @@
  * Between hold and confirm the bank is asked, by whoever; nothing here waits for it. */
 #include "shop/cart.h"
 #include "shop/checkout.h"
+#include "shop/holds.h"
 #include "shop/message.h"
 #include "shop/order.h"
 #include "shop/stock.h"
@@ -24,17 +25,10 @@ static int hold_goods(struct apply *apply, const struct basket_view *view,
     struct basket_need needs[SHOP_LINES_MAX];
     unsigned count;
     basket_needs(view, &checkout->basket, needs, &count);
-    for (unsigned i = 0; i < count; i++) {
-        struct stmt *stmt =
-            db_stmt(apply->db, "INSERT INTO hold (checkout_id, variant_id, quantity)"
-                               " VALUES (?1, ?2, ?3)");
-        stmt_bind_id(stmt, 1, checkout->id);
-        stmt_bind_u64(stmt, 2, needs[i].item->variant_id);
-        stmt_bind_i64(stmt, 3, needs[i].quantity);
-        if (stmt_run(stmt))
-            return apply_failed(apply);
+    if (holds_begin(shop_holds(apply->shop), checkout->id, needs, count))
+        return apply_failed(apply);
+    for (unsigned i = 0; i < count; i++)
         stock_hold(apply, needs[i].item, needs[i].quantity);
-    }
     return ERR_OK;
 }
 
@@ -155,9 +149,7 @@ static int end_hold(struct apply *apply, const struct checkout *checkout,
         return apply_failed(apply);
     for (unsigned i = 0; i < count; i++)
         end(apply, needs[i].item, needs[i].quantity);
-    struct stmt *stmt = db_stmt(apply->db, "DELETE FROM hold WHERE checkout_id = ?");
-    stmt_bind_id(stmt, 1, checkout->id);
-    return stmt_run(stmt) ? apply_failed(apply) : ERR_OK;
+    return holds_end(shop_holds(apply->shop), checkout->id) ? apply_failed(apply) : ERR_OK;
 }
 
 static bool is_late(const struct apply *apply, const struct checkout *checkout)

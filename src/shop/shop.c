@@ -5,6 +5,7 @@
 #include "shop/cart.h"
 #include "shop/changes.h"
 #include "shop/checkout.h"
+#include "shop/holds.h"
 #include "shop/remember.h"
 #include "shop/result.h"
 #include "shop/stock.h"
@@ -32,6 +33,7 @@ struct shop {
     struct db *db;
     struct items items;
     struct row_cache carts, checkouts;
+    struct holds holds;
     struct key_index keys;
     struct warehouses warehouses;
     bool items_stale; /* a command changed the catalogue */
@@ -167,6 +169,7 @@ int shop_open(const char *file, const struct shop_listener *listener, const stru
     key_index_init(&shop->keys, shop->db);
     row_cache_init(&shop->carts, shop->db, &cart_rows);
     row_cache_init(&shop->checkouts, shop->db, &checkout_rows);
+    holds_init(&shop->holds, shop->db);
     if (err) {
         shop_close(shop);
         return err;
@@ -185,6 +188,7 @@ void shop_close(struct shop *shop)
     key_index_close(&shop->keys);
     row_cache_clear(&shop->carts);
     row_cache_clear(&shop->checkouts);
+    holds_clear(&shop->holds);
     db_close(shop->db);
     changes_close(&shop->changes);
     arena_close(&shop->arena);
@@ -275,10 +279,16 @@ struct row_cache *shop_checkouts(struct shop *shop)
     return &shop->checkouts;
 }
 
+struct holds *shop_holds(struct shop *shop)
+{
+    return &shop->holds;
+}
+
 int shop_write_back_rows(struct shop *shop)
 {
     row_cache_write_back(&shop->carts);
     row_cache_write_back(&shop->checkouts);
+    holds_write_back(&shop->holds);
     return db_failure(shop->db)->err;
 }
 
@@ -421,6 +431,7 @@ void shop_rest(struct shop *shop)
 {
     row_cache_clear(&shop->carts);
     row_cache_clear(&shop->checkouts);
+    holds_clear(&shop->holds);
     db_rest(shop->db);
 }
 
