@@ -279,6 +279,14 @@ static int by_id(const void *a, const void *b)
     return one->id < other->id ? -1 : one->id > other->id;
 }
 
+static void take_readers(struct cluster_view *view, const struct server_dirs *dirs)
+{
+    for (unsigned i = 0; i < dirs->count; i++)
+        view->reader_count +=
+            shared_readers_list(dirs->at[i].path, view->readers + view->reader_count,
+                                SHARED_READERS_MAX - view->reader_count);
+}
+
 int cluster_view_look(const char *dir, unsigned timeout_ms, struct cluster_view *view,
                       struct failure *failure)
 {
@@ -291,6 +299,8 @@ int cluster_view_look(const char *dir, unsigned timeout_ms, struct cluster_view 
         err = fail(failure, ERR_NOMEM, "out of memory");
     if (!err && dirs->demo && service_is_locked(dir))
         take_demo(view, dir);
+    if (!err)
+        take_readers(view, dirs);
     free(dirs);
     qsort(view->servers, view->count, sizeof view->servers[0], by_id);
     return err;
@@ -360,8 +370,16 @@ void cluster_view_json(const struct cluster_view *view, FILE *out)
         json_manager(&view->managers[i], out);
     }
     fputc(']', out);
+    shared_readers_json(view->readers, view->reader_count, out);
     cluster_lanes_json(view, out);
     fputs("}\n", out);
+}
+
+/* Cold, and so not missed. */
+static bool is_asleep(const struct view_server *server)
+{
+    return strcmp(server->ready, readiness_names[READINESS_COLD]) == 0 &&
+           strcmp(server->state, "down") == 0;
 }
 
 static void print_server(const struct view_server *server, FILE *out)
@@ -377,7 +395,7 @@ static void print_server(const struct view_server *server, FILE *out)
         snprintf(behind, sizeof behind, "%llu entries, %llu ms",
                  (unsigned long long)server->lag_entries, (unsigned long long)server->lag_ms);
     fprintf(out, "%6llu  %-9s  %-8s  %7s  %8llu  %-24s  %s%s", (unsigned long long)server->id,
-            server->role[0] ? server->role : "?", server->state, pid,
+            server->role[0] ? server->role : "?", is_asleep(server) ? "asleep" : server->state, pid,
             (unsigned long long)server->index, server->url[0] ? server->url : server->address,
             behind, server->preferred ? " (preferred)" : "");
     if (is_hot(server))
@@ -387,21 +405,30 @@ static void print_server(const struct view_server *server, FILE *out)
                 (unsigned long long)server->every_ms / 1000);
 }
 
-/* How many deaths it would survive now, and what would make it one more. */
+/* How many deaths it would survive now, and what would make it one more. One that sleeps is woken
+ * then, or has to be. */
 static void print_spare(const struct cluster_view *view, FILE *out)
 {
     unsigned voters = 0, up = 0;
+    const struct view_server *sleeper = NULL;
     if (!view->answered)
         return;
     for (unsigned i = 0; i < view->count; i++) {
-        voters += view->servers[i].vote;
-        up += view->servers[i].vote && strcmp(view->servers[i].state, "down") != 0;
+        const struct view_server *server = &view->servers[i];
+        bool asleep = server->vote && is_asleep(server);
+        voters += server->vote;
+        up += server->vote && (asleep || strcmp(server->state, "down") != 0);
+        sleeper = asleep ? server : sleeper;
     }
     unsigned spare = missing_to_spare(voters, up);
-    fprintf(out, "may be down at once: %u%s%s\n", spare, up < voters ? " more" : "",
+    fprintf(out, "may be down at once: %u%s%s", spare, up < voters ? " more" : "",
             spare == 0 && voters == 2
                 ? " (neither of two goes on alone; a third server or `stoa witness` makes it 1)"
                 : "");
+    if (sleeper && spare > 0)
+        fprintf(out, " (server %llu is cold, and has to be woken then)",
+                (unsigned long long)sleeper->id);
+    fputc('\n', out);
 }
 
 static void print_failback(const struct cluster_view *view, FILE *out)
@@ -437,6 +464,7 @@ void cluster_view_print(const struct cluster_view *view, FILE *out)
         print_server(&view->servers[i], out);
     print_spare(view, out);
     print_failback(view, out);
+    shared_readers_print(view->readers, view->reader_count, out);
     print_managers(view, out);
     cluster_lanes_print(view, out);
 }

@@ -8,11 +8,18 @@ unsigned missing_to_spare(unsigned voters, unsigned up)
     return up > majority ? up - majority : 0;
 }
 
+bool missing_sleeps(const struct server_status *server)
+{
+    return server->role != SERVER_WITNESS && server->ready == READINESS_COLD &&
+           server->state == SERVER_DOWN;
+}
+
 struct census {
     unsigned voters, voters_up, wholes;
     const struct server_status *down;    /* a voter with a database; the last of them */
     const struct server_status *most;    /* the one with a database that is up and has most */
     const struct server_status *witness; /* that votes and is up */
+    const struct server_status *asleep;  /* a cold voter that is not up */
 };
 
 static bool has_more(const struct server_status *a, const struct server_status *b)
@@ -30,7 +37,9 @@ static struct census count(const struct cluster_status *status)
         census.voters += server->vote;
         census.voters_up += server->vote && up;
         census.wholes += whole;
-        if (server->vote && whole && !up)
+        bool asleep = server->vote && !up && missing_sleeps(server);
+        census.asleep = asleep ? server : census.asleep;
+        if (server->vote && whole && !up && !asleep)
             census.down = server;
         if (server->vote && whole && up && (census.most == NULL || has_more(server, census.most)))
             census.most = server;
@@ -71,6 +80,16 @@ static int say_two(const struct census *census, struct failure *failure)
                 down, down);
 }
 
+static int say_cold(const struct census *census, struct failure *failure)
+{
+    unsigned long long id = census->asleep->place.id;
+    return fail(failure, ERR_TIMEOUT,
+                "there is no primary: %u of %u servers with a vote are up, and more than half must "
+                "be. Server %llu is cold and makes it one more: it is being woken, or has to be "
+                "started on its machine (systemctl start stoa, or stoa serve --dir DIR)",
+                census->voters_up, census->voters, id);
+}
+
 int missing_say(const struct cluster_status *status, struct failure *failure)
 {
     struct census census = count(status);
@@ -82,7 +101,9 @@ int missing_say(const struct cluster_status *status, struct failure *failure)
         return fail(failure, ERR_TIMEOUT, "this server has not been taken into the cluster yet");
     if (is_beyond(&census))
         return say_beyond(&census, failure);
-    if (census.voters == 2 && census.wholes == 2 && status->count == 2 && census.down != NULL)
+    if (census.asleep != NULL && census.voters_up * 2 <= census.voters)
+        return say_cold(&census, failure);
+    if (census.wholes == 2 && status->count == 2 && census.down != NULL)
         return say_two(&census, failure);
     const char *which = census.voters == status->count ? "" : " with a vote";
     if (census.voters_up * 2 > census.voters)

@@ -12,7 +12,11 @@
 /* A sentence or two of what STATUS, as its own server sees it, lacks. Fails with ERR_TIMEOUT. */
 int missing_say(const struct cluster_status *status, struct failure *failure);
 
-/* How many of UP of VOTERS may be lost until nothing can be changed any more. */
+/* Whether SERVER is not up and need not be: it is cold. */
+bool missing_sleeps(const struct server_status *server);
+
+/* How many of UP of VOTERS may be lost until nothing can be changed any more. One that sleeps
+ * counts as up: it is woken then. */
 unsigned missing_to_spare(unsigned voters, unsigned up);
 
 #endif

@@ -11,7 +11,7 @@
 
 static struct cluster_status status_of(const char *servers)
 {
-    /* Each: id, role (V voter, s standby, W witness), + up or - down. */
+    /* Each: id, role (V voter, s standby, W witness, C cold voter), + up or - down. */
     struct cluster_status status = {.own = 1};
     for (const char *at = servers; *at;) {
         char *end;
@@ -22,6 +22,7 @@ static struct cluster_status status_of(const char *servers)
                                        : SERVER_SECONDARY;
         server->vote = end[0] != 's';
         server->state = end[1] == '+' ? SERVER_UP : SERVER_DOWN;
+        server->ready = end[0] == 'C' ? READINESS_COLD : READINESS_HOT;
         server->last_term = 3;
         server->last_index = 100;
         at = end + 2;
@@ -78,6 +79,20 @@ static void three_servers_are_counted(void **state)
     expect(&status, "has not caught up with the primary, server 2");
 }
 
+static void a_cold_server_is_to_be_started(void **state)
+{
+    (void)state;
+    struct cluster_status status = status_of("1V+ 2V- 3C-");
+    expect(&status, "1 of 3 servers with a vote are up");
+    expect(&status, "Server 3 is cold and makes it one more");
+    status = status_of("1V- 3C- 4W+");
+    expect(&status, "Server 3 is cold");
+    status = status_of("1V- 3C+ 4W+");
+    expect(&status, "about to agree");
+    status = status_of("1V- 2s+"); /* 2 is cold and was started by hand: what 1 had it has not */
+    expect(&status, "if it is lost for good, `stoa recover` here");
+}
+
 static void so_many_can_be_spared(void **state)
 {
     (void)state;
@@ -96,6 +111,7 @@ int main(void)
         cmocka_unit_test(with_a_witness_it_is_a_matter_of_numbers),
         cmocka_unit_test(what_the_witness_cannot_give_is_named),
         cmocka_unit_test(three_servers_are_counted),
+        cmocka_unit_test(a_cold_server_is_to_be_started),
         cmocka_unit_test(so_many_can_be_spared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
