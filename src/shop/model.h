@@ -366,7 +366,11 @@ struct parcel {
     X(REFUND_BEGUN, false, "the bank is asked to give money back")                   \
     X(REFUNDED, true, "money was given back")                                        \
     X(REFUND_FAILED, true, "money could not be given back; a person has to look")    \
-    X(RETRIED, false, "the bank is asked once more for what it could not do")
+    X(RETRIED, false, "the bank is asked once more for what it could not do")        \
+    X(RECALLED, false, "others are to ship these lines; their warehouse is asked")   \
+    X(GIVEN_UP, false, "their warehouse does not ship these lines any more")         \
+    X(KEPT, false, "their warehouse ships these lines itself")                       \
+    X(ALLOTTED, false, "another warehouse is to ship these lines")
 
 enum order_event_type {
 #define X(name, told, about) ORDER_EVENT_##name,
@@ -398,7 +402,7 @@ struct order_event {
 struct allotment {
     struct str warehouse;
     uint32_t line_id, quantity, shipped, canceled;
-    uint32_t asked; /* to cancel, and not answered yet */
+    uint32_t asked, recalled; /* to cancel, to be shipped by others; and not answered yet */
 };
 
 struct order {
@@ -435,7 +439,10 @@ struct warehouse {
     struct str url;    /* https://…: where the primary sends orders */
     struct str pin;    /* of its public key, "sha256//<base64>", or empty: by the authorities */
     uint32_t position; /* the lowest is the main one: it has what no other has */
-    bool closed;       /* gets nothing new; what it has it may still ship */
+    bool closed;       /* gets nothing new; what it has not packed goes to others */
+    bool gone;         /* for good: it will ship nothing more, and never be there again */
+    bool clearing;     /* what it has to ship is being given to others (shop/warehouse_clear.h) */
+    uint64_t cleared;  /* clearing: the last order that was looked at */
     uint32_t token;    /* how often its token was renewed; never becomes less */
     struct id epoch;   /* of its database: reports of another one are refused. In a command: zero
                           keeps the one that is known */
@@ -491,6 +498,10 @@ struct outbox_answer {
     unsigned line_count;
     struct str text; /* reference, or why not */
 };
+
+/* Whether the shopper may ask for ORDER to be canceled: nothing of it was sent, and something of it
+ * is neither canceled, nor asked to be, nor refused by its warehouse (order_cancel.c). */
+bool order_can_be_canceled(const struct order *order);
 
 /* The basket's entry of TYPE summed, 0 when there is none. */
 int64_t basket_total(const struct basket *basket, enum total_type type);

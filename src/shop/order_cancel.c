@@ -96,33 +96,36 @@ int order_cancel_answered(struct apply *apply, struct order *order, uint32_t ask
  * have called there and know better than the first answer. */
 enum { REFUSALS_SHOPPER = 1, REFUSALS_OPERATOR = 10 };
 
+/* Whether the warehouse of ORDER's allotment ONE has refused MOST times to cancel it. */
+static bool is_closed(const struct order *order, const struct allotment *one, unsigned most)
+{
+    unsigned refusals = 0;
+    for (unsigned i = 0; i < order->event_count && refusals < most; i++) {
+        const struct order_event *event = &order->events[i];
+        refusals += event->type == ORDER_EVENT_CANCEL_REFUSED &&
+                    str_eq(one->warehouse, event->parcel.warehouse) &&
+                    quantity_of(event->lines, event->line_count, one->line_id) > 0;
+    }
+    return refusals >= most;
+}
+
 /* By an order's allotment: whether ACTOR cannot have its warehouse asked for it again. */
 static int find_closed(struct apply *apply, const struct order *order, struct str actor,
                        bool **closed)
 {
     unsigned most = str_eq(actor, STR("shopper")) ? REFUSALS_SHOPPER : REFUSALS_OPERATOR;
-    unsigned char *refusals = ARENA_ARRAY(apply->arena, unsigned char, order->allotment_count);
     *closed = ARENA_ARRAY(apply->arena, bool, order->allotment_count);
-    if (!refusals || !*closed)
+    if (!*closed)
         return ERR_NOMEM;
-    for (unsigned i = 0; i < order->event_count; i++) {
-        const struct order_event *event = &order->events[i];
-        if (event->type != ORDER_EVENT_CANCEL_REFUSED)
-            continue;
-        for (unsigned j = 0; j < order->allotment_count; j++) {
-            const struct allotment *one = &order->allotments[j];
-            if (refusals[j] < most && str_eq(one->warehouse, event->parcel.warehouse) &&
-                quantity_of(event->lines, event->line_count, one->line_id) > 0)
-                (*closed)[j] = ++refusals[j] == most;
-        }
-    }
+    for (unsigned i = 0; i < order->allotment_count; i++)
+        (*closed)[i] = is_closed(order, &order->allotments[i], most);
     return ERR_OK;
 }
 
 /* Units of ONE that are neither sent nor canceled nor asked for. */
 static uint32_t unasked(const struct allotment *one)
 {
-    uint32_t gone = one->shipped + one->canceled + one->asked;
+    uint32_t gone = one->shipped + one->canceled + one->asked + one->recalled;
     return gone < one->quantity ? one->quantity - gone : 0;
 }
 
@@ -140,7 +143,7 @@ static uint32_t asked_for(const struct order *order, uint32_t line_id)
     uint32_t asked = 0;
     for (unsigned i = 0; i < order->allotment_count; i++)
         if (order->allotments[i].line_id == line_id)
-            asked += order->allotments[i].asked;
+            asked += order->allotments[i].asked + order->allotments[i].recalled;
     return asked;
 }
 
@@ -149,6 +152,24 @@ static uint32_t cancelable(const struct order *order, const struct line *line)
 {
     uint32_t open = order_open(line), asked = asked_for(order, line->line_id);
     return open > asked ? open - asked : 0;
+}
+
+bool order_can_be_canceled(const struct order *order)
+{
+    bool can = false;
+    for (unsigned i = 0; i < order->basket.line_count; i++) {
+        const struct line *line = &order->basket.lines[i];
+        uint32_t left = cancelable(order, line), late = 0;
+        for (unsigned j = 0; j < order->allotment_count && left > late; j++) {
+            const struct allotment *one = &order->allotments[j];
+            if (one->line_id == line->line_id && is_closed(order, one, REFUSALS_SHOPPER))
+                late += unasked(one);
+        }
+        if (line->fulfilled > 0)
+            return false;
+        can |= left > late;
+    }
+    return can;
 }
 
 /* How many of each line are to go, in the order of the order's lines. */
@@ -188,6 +209,19 @@ static int refuse_nothing(struct apply *apply, const struct order *order, const 
                                 "it. What arrives of it can be sent back.",
                                 number);
     return apply_refuse(apply, ERR_STATE, "Nothing of order %llu is left to be canceled.", number);
+}
+
+/* While units change hands nobody can be asked for them; a moment later another warehouse can. */
+static int check_moving(struct apply *apply, const struct order *order,
+                        const struct order_change *change)
+{
+    for (unsigned i = 0; i < order->allotment_count && change->line_count == 0; i++)
+        if (order->allotments[i].recalled > 0)
+            return apply_refuse(apply, ERR_STATE,
+                                "Order %llu is just being given to another warehouse. Try again "
+                                "in a minute.",
+                                (unsigned long long)order->number);
+    return ERR_OK;
 }
 
 static int check_shopper(struct apply *apply, const struct order *order,
@@ -286,6 +320,8 @@ static int cancel(struct apply *apply, struct order *order, const struct order_c
     int err = changing_check(apply, order, change);
     if (!err)
         err = check_shopper(apply, order, change);
+    if (!err)
+        err = check_moving(apply, order, change);
     if (!err)
         err = find_closed(apply, order, changing_actor(change), &closed);
     if (!err)

@@ -36,18 +36,13 @@ static bool is_delivered(const struct order *order)
     return is_sent_whole(order) && shipped > 0 && delivered == shipped;
 }
 
-/* A cancellation that the warehouse has not answered. */
+/* A cancellation that a warehouse has not answered. */
 static bool is_being_canceled(const struct order *order)
 {
-    unsigned asked = 0, answered = 0;
-    for (unsigned i = 0; i < order->event_count; i++) {
-        const struct order_event *event = &order->events[i];
-        asked += event->type == ORDER_EVENT_CANCEL_ASKED;
-        for (unsigned j = 0; j < i && event->of; j++)
-            answered += order->events[j].number == event->of &&
-                        order->events[j].type == ORDER_EVENT_CANCEL_ASKED;
-    }
-    return asked > 0 && answered == 0 && order->status == ORDER_PLACED;
+    for (unsigned i = 0; i < order->allotment_count; i++)
+        if (order->allotments[i].asked > 0)
+            return order->status == ORDER_PLACED;
+    return false;
 }
 
 static void show_state(struct page *page, const struct order *order)
@@ -179,8 +174,7 @@ static void show_order(struct page *page, const struct order *order)
         page_money(page, page->root, "refunded", order->refunded);
     show_events(page, order);
     value_bool(page->root, "being_canceled", is_being_canceled(order));
-    value_bool(page->root, "cancelable",
-               order->status == ORDER_PLACED && !is_being_canceled(order));
+    value_bool(page->root, "cancelable", order_can_be_canceled(order));
     show_token(page, order->id);
 }
 

@@ -12,6 +12,13 @@ static struct order_quantity quantity(uint32_t line, uint32_t units)
     return (struct order_quantity){line, units};
 }
 
+/* Whether the page of the first order has the button. */
+static bool is_offered(struct fixture *f)
+{
+    struct order now = read_order(f, test_id(1));
+    return order_can_be_canceled(&now);
+}
+
 /* ---- Asked again ---- */
 
 /* Presses the button as often as an impatient shopper; each question is refused at once. */
@@ -30,8 +37,10 @@ static void what_was_too_late_is_not_asked_for_ever(void **state)
     struct fixture *f = *state;
     put_warehouse(f, "main", 1);
     place(f, test_id(1), "tulips", 2);
+    assert_true(is_offered(f));
     assert_int_equal(ask_and_be_refused(f, "shopper"), 1);
     assert_int_equal(f->result.err, ERR_STATE);
+    assert_false(is_offered(f));
     assert_true(f->result.text.len > 0);
     assert_int_equal(read_order(f, test_id(1)).event_count, 3);
     assert_int_equal(rows_in(f, "warehouse/main"), 1); /* the order itself */
@@ -50,8 +59,11 @@ static void what_was_not_too_late_can_still_be_canceled(void **state)
     put_warehouse(f, "main", 1);
     place(f, test_id(1), "tulips", 2);
     assert_int_equal(cancel_line(f, test_id(1), 1, 2), 0);
+    assert_true(is_offered(f)); /* the other line */
     answer_only(f, "warehouse/main", OUTBOX_CANCEL, OUTBOX_REFUSED);
+    assert_true(is_offered(f));
     assert_int_equal(cancel_order(f, test_id(1), "shopper"), 0);
+    assert_false(is_offered(f));
     struct order_event asked = last_event(order(f));
     assert_int_equal(asked.type, ORDER_EVENT_CANCEL_ASKED);
     assert_int_equal(asked.line_count, 1);
@@ -60,6 +72,22 @@ static void what_was_not_too_late_can_still_be_canceled(void **state)
     assert_int_equal(cancel_order(f, test_id(1), "shopper"), 0);
     assert_int_equal(order(f)->event_count, asked.number);
     expect_clean_audit(f);
+}
+
+/* Before something was sent, and as long as something is left. */
+static void canceling_is_offered_as_long_as_it_can_be_done(void **state)
+{
+    struct fixture *f = *state;
+    place(f, test_id(1), "tulips", 2);
+    assert_int_equal(cancel_line(f, test_id(1), 1, 1), 0);
+    assert_true(is_offered(f));
+    assert_int_equal(ship_line(f, test_id(1), 50, 1, 1), 0);
+    assert_false(is_offered(f));
+    assert_int_equal(cancel_order(f, test_id(1), "shopper"), ERR_STATE);
+    place(f, test_id(2), "tulips", 1);
+    assert_int_equal(cancel_order(f, test_id(2), "shopper"), 0);
+    struct order gone = read_order(f, test_id(2));
+    assert_false(order_can_be_canceled(&gone));
 }
 
 /* ---- Bounds ---- */
@@ -188,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_was_too_late_is_not_asked_for_ever),
         TEST(what_was_not_too_late_can_still_be_canceled),
+        TEST(canceling_is_offered_as_long_as_it_can_be_done),
         TEST(what_is_too_long_is_refused),
         TEST(an_order_has_so_many_events_and_no_more),
         TEST(what_others_tell_always_has_room),
