@@ -92,6 +92,7 @@ uint64_t backend_set_usable(const struct backend_set *set, uint32_t max_out, uin
             .state = backend_state(set->at[i]),
             .by_checks = atomic_load_explicit(&set->at[i]->by_checks, memory_order_relaxed),
             .changed_ns = atomic_load_explicit(&set->at[i]->changed_ns, memory_order_relaxed),
+            .aside = atomic_load_explicit(&set->at[i]->aside, memory_order_relaxed),
         };
     return health_all(members, set->count, max_out, panic, panic_now);
 }

@@ -85,6 +85,7 @@ struct backend {
     _Atomic uint64_t reported_ns; /* when; 0: never */
     _Atomic bool primary;
     _Atomic bool leaving; /* says the cluster */
+    _Atomic bool aside;   /* so does it: a backup that is not for shoppers */
     _Atomic bool held;    /* the operator has it drained (written by any thread) */
 
     struct backend_counters counters;

@@ -328,8 +328,13 @@ static unsigned latest(const struct health_member *members, uint64_t places)
 uint64_t health_all(const struct health_member *members, unsigned count, uint32_t max_out,
                     uint32_t panic, bool *panic_now)
 {
-    uint64_t usable = 0, passive = 0, staying = 0;
+    uint64_t usable = 0, passive = 0, staying = 0, aside = 0, last = 0;
     for (unsigned i = 0; i < count; i++) {
+        if (members[i].aside) {
+            aside |= health_takes(members[i].state) ? bit(i) : 0;
+            last |= members[i].state != HEALTH_DRAINING ? bit(i) : 0;
+            continue;
+        }
         if (health_takes(members[i].state))
             usable |= bit(i);
         if (members[i].state == HEALTH_OUT && !members[i].by_checks)
@@ -346,5 +351,5 @@ uint64_t health_all(const struct health_member *members, unsigned count, uint32_
     *panic_now = (uint64_t)bits(usable) * FULL < (uint64_t)bits(staying) * panic;
     if (*panic_now)
         usable |= passive;
-    return usable ? usable : staying;
+    return usable ? usable : aside ? aside : staying | last;
 }

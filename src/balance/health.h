@@ -104,13 +104,15 @@ struct health_member {
     enum health_state state;
     bool by_checks;      /* it is OUT for more than passive signs */
     uint64_t changed_ns; /* since when it is in this state */
+    bool aside;          /* a backup that serves shoppers only when nobody else does */
 };
 
 /* Of all servers together: which are used, as a mask by place. At most MAX_OUT thousandths of
  * them may be out by passive signs; those that were put out last are used all the same. With fewer
  * than PANIC thousandths usable, who is out by passive signs alone is used too, as one that fails
  * now and then is better than too few; with none at all everyone is, as one that seems dead is
- * better than none. Those that drain never are. *PANIC_NOW says that it has come to one of the
+ * better than none. Those that drain never are; those that are aside are when there is nobody else
+ * who takes requests, and do not count otherwise. *PANIC_NOW says that it has come to one of the
  * two. */
 uint64_t health_all(const struct health_member *members, unsigned count, uint32_t max_out,
                     uint32_t panic, bool *panic_now);

@@ -43,7 +43,8 @@
  *                 "up", "down": used as the checks say; "joining", "copying": known, not used yet;
  *                 "leaving": drained. url "": not used (nobody knows where it is). A witness has
  *                 no shop and is passed over. "weight" may be missing: 100. "drain": true has the
- *                 same effect as "leaving" (a server that is about to be stopped).
+ *                 same effect as "leaving" (a server that is about to be stopped). "aside": true
+ *                 is a backup: used when no other takes requests.
  *   404 with code "alone": the server is not in a cluster; the seeds themselves are the servers,
  *   without homes. 401, 403: the token is wrong, which is told and tried again.
  *

@@ -105,6 +105,11 @@ static void apply(struct members *members, const struct roster_server *server)
             server->primary &&
         server->primary)
         events_add(members->events, EVENT_PRIMARY, backend->id, backend->name, "It is primary.");
+    if (atomic_exchange_explicit(&backend->aside, server->aside, memory_order_relaxed) !=
+        server->aside)
+        events_add(members->events, EVENT_NOTE, backend->id, backend->name, "%s",
+                   server->aside ? "It is a backup now: shoppers go to the others."
+                                 : "It serves shoppers.");
     if (atomic_exchange(&backend->leaving, server->leaving) != server->leaving)
         members_drain_now(backend);
 }

@@ -69,6 +69,7 @@ static bool read_server(yyjson_val *value, struct roster_server *server)
         .primary = is_word(role, "primary"),
         .unready = is_unready(value),
         .drain = yyjson_is_true(yyjson_obj_get(value, "drain")),
+        .aside = yyjson_is_true(yyjson_obj_get(value, "aside")),
     };
     server->leaving = server->drain || is_word(state, "leaving");
     if (server->id == 0 || is_word(role, "witness") || roster_url(url, &tls, host, NULL) != ERR_OK)

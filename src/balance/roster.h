@@ -17,6 +17,7 @@ struct roster_server {
     bool primary;
     bool unready; /* it is joining, or gets its copy */
     bool leaving;
+    bool aside; /* a backup that serves shoppers only when nobody else does */
     bool drain; /* so it is, because it says itself that it is about to be stopped */
 };
 

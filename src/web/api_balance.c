@@ -19,6 +19,8 @@ static void put_server(struct json *json, yyjson_mut_val *list, const struct ser
     json_put_int(json, one, "weight", POLICY_WEIGHT);
     if (drain)
         json_put_bool(json, one, "drain", true);
+    if (server->ready != READINESS_HOT && server->role != SERVER_PRIMARY)
+        json_put_bool(json, one, "aside", true);
 }
 
 static void put_key(struct exchange *x, struct json *json)

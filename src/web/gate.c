@@ -307,12 +307,43 @@ static enum app_verdict handle_on_reader(struct exchange *x)
     return route->kind == ROUTE_WORK ? pass_on(x) : read_here(x);
 }
 
+/* ---- On a backup that serves no shoppers ---- */
+
+bool gate_is_aside(const struct exchange *x)
+{
+    struct ordering *order = call_web(x)->settings.order;
+    return order && !is_alone(x) && order_is_aside(order);
+}
+
+/* Files are the same everywhere. */
+static bool shows_the_shop(const struct route *route)
+{
+    static const char *const files[] = {"/assets/", "/pictures/", "/media/", "/favicon", "/robots"};
+    struct str pattern = str_of(route->pattern);
+    if ((route->face != FACE_PAGES && route->face != FACE_UCP) || pass_is_own(route))
+        return false;
+    for (unsigned i = 0; i < COUNT_OF(files); i++)
+        if (str_starts(pattern, str_of(files[i])))
+            return false;
+    return true;
+}
+
+/* Without a primary what is here is better than nothing. */
+static bool is_for_primary(const struct exchange *x, const struct route *route)
+{
+    return gate_is_aside(x) && shows_the_shop(route) && !relay_is_refused(x);
+}
+
 /* ---- Entrances ---- */
 
 enum app_verdict gate_handle(struct exchange *x)
 {
     const struct route *route = call_of(x)->route;
     enum app_verdict verdict;
+    if (is_for_primary(x, route)) {
+        exchange_offload(x, relay, worked);
+        return APP_LATER;
+    }
     if (pass_is_reader(x))
         verdict = handle_on_reader(x);
     else if (is_gated(x))

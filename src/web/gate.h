@@ -11,6 +11,8 @@
  *            └─(no majority, busy)─▶ 503        └─(1 s)─▶ relayed to the primary ──▶ its answer
  *                                                             └─(none, or relayed before)─▶ 503
  *
+ * On a server that serves no shoppers (gate_is_aside) all that they may ask for is relayed.
+ *
  * The handler reads in one consistent view, whose index goes into the answer's token when it is
  * higher than what the request brought; so does the index of a command. Ready-made pages of the
  * catalogue pass no gate and carry no token: they may be a moment old. A server that is alone has
@@ -43,6 +45,10 @@ enum app_verdict gate_work(struct exchange *x);
 enum app_verdict gate_after(struct exchange *x, uint64_t index, gate_then *then, gate_then *late);
 /* For a handler without a gate that comes to a read after all: as gate_handle, then THEN. */
 enum app_verdict gate_read(struct exchange *x, gate_then *then);
+
+/* Whether this server serves no shoppers (order_is_aside): what they ask for goes to the primary,
+ * if there is one, and nothing ready-made is given out. X need not have a struct call yet. */
+bool gate_is_aside(const struct exchange *x);
 
 /* Whether this copy has all that X says it has seen, without waiting for it. For who can do
  * without an answer; X need not have a struct call yet. */

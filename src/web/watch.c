@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "web/api.h"
+#include "web/gate.h"
 
 enum { METRICS_MAX = 1 << 20, REASON_MAX = 2000 };
 
@@ -27,6 +28,20 @@ bool watch_is_live(struct exchange *x)
     return true;
 }
 
+/* What this server's readiness is, where shoppers go to others: "warm". */
+static struct str aside_as(struct exchange *x)
+{
+    const struct web_cluster *cluster = &call_web(x)->settings.cluster;
+    struct cluster_status status;
+    if (!gate_is_aside(x))
+        return STR_NONE;
+    cluster->status(cluster->context, &status);
+    for (unsigned i = 0; i < status.count; i++)
+        if (status.servers[i].place.id == status.own)
+            return str_of(readiness_names[status.servers[i].ready]);
+    return STR_NONE;
+}
+
 enum app_verdict watch_health(struct exchange *x)
 {
     const struct web_watch *watch = &call_web(x)->settings.watch;
@@ -41,6 +56,7 @@ enum app_verdict watch_health(struct exchange *x)
     json_begin(&json, &x->arena);
     json_put_text(&json, json.root, "status", healthy ? STR("ok") : STR("unavailable"));
     json_put_some(&json, json.root, "reason", arena_str(&x->arena, buf_text(&reason)));
+    json_put_some(&json, json.root, "ready", aside_as(x));
     buf_close(&reason);
     if (!healthy)
         exchange_add_header(x, STR("Retry-After"), STR("2"));

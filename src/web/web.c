@@ -27,7 +27,7 @@ static struct web *web_of(struct app *app)
 /* The cached answer to X's path, if there is one: the hot way of the shop. */
 static bool answer_from_cache(struct web *web, struct exchange *x)
 {
-    if ((x->method != HTTP_GET && x->method != HTTP_HEAD) || x->query.len)
+    if ((x->method != HTTP_GET && x->method != HTTP_HEAD) || x->query.len || gate_is_aside(x))
         return false;
     struct http_page *page = cache_get(web->settings.cache, x->path);
     if (!page)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,11 +22,11 @@ static uint64_t used(const char *states, bool *panic)
     struct health_member members[64];
     unsigned count = (unsigned)strlen(states);
     for (unsigned i = 0; i < count; i++) {
-        static const char letters[] = "uwsoxd"; /* x: out by checks */
-        long at = strchr(letters, states[i]) - letters;
+        static const char letters[] = "uwsoxd"; /* x: out by checks; upper case: aside */
+        long at = strchr(letters, tolower(states[i])) - letters;
         const enum health_state of[] = {HEALTH_UP,  HEALTH_WARMING, HEALTH_SUSPECT,
                                         HEALTH_OUT, HEALTH_OUT,     HEALTH_DRAINING};
-        members[i] = (struct health_member){of[at], states[i] == 'x', i}; /* later: further right */
+        members[i] = (struct health_member){of[at], states[i] == 'x', i, isupper(states[i]) != 0};
     }
     return health_all(members, count, MAX_OUT, PANIC, panic);
 }
@@ -38,6 +39,19 @@ static void who_takes_requests_is_used_and_nobody_else(void **state)
     assert_false(panic);
     assert_int_equal(used("uuo", &panic), 0x3);
     assert_false(panic);
+}
+
+static void who_is_aside_is_used_when_nobody_else_takes_requests(void **state)
+{
+    (void)state;
+    bool panic;
+    assert_int_equal(used("uUu", &panic), 0x5);
+    assert_int_equal(used("uUs", &panic), 0x1);
+    assert_int_equal(used("xUx", &panic), 0x2);
+    assert_int_equal(used("dUD", &panic), 0x2);
+    assert_int_equal(used("xXd", &panic), 0x3);
+    assert_int_equal(used("uXX", &panic), 0x1);
+    assert_false(panic); /* of those that are for shoppers none is out */
 }
 
 static void half_of_them_may_be_out_by_passive_signs_and_the_last_ones_stay(void **state)
@@ -148,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_takes_requests_is_used_and_nobody_else),
+        cmocka_unit_test(who_is_aside_is_used_when_nobody_else_takes_requests),
         cmocka_unit_test(half_of_them_may_be_out_by_passive_signs_and_the_last_ones_stay),
         cmocka_unit_test(with_too_few_left_those_that_only_fail_are_used_too),
         cmocka_unit_test(with_none_left_all_are_used_but_those_that_drain),
