@@ -226,6 +226,7 @@ struct planned_bank {
     struct bank *sandbox; /* does the work */
     const char *plan;     /* '.' answers; 'x' unreachable, nothing done; 'l' done, answer lost */
     unsigned calls, settles, cancels;
+    char canceled[80]; /* the reference of the last one */
     void (*between)(void *context); /* called before the answer, NULL: not */
     void *between_context;
 };
@@ -243,7 +244,10 @@ static inline void planned_call(struct bank *bank, struct bank_call *call,
     void (*done)(struct bank_call *) = call->done;
     planned->calls++;
     planned->settles += act == planned->sandbox->settle;
-    planned->cancels += act == planned->sandbox->cancel;
+    if (act == planned->sandbox->cancel) {
+        planned->cancels++;
+        str_copy(planned->canceled, sizeof planned->canceled, call->reference);
+    }
     if (fault == 'l')
         call->done = drop_answer;
     if (planned->between != NULL)
@@ -254,7 +258,8 @@ static inline void planned_call(struct bank *bank, struct bank_call *call,
         return;
     call->done = done;
     call->outcome = BANK_UNREACHABLE;
-    call->answer_reference = call->text = STR_NONE;
+    call->answer_reference = STR_NONE;
+    call->text = STR("the bank does not answer");
     done(call);
 }
 

@@ -274,6 +274,7 @@ static void money_of_an_attempt_that_is_over_is_let_go(void **state)
     assert_int_equal(bought.err, ERR_STATE);
     assert_int_equal(bought.order.orders, 0);
     assert_int_equal(bought.bank.cancels, 2);
+    assert_true(strncmp(bought.bank.canceled, "sbx_", 4) == 0); /* both times */
     end(&bought);
 }
 
