@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* In one entry of the log, and entries in one transaction: as a server that catches up has them. */
-enum { ENTRY = 64, GROUP = 64 };
+/* In one entry of the log, and entries in one transaction: as a server that catches up has them
+ * (replica/applier.c). */
+enum { ENTRY = 64, GROUP = 512 };
 
 static void print(const char *what, const struct apply_load_result *result)
 {

@@ -27,6 +27,10 @@ enum {
     CART_ROOM = 256,
     CHECKOUTS_KEPT = 4096,
     CHECKOUT_ROOM = 1024,
+    /* Who applies so many commands in one transaction is catching up (a server that is asked takes
+     * fewer at once), and is no longer when so many transactions were smaller. */
+    MANY_COMMANDS = 8192,
+    USUAL_TRANSACTIONS = 1000,
 };
 
 struct shop {
@@ -48,6 +52,8 @@ struct shop {
     const struct log *log;
 
     bool in_transaction;
+    unsigned commands; /* of this transaction */
+    unsigned usual;    /* transactions since the last one of many */
     uint64_t applied_index;
     int64_t applied_time;
     uint64_t catalogue_index, saved_catalogue_index;
@@ -364,7 +370,23 @@ int shop_begin(struct shop *shop, struct failure *failure)
     if (db_begin(shop->db))
         return broken(shop, failure);
     shop->in_transaction = true;
+    shop->commands = 0;
     return 0;
+}
+
+/* The page cache is wide for big transactions, which come one after the other. */
+static void count_command(struct shop *shop)
+{
+    if (++shop->commands != MANY_COMMANDS)
+        return;
+    shop->usual = 0;
+    db_set_cache(shop->db, true);
+}
+
+static void count_transaction(struct shop *shop)
+{
+    if (shop->commands < MANY_COMMANDS && ++shop->usual == USUAL_TRANSACTIONS)
+        db_set_cache(shop->db, false);
 }
 
 static void save_progress(struct shop *shop)
@@ -393,6 +415,7 @@ int shop_commit(struct shop *shop, uint64_t index, int64_t time_ms, struct failu
     if (db_commit(shop->db))
         return broken(shop, failure);
     shop->in_transaction = false;
+    count_transaction(shop);
     changes_tell(&shop->changes, &shop->listener, index);
     return 0;
 }
@@ -558,6 +581,7 @@ int shop_apply(struct shop *shop, uint64_t index, int64_t time_ms, struct str re
 {
     CHECK(shop->in_transaction);
     arena_reset(&shop->arena);
+    count_command(shop);
     refresh_items(shop, index);
     /* Never back, however entries are grouped into transactions. */
     if (time_ms > shop->applied_time)

@@ -18,6 +18,7 @@
 #define PAGE_SIZE "4096"
 /* In KiB; taken only as needed. A reader's misses are copies out of the kernel's cache. */
 #define WRITER_CACHE "8192"
+#define WIDE_CACHE   "65536"
 #define READER_CACHE "512"
 enum {
     /* Under load a page is written again and again: the longer the WAL, the fewer are moved. So
@@ -334,8 +335,17 @@ int db_make_durable(struct db *db)
     return db->failure.err ? db->failure.err : sync_file(db, "-wal");
 }
 
+void db_set_cache(struct db *db, bool wide)
+{
+    if (db->wide == wide)
+        return;
+    db->wide = wide;
+    db_exec(db, wide ? "PRAGMA cache_size = -" WIDE_CACHE : "PRAGMA cache_size = -" WRITER_CACHE);
+}
+
 void db_rest(struct db *db)
 {
+    db_set_cache(db, false);
     sqlite3_db_release_memory(db->handle);
 }
 

@@ -99,7 +99,11 @@ int db_checkpoint(struct db *db);
 /* Everything committed is on the disk after it. */
 int db_make_durable(struct db *db);
 
-/* Gives the page cache's memory back, outside a transaction. The kernel has the pages still. */
+/* The writer's page cache: WIDE while much is applied at once, so that a page which many rows of a
+ * transaction change is read and written once. It is taken only as needed. */
+void db_set_cache(struct db *db, bool wide);
+/* Gives the page cache's memory back, outside a transaction, and it is wide no longer. The kernel
+ * has the pages still. */
 void db_rest(struct db *db);
 
 /* Bytes of the file and of its WAL. */

@@ -34,6 +34,7 @@ struct db {
     struct stmt *stmts[STMT_BUCKETS];  /* by the address of their text */
     struct stmt unprepared;            /* given out when there is no memory for another */
     struct checkpointer *checkpointer; /* the writer's */
+    bool wide;                         /* the page cache */
     int wal_pages;                     /* after the last commit */
     int wal_due;                       /* so many: time to move them */
     uint64_t wal_moved_ns;             /* when all of it was */

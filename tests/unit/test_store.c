@@ -218,6 +218,30 @@ static void the_wal_stays_bounded(void **state)
     assert_int_equal(db_make_durable(f->db), 0);
 }
 
+static void a_wide_cache_is_given_back_by_a_rest(void **state)
+{
+    static const char sql[] = "PRAGMA cache_size";
+    struct store *f = *state;
+    struct stmt *row = db_stmt(f->db, sql);
+    assert_int_equal(stmt_next(row), 0);
+    int64_t usual = stmt_i64(row, 0); /* in KiB, less than nought */
+    stmt_done(row);
+    db_begin(f->db);
+    db_set_cache(f->db, true);
+    put_meta(f->db, "a", 5);
+    db_commit(f->db);
+    row = db_stmt(f->db, sql);
+    assert_int_equal(stmt_next(row), 0);
+    assert_true(stmt_i64(row, 0) < usual);
+    stmt_done(row);
+    db_rest(f->db);
+    row = db_stmt(f->db, sql);
+    assert_int_equal(stmt_next(row), 0);
+    assert_int_equal(stmt_i64(row, 0), usual);
+    stmt_done(row);
+    assert_int_equal(count_meta(f->db), 1);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, store_set_up, store_tear_down)
 
 int main(void)
@@ -233,6 +257,7 @@ int main(void)
         TEST(a_file_of_another_version_is_left_alone),
         TEST(an_older_file_is_brought_up_to_date),
         TEST(the_wal_stays_bounded),
+        TEST(a_wide_cache_is_given_back_by_a_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
