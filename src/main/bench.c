@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "bench/disk.h"
 #include "bench/load.h"
+#include "main/bench_items.h"
 #include "main/program.h"
 #include "main/remote.h"
 
@@ -27,8 +28,8 @@ static const struct option_row rows[] = {
     {"streams", OPTION_COUNT, AT(streams), "1", 1, 64, NULL, "N",
      "visitors on each HTTP/2 connection"},
     {"dir", OPTION_TEXT, AT(dir), "data", 0, 0, NULL, "DIR",
-     "cart, buy: the running shop's data directory; disk: what to measure; order, failover, crowd: "
-     "where to make three servers for the while"},
+     "cart, buy: the running shop's data directory; disk: what to measure; order, failover, crowd, "
+     "drop: where to make three servers for the while"},
     {"items", OPTION_COUNT, AT(items), "1000", 1, 100000, NULL, "N",
      "cart, buy, order: products made for it"},
     {"lines", OPTION_COUNT, AT(lines), "1", 1, 100, NULL, "N", "cart, buy: lines of each cart"},
@@ -46,22 +47,31 @@ static const struct option_row rows[] = {
     {"commands", OPTION_COUNT, AT(commands), "1000000", 1000, 100000000, NULL, "N",
      "apply: how many commands of the log"},
     {"managers", OPTION_COUNT, AT(managers), "1", 0, 4, NULL, "N",
-     "crowd: load managers in front (0: none)"},
+     "crowd, drop: load managers in front (crowd: 0: none)"},
     {"fault", OPTION_CHOICE, AT(fault), "none", 0, 0, "none kill stop slow restart", "KIND",
      "crowd: what happens to servers in turn: kill -9, SIGSTOP, a tenth of their time, a restart "
      "of all; none: nothing for --duration"},
     {"down", OPTION_DURATION, AT(down_ms), "2s", 1, 3600000, NULL, "TIME",
-     "crowd: until a killed one is started again; how long it is stopped or slow"},
+     "crowd, drop: until a killed one is started again; how long it is stopped or slow"},
     {"calm", OPTION_DURATION, AT(calm_ms), "3s", 1, 3600000, NULL, "TIME",
      "crowd: how long all are left alone before that"},
+    {"buyers", OPTION_COUNT, AT(buyers), "5000", 1, 100000, NULL, "N",
+     "drop: how many, each for one unit"},
+    {"units", OPTION_COUNT, AT(units), "100", 1, 100000, NULL, "N", "drop: how many there are"},
+    {"arrive", OPTION_DURATION, AT(arrive_ms), "5s", 1, 3600000, NULL, "TIME",
+     "drop: over how long the buyers come"},
+    {"outside", OPTION_SWITCH, AT(outside), NULL, 0, 0, NULL, NULL,
+     "drop: with a bank and a warehouse beside the servers"},
+    {"no-kill", OPTION_SWITCH, AT(no_kill), NULL, 0, 0, NULL, NULL,
+     "drop: leave the primary alone"},
     {"policy", OPTION_TEXT, AT(policy), NULL, 0, 0, NULL, "NAME",
      "crowd: the load managers' [their default]"},
     {"balance", OPTION_LIST, AT(balance), NULL, 0, 0, NULL, "WORD",
-     "crowd: one more word for `stoa balance`, as in --balance=--hedge=off"},
+     "crowd, drop: one more word for `stoa balance`, as in --balance=--hedge=off"},
     {"spread", OPTION_SWITCH, AT(spread), NULL, 0, 0, NULL, NULL,
      "crowd: in place of faults, how evenly each policy spreads them"},
     {"keep", OPTION_SWITCH, AT(keep), NULL, 0, 0, NULL, NULL,
-     "crowd: do not remove the servers' data and logs"},
+     "crowd, drop: do not remove the servers' data and logs"},
     {"report", OPTION_TEXT, AT(page), NULL, 0, 0, NULL, "FILE",
      "balance: write a page of Markdown, or the part of it that is not by hand"},
     {"picture", OPTION_TEXT, AT(picture), NULL, 0, 0, NULL, "FILE", "balance: draw it as SVG"},
@@ -169,43 +179,6 @@ static double measure_disk(const char *dir, struct failure *failure)
     return rate;
 }
 
-struct upload {
-    bool done;
-    struct failure *failure;
-};
-
-static int take_line(void *context, struct str line)
-{
-    struct upload *upload = context;
-    if (str_find(line, STR("\"error\"")) >= 0)
-        return fail(upload->failure, ERR_INVALID, "the server refused the bench's products: %.*s",
-                    STR_FMT(str_clip_utf8(line, 300)));
-    upload->done = upload->done || str_find(line, STR("\"done\"")) >= 0;
-    return 0;
-}
-
-/* Products of its own, of which there are always enough, in place of the shop's. */
-static int make_items(const struct remote *remote, char **names, unsigned count,
-                      struct failure *failure)
-{
-    struct upload upload = {false, failure};
-    FILE *file = tmpfile();
-    if (!file)
-        return fail_errno(failure, ERR_IO, "cannot write a temporary file");
-    fprintf(file, "Title,URL handle,Type,Price,Inventory tracker,Inventory quantity\n");
-    for (unsigned i = 0; i < count; i++)
-        fprintf(file, "Bench product %u,%s,Bench,%u.%02u,stoa,1000000000\n", i, names[i],
-                5 + i % 95, i % 100);
-    fflush(file);
-    rewind(file);
-    int err = remote_upload(remote, "/admin/api/import?name=bench.csv&skip_bad=0", file, take_line,
-                            &upload, failure);
-    fclose(file);
-    if (!err && !upload.done)
-        err = fail(failure, ERR_STATE, "the server did not take the bench's products");
-    return err;
-}
-
 static int bench_shop(const struct bench_flags *flags, const struct script *script,
                       struct failure *failure)
 {
@@ -222,7 +195,8 @@ static int bench_shop(const struct bench_flags *flags, const struct script *scri
         snprintf(texts[i], sizeof texts[i], "bench-%06u", i);
         names[i] = texts[i];
     }
-    err = err ? err : make_items(&remote, names, count, failure);
+    err = err ? err
+              : bench_items_make(&remote, (const char *const *)names, count, 1000000000, failure);
     if (!err) {
         struct shop_script shop = {
             .items = (const char *const *)names,
@@ -277,6 +251,8 @@ static int choose(const struct bench_flags *flags, struct str what, const char *
         return bench_failover(flags, failure);
     if (str_eq(what, STR("crowd")))
         return bench_crowd(flags, failure);
+    if (str_eq(what, STR("drop")))
+        return bench_drop(flags, failure);
     if (str_eq(what, STR("balance")))
         return bench_balance(flags, failure);
     if (str_eq(what, STR("order")) && strcmp(operand, "cart") == 0)
@@ -303,20 +279,20 @@ static int run_bench(const struct program_command *self, int count, char **words
         str_eq(what, STR("http")) || str_eq(what, STR("order")) || str_eq(what, STR("apply"));
     if (operand_count != (two ? 2u : 1u))
         return command_usage_error(self, "give http URL, cart, buy, disk, order cart, order buy, "
-                                         "apply cart, apply buy, failover, crowd or balance");
+                                         "apply cart, apply buy, failover, crowd, drop or balance");
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int err = choose(&flags, what, operands[1], &failure);
     if (err == ERR_UNSUPPORTED)
         return command_usage_error(self, "there are the benches http URL, cart, buy, disk, order "
-                                         "cart, order buy, apply cart, apply buy, failover, crowd "
-                                         "and balance");
+                                         "cart, order buy, apply cart, apply buy, failover, "
+                                         "crowd, drop and balance");
     return err ? command_failed(self, failure.text) : EXIT_DONE;
 }
 
 const struct program_command command_bench = {
     "bench",
     "[options] http URL | cart | buy | disk | order cart | order buy | apply cart | apply buy | "
-    "failover | crowd | balance",
+    "failover | crowd | drop | balance",
     "measure a server: throughput and latency under a load",
     "  http URL  GETs of one address, of any HTTP server\n"
     "  cart      shoppers who change their carts, through the public API\n"
@@ -334,6 +310,12 @@ const struct program_command command_bench = {
     "  crowd     three servers made for it under --dir with load managers in front: what shoppers\n"
     "            notice when servers are killed, hang, become slow or are restarted. Ends with 1\n"
     "            when a request fails or a cart is not as promised\n"
+    "  drop      three servers made for it under --dir with a load manager in front: few units, "
+    "many\n"
+    "            buyers at once, and the primary is killed when half of them are sold. Ends with "
+    "1\n"
+    "            unless all units are sold once, and everybody else is told that they are sold "
+    "out\n"
     "  balance   the load manager's policies on simulated time: servers of unequal speed, one "
     "that\n"
     "            dies or slows down, bursts, shoppers with homes. Needs no server\n\n"

@@ -15,9 +15,9 @@ struct bench_flags {
     char page[OPTION_TEXT_SIZE], picture[OPTION_TEXT_SIZE];
     struct option_list also, balance;
     uint64_t connections, streams, threads, rate, items, lines, seed, ready, rounds;
-    uint64_t shoppers, managers, commands;
-    uint64_t duration_ms, warm_up_ms, down_ms, calm_ms;
-    bool http2, json, hot, spread, keep;
+    uint64_t shoppers, managers, commands, buyers, units;
+    uint64_t duration_ms, warm_up_ms, down_ms, calm_ms, arrive_ms;
+    bool http2, json, hot, spread, keep, outside, no_kill;
 };
 
 /* Commands through the order of three servers, without HTTP; BUY: purchases, else carts. */
@@ -31,6 +31,9 @@ int bench_failover(const struct bench_flags *flags, struct failure *failure);
 
 /* Whether a crowd of shoppers notices anything when servers behind load managers go and come. */
 int bench_crowd(const struct bench_flags *flags, struct failure *failure);
+
+/* Whether few units are sold to many buyers as promised, while the primary is killed. */
+int bench_drop(const struct bench_flags *flags, struct failure *failure);
 
 /* The load manager's policies on simulated time. */
 int bench_balance(const struct bench_flags *flags, struct failure *failure);

@@ -1,39 +1,31 @@
 #include "balance/policy.h"
 #include "base/check.h"
-#include "base/clock.h"
 #include "bench/crowd_report.h"
 #include "main/bench.h"
+#include "main/bench_copies.h"
+#include "main/bench_front.h"
 #include "main/bench_trio.h"
-#include "main/free_address.h"
-#include "shop/audit.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     READY_MS = 60000,
-    END_MS = 30000,  /* three times --stop-grace */
-    SAME_MS = 15000, /* until all copies are at the same entry, once nobody changes anything */
+    END_MS = 30000, /* three times --stop-grace */
     MANAGERS_MAX = CROWD_FRONTS,
     SPREAD_PERIOD_MS = 4,
     SPREAD_SHARE = 500, /* thousandths: half speed */
-};
-
-struct manager {
-    struct bench_process process;
-    char listen[64];
 };
 
 /* Three servers, and what stands in front of them. */
 struct stage {
     const struct bench_flags *flags;
     struct trio trio;
-    char urls[TRIO][80], fronts[MANAGERS_MAX][80];
-    struct manager managers[MANAGERS_MAX];
+    char urls[TRIO][80];
+    struct bench_front managers[MANAGERS_MAX];
     unsigned manager_count; /* 0: shoppers go to the servers themselves */
     struct crowd_cluster cluster;
     unsigned runs; /* of crowds, each with numbers of its own: no key is used twice */
@@ -77,20 +69,17 @@ static uint64_t used_by_one(void *context, unsigned which)
 
 /* ---- The load managers ---- */
 
-enum { OWN_WORDS_MAX = 6 + 2 * TRIO + 4 };
-_Static_assert(OWN_WORDS_MAX + OPTION_LIST_MAX <= BENCH_PROCESS_WORDS,
-               "as many as a process takes");
+enum { OWN_WORDS_MAX = 2 * TRIO + 4 };
+_Static_assert(OWN_WORDS_MAX + OPTION_LIST_MAX <= BENCH_FRONT_WORDS, "as many as one takes");
 
 /* WEIGHTS: the servers are listed with them, as any upstreams; NULL: as a cluster's. */
 static int start_manager(struct stage *stage, unsigned which, const char *policy,
                          const unsigned *weights, struct failure *failure)
 {
-    struct manager *manager = &stage->managers[which];
     const struct bench_flags *flags = stage->flags;
-    char log[DATADIR_PATH + 32], token[DATADIR_PATH + 32], servers[TRIO][128], name[32];
-    const char *words[OWN_WORDS_MAX + OPTION_LIST_MAX + 1] = {
-        "balance", "--listen", manager->listen, "--server-header", "--trust", "127.0.0.0/8"};
-    unsigned count = 6;
+    char token[DATADIR_PATH + 32], servers[TRIO][128];
+    const char *words[OWN_WORDS_MAX + OPTION_LIST_MAX + 1];
+    unsigned count = 0;
     for (unsigned i = 0; i < TRIO; i++) {
         snprintf(servers[i], sizeof servers[i], weights ? "%s,weight=%u" : "%s", stage->urls[i],
                  weights ? weights[i] : 0);
@@ -109,12 +98,8 @@ static int start_manager(struct stage *stage, unsigned which, const char *policy
     CHECK(count <= OWN_WORDS_MAX); /* so that all of the user's have room: none is left out */
     for (unsigned i = 0; i < flags->balance.count; i++)
         words[count++] = flags->balance.items[i];
-    snprintf(log, sizeof log, "%s/balance-%u.log", stage->trio.dir, which + 1);
-    snprintf(name, sizeof name, "load manager %u", which + 1);
-    int err = bench_process_start(&manager->process, words, log, failure);
-    return err ? err
-               : bench_process_wait(&manager->process, "stoa: load manager ready at ", READY_MS,
-                                    name, failure);
+    words[count] = NULL;
+    return bench_front_start(&stage->managers[which], which, stage->trio.dir, words, failure);
 }
 
 static int start_managers(struct stage *stage, const char *policy, const unsigned *weights,
@@ -140,14 +125,8 @@ static int place_managers(struct stage *stage, struct failure *failure)
 {
     int err = 0;
     stage->manager_count = (unsigned)stage->flags->managers;
-    for (unsigned i = 0; !err && i < stage->manager_count; i++) {
-        struct manager *manager = &stage->managers[i];
-        err =
-            free_address("127.0.0.1", NULL, NULL, manager->listen, sizeof manager->listen, failure);
-        char url[sizeof stage->fronts[i]];
-        snprintf(url, sizeof url, "http://%s", manager->listen);
-        memcpy(stage->fronts[i], url, sizeof url);
-    }
+    for (unsigned i = 0; !err && i < stage->manager_count; i++)
+        err = bench_front_place(&stage->managers[i], failure);
     return err;
 }
 
@@ -208,76 +187,7 @@ static void configure(struct stage *stage, struct crowd_config *config)
     };
     config->front_count = stage->manager_count ? stage->manager_count : TRIO;
     for (unsigned i = 0; i < config->front_count; i++)
-        config->fronts[i] = stage->manager_count ? stage->fronts[i] : stage->urls[i];
-}
-
-/* ---- The copies, at the end ---- */
-
-struct difference {
-    char first[200];
-};
-
-static void keep_first(void *context, const char *sentence)
-{
-    struct difference *difference = context;
-    if (!difference->first[0])
-        snprintf(difference->first, sizeof difference->first, "%s", sentence);
-}
-
-/* 0: all three are the same; ERR_BUSY: they are not at the same entry. */
-static int compare_copies(const struct stage *stage, char *out, size_t size,
-                          struct failure *failure)
-{
-    unsigned char first[DB_DIGEST], digest[DB_DIGEST];
-    uint64_t first_index = 0, index = 0;
-    char file[DATADIR_PATH + 16];
-    for (unsigned i = 0; i < TRIO; i++) {
-        snprintf(file, sizeof file, "%s/shop.db", stage->trio.servers[i].dir);
-        int err = audit_digest(file, i ? digest : first, i ? &index : &first_index, failure);
-        if (err)
-            return err;
-        if (i && index != first_index)
-            return ERR_BUSY;
-        if (i && memcmp(first, digest, sizeof digest) != 0) {
-            snprintf(out, size, "server %u's differs from server 1's at entry %llu", i + 1,
-                     (unsigned long long)index);
-            return 0;
-        }
-    }
-    snprintf(out, size, "equal");
-    return 0;
-}
-
-static int audit_copies(const struct stage *stage, char *out, size_t size, struct failure *failure)
-{
-    char file[DATADIR_PATH + 16];
-    for (unsigned i = 0; i < TRIO; i++) {
-        struct difference difference = {""};
-        struct audit_report report;
-        snprintf(file, sizeof file, "%s/shop.db", stage->trio.servers[i].dir);
-        int err = audit_run(file, keep_first, &difference, &report, failure);
-        if (err)
-            return err;
-        if (report.differences) {
-            snprintf(out, size, "server %u's has %llu differences: %s", i + 1,
-                     (unsigned long long)report.differences, difference.first);
-            return 0;
-        }
-    }
-    return 0;
-}
-
-static int judge_copies(const struct stage *stage, char *out, size_t size, struct failure *failure)
-{
-    uint64_t end = clock_mono_ns() + SAME_MS * MS_NS;
-    int err;
-    while ((err = compare_copies(stage, out, size, failure)) == ERR_BUSY && clock_mono_ns() < end)
-        nanosleep(&(struct timespec){0, 50 * (long)MS_NS}, NULL);
-    if (err == ERR_BUSY) {
-        snprintf(out, size, "not at the same entry after %d s", SAME_MS / 1000);
-        return 0;
-    }
-    return err || strcmp(out, "equal") != 0 ? err : audit_copies(stage, out, size, failure);
+        config->fronts[i] = stage->manager_count ? stage->managers[i].url : stage->urls[i];
 }
 
 /* ---- Faults ---- */
@@ -292,7 +202,7 @@ static int run_faults(struct stage *stage, struct failure *failure)
     configure(stage, &config);
     int err = start_managers(stage, stage->flags->policy, NULL, failure);
     err = err ? err : crowd_run(&config, report, failure);
-    err = err ? err : judge_copies(stage, copies, sizeof copies, failure);
+    err = err ? err : bench_copies_judge(&stage->trio, copies, sizeof copies, failure);
     if (report->requests)
         (stage->flags->json ? crowd_report_json : crowd_report_text)(report, &config, copies,
                                                                      stdout);

@@ -94,23 +94,32 @@ int bench_process_start(struct bench_process *process, const char *const *words,
     return err;
 }
 
+/* Whether a whole line of TEXT begins with READY. */
+static bool has_line(const char *text, const char *ready)
+{
+    for (const char *end; (end = strchr(text, '\n')); text = end + 1)
+        if (strncmp(text, ready, strlen(ready)) == 0)
+            return true;
+    return false;
+}
+
 int bench_process_wait(struct bench_process *process, const char *ready, unsigned timeout_ms,
                        const char *name, struct failure *failure)
 {
     uint64_t end = clock_mono_ns() + timeout_ms * MS_NS;
-    char line[256];
+    char said[1024];
     size_t length = 0;
-    while (clock_mono_ns() < end && length < sizeof line - 1) {
+    while (clock_mono_ns() < end && length < sizeof said - 1) {
         struct pollfd poll_fd = {.fd = process->output, .events = POLLIN};
         poll(&poll_fd, 1, 100);
         if (!poll_fd.revents)
             continue;
-        ssize_t got = read(process->output, line + length, sizeof line - 1 - length);
+        ssize_t got = read(process->output, said + length, sizeof said - 1 - length);
         if (got <= 0)
             break;
         length += (size_t)got;
-        line[length] = 0;
-        if (strncmp(line, ready, strlen(ready)) == 0 && strchr(line, '\n'))
+        said[length] = 0;
+        if (has_line(said, ready))
             return 0;
     }
     return fail(failure, ERR_TIMEOUT, "%s was not ready within %u s", name, timeout_ms / 1000);

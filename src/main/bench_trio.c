@@ -81,8 +81,10 @@ int trio_start(struct trio *trio, unsigned which, struct failure *failure)
 {
     struct trio_server *server = &trio->servers[which];
     char log[DATADIR_PATH + 16];
-    const char *words[] = {"serve",        "--dir",       server->dir, "--listen",
-                           server->listen, "--catalogue", "demo",      NULL};
+    const char *words[7 + TRIO_MORE + 1] = {"serve",        "--dir",       server->dir, "--listen",
+                                            server->listen, "--catalogue", "demo"};
+    for (unsigned i = 0; i < TRIO_MORE && trio->more[i]; i++)
+        words[7 + i] = trio->more[i];
     snprintf(log, sizeof log, "%s/stoa.log", server->dir);
     return bench_process_start(&server->process, words, log, failure);
 }

@@ -10,7 +10,7 @@
 #include "main/bench_process.h"
 #include "main/datadir.h"
 
-enum { TRIO = 3 };
+enum { TRIO = 3, TRIO_MORE = 8 };
 
 struct trio_server {
     char dir[DATADIR_PATH];
@@ -19,7 +19,8 @@ struct trio_server {
 };
 struct trio {
     char dir[DATADIR_PATH];
-    char token[DATADIR_TOKEN]; /* the operator's */
+    char token[DATADIR_TOKEN];       /* the operator's */
+    const char *more[TRIO_MORE + 1]; /* more words for each `stoa serve`, lent, to NULL */
     struct trio_server servers[TRIO];
 };
 
