@@ -233,6 +233,14 @@ static void note_address(struct outbox_lane *lane, uint64_t address)
     lane->address = address;
 }
 
+/* Its warehouse is gone for good, and what was to be told to it is out of the table. */
+static void silence(struct outbox *outbox, struct outbox_lane *lane)
+{
+    lane_forget(lane, &outbox->orphans);
+    lane->sender = NULL;
+    lane->error[0] = 0;
+}
+
 /* A lane for each warehouse, with rows or not: it shall know the fence. */
 static int find_warehouses(struct outbox *outbox)
 {
@@ -245,7 +253,9 @@ static int find_warehouses(struct outbox *outbox)
         char name[OUTBOX_LANE_NAME] = "warehouse/";
         str_copy(name + strlen(name), sizeof name - strlen(name), list[i].id);
         struct outbox_lane *lane = list[i].url.len > 0 ? lane_of(outbox, str_of(name)) : NULL;
-        if (lane != NULL)
+        if (lane != NULL && list[i].gone)
+            silence(outbox, lane);
+        else if (lane != NULL)
             note_address(lane, address_of(&list[i]));
     }
     return err;

@@ -173,15 +173,13 @@ static uint32_t canceled_before(struct book *book, struct id order, uint32_t lin
     return early < quantity ? (uint32_t)early : quantity;
 }
 
-/* True also when the line was there before. */
 static int insert_line(struct book *book, const struct book_order *order,
                        const struct book_line *line)
 {
     uint32_t canceled = canceled_before(book, order->order, line->line, line->quantity);
     struct stmt *stmt =
         db_stmt(book->db, "INSERT INTO order_line (order_id, line, item, sku, title, options,"
-                          " quantity, canceled) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-                          " ON CONFLICT (order_id, line) DO NOTHING");
+                          " quantity, canceled) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
     stmt_bind_id(stmt, 1, order->order);
     stmt_bind_i64(stmt, 2, line->line);
     stmt_bind_str(stmt, 3, line->item);
@@ -191,10 +189,29 @@ static int insert_line(struct book *book, const struct book_order *order,
     stmt_bind_i64(stmt, 7, line->quantity);
     stmt_bind_i64(stmt, 8, canceled);
     int err = stmt_run(stmt);
-    if (err || !db_changed_rows(book->db))
-        return err;
-    err = warehouse_book_item(book, line->item, line->sku, line->title, line->options);
+    err = err ? err : warehouse_book_item(book, line->item, line->sku, line->title, line->options);
     return err ? err : warehouse_book_allot(book, line->item, line->quantity - canceled);
+}
+
+/* The quantity is all that this warehouse was ever given of the line. One that is here already is
+ * told again, then it has as many, or was given more since: another warehouse gave them up. */
+static int take_line(struct book *book, const struct book_order *order,
+                     const struct book_line *line)
+{
+    struct warehouse_line here;
+    int err = warehouse_lines_find(book, order->order, line->line, &here);
+    if (err == ERR_NOTFOUND)
+        return insert_line(book, order, line);
+    if (err || here.quantity >= line->quantity)
+        return err;
+    struct stmt *stmt = db_stmt(book->db, "UPDATE order_line SET quantity = ?3"
+                                          " WHERE order_id = ?1 AND line = ?2");
+    stmt_bind_id(stmt, 1, order->order);
+    stmt_bind_i64(stmt, 2, line->line);
+    stmt_bind_i64(stmt, 3, line->quantity);
+    err = stmt_run(stmt);
+    return err ? err
+               : warehouse_book_allot(book, str_of(here.item), line->quantity - here.quantity);
 }
 
 static bool has_order(struct book *book, struct id order)
@@ -220,7 +237,7 @@ int warehouse_book_take(struct book *book, const struct book_order *order,
     if (!has_order(book, order->order))
         err = insert_order(book, order, fence);
     for (unsigned i = 0; !err && i < order->line_count; i++)
-        err = insert_line(book, order, &order->lines[i]);
+        err = take_line(book, order, &order->lines[i]);
     err = err ? err : warehouse_lines_settle(book, order->order);
     buf_printf(out, "{\"effect\":\"%s\",\"outcome\":\"taken\"}", id_text(order->effect, text));
     return err ? err : keep_answer(book, order->effect, "order", order->order, out, from);

@@ -153,7 +153,8 @@ static void check_givers(struct auditing *audit, const struct order *order)
     for (unsigned i = 0; i < order->event_count; i++) {
         const struct order_event *event = &order->events[i];
         bool own = event->type == ORDER_EVENT_SHIPPED || event->type == ORDER_EVENT_CANCELED ||
-                   event->type == ORDER_EVENT_CANCEL_ASKED;
+                   event->type == ORDER_EVENT_CANCEL_ASKED || event->type == ORDER_EVENT_RECALLED ||
+                   event->type == ORDER_EVENT_GIVEN_UP || event->type == ORDER_EVENT_ALLOTTED;
         for (unsigned k = 0; own && event->parcel.warehouse.len && k < event->line_count; k++)
             if (!is_allotted(order, event->parcel.warehouse, event->lines[k].line_id))
                 say_about(audit, order,
@@ -163,6 +164,18 @@ static void check_givers(struct auditing *audit, const struct order *order)
     }
 }
 
+/* Units of LINE_ID that one warehouse has given up, and another was given. */
+static uint64_t moved(const struct order *order, uint32_t line_id)
+{
+    uint64_t units = 0;
+    for (unsigned i = 0; i < order->event_count; i++)
+        for (unsigned k = 0; k < order->events[i].line_count; k++)
+            if (order->events[i].type == ORDER_EVENT_GIVEN_UP &&
+                order->events[i].lines[k].line_id == line_id)
+                units += order->events[i].lines[k].quantity;
+    return units;
+}
+
 /* What the warehouses were given of each line is all of it, and what they did is what happened. */
 static void check_allotments(struct auditing *audit, const struct order *order)
 {
@@ -170,7 +183,7 @@ static void check_allotments(struct auditing *audit, const struct order *order)
     check_givers(audit, order);
     for (unsigned i = 0; i < order->basket.line_count && order->allotment_count > 0; i++) {
         const struct line *line = &order->basket.lines[i];
-        uint64_t quantity = 0, shipped = 0, canceled = 0;
+        uint64_t quantity = 0, shipped = 0, canceled = 0, again = moved(order, line->line_id);
         for (unsigned k = 0; k < order->allotment_count; k++) {
             const struct allotment *one = &order->allotments[k];
             bool same = one->line_id == line->line_id;
@@ -178,10 +191,11 @@ static void check_allotments(struct auditing *audit, const struct order *order)
             shipped += same ? one->shipped : 0;
             canceled += same ? one->canceled : 0;
         }
-        if (quantity != (line->needs_shipping ? line->quantity : 0))
+        if (quantity != (line->needs_shipping ? line->quantity + again : 0))
             say_about(audit, order, "line %u: of %u units warehouses were given %llu",
                       line->line_id, line->quantity, (unsigned long long)quantity);
-        if (line->needs_shipping && (shipped != line->fulfilled || canceled != line->canceled))
+        if (line->needs_shipping &&
+            (shipped != line->fulfilled || canceled != line->canceled + again))
             say_about(audit, order,
                       "line %u: %u are shipped and %u canceled, by its warehouses %llu and %llu",
                       line->line_id, line->fulfilled, line->canceled, (unsigned long long)shipped,
@@ -225,6 +239,7 @@ static enum outbox_kind asked_by(enum order_event_type type)
     case ORDER_EVENT_REFUND_BEGUN:
         return OUTBOX_REFUND;
     case ORDER_EVENT_CANCEL_ASKED:
+    case ORDER_EVENT_RECALLED:
         return OUTBOX_CANCEL;
     default:
         return OUTBOX_KIND_COUNT;

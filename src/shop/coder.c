@@ -314,5 +314,8 @@ void code_warehouse(struct coder *coder, struct warehouse *warehouse)
     code_u32(coder, &warehouse->position);
     code_bool(coder, &warehouse->closed);
     code_u32(coder, &warehouse->token);
+    code_bool(coder, &warehouse->gone);
+    code_bool(coder, &warehouse->clearing);
+    code_u64(coder, &warehouse->cleared);
     code_id(coder, &warehouse->epoch);
 }

@@ -2,6 +2,7 @@
  * that the bank has reserved is taken before it lets it go. */
 #include "shop/order.h"
 #include "shop/order_events.h"
+#include "shop/warehouse_clear.h"
 
 /* Removes up to what LIMIT leaves by SQL, which takes the time as ?1 and a number as ?2. */
 static int remove_past(struct apply *apply, const char *sql, uint64_t limit, uint64_t *removed)
@@ -99,6 +100,8 @@ int apply_expire(struct apply *apply)
     }
     if (!err && removed < limit)
         err = capture_lapsing(apply, limit - removed, &removed);
+    if (!err && removed < limit)
+        err = warehouse_clear(apply, limit, &removed);
     if (err)
         return err;
     apply->result->kind = RESULT_NUMBER;

@@ -46,6 +46,10 @@ const char *order_event_name(enum order_event_type type)
         [ORDER_EVENT_REFUNDED] = "refunded",
         [ORDER_EVENT_REFUND_FAILED] = "refund_failed",
         [ORDER_EVENT_RETRIED] = "retried",
+        [ORDER_EVENT_RECALLED] = "recalled",
+        [ORDER_EVENT_GIVEN_UP] = "given_up",
+        [ORDER_EVENT_KEPT] = "kept",
+        [ORDER_EVENT_ALLOTTED] = "allotted",
     };
     _Static_assert(COUNT_OF(names) == ORDER_EVENT_COUNT, "a name for each");
     CHECK((unsigned)type < COUNT_OF(names));

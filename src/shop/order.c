@@ -78,14 +78,14 @@ int order_place(struct apply *apply, const struct terms *terms, struct checkout 
 /* ---- Reading ---- */
 
 static int read_event(struct stmt *row, struct arena *arena, const struct order *order,
-                      struct order_event *event)
+                      unsigned number, struct order_event *event)
 {
     struct str record = arena_str(arena, stmt_blob(row, 4));
     int err = record.at ? record_read_event(record, arena, event) : ERR_NOMEM;
     uint64_t type = stmt_u64(row, 1);
-    if (!err && (stmt_u64(row, 0) != order->event_count + 1 || type >= ORDER_EVENT_COUNT))
+    if (!err && (stmt_u64(row, 0) != number || type >= ORDER_EVENT_COUNT))
         err = ERR_DAMAGED;
-    event->number = order->event_count + 1;
+    event->number = number;
     event->type = (enum order_event_type)type;
     event->time_ms = stmt_i64(row, 2);
     event->log_index = stmt_u64(row, 3);
@@ -93,36 +93,47 @@ static int read_event(struct stmt *row, struct arena *arena, const struct order 
     return err;
 }
 
-/* Those up to number LAST, counted as they are read. */
+/* All of them, into EVENTS from the second on; *READ of them with PLACED. */
+static int read_all_events(struct db *db, struct arena *arena, const struct order *order,
+                           struct order_event *events, uint64_t count, unsigned *read)
+{
+    struct stmt *row = db_stmt(db, "SELECT event, type, time_ms, log_index, record FROM order_event"
+                                   " WHERE number = ? ORDER BY event");
+    stmt_bind_u64(row, 1, order->number);
+    int err = stmt_next(row);
+    for (*read = 1; !err && *read <= count; err = stmt_next(row)) {
+        err = read_event(row, arena, order, *read + 1, &events[*read]);
+        if (err) {
+            stmt_done(row);
+            return err;
+        }
+        ++*read;
+    }
+    stmt_done(row);
+    return err == ERR_NOTFOUND ? ERR_OK : err;
+}
+
+/* Those up to number LAST are counted. The rows of allotments have what was added to them later
+ * already. */
 static int read_events(struct db *db, struct arena *arena, uint32_t last, struct order *order)
 {
-    struct stmt *row = db_stmt(db, "SELECT count(*) FROM order_event"
-                                   " WHERE number = ? AND event <= ?");
+    struct stmt *row = db_stmt(db, "SELECT count(*) FROM order_event WHERE number = ?");
     stmt_bind_u64(row, 1, order->number);
-    stmt_bind_u64(row, 2, last);
     uint64_t count = stmt_only_u64(row, 0);
     if (count == 0)
         return db_failure(db)->err;
+    unsigned read = 0;
     struct order_event *events = ARENA_ARRAY(arena, struct order_event, count + 1);
     if (!events)
         return ERR_NOMEM;
     events[0] = order->events[0];
     order->events = events;
-    row = db_stmt(db, "SELECT event, type, time_ms, log_index, record FROM order_event"
-                      " WHERE number = ? AND event <= ? ORDER BY event");
-    stmt_bind_u64(row, 1, order->number);
-    stmt_bind_u64(row, 2, last);
-    int err = stmt_next(row);
-    for (; !err && order->event_count <= count; err = stmt_next(row)) {
-        err = read_event(row, arena, order, &events[order->event_count]);
-        if (err) {
-            stmt_done(row);
-            return err;
-        }
+    int err = read_all_events(db, arena, order, events, count, &read);
+    for (unsigned i = 0; i < order->allotment_count && !err; i++)
+        order->allotments[i].quantity -= order_allotted_later(events, read, &order->allotments[i]);
+    while (!err && order->event_count < read && order->event_count < last)
         order_fold(order, &events[order->event_count++]);
-    }
-    stmt_done(row);
-    return err == ERR_NOTFOUND ? ERR_OK : err;
+    return err;
 }
 
 /* The row of STMT, which has been bound, as an order, as it was after its event LAST. */

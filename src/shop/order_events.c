@@ -70,12 +70,27 @@ static int store_parcel(struct apply *apply, const struct order *order,
     return stmt_run(stmt);
 }
 
+/* Lines go from one warehouse to another: the shopper's are what they were. */
+static int store_moved(struct apply *apply, const struct order *order,
+                       const struct order_event *event)
+{
+    int (*move)(struct apply *, const struct order *, struct str, uint32_t, uint32_t) =
+        event->type == ORDER_EVENT_GIVEN_UP ? warehouse_cancel : warehouse_allot_more;
+    int err = ERR_OK;
+    for (unsigned i = 0; i < event->line_count && !err; i++)
+        err = move(apply, order, event->parcel.warehouse, event->lines[i].line_id,
+                   event->lines[i].quantity);
+    return err;
+}
+
 /* The rows of the lines that EVENT is about, and of what its warehouse has of them. */
 static int store_goods(struct apply *apply, const struct order *order,
                        const struct order_event *event)
 {
     bool shipped = event->type == ORDER_EVENT_SHIPPED,
          canceled = event->type == ORDER_EVENT_CANCELED;
+    if (event->type == ORDER_EVENT_GIVEN_UP || event->type == ORDER_EVENT_ALLOTTED)
+        return store_moved(apply, order, event);
     if (!shipped && !canceled && event->type != ORDER_EVENT_RETURNED)
         return ERR_OK;
     int err = shipped ? store_parcel(apply, order, event) : ERR_OK;

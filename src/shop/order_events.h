@@ -45,6 +45,10 @@ int order_begin(struct arena *arena, struct order *order);
  * nothing. */
 void order_fold(struct order *order, const struct order_event *event);
 
+/* Units that were added to ALLOTMENT after the order was placed, by the COUNT EVENTS of it. */
+uint32_t order_allotted_later(const struct order_event *events, unsigned count,
+                              const struct allotment *allotment);
+
 /* What the shopper owes for it now: the total less what was given up. */
 int64_t order_due(const struct order *order);
 

@@ -40,7 +40,8 @@ int order_begin(struct arena *arena, struct order *order)
     }
     for (unsigned i = 0; i < order->allotment_count; i++) {
         struct allotment *allotment = &order->allotments[i];
-        allotment->shipped = allotment->canceled = allotment->asked = 0;
+        allotment->shipped = allotment->canceled = 0;
+        allotment->asked = allotment->recalled = 0;
     }
     return ERR_OK;
 }
@@ -81,6 +82,20 @@ static void fold_allotment(struct allotment *allotment, const struct order_event
     case ORDER_EVENT_CANCEL_REFUSED:
         take(&allotment->asked, quantity);
         return;
+    case ORDER_EVENT_RECALLED:
+        allotment->recalled += quantity;
+        return;
+    case ORDER_EVENT_GIVEN_UP: /* canceled there, not for the shopper */
+        allotment->canceled += quantity;
+        if (event->of)
+            take(&allotment->recalled, quantity);
+        return;
+    case ORDER_EVENT_KEPT:
+        take(&allotment->recalled, quantity);
+        return;
+    case ORDER_EVENT_ALLOTTED:
+        allotment->quantity += quantity;
+        return;
     default:
         return;
     }
@@ -104,6 +119,21 @@ static void fold_lines(struct order *order, const struct order_event *event)
         else if (event->type == ORDER_EVENT_RETURNED)
             line->returned += quantity;
     }
+}
+
+uint32_t order_allotted_later(const struct order_event *events, unsigned count,
+                              const struct allotment *allotment)
+{
+    uint32_t units = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (events[i].type != ORDER_EVENT_ALLOTTED ||
+            !str_eq(events[i].parcel.warehouse, allotment->warehouse))
+            continue;
+        for (unsigned k = 0; k < events[i].line_count; k++)
+            units +=
+                events[i].lines[k].line_id == allotment->line_id ? events[i].lines[k].quantity : 0;
+    }
+    return units;
 }
 
 /* Lines that are not sent are done when the others are. */
@@ -186,6 +216,10 @@ static void fold_money(struct order *order, const struct order_event *event)
     case ORDER_EVENT_DELIVERED:
     case ORDER_EVENT_CANCEL_ASKED:
     case ORDER_EVENT_CANCEL_REFUSED:
+    case ORDER_EVENT_RECALLED:
+    case ORDER_EVENT_GIVEN_UP:
+    case ORDER_EVENT_KEPT:
+    case ORDER_EVENT_ALLOTTED:
     case ORDER_EVENT_COUNT:
         return;
     }

@@ -2,6 +2,7 @@
 #include "shop/order.h"
 #include "shop/order_change.h"
 #include "shop/order_events.h"
+#include "shop/order_move.h"
 #include "shop/outbox.h"
 #include "shop/warehouse.h"
 
@@ -29,6 +30,18 @@ static struct str warehouse_of(const struct outbox_row *row)
     return str_from(row->lane, sizeof "warehouse/" - 1);
 }
 
+/* A cancellation is asked for by the shopper's wish, or for another warehouse to ship. */
+static int cancel_answered(struct apply *apply, struct order *order, const struct outbox_row *row,
+                           const struct outbox_answer *answer)
+{
+    unsigned count = answer->outcome == OUTBOX_REFUSED ? 0 : answer->line_count;
+    if (row->event == 0 || row->event > order->event_count)
+        return ERR_DAMAGED;
+    if (order->events[row->event - 1].type == ORDER_EVENT_RECALLED)
+        return order_recall_answered(apply, order, row->event, answer->lines, count);
+    return order_cancel_answered(apply, order, row->event, answer->lines, count, answer->text);
+}
+
 static int happened(struct apply *apply, struct order *order, const struct outbox_row *row,
                     const struct outbox_answer *answer)
 {
@@ -42,8 +55,7 @@ static int happened(struct apply *apply, struct order *order, const struct outbo
         /* It will not ship this order at all: what it should have shipped will not come. */
         return refused ? order_drop_all(apply, order, warehouse_of(row), answer->text) : ERR_OK;
     case OUTBOX_CANCEL:
-        return order_cancel_answered(apply, order, row->event, answer->lines,
-                                     refused ? 0 : answer->line_count, answer->text);
+        return cancel_answered(apply, order, row, answer);
     case OUTBOX_WEBHOOK:
     case OUTBOX_MAIL:
     case OUTBOX_KIND_COUNT:

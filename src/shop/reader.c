@@ -1,5 +1,6 @@
 #include "shop/reader.h"
 
+#include "shop/warehouse.h"
 #include "store/schema.h"
 
 #include <stdlib.h>
@@ -178,12 +179,19 @@ static uint64_t count_expirable(struct reader *reader, int64_t now_ms)
 
 static int read_due(struct reader *reader, struct arena *arena, int64_t now_ms, struct due *due)
 {
+    struct warehouse *list;
+    unsigned count;
+    int err = warehouse_read_all(reader->db, arena, &list, &count);
+    if (err)
+        return err;
     due->expirable = count_expirable(reader, now_ms);
+    for (unsigned i = 0; i < count; i++)
+        due->expirable += list[i].clearing;
     struct stmt *row = db_stmt(reader->db, "SELECT id FROM checkout WHERE id IN (SELECT checkout_id"
                                            " FROM hold) AND hold_until_ms > 0"
                                            " AND hold_until_ms <= ? ORDER BY hold_until_ms");
     stmt_bind_i64(row, 1, now_ms);
-    int err = read_ids(row, arena, &due->overdue, &due->overdue_count);
+    err = read_ids(row, arena, &due->overdue, &due->overdue_count);
     if (err)
         return err;
     row = db_stmt(reader->db, "SELECT id FROM import WHERE chunks > 0 ORDER BY id");

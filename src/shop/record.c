@@ -543,7 +543,10 @@ void record_put_whole_order(struct buf *out, const struct order *order)
     for (unsigned i = 0; i < order->allotment_count; i++) {
         wire_put_str(out, order->allotments[i].warehouse);
         wire_put_u64(out, order->allotments[i].line_id);
-        wire_put_u64(out, order->allotments[i].quantity);
+        /* As it was when the order was placed: the events add to it. */
+        wire_put_u64(out, order->allotments[i].quantity -
+                              order_allotted_later(order->events, order->event_count,
+                                                   &order->allotments[i]));
     }
     wire_put_u64(out, order->event_count);
     for (unsigned i = 1; i < order->event_count; i++) {

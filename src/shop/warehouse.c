@@ -3,6 +3,7 @@
 #include "shop/coder.h"
 #include "shop/reader.h"
 #include "shop/stock.h"
+#include "shop/warehouse_clear.h"
 
 enum { WAREHOUSES_MEMORY = 1 << 20, URL_MAX = 500, PIN_MAX = 100 };
 
@@ -142,9 +143,10 @@ static int check(struct apply *apply, const struct warehouse *put)
     return 0;
 }
 
-static int store(struct apply *apply, const struct warehouse *put)
+int warehouse_store(struct apply *apply, const struct warehouse *put)
 {
     struct warehouse kept = *put;
+    shop_warehouses(apply->shop)->known = false;
     kept.epoch = (struct id){{0}};
     buf_clear(apply->scratch);
     struct coder coder = coder_writing(apply->scratch);
@@ -213,8 +215,9 @@ int apply_warehouse_put(struct apply *apply)
     const struct warehouse *known = warehouse_find(list, count, put->id);
     if (known && kept.token < known->token) /* whoever did not know that it was renewed */
         kept.token = known->token;
-    shop_warehouses(apply->shop)->known = false;
-    err = store(apply, &kept);
+    err = warehouse_clear_decide(apply, list, count, known, &kept);
+    if (!err)
+        err = warehouse_store(apply, &kept);
     if (!err)
         err = pair(apply, put);
     if (!err)

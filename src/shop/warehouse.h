@@ -74,13 +74,25 @@ int warehouse_read_all(struct db *db, struct arena *arena, struct warehouse **li
  * writes the rows. How it is chosen: shop/warehouse_choose.h. */
 int warehouse_allot(struct apply *apply, struct order *order);
 
-/* ORDER's allotments as they are now, by warehouse and line. */
+/* LINES of ORDER, which their warehouse has given up, are chosen others for, of those that are
+ * open; none is open: KEEPER. What each gets happens to ORDER (order_move.h). */
+int warehouse_allot_again(struct apply *apply, struct order *order,
+                          const struct order_quantity *lines, unsigned count, struct str keeper);
+/* Whether the warehouses that are open, but for WAREHOUSE, have QUANTITY units of LINE free;
+ * always for what is not counted, if there is one. */
+int warehouse_is_elsewhere(struct apply *apply, struct str warehouse, const struct line *line,
+                           uint32_t quantity, bool *elsewhere);
+
+/* ORDER's allotments as their rows have them, by warehouse and line. */
 int warehouse_read_allotments(struct db *db, struct arena *arena, struct order *order);
 
 /* The rows of ORDER's allotments change, not its `allotments` in memory (its events do that:
  * order_fold); QUANTITY is at most what is open there. Shipped: the units have left. */
 int warehouse_ship(struct apply *apply, const struct order *order, struct str warehouse,
                    uint32_t line_id, uint32_t quantity);
+/* One more is to ship it, or so many units more. */
+int warehouse_allot_more(struct apply *apply, const struct order *order, struct str warehouse,
+                         uint32_t line_id, uint32_t quantity);
 /* Canceled: the units are free there. */
 int warehouse_cancel(struct apply *apply, const struct order *order, struct str warehouse,
                      uint32_t line_id, uint32_t quantity);
@@ -105,6 +117,9 @@ int warehouse_add_free(struct apply *apply, struct str warehouse, uint64_t varia
                        int64_t difference);
 
 /* ---- Commands ---- */
+
+/* The row of PUT, whose fields were decided; the list is read again. */
+int warehouse_store(struct apply *apply, const struct warehouse *put);
 
 int apply_warehouse_put(struct apply *apply);
 int apply_warehouse_report(struct apply *apply);

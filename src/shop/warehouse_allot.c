@@ -1,5 +1,7 @@
 /* Allotting: which warehouse ships what of an order; and the counts of that. */
 #include "base/check.h"
+#include "shop/order_events.h"
+#include "shop/order_move.h"
 #include "shop/warehouse.h"
 #include "shop/warehouse_choose.h"
 
@@ -16,7 +18,8 @@ struct allotting {
     unsigned item_of[SHOP_LINES_MAX], item_count;
 };
 
-static int add_line(struct apply *apply, struct allotting *allotting, const struct line *line)
+static int add_line(struct apply *apply, struct allotting *allotting, const struct line *line,
+                    uint32_t quantity)
 {
     struct item *item = items_by_id(apply->items, line->variant_id);
     if (!item)
@@ -27,12 +30,12 @@ static int add_line(struct apply *apply, struct allotting *allotting, const stru
     if (at == allotting->item_count)
         allotting->items[allotting->item_count++] = item;
     allotting->item_of[allotting->line_count] = at;
-    allotting->quantity[allotting->line_count] = line->quantity;
+    allotting->quantity[allotting->line_count] = quantity;
     allotting->lines[allotting->line_count++] = line;
     return 0;
 }
 
-static int collect(struct apply *apply, const struct order *order, struct allotting *allotting)
+static int collect_open(struct apply *apply, struct allotting *allotting)
 {
     struct warehouse *list;
     unsigned count;
@@ -40,12 +43,19 @@ static int collect(struct apply *apply, const struct order *order, struct allott
     for (unsigned i = 0; !err && i < count; i++)
         if (!list[i].closed)
             allotting->warehouses[allotting->warehouse_count++] = &list[i];
+    return err;
+}
+
+static int collect(struct apply *apply, const struct order *order, struct allotting *allotting)
+{
+    int err = collect_open(apply, allotting);
     if (allotting->warehouse_count == 0)
         return err;
     CHECK(order->basket.line_count <= SHOP_LINES_MAX);
     for (unsigned i = 0; !err && i < order->basket.line_count; i++)
         if (order->basket.lines[i].needs_shipping)
-            err = add_line(apply, allotting, &order->basket.lines[i]);
+            err = add_line(apply, allotting, &order->basket.lines[i],
+                           order->basket.lines[i].quantity);
     return err;
 }
 
@@ -151,7 +161,10 @@ static int store_all(struct apply *apply, struct order *order, const struct allo
             return ERR_NOMEM;
         for (unsigned i = 0; !err && i < lines; i++) {
             struct allotment allotment = {
-                warehouse, allotting->lines[i]->line_id, take[(uint64_t)w * lines + i], 0, 0, 0};
+                .warehouse = warehouse,
+                .line_id = allotting->lines[i]->line_id,
+                .quantity = take[(uint64_t)w * lines + i],
+            };
             if (allotment.quantity == 0)
                 continue;
             insert_sorted(order, allotment);
@@ -161,24 +174,100 @@ static int store_all(struct apply *apply, struct order *order, const struct allo
     return err;
 }
 
+/* Of each of its lines, what each of its warehouses ships. */
+static int share_out(struct apply *apply, const struct allotting *allotting, uint32_t **take)
+{
+    unsigned lines = allotting->line_count;
+    *take = ARENA_ARRAY(apply->arena, uint32_t, (size_t)allotting->warehouse_count * lines);
+    if (!*take)
+        return ERR_NOMEM;
+    if (allotting->warehouse_count > 1)
+        return choose(apply, allotting, *take);
+    memcpy(*take, allotting->quantity, lines * sizeof **take);
+    return 0;
+}
+
 int warehouse_allot(struct apply *apply, struct order *order)
 {
+    uint32_t *take;
     struct allotting *allotting = ARENA_NEW(apply->arena, struct allotting);
     if (!allotting)
         return ERR_NOMEM;
     int err = collect(apply, order, allotting);
-    unsigned lines = allotting->line_count;
-    if (err || lines == 0)
+    if (err || allotting->line_count == 0)
         return err;
-    uint32_t *take =
-        ARENA_ARRAY(apply->arena, uint32_t, (size_t)allotting->warehouse_count * lines);
-    if (!take)
-        return ERR_NOMEM;
-    if (allotting->warehouse_count == 1)
-        memcpy(take, allotting->quantity, lines * sizeof *take);
-    else
-        err = choose(apply, allotting, take);
+    err = share_out(apply, allotting, &take);
     return err ? err : store_all(apply, order, allotting, take);
+}
+
+/* ---- Again ---- */
+
+static int collect_again(struct apply *apply, struct str keeper, struct allotting *allotting)
+{
+    struct warehouse *list;
+    unsigned count;
+    int err = collect_open(apply, allotting);
+    if (!err && allotting->warehouse_count == 0)
+        err = warehouse_load(apply, &list, &count);
+    if (!err && allotting->warehouse_count == 0) {
+        allotting->warehouses[0] = warehouse_find(list, count, keeper);
+        allotting->warehouse_count = allotting->warehouses[0] != NULL;
+    }
+    return err ? err : allotting->warehouse_count ? 0 : ERR_DAMAGED;
+}
+
+/* What the warehouse number W gets. */
+static int hand_over(struct apply *apply, struct order *order, const struct allotting *allotting,
+                     const uint32_t *take, unsigned w)
+{
+    struct order_quantity lines[SHOP_LINES_MAX];
+    unsigned count = 0, all = allotting->line_count;
+    for (unsigned i = 0; i < all; i++)
+        if (take[(uint64_t)w * all + i] > 0)
+            lines[count++] =
+                (struct order_quantity){allotting->lines[i]->line_id, take[(uint64_t)w * all + i]};
+    struct str warehouse = arena_str(apply->arena, allotting->warehouses[w]->id);
+    if (!warehouse.at)
+        return ERR_NOMEM;
+    return count ? order_allotted(apply, order, warehouse, lines, count) : 0;
+}
+
+int warehouse_allot_again(struct apply *apply, struct order *order,
+                          const struct order_quantity *lines, unsigned count, struct str keeper)
+{
+    uint32_t *take;
+    struct allotting *allotting = ARENA_NEW(apply->arena, struct allotting);
+    if (!allotting)
+        return ERR_NOMEM;
+    int err = collect_again(apply, keeper, allotting);
+    for (unsigned i = 0; i < count && !err; i++)
+        err = add_line(apply, allotting, order_line(order, lines[i].line_id), lines[i].quantity);
+    if (!err)
+        err = share_out(apply, allotting, &take);
+    for (unsigned w = 0; w < allotting->warehouse_count && !err; w++)
+        err = hand_over(apply, order, allotting, take, w);
+    return err;
+}
+
+int warehouse_is_elsewhere(struct apply *apply, struct str warehouse, const struct line *line,
+                           uint32_t quantity, bool *elsewhere)
+{
+    struct warehouse *list;
+    unsigned count;
+    int64_t free = 0;
+    struct item *item = items_by_id(apply->items, line->variant_id);
+    int err = item ? warehouse_load(apply, &list, &count) : apply_failed(apply);
+    *elsewhere = false;
+    for (unsigned i = 0; !err && i < count; i++) {
+        struct warehouse_count has = {0};
+        if (list[i].closed || str_eq(list[i].id, warehouse))
+            continue;
+        err = warehouse_count_of(apply->db, list[i].id, i == 0, item->variant_id,
+                                 item->stock.available + item->stock.held, &has);
+        free += has.free > 0 ? has.free : 0;
+        *elsewhere = !item->tracked || free >= (int64_t)quantity;
+    }
+    return err;
 }
 
 /* ---- Counts ---- */
@@ -198,10 +287,11 @@ int warehouse_read_allotments(struct db *db, struct arena *arena, struct order *
     int err = 0;
     while (order->allotment_count < rows && !(err = stmt_next(row))) {
         struct allotment *allotment = &order->allotments[order->allotment_count++];
-        *allotment =
-            (struct allotment){arena_str(arena, stmt_str(row, 0)), (uint32_t)stmt_u64(row, 1),
-                               (uint32_t)stmt_u64(row, 2),         (uint32_t)stmt_u64(row, 3),
-                               (uint32_t)stmt_u64(row, 4),         0};
+        *allotment = (struct allotment){.warehouse = arena_str(arena, stmt_str(row, 0)),
+                                        .line_id = (uint32_t)stmt_u64(row, 1),
+                                        .quantity = (uint32_t)stmt_u64(row, 2),
+                                        .shipped = (uint32_t)stmt_u64(row, 3),
+                                        .canceled = (uint32_t)stmt_u64(row, 4)};
         if (!allotment->warehouse.at)
             err = ERR_NOMEM;
         if (err)
@@ -240,6 +330,24 @@ int warehouse_ship(struct apply *apply, const struct order *order, struct str wa
     stmt_bind_u64(row, 3, line_id);
     stmt_bind_u64(row, 4, quantity);
     return stmt_run(row) ? apply_failed(apply) : 0;
+}
+
+int warehouse_allot_more(struct apply *apply, const struct order *order, struct str warehouse,
+                         uint32_t line_id, uint32_t quantity)
+{
+    struct stmt *row =
+        db_stmt(apply->db, "INSERT INTO allotment (number, warehouse, line_id, variant_id,"
+                           " quantity) VALUES (?1, ?2, ?3, ?4, ?5)"
+                           " ON CONFLICT (number, warehouse, line_id)"
+                           " DO UPDATE SET quantity = quantity + ?5");
+    stmt_bind_u64(row, 1, order->number);
+    stmt_bind_str(row, 2, warehouse);
+    stmt_bind_u64(row, 3, line_id);
+    stmt_bind_u64(row, 4, variant_of(order, line_id));
+    stmt_bind_u64(row, 5, quantity);
+    if (stmt_run(row))
+        return apply_failed(apply);
+    return warehouse_add_free(apply, warehouse, variant_of(order, line_id), -(int64_t)quantity);
 }
 
 int warehouse_cancel(struct apply *apply, const struct order *order, struct str warehouse,

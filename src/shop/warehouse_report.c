@@ -89,7 +89,13 @@ int apply_warehouse_report(struct apply *apply)
     int err = warehouse_load(apply, &list, &count);
     if (err)
         return err;
-    if (!warehouse_find(list, count, report->warehouse))
+    const struct warehouse *from = warehouse_find(list, count, report->warehouse);
+    if (from && from->gone)
+        return apply_refuse(apply, ERR_DENIED,
+                            "the shop's operator has said that warehouse \"%.*s\" is gone: its "
+                            "orders were given to others. Ship nothing more of them",
+                            STR_FMT(from->id));
+    if (!from)
         return apply_refuse(apply, ERR_DENIED, "there is no warehouse \"%.*s\"",
                             STR_FMT(str_sub(report->warehouse, 0, SHOP_WAREHOUSE_ID_MAX)));
     if (id_is_zero(report->epoch) || report->sequence == 0 || report->sequence > INT64_MAX)

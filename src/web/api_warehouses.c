@@ -26,6 +26,8 @@ static void put_warehouse(struct exchange *x, struct json *json, yyjson_mut_val 
     json_put_int(json, object, "position", warehouse->position);
     json_put_bool(json, object, "main", is_main);
     json_put_bool(json, object, "closed", warehouse->closed);
+    json_put_bool(json, object, "gone", warehouse->gone);
+    json_put_bool(json, object, "clearing", warehouse->clearing);
     json_put_some(json, object, "epoch", epoch_of(x, warehouse));
     json_put_int(json, object, "reported", (int64_t)warehouse->reported);
     json_put_text(json, object, "token", arena_str(&x->arena, str_of(token)));
@@ -98,6 +100,7 @@ enum app_verdict api_warehouse_put(struct exchange *x)
     read_text(&in, &body, "pin", SHOP_KEY_MAX, &put->pin);
     put->position = (uint32_t)json_integer_of(&in, &body, "position", 0, UINT32_MAX, put->position);
     put->closed = json_flag_of(&in, &body, "closed", put->closed);
+    put->gone = json_flag_of(&in, &body, "gone", put->gone);
     bool renew = json_flag_of(&in, &body, "renew_token", false);
     put->token += renew && put->token < UINT32_MAX;
     struct json_spot epoch = json_member(&body, "epoch");
@@ -113,8 +116,8 @@ enum app_verdict api_warehouse_put(struct exchange *x)
     return api_submit(x, &command);
 }
 
-/* It gets nothing new from then on, and may ship what it has. Its goods are still there, and its
- * orders name it, so that it is never forgotten. */
+/* It gets nothing new from then on, and what it has not packed goes to others. Its goods are still
+ * there, and its orders name it, so that it is never forgotten. */
 enum app_verdict api_warehouse_close(struct exchange *x)
 {
     struct command command = {.type = COMMAND_WAREHOUSE_PUT};

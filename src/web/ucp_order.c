@@ -87,6 +87,8 @@ static void put_split(struct json *json, yyjson_mut_val *list, const struct orde
     unsigned number = 0;
     for (unsigned i = 0; i < order->allotment_count; i++) {
         const struct allotment *part = &order->allotments[i];
+        if (part->quantity == 0) /* given to it later than the event that this is about */
+            continue;
         if (!warehouse.at || !str_eq(part->warehouse, warehouse)) {
             warehouse = part->warehouse;
             number++; /* the same number, whichever of them are canceled */
@@ -265,16 +267,27 @@ static enum app_verdict show(struct exchange *x, const struct order *order)
     return ucp_send(&view, 200);
 }
 
+/* What another platform has sold is none of PROFILE's business; to it there is no such order. One
+ * that was bought on the pages is shown to whoever has its id, as its page is: the id has 74 random
+ * bits (base/id.h), and nobody is told it but the shopper and those who deliver and bank it. */
+static bool may_see(struct str profile, const struct order *order)
+{
+    return order->platform.len == 0 || str_eq(order->platform, profile);
+}
+
 enum app_verdict ucp_order_get(struct exchange *x)
 {
     struct id id;
     struct order *order = ARENA_NEW(&x->arena, struct order);
-    if (!ucp_begin(x))
+    struct ucp *ucp = ucp_begin(x);
+    if (!ucp)
         return APP_DONE;
     if (!order)
         return call_fail_err(x, ERR_NOMEM);
     int err = call_param_id(x, 0, &id) ? ERR_NOTFOUND
                                        : reader_order(call_reader(x), &x->arena, id, order);
+    if (!err && !may_see(ucp->profile, order))
+        err = ERR_NOTFOUND;
     if (err == ERR_NOTFOUND)
         return ucp_not_found(x, UCP_ORDER, "Order");
     return err ? call_fail_err(x, err) : show(x, order);
