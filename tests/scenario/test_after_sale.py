@@ -76,11 +76,15 @@ def sent_and_paid(shop):
     return order, money(shop, order)["captured"]
 
 
-def page_of(shop, order):
+def page_of(shop, order, headers=None):
+    """Its text; HEADERS gets those of the answer."""
     connection = http.client.HTTPConnection(shop.address, timeout=20)
     with contextlib.closing(connection):
         connection.request("GET", f"/order/{order}")
-        return connection.getresponse().read().decode()
+        answer = connection.getresponse()
+        if headers is not None:
+            headers.update(answer.headers)
+        return answer.read().decode()
 
 
 def refunds(bank, order):
@@ -121,6 +125,24 @@ def test_a_refund_that_fails_later_is_known_and_given_again(tmp_path, bank):
         status, said = operate(shop, "POST", f"/orders/{order}/retry-payment", {})
         assert status == 409 and "refused nothing" in str(said), said
         agree(shop, bank)
+
+
+def test_an_order_is_seen_by_its_platform_and_whoever_has_the_link(tmp_path, bank):
+    with shop_of(tmp_path, bank) as shop:
+        order = buy(shop, {ROSES: 1})
+        other = {"UCP_Agent": 'profile="https://other.example/profile.json"'}
+        client = Client(shop.address)
+        with contextlib.closing(client):
+            status, seen = client.call("GET", f"/orders/{order}")
+            assert status == 200 and seen["id"].replace("-", "") == order.replace("-", "")
+            status, seen = client.call("GET", f"/orders/{order}", **other)
+            assert status == 404 and "li_1" not in str(seen), seen
+            assert client.call("GET", "/orders")[0] == 404
+            assert client.call("GET", "/admin/api/orders")[0] == 401
+        headers = {}
+        assert "1 Main St" in page_of(shop, order, headers)
+        assert "no-store" in headers["Cache-Control"], headers
+        assert headers["Referrer-Policy"] in ("no-referrer", "same-origin"), headers
 
 
 def test_a_capture_that_the_bank_refuses_is_asked_for_again(tmp_path, bank):
