@@ -9,6 +9,7 @@
 
 #include "main/cluster.h"
 #include "main/remote.h"
+#include "main/shared_readers.h"
 #include "outside/outbox.h"
 
 #include <stdio.h>
@@ -51,6 +52,8 @@ struct cluster_view {
     struct view_server servers[CLUSTER_SERVERS_MAX]; /* by id */
     unsigned manager_count;
     struct view_manager managers[VIEW_MANAGERS_MAX];
+    unsigned reader_count; /* processes beside the servers, on the same directories */
+    struct shared_reader readers[SHARED_READERS_MAX];
     unsigned lane_count;
     struct view_lane lanes[OUTBOX_LANES_MAX];
 };

@@ -36,8 +36,13 @@ static int open_content(struct datadir *datadir, struct failure *failure)
 
 int datadir_open(const char *dir, struct datadir *datadir, struct failure *failure)
 {
+    return datadir_open_with(dir, -1, datadir, failure);
+}
+
+int datadir_open_with(const char *dir, int lock, struct datadir *datadir, struct failure *failure)
+{
     *datadir = (struct datadir){0};
-    int err = service_open(dir, &datadir->service, failure);
+    int err = service_open_with(dir, lock, &datadir->service, failure);
     err = err ? err : open_content(datadir, failure);
     if (err)
         datadir_close(datadir);

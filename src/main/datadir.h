@@ -5,6 +5,7 @@
  *     media/          files served under /media/
  *     operator.token  bearer token of the operator's API, made at creation
  *     secret          key that signs form tokens
+ *     changes, readers/   if several processes have it (main/shared.h)
  *
  * and what every service has (main/service.h).
  *
@@ -29,6 +30,8 @@ struct datadir {
 /* Opens DIR, making it and what belongs in it if need be, and locks it. ERR_BUSY: a
  * process uses it. A failure says what to do about it. */
 int datadir_open(const char *dir, struct datadir *datadir, struct failure *failure);
+/* The same under LOCK, which holds DIR/lock and is handed over; -1: it is taken. */
+int datadir_open_with(const char *dir, int lock, struct datadir *datadir, struct failure *failure);
 void datadir_close(struct datadir *datadir);
 
 /* Says in server.json, whole or not at all, where this process serves. */

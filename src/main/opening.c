@@ -262,3 +262,21 @@ int opening_wait(struct server *server, struct failure *failure)
         pause_shortly();
     }
 }
+
+int opening_begin(struct server *server, const struct settings *settings, int lock,
+                  const struct engine *heir_of, struct failure *failure)
+{
+    int err = server_open_with(server, settings, lock, failure);
+    if (err)
+        return err;
+    server->heir_of = heir_of;
+    /* In a cluster it listens at once, and says by /healthz why it does not sell yet: what it waits
+     * for may take long, and the others want to know where it is. */
+    bool early = server->member != NULL;
+    err = early ? server_listen(server, failure) : 0;
+    err = err ? err : opening_wait(server, failure);
+    err = err || early ? err : server_listen(server, failure);
+    if (err)
+        server_close(server);
+    return err;
+}

@@ -2,6 +2,7 @@
 #include "main/opening.h"
 #include "main/program.h"
 #include "main/server.h"
+#include "main/shared.h"
 #include "main/signing.h"
 
 #include <stdlib.h>
@@ -11,19 +12,8 @@ static int serve(const struct program_command *self, const struct settings *sett
 {
     struct server server;
     struct failure failure = {0};
-    int err = server_open(&server, settings, &failure);
-    if (err)
+    if (opening_begin(&server, settings, -1, NULL, &failure))
         return command_failed(self, failure.text);
-    /* In a cluster it listens at once, and says by /healthz why it does not sell yet: what it waits
-     * for may take long, and the others want to know where it is. */
-    bool early = server.member != NULL;
-    err = early ? server_listen(&server, &failure) : 0;
-    err = err ? err : opening_wait(&server, &failure);
-    err = err || early ? err : server_listen(&server, &failure);
-    if (err) {
-        server_close(&server);
-        return command_failed(self, failure.text);
-    }
     signing_begin(&server);
     foreground_ready(foreground);
     printf("stoa: shop ready at %s\n", server.url);
@@ -47,7 +37,7 @@ static int run_serve(const struct program_command *self, int count, char **words
     else if (foreground_begin(&foreground, &failure))
         status = command_failed(self, failure.text);
     else
-        status = serve(self, settings, foreground);
+        status = (settings->shared ? shared_serve : serve)(self, settings, foreground);
     free(settings);
     return status;
 }

@@ -6,6 +6,7 @@
 #include "main/listening.h"
 #include "main/machine.h"
 #include "main/post.h"
+#include "main/serving.h"
 #include "replica/copy.h"
 #include "web/cache.h"
 
@@ -49,14 +50,29 @@ static void shop_changed(void *context, enum change_kind kind, uint64_t product_
         cache_changed(server->cache, kind, product_id, handle, index);
 }
 
+static int open_cache(struct server *server, struct failure *failure)
+{
+    size_t bytes = (size_t)server->settings->cache_bytes;
+    struct shared_changes *shared = &server->changes;
+    int err =
+        shared_changes_open(server->dir.service.dir, server->settings->shared, shared, failure);
+    if (err && err != ERR_NOTFOUND)
+        return err;
+    server->cache = shared->changes ? cache_new_over(bytes, shared->changes) : cache_new(bytes);
+    return server->cache ? 0
+                         : fail(failure, ERR_NOMEM, "no memory for a cache of %llu bytes",
+                                (unsigned long long)bytes);
+}
+
 static int open_shop(struct server *server, struct failure *failure)
 {
-    server->cache = cache_new((size_t)server->settings->cache_bytes);
-    if (!server->cache)
-        return fail(failure, ERR_NOMEM, "no memory for a cache of %llu bytes",
-                    (unsigned long long)server->settings->cache_bytes);
     struct shop_listener listener = {shop_changed, server};
-    return shop_open(server->dir.database, &listener, &server->log, &server->shop, failure);
+    int err = open_cache(server, failure);
+    err = err ? err
+              : shop_open(server->dir.database, &listener, &server->log, &server->shop, failure);
+    if (!err && server->changes.changes)
+        shared_changes_begin(&server->changes, shop_applied_index(server->shop));
+    return err;
 }
 
 /* Whether this server is one of a cluster's; then it gets ready to be. */
@@ -150,11 +166,17 @@ static int refuse_demo(const char *dir, struct failure *failure)
 
 int server_open(struct server *server, const struct settings *settings, struct failure *failure)
 {
+    return server_open_with(server, settings, -1, failure);
+}
+
+int server_open_with(struct server *server, const struct settings *settings, int lock,
+                     struct failure *failure)
+{
     *server = (struct server){.settings = settings, .dir.service.lock = -1};
     server->log = (struct log){STDERR_FILENO, log_level_of(settings->log_level)};
     int err = refuse_demo(settings->dir, failure);
     err = err ? err : cluster_refuse_witness(settings->dir, failure);
-    err = err ? err : datadir_open(settings->dir, &server->dir, failure);
+    err = err ? err : datadir_open_with(settings->dir, lock, &server->dir, failure);
     err = err ? err : open_cluster(server, failure);
     err = err ? err : fetch_copy(server, failure);
     err = err ? err : open_shop(server, failure);
@@ -167,34 +189,6 @@ int server_open(struct server *server, const struct settings *settings, struct f
 }
 
 /* ---- Serving ---- */
-
-static const struct engine_kind *kind_of(const char *name)
-{
-    static const struct engine_kind *const kinds[] = {&engine_event};
-    for (unsigned i = 0; i < COUNT_OF(kinds); i++)
-        if (strcmp(kinds[i]->name, name) == 0)
-            return kinds[i];
-    return kinds[0];
-}
-
-static int engine_settings(const struct server *server, struct engine_config *config,
-                           struct failure *failure)
-{
-    const struct settings *s = server->settings;
-    *config = (struct engine_config){
-        .helpers = (unsigned)s->helpers,
-        .helper_queue = (unsigned)s->helper_queue,
-        .stop_grace_ms = s->stop_grace_ms,
-        .limits = {.body_bytes = s->body_bytes, .answer_ms = (uint32_t)s->answer_ms},
-        .log = &server->log,
-    };
-    listening_limit(config, &s->limits);
-    str_copy(config->certificate, sizeof config->certificate, str_of(s->certificate));
-    str_copy(config->key, sizeof config->key, str_of(s->key));
-    str_copy(config->state_dir, sizeof config->state_dir, str_of(server->dir.service.dir));
-    int err = listening_add(config, &s->listen, LISTENING_HTTP, failure);
-    return err ? err : listening_add(config, &s->listen_tls, LISTENING_TLS, failure);
-}
 
 /* Where it serves. One who listens at every address of the machine is reached by the one that it
  * has for the cluster's others. */
@@ -255,12 +249,8 @@ static void shop_settings(struct server *server, struct web_settings *web)
                  (unsigned long long)(server->member ? server->cluster.own : 1));
     *web = (struct web_settings){
         .database = server->dir.database,
-        .base_url = s->url,
         .server_name = server->name,
-        .cookie_domain = s->cookie_domain,
-        .media_dir = s->media,
         .spool_dir = server->spool,
-        .upload_max = s->upload_bytes,
         .operator_token = server->dir.token,
         .cache = server->cache,
         .order = replica_order(server->replica),
@@ -274,10 +264,7 @@ static void shop_settings(struct server *server, struct web_settings *web)
     memcpy(web->secret, server->dir.secret, sizeof web->secret);
     if (server->member)
         member_web(server->member, &web->cluster);
-    /* Judged when the settings were read: how many, and each. */
-    for (unsigned i = 0; i < s->trust.count; i++)
-        CHECK(network_parse(str_of(s->trust.items[i]), &web->trusted[i], NULL) == 0);
-    web->trusted_count = s->trust.count;
+    serving_pages(s, web);
 }
 
 static int start_buying(struct server *server)
@@ -295,7 +282,9 @@ int server_listen(struct server *server, struct failure *failure)
 {
     struct engine_config config;
     struct web_settings web;
-    int err = engine_settings(server, &config, failure);
+    int err =
+        serving_engine(server->settings, server->dir.service.dir, &server->log, &config, failure);
+    config.heir_of = server->heir_of;
     if (!err && start_buying(server))
         err = fail(failure, ERR_NOMEM, "no memory for purchases");
     err = err ? err : start_watch(server, failure);
@@ -305,7 +294,7 @@ int server_listen(struct server *server, struct failure *failure)
     err = web_new(&web, &server->web, failure);
     if (err)
         return err;
-    server->kind = kind_of(server->settings->engine);
+    server->kind = serving_kind(server->settings);
     server->watched.web = server->web;
     server->watched.kind = server->kind;
     err = server->kind->start(&config, web_app(server->web), &server->engine, failure);
@@ -354,6 +343,7 @@ void server_close(struct server *server)
         shop_close(server->shop);
     if (server->cache)
         cache_free(server->cache);
+    shared_changes_close(&server->changes);
     datadir_close(&server->dir);
     *server = (struct server){.dir.service.lock = -1};
 }

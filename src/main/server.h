@@ -20,6 +20,7 @@
 #include "main/member.h"
 #include "main/outgoing.h"
 #include "main/settings.h"
+#include "main/shared_changes.h"
 #include "outside/bank.h"
 #include "outside/buy.h"
 #include "outside/settle.h"
@@ -31,8 +32,9 @@ struct server {
     const struct settings *settings;
     struct log log;
     struct datadir dir;
-    struct cluster cluster; /* if it is a member of one */
-    struct member *member;  /* NULL: alone */
+    struct cluster cluster;        /* if it is a member of one */
+    struct member *member;         /* NULL: alone */
+    struct shared_changes changes; /* if other processes read this database; the cache's */
     struct cache *cache;
     struct shop *shop;
     struct copy_tail *tail; /* of a copy that was fetched, until the replica has it */
@@ -50,6 +52,7 @@ struct server {
     struct health *health;
     struct web *web;
     const struct engine_kind *kind;
+    const struct engine *heir_of; /* set before server_listen; NULL: it opens the addresses anew */
     struct engine *engine;
     char url[OPTION_TEXT_SIZE];
 };
@@ -57,6 +60,10 @@ struct server {
 /* Opens the data of SETTINGS (lent) and brings the shop up to its log. On failure nothing stays
  * open. */
 int server_open(struct server *server, const struct settings *settings, struct failure *failure);
+
+/* The same under LOCK, which holds DIR/lock and is handed over; -1: it is taken. */
+int server_open_with(struct server *server, const struct settings *settings, int lock,
+                     struct failure *failure);
 
 /* Begins to serve. */
 int server_listen(struct server *server, struct failure *failure);

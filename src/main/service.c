@@ -65,12 +65,20 @@ static int forget_announcement(const struct service *service, struct failure *fa
 
 int service_open(const char *dir, struct service *service, struct failure *failure)
 {
-    *service = (struct service){.lock = -1};
-    if (strlen(dir) >= FILE_PATH - 32)
+    return service_open_with(dir, -1, service, failure);
+}
+
+int service_open_with(const char *dir, int lock, struct service *service, struct failure *failure)
+{
+    *service = (struct service){.lock = lock};
+    if (strlen(dir) >= FILE_PATH - 32) {
+        service_close(service);
         return fail(failure, ERR_INVALID, "the path is too long: %s", dir);
+    }
     strcpy(service->dir, dir);
     int err = file_make_dir(dir, 0700, &service->created, failure);
-    err = err ? err : service_lock(dir, &service->lock, failure);
+    if (!err && lock < 0)
+        err = service_lock(dir, &service->lock, failure);
     err = err ? err : forget_announcement(service, failure);
     if (err)
         service_close(service);

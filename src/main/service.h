@@ -25,6 +25,8 @@ struct service {
 
 /* Makes DIR if need be and locks it. ERR_BUSY: another process uses it. */
 int service_open(const char *dir, struct service *service, struct failure *failure);
+/* The same under LOCK, which holds DIR/lock and is handed over; -1: it is taken. */
+int service_open_with(const char *dir, int lock, struct service *service, struct failure *failure);
 void service_close(struct service *service);
 
 /* Takes DIR/lock alone, as *LOCK; it goes when that is closed. ERR_BUSY: a process has it. */

@@ -25,7 +25,8 @@ int api_new(const struct web_settings *settings, struct api **api, struct failur
         api_free(made);
         return err;
     }
-    uploads_clear(settings->media_dir);
+    if (!settings->writer.find) /* what is being written there is the writer's */
+        uploads_clear(settings->media_dir);
     *api = made;
     return 0;
 }
