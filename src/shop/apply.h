@@ -82,6 +82,10 @@ struct key_index *shop_keys(struct shop *shop);
 /* Which warehouses there are (shop/warehouse.h). */
 struct warehouses;
 struct warehouses *shop_warehouses(struct shop *shop);
+/* Rows of the outbox by lane (shop/outbox_counts.h). */
+struct outbox_counts;
+struct outbox_counts *shop_outbox_counts(struct shop *shop);
+
 
 /* For shop/stock.c. */
 struct items *shop_items(struct shop *shop);

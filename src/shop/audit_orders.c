@@ -352,6 +352,19 @@ static void say_orphans(struct auditing *audit, const char *what, const char *sq
                   what, (unsigned long long)stmt_u64(row, 0));
 }
 
+static void check_outbox_counts(struct auditing *audit)
+{
+    struct stmt *row = db_stmt(
+        audit->db, "SELECT lane, sum(counted), sum(found) FROM (SELECT substr(key, 8) AS lane,"
+                   " value AS counted, 0 AS found FROM meta WHERE key > 'outbox/'"
+                   " AND key < 'outbox0' UNION ALL SELECT lane, 0, 1 FROM outbox) GROUP BY lane"
+                   " HAVING sum(counted) <> sum(found)");
+    while (stmt_next(row) == 0)
+        audit_say(audit, "the outbox has %lld rows for %.*s, recorded are %lld",
+                  (long long)stmt_i64(row, 2), STR_FMT(stmt_str(row, 0)),
+                  (long long)stmt_i64(row, 1));
+}
+
 void audit_orders(struct auditing *audit)
 {
     struct looking looking = {.audit = audit};
@@ -369,6 +382,7 @@ void audit_orders(struct auditing *audit)
     is_of(audit, &looking.outbox, INT64_MAX);
     stmt_done(looking.parcels.stmt);
     stmt_done(looking.outbox.stmt);
+    check_outbox_counts(audit);
     row = db_stmt(audit->db, "SELECT value FROM meta WHERE key = 'next_order'");
     uint64_t counter = stmt_only_u64(row, 1000);
     if (counter != last)

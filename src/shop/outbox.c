@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "shop/coder.h"
 #include "shop/order_events.h"
+#include "shop/outbox_counts.h"
 
 /* ---- Ids ---- */
 
@@ -80,6 +81,7 @@ int outbox_put(struct apply *apply, const struct order *order, struct outbox_row
     stmt_bind_i64(stmt, 9, row->time_ms);
     stmt_bind_u64(stmt, 10, row->log_index);
     stmt_bind_blob(stmt, 11, buf_text(apply->scratch));
+    outbox_counts_add(shop_outbox_counts(apply->shop), row->lane, 1);
     shop_note_outbox(apply->shop, apply->index);
     return stmt_run(stmt) ? apply_failed(apply) : ERR_OK;
 }
@@ -121,6 +123,7 @@ int outbox_take(struct apply *apply, uint64_t seq, struct outbox_row *row)
     stmt_done(stmt);
     if (err)
         return err;
+    outbox_counts_add(shop_outbox_counts(apply->shop), row->lane, -1);
     stmt = db_stmt(apply->db, "DELETE FROM outbox WHERE seq = ?");
     stmt_bind_u64(stmt, 1, seq);
     return stmt_run(stmt) ? apply_failed(apply) : ERR_OK;

@@ -6,6 +6,7 @@
 #include "shop/changes.h"
 #include "shop/checkout.h"
 #include "shop/holds.h"
+#include "shop/outbox_counts.h"
 #include "shop/remember.h"
 #include "shop/result.h"
 #include "shop/stock.h"
@@ -42,6 +43,7 @@ struct shop {
     struct warehouses warehouses;
     bool items_stale; /* a command changed the catalogue */
     struct arena terms_memory;
+    struct outbox_counts outbox;
     struct terms terms;
     bool terms_known;
     struct arena arena;
@@ -173,6 +175,8 @@ int shop_open(const char *file, const struct shop_listener *listener, const stru
         err = read_progress(shop, failure);
     items_init(&shop->items, shop->db, ITEMS_MAX, true);
     key_index_init(&shop->keys, shop->db);
+    if (!err && (err = outbox_counts_load(&shop->outbox, shop->db)) != 0)
+        *failure = *db_failure(shop->db);
     row_cache_init(&shop->carts, shop->db, &cart_rows);
     row_cache_init(&shop->checkouts, shop->db, &checkout_rows);
     holds_init(&shop->holds, shop->db);
@@ -313,6 +317,11 @@ struct db *shop_db(struct shop *shop)
     return shop->db;
 }
 
+struct outbox_counts *shop_outbox_counts(struct shop *shop)
+{
+    return &shop->outbox;
+}
+
 void shop_note_product(struct shop *shop, uint64_t product_id, struct str handle, uint64_t index)
 {
     changes_product(&shop->changes, product_id, handle, index);
@@ -411,6 +420,7 @@ int shop_commit(struct shop *shop, uint64_t index, int64_t time_ms, struct failu
     shop->applied_index = index;
     if (time_ms > shop->applied_time)
         shop->applied_time = time_ms;
+    outbox_counts_save(&shop->outbox, shop->db);
     save_progress(shop);
     if (db_commit(shop->db))
         return broken(shop, failure);

@@ -149,6 +149,7 @@ static const struct damage damages_after_the_sale[] = {
     {"DELETE FROM parcel", "order 1003: 1 parcels were shipped, 0 are recorded"},
     {"UPDATE parcel SET warehouse = 'south'", "is not what its event 2 tells"},
     {"UPDATE parcel SET number = 1009", "a parcel of order 1009, which there is not"},
+    {"UPDATE meta SET value = 9 WHERE key = 'outbox/bank'", "rows for bank, recorded are 9"},
     {"DELETE FROM outbox WHERE kind = 0",
      "order 1003: 2 of its events wait for an answer from outside, 1 are in the outbox"},
     {"DELETE FROM outbox WHERE kind = 4",
