@@ -3,6 +3,7 @@ bank refuses or takes back is known, tried again when the operator says so, and 
 
 import contextlib
 import http.client
+import signal
 import socket
 import subprocess
 
@@ -11,6 +12,7 @@ import pytest
 from bank_server import Bank
 from shop_server import STOA, Client, Shop, wait_until
 from test_audit_outside import audit
+from test_saga import bank_for, paying_at, side_by_side
 from test_warehouse_reports import buy, operate, warehouses
 from ucp import FLOWERS
 from warehouse_server import Warehouse
@@ -211,3 +213,71 @@ def test_a_restored_shop_gives_back_under_keys_of_its_own(tmp_path, bank):
         assert any("300 were given back" in one and "by the bank 600" in one for one in said), said
         assert any(f"taken for checkout {bare}, which is no order" in one for one in said), said
         assert any(bare in one and "which the shop has not" in one for one in said), said
+
+
+# ---- Somebody dies between two steps
+
+# What is begun, after which state of the money, and what the bank has of it in the end.
+STEPS = {
+    "capture": ("ship", {}, "captured", ("succeeded", [])),
+    "let go": ("cancel", {}, "canceled", ("canceled", [])),
+    "refund": ("refund", {"amount": 500}, "captured", ("succeeded", [(500, "succeeded")])),
+}
+POINTS = ("outbox_paying", "outbox_answered", "outbox_done", "bank_before", "bank_after")
+
+
+def asked_of(shop, order, what, body):
+    """Maybe the server dies of it."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        operate(shop, "POST", f"/orders/{order}/{what}", body)
+
+
+def one_dies(folder, step, point):
+    what, body, state, there = STEPS[step]
+    bank = bank_for(folder)
+    with bank.start():
+        shop = Shop(folder, *paying_at(bank), catalogue=FLOWERS)
+        usual, crash = shop.options, ["--crash-at", point]
+        with shop:
+            order = sent_and_paid(shop)[0] if step == "refund" else buy(shop, {ROSES: 1})
+            if point.startswith("bank"):
+                assert bank.stop() == 0
+                bank.start(*crash)
+                asked_of(shop, order, what, body)
+                assert bank.process.wait(15) == -signal.SIGKILL
+                bank.start()
+            else:
+                assert shop.stop() == 0
+                shop.options = [*usual, *crash]
+                shop.start()
+                asked_of(shop, order, what, body)
+                assert shop.process.wait(15) == -signal.SIGKILL
+                shop.options = usual
+                shop.start()
+            wait_money(shop, order, state=state, refunding=0,
+                       refunded=500 if step == "refund" else 0)
+            mine, = bank.ledger()
+            assert mine["status"] == there[0] and refunds(bank, order) == there[1], mine
+            agree(shop, bank)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_money_moves_once_whoever_dies(tmp_path, step):
+    side_by_side(tmp_path, [(step, point) for point in POINTS], one_dies)
+
+
+def test_a_bank_that_loses_answers_gives_back_once(tmp_path, bank):
+    """Or answers 500 for good under a key, having done what was asked."""
+    with shop_of(tmp_path, bank) as shop:
+        orders = [buy(shop, {ROSES: 1}) for _ in range(5)]
+        bank.faults(lost="30%", error_after="20%")
+        for order in orders:
+            does(shop, order, "ship")
+        for order in orders:
+            wait_money(shop, order, state="captured")
+            does(shop, order, "refund", amount=500)
+        for order in orders:
+            wait_money(shop, order, refunded=500, refunding=0)
+            assert refunds(bank, order) == [(500, "succeeded")]
+        bank.faults(lost="0", error_after="0")
+        agree(shop, bank)

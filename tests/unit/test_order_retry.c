@@ -205,6 +205,19 @@ static void a_restored_shop_s_effects_are_new(void **state)
     expect_clean_audit(f);
 }
 
+/* The bank is asked for all of it already; what is not due any more goes back after that. */
+static void what_is_canceled_while_the_money_is_taken_is_given_back(void **state)
+{
+    struct fixture *f = *state;
+    place(f, test_id(1), "tulips", 2);
+    assert_int_equal(ship_line(f, test_id(1), 50, 1, 1), 0);
+    assert_int_equal(cancel_line(f, test_id(1), 1, 1), 0);
+    assert_int_equal(rows_in(f, "bank"), 1);
+    answer_only(f, "bank", OUTBOX_CAPTURE, OUTBOX_DELIVERED);
+    assert_int_equal(only_row(f, "bank", OUTBOX_REFUND).amount, 3000);
+    expect_clean_audit(f);
+}
+
 static void what_was_not_refused_is_not_tried_again(void **state)
 {
     struct fixture *f = *state;
@@ -225,6 +238,7 @@ int main(void)
         TEST(what_failed_twice_is_tried_again_as_a_whole),
         TEST(a_refund_that_fails_after_it_was_made_is_known_once_and_can_be_tried_again),
         TEST(a_restored_shop_s_effects_are_new),
+        TEST(what_is_canceled_while_the_money_is_taken_is_given_back),
         TEST(what_was_not_refused_is_not_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
