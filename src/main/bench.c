@@ -61,7 +61,9 @@ static const struct option_row rows[] = {
     {"arrive", OPTION_DURATION, AT(arrive_ms), "5s", 1, 3600000, NULL, "TIME",
      "drop: over how long the buyers come"},
     {"outside", OPTION_SWITCH, AT(outside), NULL, 0, 0, NULL, NULL,
-     "drop: with a bank and a warehouse beside the servers"},
+     "drop: with a bank and a warehouse beside the servers; buy: with them and without by turns, "
+     "on "
+     "servers made for it under --dir"},
     {"no-kill", OPTION_SWITCH, AT(no_kill), NULL, 0, 0, NULL, NULL,
      "drop: leave the primary alone"},
     {"policy", OPTION_TEXT, AT(policy), NULL, 0, 0, NULL, "NAME",
@@ -183,36 +185,27 @@ static int bench_shop(const struct bench_flags *flags, const struct script *scri
                       struct failure *failure)
 {
     struct remote remote;
-    unsigned count = flags->hot ? 1 : (unsigned)flags->items;
+    struct bench_items items;
     int err = remote_find(flags->dir, &remote, failure);
     if (err)
         return err;
-    char(*texts)[24] = calloc(count, sizeof *texts);
-    char **names = calloc(count, sizeof *names);
-    if (!texts || !names)
-        err = fail(failure, ERR_NOMEM, "out of memory");
-    for (unsigned i = 0; !err && i < count; i++) {
-        snprintf(texts[i], sizeof texts[i], "bench-%06u", i);
-        names[i] = texts[i];
-    }
-    err = err ? err
-              : bench_items_make(&remote, (const char *const *)names, count, 1000000000, failure);
+    err = bench_items_name(&items, flags->hot ? 1 : (unsigned)flags->items, failure);
+    err = err ? err : bench_items_make(&remote, items.names, items.count, 1000000000, failure);
     if (!err) {
         struct shop_script shop = {
-            .items = (const char *const *)names,
-            .item_count = count,
+            .items = items.names,
+            .item_count = items.count,
             .hot = flags->hot,
             .lines = (unsigned)flags->lines,
         };
         char operation[120];
         snprintf(operation, sizeof operation, "%s, %s of %u products",
                  script == &script_buy ? "a purchase in two requests" : "a change of a cart",
-                 flags->hot ? "the one hot" : "some", count);
+                 flags->hot ? "the one hot" : "some", items.count);
         double disk = measure_disk(flags->dir, failure);
         err = run_load(flags, script, &shop, remote.url, operation, disk, failure);
     }
-    free(names);
-    free(texts);
+    bench_items_close(&items);
     return err;
 }
 
@@ -243,6 +236,8 @@ static int choose(const struct bench_flags *flags, struct str what, const char *
         return bench_http(flags, operand, failure);
     if (str_eq(what, STR("cart")))
         return bench_shop(flags, &script_cart, failure);
+    if (str_eq(what, STR("buy")) && flags->outside)
+        return bench_buy_outside(flags, failure);
     if (str_eq(what, STR("buy")))
         return bench_shop(flags, &script_buy, failure);
     if (str_eq(what, STR("disk")))

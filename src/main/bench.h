@@ -32,6 +32,9 @@ int bench_failover(const struct bench_flags *flags, struct failure *failure);
 /* Whether a crowd of shoppers notices anything when servers behind load managers go and come. */
 int bench_crowd(const struct bench_flags *flags, struct failure *failure);
 
+/* Purchases a second through a bank and a warehouse, against the sandbox within the server. */
+int bench_buy_outside(const struct bench_flags *flags, struct failure *failure);
+
 /* Whether few units are sold to many buyers as promised, while the primary is killed. */
 int bench_drop(const struct bench_flags *flags, struct failure *failure);
 

@@ -20,7 +20,6 @@
 enum {
     READY_MS = 60000,
     SETTLED_MS = 60000,
-    END_MS = 30000,
     LAG = 100, /* entries that a copy may be behind when it begins */
 };
 static const char item[] = "the-drop";
@@ -215,12 +214,12 @@ static int audit_all(const struct stage *stage, struct drop_books *books, struct
     return 0;
 }
 
-static int look_into_books(struct stage *stage, struct drop_books *books, struct failure *failure)
+static int look_into_books(struct stage *stage, uint64_t sold, struct drop_books *books,
+                           struct failure *failure)
 {
     int err = 0;
     if (stage->flags->outside)
-        err = bench_outside_wait_settled(stage->trio.servers[stage->primary].dir, SETTLED_MS,
-                                         failure);
+        err = bench_outside_wait_settled(stage->trio.servers[0].dir, sold, SETTLED_MS, failure);
     err = err ? err : audit_inside(stage, books, failure);
     return err || !stage->flags->outside ? err : audit_all(stage, books, failure);
 }
@@ -263,7 +262,7 @@ static int run_drop(struct stage *stage, struct failure *failure)
         return fail(failure, ERR_NOMEM, "out of memory");
     int err = sell(stage, &config, report, failure);
     books.killed_ns = stage->killed_ns;
-    err = err ? err : look_into_books(stage, &books, failure);
+    err = err ? err : look_into_books(stage, report->sold, &books, failure);
     if (report->end_count)
         (stage->flags->json ? drop_report_json : drop_report_text)(report, &config, &books, stdout);
     if (!err && !drop_report_good(report, &config, &books))

@@ -1,5 +1,32 @@
 #include "main/bench_items.h"
 
+#include <stdlib.h>
+
+/* ---- Handles ---- */
+
+int bench_items_name(struct bench_items *items, unsigned count, struct failure *failure)
+{
+    *items = (struct bench_items){.count = count};
+    items->texts = calloc(count, sizeof *items->texts);
+    items->names = calloc(count, sizeof *items->names);
+    if (!items->texts || !items->names)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(items->texts[i], sizeof items->texts[i], "bench-%06u", i);
+        items->names[i] = items->texts[i];
+    }
+    return 0;
+}
+
+void bench_items_close(struct bench_items *items)
+{
+    free(items->names);
+    free(items->texts);
+    *items = (struct bench_items){0};
+}
+
+/* ---- Products ---- */
+
 struct upload {
     bool done;
     struct failure *failure;

@@ -94,17 +94,19 @@ int bench_outside_open_warehouse(struct bench_outside *outside, const struct rem
 
 /* ---- The end ---- */
 
-/* How many orders of FILE are not through. */
-static int count_open(const char *file, uint64_t *open, struct failure *failure)
+/* How many of ORDERS are not through in FILE, or are not even there. */
+static int count_open(const char *file, uint64_t orders, uint64_t *open, struct failure *failure)
 {
     struct db *db;
     int err = db_open(file, DB_READER, &db, failure);
     if (err)
         return err;
+    uint64_t there = stmt_only_u64(db_stmt(db, "SELECT count(*) FROM orders"), 0);
     *open = stmt_only_u64(
         db_stmt(db, "SELECT (SELECT count(*) FROM orders WHERE captured < total)"
                     " + (SELECT count(*) FROM outbox WHERE lane IN ('bank', 'warehouse/main'))"),
-        UINT64_MAX);
+        0);
+    *open += there < orders ? orders - there : 0;
     if (db_failure(db)->err && failure)
         *failure = *db_failure(db);
     err = db_failure(db)->err;
@@ -112,13 +114,14 @@ static int count_open(const char *file, uint64_t *open, struct failure *failure)
     return err;
 }
 
-int bench_outside_wait_settled(const char *dir, unsigned timeout_ms, struct failure *failure)
+int bench_outside_wait_settled(const char *dir, uint64_t orders, unsigned timeout_ms,
+                               struct failure *failure)
 {
     char file[FILE_PATH];
     uint64_t open = 1, end = clock_mono_ns() + timeout_ms * MS_NS;
     int err = file_join(file, dir, "shop.db", failure);
     while (!err && open > 0 && clock_mono_ns() < end) {
-        err = count_open(file, &open, failure);
+        err = count_open(file, orders, &open, failure);
         if (!err && open > 0)
             nanosleep(&(struct timespec){0, 20 * (long)MS_NS}, NULL);
     }

@@ -30,9 +30,11 @@ int bench_outside_start_bank(struct bench_outside *outside, const char *dir,
 /* Tells SHOP of the warehouse, and starts it. REPORTS_TO: URLs where it tells what it ships. */
 int bench_outside_open_warehouse(struct bench_outside *outside, const struct remote *shop,
                                  const char *reports_to, struct failure *failure);
-/* Waits until every order in the server's data directory DIR has left the warehouse, and its money
- * was taken, and the shop knows of it. ERR_TIMEOUT after TIMEOUT_MS. */
-int bench_outside_wait_settled(const char *dir, unsigned timeout_ms, struct failure *failure);
+/* Waits until the shop's copy in the data directory DIR has at least ORDERS orders, and each has
+ * left the warehouse, and its money was taken, and the shop knows of it. ERR_TIMEOUT after
+ * TIMEOUT_MS. */
+int bench_outside_wait_settled(const char *dir, uint64_t orders, unsigned timeout_ms,
+                               struct failure *failure);
 /* Kills both; harmless when they do not run. */
 void bench_outside_close(struct bench_outside *outside);
 
