@@ -224,6 +224,7 @@ def test_a_deposed_primary_can_neither_ship_nor_charge(tmp_path):
         wait_until(lambda: list(warehouse.ledger()) == [first], 20, "the order, from the next")
         late = goes_on(three, old, lambda: warehouse.sees("/v1/refused")["refused"][::-1])
         assert late["what"] == "orders"
+        assert list(warehouse.ledger()) == [first]
         assert int(late["theirs"].rpartition(".")[2]) < int(late["ours"].rpartition(".")[2])
 
         def captured():
@@ -236,6 +237,11 @@ def test_a_deposed_primary_can_neither_ship_nor_charge(tmp_path):
         assert sorted(captured()) == sorted([first, second])
         wait_until(lambda: sorted(warehouse.ledger()) == sorted([first, second]), 20, "both orders")
         warehouse.check()
+        for said, of_whom in ((warehouse.log, r"orders of \S+ refused: its fence"),
+                              (bank.log, r"refused POST \S+/capture from \S+: its fence")):
+            lines = [line for line in said.read_text().splitlines() if re.search(of_whom, line)]
+            assert lines, said.read_text()[-2000:]
+            print(lines[0])
 
 
 def test_a_restored_shop_outranks_the_one_that_it_was_made_of(tmp_path):
