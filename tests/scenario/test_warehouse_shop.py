@@ -3,6 +3,7 @@ happens in the building reaches the shop, whichever of the two was away meanwhil
 
 import http.client
 import json
+import re
 import subprocess
 
 import pytest
@@ -152,3 +153,91 @@ def test_token_that_was_renewed_is_the_only_one(both):
     wait_until(lambda: operator(shop, "GET", f"/variants/{key}")["available"] == before + 2,
                what="what arrived, less what was bought")
     wait_until(lambda: order.replace("-", "") in house.ledger(), 20, "the order")
+
+
+@pytest.fixture
+def houses(both, tmp_path):
+    """The shop, its main warehouse, and another one, which has 30 of the tulips."""
+    shop, house = both
+    (tmp_path / "south").mkdir()
+    other = Warehouse(tmp_path / "south", "--id", "south", shop=shop)
+    operator(shop, "PUT", "/warehouses/south", {"name": "South", "url": "http://127.0.0.1:9"})
+    other.token_file.write_text(operator(shop, "GET", "/warehouses")["warehouses"][1]["token"])
+    other.start()
+    operator(shop, "PUT", "/warehouses/south", {"url": other.url})
+    house.does("/v1/counts", {"item": "bouquet_tulips", "on_hand": 0})
+    other.does("/v1/arrivals", {"item": "bouquet_tulips", "quantity": 30})
+    wait_until(lambda: operator(shop, "GET", "/variants/bouquet_tulips")["available"] == 30,
+               what="the counts")
+    yield shop, house, other
+    if other.process.poll() is None:
+        other.kill()
+
+
+def ships(shop, order):
+    """What each warehouse has still to ship of it."""
+    return {one["warehouse"]: one["quantity"] - one["shipped"] - one["canceled"]
+            for one in operator(shop, "GET", f"/orders/{order}")["allotments"]}
+
+
+def test_what_a_closed_warehouse_has_not_packed_is_shipped_by_another(houses):
+    shop, house, other = houses
+    packed, picked = buy(shop, bouquet_tulips=2), buy(shop, bouquet_tulips=3)
+    wait_until(lambda: len(other.ledger()) == 2, what="both orders")
+    other.does(f"/v1/orders/{packed}/parcels", {"ship": False})
+    house.does("/v1/arrivals", {"item": "bouquet_tulips", "quantity": 9})
+    wait_until(lambda: operator(shop, "GET", "/variants/bouquet_tulips")["available"] == 34,
+               what="the arrival")
+    stoa("warehouses", "put", "south", "--close", "--dir", shop.dir)
+    wait_until(lambda: ships(shop, picked) == {"main": 3, "south": 0}, what="the move")
+    wait_until(lambda: picked.replace("-", "") in house.ledger(), what="it at the other")
+    assert ships(shop, packed) == {"south": 2}
+    house.does(f"/v1/orders/{picked}/parcels", {"ship": True})
+    parcel = other.ledger()[packed.replace("-", "")]["parcels"][0]["parcel"]
+    other.does(f"/v1/parcels/{parcel}/ship")
+    wait_until(lambda: fulfilled(shop, packed) == 2 and fulfilled(shop, picked) == 3,
+               what="both parcels")
+    # There and back: it has now been given 3 + 3 units in all, and ships 3.
+    again = buy(shop, bouquet_tulips=3)
+    wait_until(lambda: ships(shop, again) == {"main": 3}, what="the order at main")
+    stoa("warehouses", "put", "south", "--open", "--dir", shop.dir)
+    stoa("warehouses", "put", "main", "--close", "--dir", shop.dir)
+    wait_until(lambda: ships(shop, again) == {"main": 0, "south": 3}, what="the way back")
+    wait_until(lambda: again.replace("-", "") in other.ledger(), what="it there")
+    other.does(f"/v1/orders/{again}/parcels", {"ship": True})
+    wait_until(lambda: fulfilled(shop, again) == 3, what="its parcel")
+    for one in (house, other):
+        one.check()
+    shop.stop()
+    status, report = shop.audit()
+    assert status == 0, report
+
+
+def test_what_a_warehouse_that_is_gone_had_to_ship_is_shipped_by_another(houses):
+    shop, house, other = houses
+    at = fixed_address(other)
+    order = buy(shop, bouquet_tulips=3)
+    wait_until(lambda: len(other.ledger()) == 1, what="the order")
+    other.kill()
+    never_came = buy(shop, bouquet_tulips=1)
+    house.does("/v1/arrivals", {"item": "bouquet_tulips", "quantity": 9})
+    unsure = subprocess.run([STOA, "warehouses", "gone", "south", "--dir", str(shop.dir)],
+                            capture_output=True, text=True, timeout=60, check=False)
+    assert unsure.returncode != 0 and "--sure" in unsure.stderr
+    stoa("warehouses", "gone", "south", "--sure", "--dir", shop.dir)
+    wait_until(lambda: re.search("south .* gone ", stoa("warehouses", "--dir", shop.dir)),
+               what="its being cleared")
+    wait_until(lambda: len(house.ledger()) == 2, what="both orders at the other")
+    for one in (order, never_came):
+        house.does(f"/v1/orders/{one}/parcels", {"ship": True})
+    wait_until(lambda: fulfilled(shop, order) == 3 and fulfilled(shop, never_came) == 1,
+               what="both parcels")
+    # It was there after all, and did not know.
+    other.start(*at)
+    other.does(f"/v1/orders/{order}/parcels", {"ship": True})
+    wait_until(lambda: "Ship nothing more" in other.sees("/v1/status")["trouble"],
+               what="its people being told")
+    assert fulfilled(shop, order) == 3
+    shop.stop()
+    status, report = shop.audit()
+    assert status == 0, report
