@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from shop_server import STOA, Client, Shop, checkout_body, payment_body, wait_until
+from three_servers import Three
 
 pytestmark = pytest.mark.outside
 
@@ -49,10 +50,14 @@ def two(folder, *options):
     return writer, reader
 
 
-def reader_pids(shop):
-    status = subprocess.run([STOA, "status", "--json", "--dir", str(shop.dir)],
+def status_of(folder):
+    status = subprocess.run([STOA, "status", "--json", "--dir", str(folder)],
                             capture_output=True, text=True, timeout=20, check=True)
-    return [one["pid"] for one in json.loads(status.stdout)["readers"]]
+    return json.loads(status.stdout)
+
+
+def reader_pids(shop):
+    return [one["pid"] for one in status_of(shop.dir)["readers"]]
 
 
 def cart_body(quantity, item=ITEM):
@@ -282,3 +287,30 @@ def test_beside_a_server_that_does_not_share_nobody_reads(tmp_path):
     assert reader.process.wait(20) == 1
     assert reader.says("was started without --shared")
     assert alone.stop() == 0
+
+
+def test_a_member_of_a_cluster_is_taken_over_with_its_identity(tmp_path):
+    with Three(tmp_path, "demo", options=["--shared"]) as three:
+        wait_until(lambda: three.primary() is not None, 10, "a primary")
+        primary = three.primary()
+        beside = Process(tmp_path, "beside")
+        beside.dir = three.dirs[primary]
+        beside.catalogue = None
+        beside.start()
+        assert reader_pids(beside) == [beside.process.pid]
+        client = beside.client()
+        cart = new_cart(client, 2)
+        assert quantity_of(client, cart) == 2
+        buyers = Buyers([beside], 2)
+        buyers.wait_more()
+        three.kill(primary)
+        wait_until(beside.writes, 20, "the takeover")
+        buyers.wait_more()
+        buyers.stop()
+        assert quantity_of(beside.client(), cart) == 2
+        check_orders(beside, buyers.orders)
+        servers = status_of(three.dirs[primary])["servers"]
+        own = next(s for s in servers if s["pid"] == beside.process.pid)
+        assert own["id"] == three.ids[primary] and len(servers) == 3
+        assert beside.stop() == 0
+        assert beside.audit()[0] == 0
