@@ -16,6 +16,16 @@
 
 struct cluster cluster;
 
+/* In a third of the seeds one of the first servers is warm. */
+static void choose_readiness(void)
+{
+    struct server_readiness warm = {.id = 1 + world_pick(cluster.founders), .kind = READINESS_WARM};
+    warm.every_ms = (uint32_t)world_between(300, 4000);
+    cluster.readiness.failback = (enum failback)world_pick(FAILBACK_COUNT);
+    if (cluster.founders > 1 && world_one_in(3))
+        CHECK(readiness_set(&cluster.readiness, &warm) == 0);
+}
+
 void cluster_open(const char *root, unsigned founders, enum broken_rule broken)
 {
     memset(&cluster, 0, sizeof cluster);
@@ -40,6 +50,7 @@ void cluster_open(const char *root, unsigned founders, enum broken_rule broken)
         server->machine.server = i;
         server->machine.broken = broken;
     }
+    choose_readiness();
 }
 
 /* ---- Death ---- */
@@ -206,6 +217,7 @@ static void *run_server(void *argument)
     must(server, "replication", replica_start(&config, &machine, &server->replica, &failure),
          &failure);
     server->order = replica_order(server->replica);
+    replica_set_readiness(server->replica, &cluster.readiness);
     server->up = server->joined = true;
     world_note("server %u: up at entry %llu", server->number + 1,
                (unsigned long long)server->machine.applied);

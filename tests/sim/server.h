@@ -44,7 +44,8 @@ struct cluster {
     unsigned snapshot_threshold;
     unsigned trailing; /* entries kept below a snapshot, at the most; 0: as the product does */
     bool with_witness; /* the first server that joins is one */
-    uint64_t log_cut, log_max; /* the witness's */
+    uint64_t log_cut, log_max;        /* the witness's */
+    struct readiness_table readiness; /* as every server's registry would have it from the begin */
 };
 extern struct cluster cluster;
 
