@@ -33,10 +33,10 @@ class Loopback:
 
     cuttable = False
 
-    def __init__(self):
+    def __init__(self, count=COUNT):
         net = f"127.{100 + os.getpid() // 256 % 100}.{os.getpid() % 256}"
-        self.shop = [f"{net}.{i + 1}:8080" for i in range(COUNT)]
-        self.peer = [f"{net}.{i + 1}:7000" for i in range(COUNT)]
+        self.shop = [f"{net}.{i + 1}:8080" for i in range(count)]
+        self.peer = [f"{net}.{i + 1}:7000" for i in range(count)]
 
     def enter(self, _):
         return []
@@ -121,15 +121,17 @@ def may_cut():
 class Three:
     """The servers, counted from 0."""
 
+    count = COUNT  # of a subclass: its own
+
     def __init__(self, folder, catalogue, network=None, environments=None, options=()):
         self.folder = pathlib.Path(folder)
-        self.dirs = [self.folder / "shop" / f"server-{i + 1}" for i in range(COUNT)]
-        self.logs = [self.folder / f"server-{i + 1}.log" for i in range(COUNT)]
-        self.network = network or Loopback()
-        self.environments = environments or [{}] * COUNT
+        self.dirs = [self.folder / "shop" / f"server-{i + 1}" for i in range(self.count)]
+        self.logs = [self.folder / f"server-{i + 1}.log" for i in range(self.count)]
+        self.network = network or Loopback(self.count)
+        self.environments = environments or [{}] * self.count
         self.options = list(options)
-        self.processes = [None] * COUNT
-        self.ids = [i + 1 for i in range(COUNT)]
+        self.processes = [None] * self.count
+        self.ids = [i + 1 for i in range(self.count)]
         try:
             self.found(catalogue)
         except BaseException:
@@ -141,7 +143,7 @@ class Three:
         with open(self.folder / "demo.log", "ab") as log:
             demo = subprocess.Popen(
                 [STOA, "demo", "--dir", str(self.folder / "shop"), "--listen", "127.0.0.1:0",
-                 "--no-load-manager", "--catalogue", str(catalogue)],
+                 "--servers", str(self.count), "--no-load-manager", "--catalogue", str(catalogue)],
                 stdout=subprocess.PIPE, stderr=log, text=True)
         Shop.running.add(demo)
         line = demo.stdout.readline()
@@ -193,7 +195,7 @@ class Three:
 
     def mend(self):
         """Who was killed is started, who was stopped goes on; all are well again."""
-        for i in range(COUNT):
+        for i in range(self.count):
             if self.runs(i):
                 self.go_on(i)
             else:
@@ -214,9 +216,9 @@ class Three:
         return process.ready.is_set() and process.poll() is None
 
     def start_all(self):
-        for i in range(COUNT):
+        for i in range(self.count):
             self.start(i, wait=False)
-        for i in range(COUNT):
+        for i in range(self.count):
             self.wait_ready(i)
 
     def log(self, i, size=2000):
@@ -260,13 +262,13 @@ class Three:
 
     def replace(self, i):
         """Server I, which does not run, is taken out; a new one joins in its place."""
-        other = str(self.dirs[(i + 1) % COUNT])
+        other = str(self.dirs[(i + 1) % self.count])
         run(STOA, "remove", "--dir", other, str(self.ids[i]))
         self.join(i)
 
     def join(self, i):
         """A new server joins in the place of I, which is no member any more."""
-        other = str(self.dirs[(i + 1) % COUNT])
+        other = str(self.dirs[(i + 1) % self.count])
         token = run(STOA, "token", "--dir", other).split()[-1]
         fresh = self.dirs[i].with_name(f"replaces-{self.ids[i]}")
         run(*self.network.enter(i), STOA, "join", "--token", token, "--dir", str(fresh),
@@ -302,24 +304,24 @@ class Three:
     def primary(self):
         """The primary that most servers see, or None."""
         seen = []
-        for i in range(COUNT):
+        for i in range(self.count):
             cluster = self.view(i) if self.runs(i) else None
             if cluster:
                 seen += [self.ids.index(s["id"]) for s in cluster["servers"]
                          if s["role"] == "primary"]
-        return max(set(seen), key=seen.count) if len(seen) > COUNT // 2 else None
+        return max(set(seen), key=seen.count) if len(seen) > self.count // 2 else None
 
     def term(self):
         """The latest term that any server knows."""
-        views = [self.view(i) for i in range(COUNT) if self.runs(i)]
+        views = [self.view(i) for i in range(self.count) if self.runs(i)]
         return max(server["term"] for view in views if view for server in view["servers"])
 
     def healthy(self):
         """All up, caught up, and of one mind about who is primary."""
         primaries = set()
-        for i in range(COUNT):
+        for i in range(self.count):
             cluster = self.view(i)
-            if not cluster or len(cluster["servers"]) != COUNT:
+            if not cluster or len(cluster["servers"]) != self.count:
                 return False
             for server in cluster["servers"]:
                 if server["state"] != "up" or server["lag_entries"] > 1000:
@@ -350,7 +352,7 @@ class Three:
 
     def copies_agree(self):
         """Whether all copies are at one entry; then they must be the same."""
-        digests = [self.digest(i) for i in range(COUNT)]
+        digests = [self.digest(i) for i in range(self.count)]
         if len({index for index, _ in digests}) > 1:
             return False
         assert len(set(digests)) == 1, f"the copies differ: {digests}"
