@@ -7,6 +7,7 @@
 #include "shopper.h"
 #include "world.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,6 @@ static const char *const warehouse_names[WAREHOUSES] = {"main", "side"};
 /* What the bank knows of an order. */
 struct account {
     int64_t captured, refunded;
-    unsigned captures;
     bool canceled, refused;
 };
 
@@ -41,6 +41,8 @@ struct effect {
     enum outbox_outcome outcome;
     struct order_quantity lines[LINES];
     unsigned line_count;
+    char reference[16]; /* of a refund */
+    bool taken_back;    /* that failed after it was made */
 };
 
 static struct {
@@ -70,7 +72,7 @@ static enum outbox_outcome bank_does(const struct outbox_row *row)
     struct account *account = &outside.accounts[order_at(row->order)];
     switch (row->kind) {
     case OUTBOX_CAPTURE:
-        if (account->captures++ > 0)
+        if (account->captured > 0)
             world_fail("order %llu is charged twice", (unsigned long long)row->order_number);
         account->refused = world_one_in(20);
         account->captured += account->refused ? 0 : row->amount;
@@ -80,6 +82,7 @@ static enum outbox_outcome bank_does(const struct outbox_row *row)
             world_fail("order %llu: the bank has nothing reserved for it",
                        (unsigned long long)row->order_number);
         account->canceled = true;
+        account->refused = false;
         return OUTBOX_DELIVERED;
     default:
         if (world_one_in(20))
@@ -152,6 +155,9 @@ static const struct effect *carry_out(const struct outbox_row *row)
     *effect = (struct effect){.done = true, .id = row->effect};
     if (bank) {
         effect->outcome = bank_does(row);
+        if (row->kind == OUTBOX_REFUND && effect->outcome == OUTBOX_DELIVERED)
+            snprintf(effect->reference, sizeof effect->reference, "re_%llu",
+                     (unsigned long long)row->seq);
     } else if (row->kind == OUTBOX_SHIP || row->kind == OUTBOX_CANCEL) {
         unsigned which = warehouse_number(str_from(row->lane, sizeof "warehouse/" - 1));
         struct job *job = &outside.jobs[which][order_at(row->order)];
@@ -204,7 +210,8 @@ static void bring(struct shopper *courier, struct bag *bag)
         answers[count++] = (struct outbox_answer){.seq = bag->rows[i].seq,
                                                   .outcome = effect->outcome,
                                                   .lines = effect->lines,
-                                                  .line_count = effect->line_count};
+                                                  .line_count = effect->line_count,
+                                                  .text = str_of(effect->reference)};
     }
     if (count == 0)
         return;
@@ -314,12 +321,14 @@ void aftersale_open(struct shopper *owner)
     }
 }
 
-/* A line of some order, as a copy shows it. */
+/* A line of some order, as a copy shows it, and what the bank has to do with it. */
 struct found {
     struct arena *arena;
     bool any;
+    bool stuck; /* the bank could not do something */
     struct id id;
     struct line line;
+    struct order_event refunded; /* the last refund that was made; number 0: none */
 };
 
 static void look_for_order(void *context, const struct server *server, struct reader *reader)
@@ -336,6 +345,28 @@ static void look_for_order(void *context, const struct server *server, struct re
     const struct order *order = &orders[world_pick(count)];
     found->id = order->id;
     found->line = order->basket.lines[world_pick(order->basket.line_count)];
+    found->stuck = order->payment_state == PAYMENT_FAILED || order->unrefunded > 0;
+    for (unsigned i = 0; i < order->event_count; i++)
+        if (order->events[i].type == ORDER_EVENT_REFUNDED)
+            found->refunded = order->events[i];
+}
+
+/* The bank finds that a refund did not reach anybody, and tells it, maybe twice. */
+static void bank_takes_back(struct shopper *office, const struct found *found)
+{
+    uint64_t seq;
+    if (found->refunded.number == 0 || str_to_u64(str_from(found->refunded.text, 3), &seq) != 0)
+        return;
+    struct effect *refund = &outside.effects[seq % EFFECTS];
+    if (!refund->taken_back)
+        outside.accounts[order_at(found->id)].refunded -= found->refunded.amount;
+    refund->taken_back = true;
+    struct command command = {.type = COMMAND_ORDER_REFUND_FAILED,
+                              .order = {.id = found->id, .reference = str_of(refund->reference)}};
+    for (unsigned times = world_one_in(4) ? 2 : 1; times > 0; times--)
+        if (shopper_ask(office, &command) != 0)
+            world_fail("what the bank tells is refused: %.*s",
+                       STR_FMT(shopper_result(office)->text));
 }
 
 void office_works(struct shopper *office)
@@ -343,6 +374,17 @@ void office_works(struct shopper *office)
     struct found found = {.arena = shopper_arena(office)};
     if (!shopper_look(office, look_for_order, &found) || !found.any)
         return;
+    if (world_one_in(8)) {
+        bank_takes_back(office, &found);
+        return;
+    }
+    if (found.stuck && world_one_in(2)) {
+        struct command retry = {.type = COMMAND_ORDER_RETRY,
+                                .operation = shopper_operation(),
+                                .order = {.id = found.id, .actor = STR("operator")}};
+        shopper_ask(office, &retry); /* now and then it is being asked already */
+        return;
+    }
     bool sent = found.line.fulfilled > found.line.returned, open = order_open(&found.line) > 0;
     struct order_quantity line = {found.line.line_id, (uint32_t)world_between(1, 2)};
     struct command command = {.type = sent && world_one_in(2)   ? COMMAND_ORDER_RETURN
