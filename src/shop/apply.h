@@ -73,19 +73,22 @@ struct row_cache *shop_checkouts(struct shop *shop);
 /* What is held for checkouts that are being paid (shop/holds.h). */
 struct holds;
 struct holds *shop_holds(struct shop *shop);
+/* Which operations were applied (shop/operations.h). */
+struct operations;
+struct operations *shop_operations(struct shop *shop);
 /* The tables have all rows that commands have changed so far: for a command that reads them by SQL
  * of its own, and the commit. */
 int shop_write_back_rows(struct shop *shop);
 /* Where the results under Idempotency-Keys are. */
 struct key_index *shop_keys(struct shop *shop);
 
-/* Which warehouses there are (shop/warehouse.h). */
-struct warehouses;
-struct warehouses *shop_warehouses(struct shop *shop);
 /* Rows of the outbox by lane (shop/outbox_counts.h). */
 struct outbox_counts;
 struct outbox_counts *shop_outbox_counts(struct shop *shop);
 
+/* Which warehouses there are (shop/warehouse.h). */
+struct warehouses;
+struct warehouses *shop_warehouses(struct shop *shop);
 
 /* For shop/stock.c. */
 struct items *shop_items(struct shop *shop);

@@ -1,5 +1,6 @@
 #include "shop/remember.h"
 
+#include "shop/operations.h"
 #include "shop/result.h"
 
 enum {
@@ -78,52 +79,28 @@ void remember_idempotent(struct apply *apply, struct str record)
         forget_row(apply, apply->key_row);
 }
 
-static void write_operation(struct apply *apply, struct str record)
-{
-    struct stmt *row =
-        db_stmt(apply->db, "UPDATE operation SET time_ms = ?2, result = ?3 WHERE id = ?1");
-    stmt_bind_id(row, 1, apply->command->operation);
-    stmt_bind_i64(row, 2, apply->now);
-    stmt_bind_blob(row, 3, record);
-    stmt_run(row);
-}
-
-/* Most are new: their row is written at once, which finds that out by the way. */
-static bool is_new_operation(struct apply *apply)
-{
-    struct stmt *row = db_stmt(apply->db, "INSERT INTO operation (id, time_ms, result)"
-                                          " VALUES (?, ?, x'') ON CONFLICT (id) DO NOTHING");
-    stmt_bind_id(row, 1, apply->command->operation);
-    stmt_bind_i64(row, 2, apply->now);
-    return stmt_run(row) || db_changed_rows(apply->db) > 0;
-}
-
 enum recalled recall_operation(struct apply *apply, struct buf *out)
 {
-    if (is_new_operation(apply))
-        return RECALL_NONE;
-    struct stmt *row = db_stmt(apply->db, "SELECT result, time_ms FROM operation WHERE id = ?");
-    stmt_bind_id(row, 1, apply->command->operation);
-    if (stmt_next(row))
-        return RECALL_NONE;
-    struct str record = stmt_blob(row, 0);
-    enum recalled recalled = record.len ? RECALL_DONE : RECALL_SHOW;
-    if (stmt_i64(row, 1) <= apply->now - OPERATION_MS)
-        recalled = RECALL_NONE;
-    if (recalled == RECALL_DONE)
-        buf_str(out, record);
-    stmt_done(row);
-    if (out->failed)
-        db_fail_memory(apply->db);
-    if (recalled == RECALL_NONE) /* past its time, but not yet swept away */
-        write_operation(apply, STR(""));
-    return recalled;
+    struct operations *operations = shop_operations(apply->shop);
+    struct id id = apply->command->operation;
+    size_t start = out->len;
+    switch (operations_find(operations, id, apply->now - OPERATION_MS, out)) {
+    case OPERATION_KNOWN:
+        return out->len > start ? RECALL_DONE : RECALL_SHOW;
+    case OPERATION_NEW:
+        operations_add(operations, id, apply->now);
+        break;
+    case OPERATION_OLD: /* but not yet swept away */
+        operations_put(operations, id, apply->now, STR(""));
+        break;
+    }
+    return RECALL_NONE;
 }
 
 void remember_operation(struct apply *apply, struct str record)
 {
     if (record.len > 0) /* else it is there as recall_operation wrote it */
-        write_operation(apply, record);
+        operations_put(shop_operations(apply->shop), apply->command->operation, apply->now, record);
 }
 
 /* ---- Forgetting ---- */
@@ -172,7 +149,11 @@ static uint64_t expire_operations(struct apply *apply, uint64_t limit)
                            " WHERE time_ms <= ?1)");
     stmt_bind_i64(row, 1, apply->now - OPERATION_MS);
     stmt_bind_u64(row, 2, limit > EXPIRE_MAX ? EXPIRE_MAX : limit);
-    return stmt_run(row) ? 0 : db_changed_rows(apply->db);
+    if (stmt_run(row))
+        return 0;
+    uint64_t removed = db_changed_rows(apply->db);
+    operations_forget(shop_operations(apply->shop));
+    return removed;
 }
 
 /* Rows were made in the order of time, or have ids in the order of time, so the oldest are the

@@ -6,6 +6,7 @@
 #include "shop/changes.h"
 #include "shop/checkout.h"
 #include "shop/holds.h"
+#include "shop/operations.h"
 #include "shop/outbox_counts.h"
 #include "shop/remember.h"
 #include "shop/result.h"
@@ -39,11 +40,12 @@ struct shop {
     struct items items;
     struct row_cache carts, checkouts;
     struct holds holds;
+    struct operations operations;
     struct key_index keys;
     struct warehouses warehouses;
+    struct outbox_counts outbox;
     bool items_stale; /* a command changed the catalogue */
     struct arena terms_memory;
-    struct outbox_counts outbox;
     struct terms terms;
     bool terms_known;
     struct arena arena;
@@ -173,13 +175,14 @@ int shop_open(const char *file, const struct shop_listener *listener, const stru
         err = schema_open(shop->db, failure);
     if (!err)
         err = read_progress(shop, failure);
-    items_init(&shop->items, shop->db, ITEMS_MAX, true);
-    key_index_init(&shop->keys, shop->db);
     if (!err && (err = outbox_counts_load(&shop->outbox, shop->db)) != 0)
         *failure = *db_failure(shop->db);
+    items_init(&shop->items, shop->db, ITEMS_MAX, true);
+    key_index_init(&shop->keys, shop->db);
     row_cache_init(&shop->carts, shop->db, &cart_rows);
     row_cache_init(&shop->checkouts, shop->db, &checkout_rows);
     holds_init(&shop->holds, shop->db);
+    operations_init(&shop->operations, shop->db);
     if (err) {
         shop_close(shop);
         return err;
@@ -199,6 +202,7 @@ void shop_close(struct shop *shop)
     row_cache_clear(&shop->carts);
     row_cache_clear(&shop->checkouts);
     holds_clear(&shop->holds);
+    operations_clear(&shop->operations);
     db_close(shop->db);
     changes_close(&shop->changes);
     arena_close(&shop->arena);
@@ -294,17 +298,28 @@ struct holds *shop_holds(struct shop *shop)
     return &shop->holds;
 }
 
+struct operations *shop_operations(struct shop *shop)
+{
+    return &shop->operations;
+}
+
 int shop_write_back_rows(struct shop *shop)
 {
     row_cache_write_back(&shop->carts);
     row_cache_write_back(&shop->checkouts);
     holds_write_back(&shop->holds);
+    operations_write_back(&shop->operations);
     return db_failure(shop->db)->err;
 }
 
 struct key_index *shop_keys(struct shop *shop)
 {
     return &shop->keys;
+}
+
+struct outbox_counts *shop_outbox_counts(struct shop *shop)
+{
+    return &shop->outbox;
 }
 
 struct warehouses *shop_warehouses(struct shop *shop)
@@ -315,11 +330,6 @@ struct warehouses *shop_warehouses(struct shop *shop)
 struct db *shop_db(struct shop *shop)
 {
     return shop->db;
-}
-
-struct outbox_counts *shop_outbox_counts(struct shop *shop)
-{
-    return &shop->outbox;
 }
 
 void shop_note_product(struct shop *shop, uint64_t product_id, struct str handle, uint64_t index)
@@ -410,6 +420,7 @@ static void save_progress(struct shop *shop)
             write_meta(shop->db, counter_keys[i], shop->counters[i]);
         shop->saved_counters[i] = shop->counters[i];
     }
+    outbox_counts_save(&shop->outbox, shop->db);
 }
 
 int shop_commit(struct shop *shop, uint64_t index, int64_t time_ms, struct failure *failure)
@@ -420,7 +431,6 @@ int shop_commit(struct shop *shop, uint64_t index, int64_t time_ms, struct failu
     shop->applied_index = index;
     if (time_ms > shop->applied_time)
         shop->applied_time = time_ms;
-    outbox_counts_save(&shop->outbox, shop->db);
     save_progress(shop);
     if (db_commit(shop->db))
         return broken(shop, failure);
@@ -465,6 +475,7 @@ void shop_rest(struct shop *shop)
     row_cache_clear(&shop->carts);
     row_cache_clear(&shop->checkouts);
     holds_clear(&shop->holds);
+    operations_clear(&shop->operations);
     db_rest(shop->db);
 }
 
