@@ -196,6 +196,23 @@ static void fill_outbox(struct arena *arena, struct command *command)
     command->outbox.count = 2;
 }
 
+static void fill_complete(struct command *command)
+{
+    enum command_type type = command->type;
+    command->complete.id = some_id(6);
+    command->complete.payment = (struct payment){.handler_id = STR("mock"),
+                                                 .instrument_id = STR("i1"),
+                                                 .type = STR("card"),
+                                                 .brand = STR("Visa"),
+                                                 .last_digits = STR("1234"),
+                                                 .reference = STR("auth"),
+                                                 .error = STR("none")};
+    command->complete.expected_total = 4000;
+    command->complete.attempt = 2;
+    command->complete.claimed =
+        type == COMMAND_CHECKOUT_CONFIRM || type == COMMAND_CHECKOUT_RELEASE;
+}
+
 static struct command full_command(struct arena *arena, enum command_type type)
 {
     struct command command = {.type = type};
@@ -240,18 +257,7 @@ static struct command full_command(struct arena *arena, enum command_type type)
     case COMMAND_CHECKOUT_CONFIRM:
     case COMMAND_CHECKOUT_RELEASE:
     case COMMAND_CHECKOUT_CLAIM:
-        command.complete.id = some_id(6);
-        command.complete.payment = (struct payment){.handler_id = STR("mock"),
-                                                    .instrument_id = STR("i1"),
-                                                    .type = STR("card"),
-                                                    .brand = STR("Visa"),
-                                                    .last_digits = STR("1234"),
-                                                    .reference = STR("auth"),
-                                                    .error = STR("none")};
-        command.complete.expected_total = 4000;
-        command.complete.attempt = 2;
-        command.complete.claimed =
-            type == COMMAND_CHECKOUT_CONFIRM || type == COMMAND_CHECKOUT_RELEASE;
+        fill_complete(&command);
         break;
     case COMMAND_ORDER_CANCEL:
     case COMMAND_ORDER_SHIP:
