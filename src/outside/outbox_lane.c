@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "outside/outbox_places.h"
 
 #include <stdlib.h>
 
@@ -146,9 +147,16 @@ static struct lane_row *row_new(struct outbox_lane *lane, const struct outbox_ro
 static struct lane_receiver *receiver_of(struct outbox_lane *lane, const struct outbox_row *row)
 {
     const struct outbox_sender *sender = lane->sender;
-    return lane->receiver_count == 1
-               ? &lane->receivers[0]
-               : &lane->receivers[sender->receiver(sender->context, row) % lane->receiver_count];
+    return lane->receiver_count == 1 ? &lane->receivers[0]
+                                     : places_take(lane, sender->receiver(sender->context, row));
+}
+
+static bool is_for(struct outbox_lane *lane, const struct lane_receiver *receiver,
+                   const struct outbox_row *row)
+{
+    const struct outbox_sender *sender = lane->sender;
+    return lane->receiver_count == 1 ||
+           places_find(lane, sender->receiver(sender->context, row)) == receiver;
 }
 
 /* After those of a lower seq: nearly always at the end. */
@@ -182,16 +190,18 @@ static int take_passed(struct outbox_lane *lane, const struct lane_reading *read
                        const struct outbox_row *rows, unsigned count)
 {
     struct lane_receiver *receiver = reading->of;
-    receiver->passed_seq = 0;
     for (unsigned i = 0; i < count && rows[i].seq <= lane->cursor; i++) {
-        int err = receiver_of(lane, &rows[i]) == receiver ? take_in(lane, receiver, &rows[i]) : 0;
+        if (!is_for(lane, receiver, &rows[i]))
+            continue;
+        bool full = receiver->rows >= rows_of_receiver(lane);
+        int err = take_in(lane, receiver, &rows[i]);
         if (err != 0)
             receiver->passed_seq = rows[i].seq;
-        if (receiver->passed_seq != 0)
+        if (err != 0 || full)
             return err;
     }
-    if (count == reading->limit && rows[count - 1].seq < lane->cursor)
-        receiver->passed_seq = rows[count - 1].seq + 1;
+    bool more = count == reading->limit && rows[count - 1].seq < lane->cursor;
+    receiver->passed_seq = more ? rows[count - 1].seq + 1 : 0;
     return 0;
 }
 

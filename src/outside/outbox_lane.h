@@ -21,6 +21,9 @@
 #include "outside/outbox.h"
 
 struct lane_receiver {
+    uint64_t key; /* whose place it is (outbox_places.h) */
+    bool taken;
+    uint64_t used;               /* when, as outbox_lane.uses counts */
     unsigned rows, on_their_way; /* in memory; of these, sent and not answered */
     uint64_t passed_seq;         /* its first row that was passed over; 0: none */
     unsigned missed;             /* answers since its last one */
@@ -62,9 +65,11 @@ struct lane_row {
 };
 
 enum {
-    LANE_BATCHES = 64,    /* on their way */
-    LANE_RECEIVERS = 256, /* of a lane with many; those of the same remainder wait together */
-    LANE_OF_MANY = 128,   /* rows of one of many in memory; of a lane's only one: OUTBOX_WINDOW */
+    LANE_BATCHES = 64, /* on their way */
+    LANE_OWN = 192,    /* places of a lane with many receivers: of one each */
+    LANE_SHARED = 64,  /* and of the others */
+    LANE_RECEIVERS = LANE_OWN + LANE_SHARED,
+    LANE_OF_MANY = 128, /* rows of one of many in memory; of a lane's only one: OUTBOX_WINDOW */
 };
 
 struct lane_waits {
@@ -86,6 +91,7 @@ struct outbox_lane {
     struct lane_row *announcement;   /* on its way, or waiting for its time; NULL: none yet */
     struct lane_receiver *receivers; /* one, or LANE_RECEIVERS */
     unsigned receiver_count, away;   /* away: of these */
+    uint64_t uses;                   /* of places */
     uint64_t sent, failed, refused;
     uint64_t address; /* the outbox's: of where it leads, as a hash; 0: not known yet */
     char error[LANE_TEXT];

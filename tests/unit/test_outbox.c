@@ -19,6 +19,7 @@ struct receiver {
     const char *plan;
     const char *dark_lane; /* always away */
     uint64_t dark_number;  /* orders of that remainder mod 10 are of a receiver that is away */
+    uint64_t dark_below;   /* orders of lower numbers are, too */
     uint64_t dark_seq;     /* every batch that has this row fails */
     bool dark_batch;
     bool holds; /* keeps what comes until release() */
@@ -44,6 +45,8 @@ static char next_fault(struct receiver *receiver, const struct outbox_send *send
         return 'a';
     if (receiver->dark_number != 0 && send->row != NULL &&
         send->row->order_number % 10 == receiver->dark_number)
+        return 'a';
+    if (send->row != NULL && send->row->order_number < receiver->dark_below)
         return 'a';
     if (receiver->dark_batch)
         return 'a';
@@ -124,10 +127,17 @@ static void release(struct receiver *receiver)
     }
 }
 
+/* Ten of them, whose keys have the same remainder whatever they are divided by. */
 static uint64_t receiver_of(void *context, const struct outbox_row *row)
 {
     (void)context;
-    return row->order_number % 10;
+    return row->order_number % 10 * 256 * 81 * 125 * 49;
+}
+
+static uint64_t receiver_each(void *context, const struct outbox_row *row)
+{
+    (void)context;
+    return row->order_number;
 }
 
 static void open_scene(struct scene *scene)
@@ -404,6 +414,29 @@ static void one_that_is_away_does_not_slow_the_others(void **state)
     close_scene(&scene);
 }
 
+/* More than there are places: then some share one, and all get their turn nevertheless. */
+static void any_number_of_receivers_that_are_away_leave_room_for_one_that_is_not(void **state)
+{
+    (void)state;
+    struct scene scene;
+    open_scene(&scene);
+    scene.sender.receiver = receiver_each;
+    scene.receiver.dark_below = 1000;
+    for (unsigned i = 0; i < 3000; i++)
+        table_add(&scene.order, "webhook", OUTBOX_WEBHOOK, 100 + i % 900);
+    for (unsigned i = 0; i < 300; i++)
+        table_add(&scene.order, "webhook", OUTBOX_WEBHOOK, 1000 + i % 3);
+    start(&scene);
+    UNTIL(&scene, table_left(&scene.order) == 3000);
+    pthread_mutex_lock(&scene.receiver.mutex);
+    scene.receiver.dark_below = 0;
+    pthread_mutex_unlock(&scene.receiver.mutex);
+    UNTIL(&scene, table_left(&scene.order) == 0);
+    for (unsigned i = 0; i < scene.order.count; i++)
+        assert_int_equal(scene.order.table[i].answered, 1);
+    close_scene(&scene);
+}
+
 static void one_row_that_is_never_taken_stops_none_but_those_of_its_order(void **state)
 {
     (void)state;
@@ -632,6 +665,7 @@ int main(void)
         cmocka_unit_test(what_was_not_taken_is_sent_again_until_it_is),
         cmocka_unit_test(what_is_refused_for_good_is_told_and_not_sent_again),
         cmocka_unit_test(one_that_is_away_does_not_slow_the_others),
+        cmocka_unit_test(any_number_of_receivers_that_are_away_leave_room_for_one_that_is_not),
         cmocka_unit_test(one_row_that_is_never_taken_stops_none_but_those_of_its_order),
         cmocka_unit_test(one_row_that_spoils_each_batch_stops_none_of_the_others),
         cmocka_unit_test(a_warehouse_that_is_put_elsewhere_is_tried_at_once),
