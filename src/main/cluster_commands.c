@@ -226,6 +226,20 @@ static const struct option_row prefer_rows[] = {
 };
 static const struct option_table prefer_table = {prefer_rows, COUNT_OF(prefer_rows)};
 
+/* NULL: nobody. */
+static void say_preferred(const struct view_server *server)
+{
+    unsigned long long id = server ? server->id : 0;
+    if (!server)
+        puts("No server is preferred as primary.");
+    else if (cluster_view_is_hot(server))
+        printf("Server %llu becomes primary whenever it is healthy and has caught up.\n", id);
+    else
+        printf("Server %llu is %s, and becomes primary by itself only when it is hot: `stoa ready "
+               "%llu hot`.\n",
+               id, server->ready, id);
+}
+
 static int run_prefer(const struct program_command *self, int count, char **words)
 {
     struct flags flags;
@@ -244,15 +258,11 @@ static int run_prefer(const struct program_command *self, int count, char **word
     if (!err && id && !cluster_ask_find(view, id))
         err = fail(&failure, ERR_NOTFOUND, "there is no server %llu", (unsigned long long)id);
     err = err ? err : post_plainly(&view->remote, "prefer", "id", id, &failure);
+    const struct view_server *server = err ? NULL : cluster_ask_find(view, id);
+    if (!err)
+        say_preferred(server);
     free(view);
-    if (err)
-        return command_failed(self, failure.text);
-    if (id)
-        printf("Server %llu becomes primary whenever it is healthy and has caught up.\n",
-               (unsigned long long)id);
-    else
-        puts("No server is preferred as primary.");
-    return EXIT_DONE;
+    return err ? command_failed(self, failure.text) : EXIT_DONE;
 }
 
 const struct program_command command_prefer = {

@@ -308,7 +308,7 @@ int cluster_view_look(const char *dir, unsigned timeout_ms, struct cluster_view 
 
 /* ---- Showing ---- */
 
-static bool is_hot(const struct view_server *server)
+bool cluster_view_is_hot(const struct view_server *server)
 {
     return !server->ready[0] || strcmp(server->ready, readiness_names[READINESS_HOT]) == 0;
 }
@@ -329,7 +329,7 @@ static void json_server(const struct view_server *server, FILE *out)
             server->preferred ? "true" : "false", server->vote ? "true" : "false");
     if (server->ready[0])
         fprintf(out, ",\"ready\":\"%s\"", server->ready);
-    if (!is_hot(server))
+    if (!cluster_view_is_hot(server))
         fprintf(out, ",\"every_ms\":%llu", (unsigned long long)server->every_ms);
     if (strcmp(server->state, "copying") == 0)
         fprintf(out, ",\"copied_bytes\":%llu,\"copy_bytes\":%llu",
@@ -398,7 +398,7 @@ static void print_server(const struct view_server *server, FILE *out)
             server->role[0] ? server->role : "?", is_asleep(server) ? "asleep" : server->state, pid,
             (unsigned long long)server->index, server->url[0] ? server->url : server->address,
             behind, server->preferred ? " (preferred)" : "");
-    if (is_hot(server))
+    if (cluster_view_is_hot(server))
         fputc('\n', out);
     else
         fprintf(out, " (%s, every %llu s)\n", server->ready,

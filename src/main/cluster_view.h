@@ -67,6 +67,9 @@ void cluster_lanes_look(unsigned timeout_ms, struct cluster_view *view);
 void cluster_lanes_json(const struct cluster_view *view, FILE *out);
 void cluster_lanes_print(const struct cluster_view *view, FILE *out);
 
+/* Whether it is hot, or nobody says that it is not. */
+bool cluster_view_is_hot(const struct view_server *server);
+
 void cluster_view_json(const struct cluster_view *view, FILE *out);
 /* For people: a table. */
 void cluster_view_print(const struct cluster_view *view, FILE *out);

@@ -105,12 +105,25 @@ static int do_handover(void *context, uint64_t to, struct failure *failure)
     return err;
 }
 
+/* Its number never comes again. It is gone whether this can be written or not. */
+static void forget_wishes(struct member *member, uint64_t id)
+{
+    char key[WISH_KEY];
+    struct readiness_table readiness;
+    struct registration what = {.key = wishes_ready_key(id, key)};
+    replica_readiness(member->replica, &readiness);
+    if (readiness_of(&readiness, id).kind != READINESS_HOT)
+        register_put(replica_order(member->replica), &what, NULL);
+}
+
 static int do_remove(void *context, uint64_t id, struct failure *failure)
 {
     struct member *member = context;
     if (!enter(member))
         return not_now(failure);
     int err = replica_remove(member->replica, id, failure);
+    if (!err)
+        forget_wishes(member, id);
     leave(member);
     return err;
 }
