@@ -40,7 +40,7 @@ static const struct option_row rows[] = {
     {"ready", OPTION_COUNT, AT(ready), "100000", 100, 10000000, NULL, "N",
      "order buy: checkouts made before it begins"},
     {"rounds", OPTION_COUNT, AT(rounds), "50", 1, 100000, NULL, "N",
-     "failover: of each kind; crowd: how often a server goes"},
+     "failover: of each kind; share: kills of each; crowd: how often a server goes"},
     {"shoppers", OPTION_COUNT, AT(shoppers), "2000", 1, 100000, NULL, "N",
      "crowd: how many, who click at --rate in all [a fifth of their number]; apply cart: whose "
      "carts change"},
@@ -248,6 +248,8 @@ static int choose(const struct bench_flags *flags, struct str what, const char *
         return bench_crowd(flags, failure);
     if (str_eq(what, STR("drop")))
         return bench_drop(flags, failure);
+    if (str_eq(what, STR("share")))
+        return bench_share(flags, failure);
     if (str_eq(what, STR("balance")))
         return bench_balance(flags, failure);
     if (str_eq(what, STR("order")) && strcmp(operand, "cart") == 0)
@@ -273,21 +275,22 @@ static int run_bench(const struct program_command *self, int count, char **words
     bool two =
         str_eq(what, STR("http")) || str_eq(what, STR("order")) || str_eq(what, STR("apply"));
     if (operand_count != (two ? 2u : 1u))
-        return command_usage_error(self, "give http URL, cart, buy, disk, order cart, order buy, "
-                                         "apply cart, apply buy, failover, crowd, drop or balance");
+        return command_usage_error(
+            self, "give http URL, cart, buy, disk, order cart, order buy, "
+                  "apply cart, apply buy, failover, crowd, drop, share or balance");
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int err = choose(&flags, what, operands[1], &failure);
     if (err == ERR_UNSUPPORTED)
         return command_usage_error(self, "there are the benches http URL, cart, buy, disk, order "
                                          "cart, order buy, apply cart, apply buy, failover, "
-                                         "crowd, drop and balance");
+                                         "crowd, drop, share and balance");
     return err ? command_failed(self, failure.text) : EXIT_DONE;
 }
 
 const struct program_command command_bench = {
     "bench",
     "[options] http URL | cart | buy | disk | order cart | order buy | apply cart | apply buy | "
-    "failover | crowd | drop | balance",
+    "failover | crowd | drop | share | balance",
     "measure a server: throughput and latency under a load",
     "  http URL  GETs of one address, of any HTTP server\n"
     "  cart      shoppers who change their carts, through the public API\n"
@@ -311,6 +314,10 @@ const struct program_command command_bench = {
     "1\n"
     "            unless all units are sold once, and everybody else is told that they are sold "
     "out\n"
+    "  share     three servers of a cluster, and three processes over one directory (--shared), "
+    "made\n"
+    "            for it under --dir: reads, changes, purchases, kill -9, memory and disk, side by "
+    "side\n"
     "  balance   the load manager's policies on simulated time: servers of unequal speed, one "
     "that\n"
     "            dies or slows down, bursts, shoppers with homes. Needs no server\n\n"

@@ -38,6 +38,9 @@ int bench_buy_outside(const struct bench_flags *flags, struct failure *failure);
 /* Whether few units are sold to many buyers as promised, while the primary is killed. */
 int bench_drop(const struct bench_flags *flags, struct failure *failure);
 
+/* Three replicated servers against three processes over one directory. */
+int bench_share(const struct bench_flags *flags, struct failure *failure);
+
 /* The load manager's policies on simulated time. */
 int bench_balance(const struct bench_flags *flags, struct failure *failure);
 
