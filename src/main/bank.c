@@ -16,10 +16,10 @@
 enum { SECRET_BYTES = 24, ANSWER_MS = 2 * 60 * 1000 };
 
 struct bank_settings {
-    char dir[OPTION_TEXT_SIZE], listen[OPTION_TEXT_SIZE], key[OPTION_TEXT_SIZE];
+    char dir[OPTION_TEXT_SIZE], listen[OPTION_TEXT_SIZE], key_file[OPTION_TEXT_SIZE];
     bool plain, hooks_out_of_order;
     char certificate[OPTION_TEXT_SIZE], certificate_key[OPTION_TEXT_SIZE];
-    char webhook[OPTION_TEXT_SIZE], webhook_secret[OPTION_TEXT_SIZE];
+    char webhook[OPTION_TEXT_SIZE], webhook_secret_file[OPTION_TEXT_SIZE];
     char webhook_pin[OPTION_TEXT_SIZE], webhook_authority[OPTION_TEXT_SIZE];
     struct option_list webhook_events, crash_at;
     struct sandbox_faults faults;
@@ -42,12 +42,12 @@ static const struct option_row rows[] = {
      "certificate chain (PEM); without it a self-signed one is made, kept in DIR"},
     {"certificate-key", OPTION_TEXT, AT(certificate_key), NULL, 0, 0, NULL, "FILE",
      "private key (PEM) of the certificate"},
-    {"key", OPTION_TEXT, AT(key), NULL, 0, 0, NULL, "KEY",
-     "the secret key that clients have to show; DIR/key has it then [made at the first start]"},
+    {"key-file", OPTION_TEXT, AT(key_file), NULL, 0, 0, NULL, "FILE",
+     "has the secret key that clients must show; DIR/key has it then [made at the first start]"},
     {"webhook", OPTION_TEXT, AT(webhook), NULL, 0, 0, NULL, "URL",
      "where events are sent [nowhere]"},
-    {"webhook-secret", OPTION_TEXT, AT(webhook_secret), NULL, 0, 0, NULL, "SECRET",
-     "what they are signed with; DIR/webhook.secret has it then [made at the first start]"},
+    {"webhook-secret-file", OPTION_TEXT, AT(webhook_secret_file), NULL, 0, 0, NULL, "FILE",
+     "has what they are signed with; DIR/webhook.secret has it then [made at the first start]"},
     {"webhook-pin", OPTION_TEXT, AT(webhook_pin), NULL, 0, 0, NULL, "PIN",
      "sha256//... of the receiver's certificate's key, where no authority signed it"},
     {"webhook-authority", OPTION_TEXT, AT(webhook_authority), NULL, 0, 0, NULL, "FILE",
@@ -124,26 +124,31 @@ static int check_settings(struct bank_process *process, struct failure *failure)
     return crash_points_read(&process->config.crash, &s->crash_at, failure);
 }
 
-/* A text that is given, or was made before, or is made now: PREFIX and hexadecimal digits; in
- * DIR/NAME. */
-static int read_secret(struct bank_process *process, const char *name, const char *prefix,
-                       const char *given, char out[static SECRET_FILE_SIZE],
-                       struct failure *failure)
+/* A secret in DIR/NAME: the one of FILE, which OPTION has named; or that was made before; or is
+ * made now, of PREFIX and hexadecimal digits. */
+struct bank_secret {
+    const char *name, *prefix, *option, *file;
+};
+
+static int read_secret(struct bank_process *process, const struct bank_secret *secret,
+                       char out[static SECRET_FILE_SIZE], struct failure *failure)
 {
     char path[FILE_PATH], text[SECRET_FILE_SIZE + 1];
     unsigned char bytes[SECRET_BYTES];
-    size_t at = strlen(prefix);
-    int err = file_join(path, process->service.dir, name, failure);
+    size_t at = strlen(secret->prefix);
+    int err = file_join(path, process->service.dir, secret->name, failure);
     if (err)
         return err;
-    if (given[0]) {
-        str_copy(out, SECRET_FILE_SIZE, str_of(given));
+    if (secret->file[0]) {
+        err = secret_file_read(secret->option, secret->file, out, SECRET_FILE_SIZE, failure);
+        if (err)
+            return err;
     } else {
         err = secret_file_read("--dir", path, out, SECRET_FILE_SIZE, failure);
         if (err != ERR_NOTFOUND)
             return err;
         random_secret(bytes, sizeof bytes);
-        memcpy(out, prefix, at);
+        memcpy(out, secret->prefix, at);
         hex_encode(bytes, sizeof bytes, out + at);
     }
     int size = snprintf(text, sizeof text, "%s\n", out);
@@ -154,11 +159,12 @@ static int fill_config(struct bank_process *process, struct failure *failure)
 {
     const struct bank_settings *s = &process->settings;
     struct sandbox_config *config = &process->config;
+    const struct bank_secret key = {"key", "sk_test_", "--key-file", s->key_file};
+    const struct bank_secret hook = {"webhook.secret", "whsec_", "--webhook-secret-file",
+                                     s->webhook_secret_file};
     int err = file_join(process->file, s->dir, "bank.db", failure);
-    err = err ? err : read_secret(process, "key", "sk_test_", s->key, process->key, failure);
-    err = err ? err
-              : read_secret(process, "webhook.secret", "whsec_", s->webhook_secret,
-                            process->hook_secret, failure);
+    err = err ? err : read_secret(process, &key, process->key, failure);
+    err = err ? err : read_secret(process, &hook, process->hook_secret, failure);
     config->file = process->file;
     config->key = process->key;
     config->faults = s->faults;

@@ -711,13 +711,19 @@ def test_the_pin_is_of_the_certificate_that_it_shows(bank):
 
 
 def test_plain_http_is_for_this_machine_alone(tmp_path):
-    with Bank(tmp_path).start("--plain", "--key", "sk_test_mine") as bank:
+    (tmp_path / "mine").write_text("sk_test_mine\n")
+    with Bank(tmp_path).start("--plain", "--key-file", str(tmp_path / "mine")) as bank:
         assert bank.url.startswith("http://127.0.0.1:")
         assert bank.key == "sk_test_mine"
         client = bank.client()
         assert client.create().status == 200
         client.close()
         assert bank.stop() == 0
+    lacking = Bank(tmp_path / "lacking")
+    lacking.dir.parent.mkdir()
+    with pytest.raises(AssertionError):
+        lacking.start("--key-file", str(tmp_path / "nothing"))
+    assert "--key-file" in lacking.log.read_text()
     other = Bank(tmp_path / "other")
     with pytest.raises(AssertionError):
         other.dir.parent.mkdir()
