@@ -284,13 +284,13 @@ static bool votes_as_it_should(const struct seen_around *around)
     return !around->own->vote || (own && (around->voters_up - 1) * 2 > around->voters);
 }
 
-/* Whether it has all and nobody needs it, at this moment. */
+/* Whether it has all and nobody is missing, at this moment. */
 static bool is_well(const struct cluster_status *status, const struct seen_around *around)
 {
     return around->own != NULL && is_cold(around->own) && around->primary != NULL &&
            around->own != around->primary && around->own->state == SERVER_UP && around->whole &&
            around->own->index + MEMBERSHIP_LAG >= around->primary->last_index &&
-           status->primary != status->own && votes_as_it_should(around);
+           status->primary != status->own;
 }
 
 static bool is_quiet(struct rest *rest, const struct seen_around *around, uint64_t now_ms)
@@ -323,8 +323,9 @@ bool rest_due(struct rest *rest, const struct cluster_status *status, uint64_t n
     if (!well)
         return false;
     bool quiet = is_quiet(rest, &around, now_ms);
-    if (now_ms - rest->well_ms < REST_STEADY_MS || (status->failback == FAILBACK_IDLE && !quiet) ||
-        (status->failback == FAILBACK_NEVER && rest->stood_in))
+    bool stays = (status->failback == FAILBACK_IDLE && !quiet) ||
+                 (status->failback == FAILBACK_NEVER && rest->stood_in);
+    if (now_ms - rest->well_ms < REST_STEADY_MS || stays || !votes_as_it_should(&around))
         return false;
     snprintf(why, WAKE_WHY,
              "server %llu is cold, has all up to entry %llu, and is not needed: all hot and warm "

@@ -296,6 +296,15 @@ static void its_own_vote_needs_nobody(void **state)
     assert_true(rests(&two, 6));
 }
 
+static void a_vote_that_is_given_back_is_all_it_waits_for(void **state)
+{
+    (void)state;
+    struct story story = begin("1P+ 2V+ 3s+ 4C+");
+    assert_false(rests(&story, 60));
+    set(&story, "1P+ 2V+ 3V+ 4k+");
+    assert_true(rests(&story, 1));
+}
+
 static void idle_waits_for_a_quiet_log(void **state)
 {
     (void)state;
@@ -340,6 +349,7 @@ int main(void)
         cmocka_unit_test(it_rests_when_all_is_well_for_a_while),
         cmocka_unit_test(it_stays_while_it_is_needed),
         cmocka_unit_test(its_own_vote_needs_nobody),
+        cmocka_unit_test(a_vote_that_is_given_back_is_all_it_waits_for),
         cmocka_unit_test(idle_waits_for_a_quiet_log),
         cmocka_unit_test(never_keeps_what_has_stood_in),
     };
