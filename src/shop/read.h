@@ -90,6 +90,10 @@ int reader_next_order(struct reader *reader, struct arena *arena, struct id afte
 /* Newest first, numbers below BEFORE (0: from the newest), up to LIMIT. */
 int reader_orders(struct reader *reader, struct arena *arena, uint64_t before, unsigned limit,
                   struct order **orders, unsigned *count);
+/* The same of those whose money the bank could not move, so that a person has to look. Looks
+ * through all orders when there are fewer than LIMIT. */
+int reader_stuck_orders(struct reader *reader, struct arena *arena, uint64_t before, unsigned limit,
+                        struct order **orders, unsigned *count);
 
 /* Discounts, shipping rates and tax rates, all of them (there are few). */
 int reader_discounts(struct reader *reader, struct arena *arena, struct discount **list,

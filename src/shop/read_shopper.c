@@ -69,11 +69,29 @@ int reader_next_order(struct reader *reader, struct arena *arena, struct id afte
     return err ? err : reader_leave(reader, read_next(reader, arena, after, order));
 }
 
-static int read_orders(struct reader *reader, struct arena *arena, uint64_t before, unsigned limit,
-                       struct order *list, unsigned *count)
+/* Their numbers. */
+static struct stmt *every_order(struct db *db)
 {
-    struct stmt *stmt = db_stmt(reader->db, "SELECT number FROM orders WHERE number < ?1"
-                                            " ORDER BY number DESC LIMIT ?2");
+    return db_stmt(db, "SELECT number FROM orders WHERE number < ?1 ORDER BY number DESC LIMIT ?2");
+}
+
+/* A RETRIED asks for all that failed before it, so that what failed since the last one is stuck. */
+static struct stmt *stuck_orders(struct db *db)
+{
+    struct stmt *stmt =
+        db_stmt(db, "SELECT number FROM orders o WHERE number < ?1 AND (payment = ?3 OR"
+                    " EXISTS (SELECT 1 FROM order_event f WHERE f.number = o.number AND f.type = ?4"
+                    " AND NOT EXISTS (SELECT 1 FROM order_event r WHERE r.number = f.number"
+                    " AND r.event > f.event AND r.type = ?5))) ORDER BY number DESC LIMIT ?2");
+    stmt_bind_i64(stmt, 3, PAYMENT_FAILED);
+    stmt_bind_i64(stmt, 4, ORDER_EVENT_REFUND_FAILED);
+    stmt_bind_i64(stmt, 5, ORDER_EVENT_RETRIED);
+    return stmt;
+}
+
+static int read_orders(struct reader *reader, struct arena *arena, struct stmt *stmt,
+                       uint64_t before, unsigned limit, struct order *list, unsigned *count)
+{
     stmt_bind_u64(stmt, 1, before == 0 || before > INT64_MAX ? INT64_MAX : before);
     stmt_bind_u64(stmt, 2, limit);
     int err = stmt_next(stmt);
@@ -88,8 +106,9 @@ static int read_orders(struct reader *reader, struct arena *arena, uint64_t befo
     return err == ERR_NOTFOUND ? ERR_OK : err;
 }
 
-int reader_orders(struct reader *reader, struct arena *arena, uint64_t before, unsigned limit,
-                  struct order **orders, unsigned *count)
+static int find_orders(struct reader *reader, struct arena *arena,
+                       struct stmt *(*which)(struct db *db), uint64_t before, unsigned limit,
+                       struct order **orders, unsigned *count)
 {
     enum { MOST = 100 };
     limit = limit < MOST ? limit : MOST;
@@ -100,5 +119,18 @@ int reader_orders(struct reader *reader, struct arena *arena, uint64_t before, u
     int err = reader_enter(reader);
     if (err)
         return err;
-    return reader_leave(reader, read_orders(reader, arena, before, limit, *orders, count));
+    return reader_leave(
+        reader, read_orders(reader, arena, which(reader->db), before, limit, *orders, count));
+}
+
+int reader_orders(struct reader *reader, struct arena *arena, uint64_t before, unsigned limit,
+                  struct order **orders, unsigned *count)
+{
+    return find_orders(reader, arena, every_order, before, limit, orders, count);
+}
+
+int reader_stuck_orders(struct reader *reader, struct arena *arena, uint64_t before, unsigned limit,
+                        struct order **orders, unsigned *count)
+{
+    return find_orders(reader, arena, stuck_orders, before, limit, orders, count);
 }

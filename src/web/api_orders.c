@@ -157,17 +157,19 @@ void api_put_order(struct json *json, yyjson_mut_val *object, const struct order
     put_events(json, object, order);
 }
 
-/* Newest first. */
+/* Newest first; with stuck=1 those whose money waits for a person. */
 enum app_verdict api_orders(struct exchange *x)
 {
-    uint64_t limit, before;
+    uint64_t limit, before, stuck;
     struct order *orders;
     unsigned count;
     struct json json;
     if (!api_number(x, "limit", 1, PAGE_MAX, PAGE_DEFAULT, &limit) ||
-        !api_number(x, "before", 1, INT64_MAX, 0, &before))
+        !api_number(x, "before", 1, INT64_MAX, 0, &before) ||
+        !api_number(x, "stuck", 0, 1, 0, &stuck))
         return APP_DONE;
-    int err = reader_orders(call_reader(x), &x->arena, before, (unsigned)limit, &orders, &count);
+    int err = (stuck ? reader_stuck_orders : reader_orders)(call_reader(x), &x->arena, before,
+                                                            (unsigned)limit, &orders, &count);
     if (err)
         return api_failed(x, err, STR(""));
     json_begin(&json, &x->arena);

@@ -45,6 +45,10 @@ static enum app_verdict noted(struct exchange *x, struct outcome *outcome)
         return call_fail_err(x, outcome->err);
     if (outcome->result.err == ERR_STATE)
         return answer(x, 503, STR("The refund is not known here yet; tell it again.\n"));
+    if (outcome->result.err == 0)
+        log_line(call_web(x)->settings.log, LOG_WARN, "bank",
+                 "order %llu: a refund that was made has failed at the bank",
+                 (unsigned long long)outcome->result.order.number);
     return thank(x); /* it is known now, or is none of this shop's */
 }
 

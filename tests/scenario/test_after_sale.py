@@ -95,6 +95,12 @@ def refunds(bank, order):
     return sorted((one["amount"], one["status"]) for one in mine["refunds"])
 
 
+def stuck(shop):
+    status, seen = operate(shop, "GET", "/orders?stuck=1")
+    assert status == 200, seen
+    return [order["id"] for order in seen["orders"]]
+
+
 def agree(shop, bank):
     """Each book, and both together."""
     status, report = shop.audit()
@@ -114,6 +120,7 @@ def test_a_refund_that_fails_later_is_known_and_given_again(tmp_path, bank):
         assert refunds(bank, order) == [(500, "failed")]
         agree(shop, bank)
         assert "Your bank did not take the money" in page_of(shop, order)
+        assert stuck(shop) == [order.replace("-", "")]
         client = Client(shop.address)
         with contextlib.closing(client):
             _, seen = client.call("GET", f"/orders/{order}")
@@ -124,6 +131,7 @@ def test_a_refund_that_fails_later_is_known_and_given_again(tmp_path, bank):
         wait_money(shop, order, refunded=500, unrefunded=0)
         assert types(shop, order)[-3:] == ["retried", "refund_begun", "refunded"]
         assert refunds(bank, order) == [(500, "failed"), (500, "succeeded")]
+        assert stuck(shop) == []
         status, said = operate(shop, "POST", f"/orders/{order}/retry-payment", {})
         assert status == 409 and "refused nothing" in str(said), said
         agree(shop, bank)

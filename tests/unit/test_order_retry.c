@@ -36,6 +36,21 @@ static bool has_mail_of(struct fixture *f, uint32_t event)
     return found == 1;
 }
 
+/* The numbers of the orders whose money waits for a person, newest first, as a decimal number. */
+static unsigned stuck(struct fixture *f, uint64_t before, unsigned limit)
+{
+    struct reader *reader;
+    struct failure failure;
+    struct order *orders;
+    unsigned count, number = 0;
+    assert_int_equal(reader_open(f->file, &reader, &failure), 0);
+    assert_int_equal(reader_stuck_orders(reader, &f->arena, before, limit, &orders, &count), 0);
+    for (unsigned i = 0; i < count; i++)
+        number = number * 10 + (unsigned)(orders[i].number - 1000);
+    reader_close(reader);
+    return number;
+}
+
 /* Order 1 was sent and paid for: 11000. */
 static void sent_and_paid(struct fixture *f)
 {
@@ -218,6 +233,26 @@ static void what_is_canceled_while_the_money_is_taken_is_given_back(void **state
     expect_clean_audit(f);
 }
 
+static void what_waits_for_a_person_is_found(void **state)
+{
+    struct fixture *f = *state;
+    sent_and_paid(f);
+    place(f, test_id(2), "tulips", 1);
+    place(f, test_id(3), "tulips", 1);
+    assert_int_equal(stuck(f, 0, 10), 0);
+    assert_int_equal(ship_all(f, test_id(3), 51), 0);
+    answer_only(f, "bank", OUTBOX_CAPTURE, OUTBOX_REFUSED);
+    assert_int_equal(refund(f, test_id(1), 1000), 0);
+    answer_only(f, "bank", OUTBOX_REFUND, OUTBOX_REFUSED);
+    assert_int_equal(stuck(f, 0, 10), 31);
+    assert_int_equal(stuck(f, 0, 1), 3);
+    assert_int_equal(stuck(f, 1003, 10), 1);
+    assert_int_equal(retry(f, 1), 0);
+    assert_int_equal(stuck(f, 0, 10), 3);
+    answer_only(f, "bank", OUTBOX_REFUND, OUTBOX_REFUSED);
+    assert_int_equal(stuck(f, 0, 10), 31);
+}
+
 static void what_was_not_refused_is_not_tried_again(void **state)
 {
     struct fixture *f = *state;
@@ -239,6 +274,7 @@ int main(void)
         TEST(a_refund_that_fails_after_it_was_made_is_known_once_and_can_be_tried_again),
         TEST(a_restored_shop_s_effects_are_new),
         TEST(what_is_canceled_while_the_money_is_taken_is_given_back),
+        TEST(what_waits_for_a_person_is_found),
         TEST(what_was_not_refused_is_not_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
