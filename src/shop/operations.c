@@ -175,7 +175,7 @@ void operations_forget(struct operations *operations)
 
 int operations_add(struct operations *operations, struct id id, int64_t time_ms)
 {
-    if (!ready(operations) || young_of(operations, id))
+    if (!ready(operations))
         return operations_put(operations, id, time_ms, STR(""));
     if (operations->count == YOUNG) {
         int err = operations_write_back(operations);
@@ -184,6 +184,8 @@ int operations_add(struct operations *operations, struct id id, int64_t time_ms)
         operations_forget(operations);
     }
     uint16_t *slot = slot_of(operations, id);
+    if (*slot != 0)
+        return operations_put(operations, id, time_ms, STR(""));
     operations->young[operations->count++] = (struct operation){id, time_ms, true};
     *slot = (uint16_t)operations->count;
     return 0;
