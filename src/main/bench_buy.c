@@ -24,6 +24,7 @@ enum {
 struct result {
     double per_s, p50_ms, p99_ms;
     double through_per_s; /* with bank and warehouse: until the last was shipped and paid */
+    double server_us, bank_us, house_us; /* of processor for an order, all in all */
     uint64_t failed;
 };
 
@@ -165,6 +166,17 @@ static int load(const struct stage *stage, struct bench_report *report, struct f
     return load_run(&config, report, failure);
 }
 
+/* What it takes, whatever else the machine has to do meanwhile. */
+static void add_processor(const struct stage *stage, struct result *result)
+{
+    double orders = (double)count_orders(stage);
+    if (orders <= 0)
+        return;
+    result->server_us = (double)bench_process_used_ns(&stage->server) / orders / 1e3;
+    result->bank_us = (double)bench_process_used_ns(&stage->both.bank) / orders / 1e3;
+    result->house_us = (double)bench_process_used_ns(&stage->both.house) / orders / 1e3;
+}
+
 static int measure(const struct stage *stage, struct result *result, struct failure *failure)
 {
     uint64_t begin = clock_mono_ns();
@@ -174,10 +186,11 @@ static int measure(const struct stage *stage, struct result *result, struct fail
     int err = load(stage, report, failure);
     if (!err && stage->outside) {
         err = bench_outside_wait_settled(stage->shop, 0, SETTLED_MS, failure);
-        double seconds = (double)(clock_mono_ns() - begin) / 1e9;
-        result->through_per_s = (double)count_orders(stage) / seconds;
+        result->through_per_s =
+            (double)count_orders(stage) * 1e9 / (double)(clock_mono_ns() - begin);
         err = err ? err : audit(stage, failure);
     }
+    add_processor(stage, result);
     result->per_s = (double)report->operations / report->seconds;
     result->p50_ms = (double)histogram_quantile(&report->latency, 0.5) / 1e6;
     result->p99_ms = (double)histogram_quantile(&report->latency, 0.99) / 1e6;
@@ -222,6 +235,9 @@ static void print_one(const char *name, const struct result *result)
            result->per_s, result->p50_ms, result->p99_ms, (unsigned long long)result->failed);
     if (result->through_per_s > 0)
         printf("; %.0f/s until the last was sent and paid", result->through_per_s);
+    printf("; processor for one: %.0f us in the server", result->server_us);
+    if (result->through_per_s > 0)
+        printf(", %.0f in the bank, %.0f in the warehouse", result->bank_us, result->house_us);
     printf("\n");
     fflush(stdout);
 }
