@@ -2,8 +2,11 @@
 #include "outside/auditing_outside.h"
 #include "outside/warehouse_book.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 enum { LANE_MAX = 100, ROWS_AT_ONCE = 100 };
 
@@ -70,6 +73,25 @@ static struct id about(struct id id, const struct house *house, uint64_t what)
 
 /* ---- Opening ---- */
 
+/* Nobody has to answer for it: its book is read from its file, whether it runs or not. */
+static int check_file(const char *file, struct failure *failure)
+{
+    if (strstr(file, "://"))
+        return fail(failure, ERR_INVALID,
+                    "%s: a warehouse's book is read from its file, not asked for over the network; "
+                    "give its warehouse.db, or the DIR of `stoa warehouse --dir DIR`, or a copy "
+                    "from its machine (`sqlite3 warehouse.db '.backup copy.db'`)",
+                    file);
+    if (access(file, R_OK) == 0)
+        return 0;
+    return errno == ENOENT
+               ? fail(failure, ERR_NOTFOUND,
+                      "%s: there is no such book; give the DIR of `stoa warehouse --dir DIR`, its "
+                      "warehouse.db, or a copy of it. It need not be running",
+                      file)
+               : fail(failure, ERR_DENIED, "%s cannot be read: %s", file, strerror(errno));
+}
+
 int house_open(const char *place, struct house **out, struct failure *failure)
 {
     const char *mark = strchr(place, '='), *file = mark ? mark + 1 : place;
@@ -78,7 +100,8 @@ int house_open(const char *place, struct house **out, struct failure *failure)
     *out = NULL;
     if (!house)
         return fail(failure, ERR_NOMEM, "%s: out of memory", file);
-    int err = db_open(file, DB_READER, &house->db, failure);
+    int err = check_file(file, failure);
+    err = err ? err : db_open(file, DB_READER, &house->db, failure);
     if (!err) {
         warehouse_book_fact(house->db, "id", id, sizeof id);
         if (db_failure(house->db)->err)
@@ -161,7 +184,7 @@ static void check_pairing(struct outside_audit *audit, struct house *house,
                     house->id, (unsigned long long)known->reported, (unsigned long long)taken);
 }
 
-static int find_it(struct outside_audit *audit, struct house *house)
+static int find_it(struct outside_audit *audit, struct house *house, struct failure *failure)
 {
     struct warehouse *list;
     unsigned count;
@@ -172,13 +195,19 @@ static int find_it(struct outside_audit *audit, struct house *house)
         if (!str_eq(list[i].id, str_of(house->id)))
             continue;
         found = true;
+        if (list[i].gone)
+            return fail(failure, ERR_STATE,
+                        "warehouse %s is gone for good: what it had to ship is with others, and "
+                        "its book is compared no more; leave it out",
+                        house->id);
         house->is_main = i == 0;
         check_pairing(audit, house, &list[i]);
     }
     if (!err && !found)
         outside_say(audit, "unknown", about((struct id){{0}}, house, 0),
                     "the shop has no warehouse %s", house->id);
-    return err;
+    return err ? fail(failure, err, "%s cannot be read: %s", audit->places->shop, err_sentence(err))
+               : 0;
 }
 
 int house_begin(struct outside_audit *audit, struct house *house, struct failure *failure)
@@ -186,9 +215,10 @@ int house_begin(struct outside_audit *audit, struct house *house, struct failure
     house->shipping.count = house->canceling.count = house->unsent.count = 0;
     house->any_unsent = false;
     db_begin(house->db);
-    int err = find_it(audit, house);
-    if (!err)
-        err = read_lane(audit, house);
+    int err = find_it(audit, house, failure);
+    if (err)
+        return err;
+    err = read_lane(audit, house);
     if (err)
         return fail(failure, err, "%s cannot be read: %s", audit->places->shop, err_sentence(err));
     read_unsent(house);
@@ -270,7 +300,7 @@ static void check_line(struct outside_audit *audit, struct house *house, const s
         return;
     }
     check_units(audit, house, order, ours->line_id, "allotted", ours->quantity, stmt_u64(row, 0),
-                false);
+                has(&house->shipping, order->id));
     check_units(audit, house, order, ours->line_id, "shipped", ours->shipped, stmt_u64(row, 1),
                 unsent);
     check_units(audit, house, order, ours->line_id, "canceled", ours->canceled, stmt_u64(row, 2),

@@ -201,6 +201,15 @@ def test_books_at_rest_agree(copy):
     assert report["under_way"] == 0 and report["items"] > 0
 
 
+def test_books_that_are_not_there_are_told_apart_from_lies(copy, tmp_path):
+    for place, words in ((tmp_path / "west", "there is no such book"),
+                         ("https://127.0.0.1:1", "not asked for over the network")):
+        done = subprocess.run([STOA, "audit", "--warehouse", str(place), str(tmp_path / "shop")],
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1 and words in done.stderr, done.stderr
+        assert "warehouse.db" in done.stderr, done.stderr
+
+
 CHARGE = "(SELECT number FROM payment WHERE json_extract(metadata, '$.checkout') = ?)"
 
 # What is changed in which book, of which order, and what has to be said.
