@@ -22,6 +22,14 @@ static struct id read_operation(struct dock_call *call)
 
 /* ---- Stock ---- */
 
+/* What was refused stands in the form again. */
+static void put_typed(struct dock_call *call, struct value *root)
+{
+    value_text(root, "typed_item", field(call, STR("item")));
+    value_text(root, "typed_quantity", field(call, STR("quantity")));
+    value_text(root, "typed_note", field(call, STR("note")));
+}
+
 static void put_item(struct value *map, const struct view_item *item)
 {
     value_text(map, "item", item->item);
@@ -49,9 +57,7 @@ static void show_stock(struct dock_call *call, int status, const char *problem)
     struct value *root = dock_page_root(call, "Stock", "stock");
     value_text(root, "q", needle);
     value_printf(root, "problem", "%s", problem);
-    value_text(root, "typed_item", field(call, STR("item")));
-    value_text(root, "typed_quantity", field(call, STR("quantity")));
-    value_text(root, "typed_note", field(call, STR("note")));
+    put_typed(call, root);
     struct value *list = value_list(root, "items");
     for (unsigned i = 0; i < count; i++)
         put_item(value_add_map(list), &items[i]);
@@ -93,6 +99,7 @@ static void show_item(struct dock_call *call, struct str code, int status, const
     struct value *root = dock_page_root(call, "Item", "stock");
     put_item(root, &item);
     value_printf(root, "problem", "%s", problem);
+    put_typed(call, root);
     struct value *list = value_list(root, "moves");
     for (unsigned i = 0; i < count; i++)
         put_move(list, &moves[i]);
