@@ -187,18 +187,25 @@ static void what_was_bought_leaves_the_cart(void **state)
     assert_true(id_eq(checkout(f)->id, test_id(11)));
 }
 
+/* Both halves of completing checkout 1, under one Idempotency-Key. */
+static void keyed_completion(struct command *first, struct command *second)
+{
+    *first = (struct command){.type = COMMAND_CHECKOUT_HOLD,
+                              .idempotency = IDEMPOTENCY_CHECK,
+                              .idempotency_key = "k",
+                              .idempotency_body = "b",
+                              .complete = {.id = test_id(1), .expected_total = -1}};
+    *second = *first;
+    second->type = COMMAND_CHECKOUT_CONFIRM;
+    second->idempotency = IDEMPOTENCY_KEEP;
+}
+
 static void a_keyed_completion_sent_twice_gives_the_same_answer(void **state)
 {
     struct fixture *f = *state;
     checkout_direct(f, test_id(1), "tulips", 1, "US");
-    struct command first = {.type = COMMAND_CHECKOUT_HOLD,
-                            .idempotency = IDEMPOTENCY_CHECK,
-                            .idempotency_key = "k",
-                            .idempotency_body = "b",
-                            .complete = {.id = test_id(1), .expected_total = -1}};
-    struct command second = first;
-    second.type = COMMAND_CHECKOUT_CONFIRM;
-    second.idempotency = IDEMPOTENCY_KEEP;
+    struct command first, second;
+    keyed_completion(&first, &second);
     assert_int_equal(apply_command(f, &first), 0);
     assert_int_equal(checkout(f)->status, CHECKOUT_PAYING);
     assert_int_equal(apply_command(f, &second), 0);
@@ -279,14 +286,8 @@ static void what_is_claimed_is_ended_by_the_primary_alone(void **state)
 {
     struct fixture *f = *state;
     checkout_direct(f, test_id(1), "tulips", 2, "US");
-    struct command first = {.type = COMMAND_CHECKOUT_HOLD,
-                            .idempotency = IDEMPOTENCY_CHECK,
-                            .idempotency_key = "k",
-                            .idempotency_body = "b",
-                            .complete = {.id = test_id(1), .expected_total = -1}};
-    struct command second = first;
-    second.type = COMMAND_CHECKOUT_CONFIRM;
-    second.idempotency = IDEMPOTENCY_KEEP;
+    struct command first, second;
+    keyed_completion(&first, &second);
     assert_int_equal(apply_command(f, &first), 0);
     f->now += 300000;
     assert_int_equal(claim(f, test_id(1), 1), 0);
