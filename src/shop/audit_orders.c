@@ -293,7 +293,8 @@ static void check_money(struct auditing *audit, const struct order *order)
     if (due < 0 || due > total)
         say_about(audit, order, "%lld of its total of %lld are due", (long long)due,
                   (long long)total);
-    if (order->captured > total || order->refunding < 0 || kept < order->refunding)
+    if (order->captured > total || order->refunding < 0 || order->unrefunded < 0 ||
+        kept < order->refunding)
         say_about(audit, order, "%lld were taken, %lld given back and %lld are being given back",
                   (long long)order->captured, (long long)order->refunded,
                   (long long)order->refunding);

@@ -2,10 +2,14 @@
 bank refuses or takes back is known, tried again when the operator says so, and both books agree."""
 
 import contextlib
+import hashlib
+import hmac
 import http.client
+import json
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -135,6 +139,34 @@ def test_a_refund_that_fails_later_is_known_and_given_again(tmp_path, bank):
         status, said = operate(shop, "POST", f"/orders/{order}/retry-payment", {})
         assert status == 409 and "refused nothing" in str(said), said
         agree(shop, bank)
+
+
+def tell(shop, bank, age_s, refund):
+    """What the shop answers to an event of the bank's, of AGE_S seconds ago."""
+    now = int(time.time())
+    body = json.dumps({"id": "evt_1", "object": "event", "type": "refund.failed",
+                       "created": now - age_s, "data": {"object": refund}})
+    mac = hmac.new(bank.hook_secret.encode(), f"{now}.{body}".encode(), hashlib.sha256)
+    connection = http.client.HTTPConnection(shop.address, timeout=20)
+    with contextlib.closing(connection):
+        connection.request("POST", "/api/bank/events", body,
+                           {"Stripe-Signature": f"t={now},v1={mac.hexdigest()}"})
+        return connection.getresponse().status
+
+
+def test_a_refund_that_nobody_knows_changes_nothing(tmp_path, bank):
+    with shop_of(tmp_path, bank) as shop:
+        order, _ = sent_and_paid(shop)
+        before = types(shop, order)
+        refund = {"object": "refund", "id": "re_1", "status": "failed",
+                  "metadata": {"checkout": order.replace("-", ""), "effect": "1"}}
+        assert tell(shop, bank, 0, refund) == 503  # its own answer may be on its way
+        assert tell(shop, bank, 7200, refund) == 200
+        assert tell(shop, bank, 0, {**refund, "status": "succeeded"}) == 200
+        assert tell(shop, bank, 0, {**refund, "metadata": {}}) == 200  # made by hand
+        strange = {"checkout": "00112233445566778899aabbccddeeff", "effect": "1"}
+        assert tell(shop, bank, 0, {**refund, "metadata": strange}) == 200
+        assert types(shop, order) == before
 
 
 def test_an_order_is_seen_by_its_platform_and_whoever_has_the_link(tmp_path, bank):
