@@ -222,7 +222,8 @@ int apply_load_run(const struct apply_load *load, struct apply_load_result *resu
         shop_close(run->shop);
     }
     err = err ? err : check_done(run);
-    err = err ? err : measure_plain(run);
+    if (!err && !load->no_yardstick)
+        err = measure_plain(run);
     buf_close(&run->records);
     free(run);
     return err;

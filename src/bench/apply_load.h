@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum apply_work { APPLY_CART, APPLY_BUY, APPLY_HOT };
@@ -28,6 +29,7 @@ struct apply_load {
     unsigned entry;    /* commands in an entry of the log */
     unsigned group;    /* entries in a transaction */
     uint64_t seed;
+    bool no_yardstick; /* only the database is wanted */
 };
 
 struct apply_load_result {

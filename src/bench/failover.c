@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "bench/ask.h"
 #include "bench/healthy.h"
+#include "bench/selling.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,7 +24,7 @@ enum {
 struct bench {
     const struct failover_cluster *cluster;
     struct ask *operators[FAILOVER_SERVERS], *shoppers[FAILOVER_SERVERS];
-    char body[160];
+    char body[SELLING_BODY];
 };
 
 static void pause_ms(unsigned ms)
@@ -53,25 +54,6 @@ static void sum_up(double *times, unsigned count, struct failover_times *out)
     out->worst_ms = times[count - 1];
 }
 
-/* The first change that succeeds through SHOPPER, from BEGIN on. */
-static int first_success(struct bench *bench, struct ask *shopper, uint64_t begin, double *ms,
-                         uint64_t *refused, struct failure *failure)
-{
-    int status = ask_for(shopper, "/carts", bench->body);
-    while (!is_success(status)) {
-        ++*refused;
-        if (clock_mono_ns() > begin + DEADLINE_MS * MS_NS)
-            return fail(failure, ERR_TIMEOUT,
-                        "nothing could be changed for %d s after the primary had gone (last "
-                        "answer: %d)",
-                        DEADLINE_MS / 1000, status);
-        pause_ms(1);
-        status = ask_again(shopper);
-    }
-    *ms = (double)(clock_mono_ns() - begin) / 1e6;
-    return 0;
-}
-
 static int one_round(struct bench *bench, unsigned number, bool kill, double *ms, uint64_t *refused,
                      struct failure *failure)
 {
@@ -80,15 +62,19 @@ static int one_round(struct bench *bench, unsigned number, bool kill, double *ms
     int err = healthy_wait(bench->operators, 0, &primary, failure);
     if (err)
         return err;
-    struct ask *shopper = bench->shoppers[(primary + 1 + number % 2) % FAILOVER_SERVERS];
+    struct selling selling = {
+        .shopper = bench->shoppers[(primary + 1 + number % 2) % FAILOVER_SERVERS],
+        .body = bench->body,
+        .deadline_ms = DEADLINE_MS,
+    };
     /* Its connection stands, as a shopper's would. */
-    if (!is_success(ask_for(shopper, "/carts", bench->body)))
+    if (!selling_now(&selling))
         return fail(failure, ERR_STATE, "a healthy cluster refused a cart: %.*s",
-                    STR_FMT(str_sub(ask_text(shopper), 0, 200)));
-    uint64_t begin = clock_mono_ns();
+                    STR_FMT(str_sub(ask_text(selling.shopper), 0, 200)));
+    selling.begin_ns = clock_mono_ns();
     err = kill ? cluster->kill(cluster->context, primary, failure)
                : cluster->hang(cluster->context, primary, true, failure);
-    err = err ? err : first_success(bench, shopper, begin, ms, refused, failure);
+    err = err ? err : selling_again(&selling, ms, refused, failure);
     int back = kill ? cluster->start(cluster->context, primary, failure)
                     : cluster->hang(cluster->context, primary, false, failure);
     return err ? err : back;
@@ -287,8 +273,7 @@ int failover_run(const struct failover_cluster *cluster, unsigned rounds,
     struct bench bench = {.cluster = cluster};
     int err = 0;
     *report = (struct failover_report){0};
-    snprintf(bench.body, sizeof bench.body,
-             "{\"line_items\":[{\"item\":{\"id\":\"%s\"},\"quantity\":1}]}", cluster->item);
+    selling_body(cluster->item, bench.body);
     for (unsigned i = 0; i < FAILOVER_SERVERS; i++) {
         bench.operators[i] = ask_new(cluster->urls[i], cluster->token);
         bench.shoppers[i] = ask_new(cluster->urls[i], NULL);

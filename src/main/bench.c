@@ -39,13 +39,21 @@ static const struct option_row rows[] = {
      "http: one more header, as in \"Accept-Encoding: gzip\""},
     {"ready", OPTION_COUNT, AT(ready), "100000", 100, 10000000, NULL, "N",
      "order buy: checkouts made before it begins"},
-    {"rounds", OPTION_COUNT, AT(rounds), "50", 1, 100000, NULL, "N",
-     "failover: of each kind; share: kills of each; crowd: how often a server goes"},
+    {"rounds", OPTION_COUNT, AT(rounds), "0", 0, 100000, NULL, "N",
+     "failover: of each kind; share: kills of each; crowd: how often a server goes (0: 50); "
+     "repair: "
+     "of each point, at most 1000 (0: 5)"},
     {"shoppers", OPTION_COUNT, AT(shoppers), "2000", 1, 100000, NULL, "N",
      "crowd: how many, who click at --rate in all [a fifth of their number]; apply cart: whose "
      "carts change"},
     {"commands", OPTION_COUNT, AT(commands), "1000000", 1000, 100000000, NULL, "N",
      "apply: how many commands of the log"},
+    {"kind", OPTION_CHOICE, AT(kind), "all", 0, 0, "all hot warm cold", "KIND",
+     "repair: of the backup"},
+    {"backlog", OPTION_COUNT, AT(backlog), "100000", 0, 10000000, NULL, "N",
+     "repair: most commands of the log that the backup lacks; measured are 0, a tenth and all"},
+    {"database", OPTION_SIZE, AT(database), "100M", 0, 1ull << 40, NULL, "SIZE",
+     "repair: database of the larger of two shops (0: only the small one)"},
     {"managers", OPTION_COUNT, AT(managers), "1", 0, 4, NULL, "N",
      "crowd, drop: load managers in front (crowd: 0: none)"},
     {"fault", OPTION_CHOICE, AT(fault), "none", 0, 0, "none kill stop slow restart", "KIND",
@@ -76,7 +84,8 @@ static const struct option_row rows[] = {
      "crowd, drop: do not remove the servers' data and logs"},
     {"report", OPTION_TEXT, AT(page), NULL, 0, 0, NULL, "FILE",
      "balance: write a page of Markdown, or the part of it that is not by hand"},
-    {"picture", OPTION_TEXT, AT(picture), NULL, 0, 0, NULL, "FILE", "balance: draw it as SVG"},
+    {"picture", OPTION_TEXT, AT(picture), NULL, 0, 0, NULL, "FILE",
+     "balance, repair: draw it as SVG"},
     {"also", OPTION_LIST, AT(also), NULL, 0, 0, NULL, "DIR",
      "cart, buy: data directory of another of the cluster's servers, which takes its share"},
     {"seed", OPTION_COUNT, AT(seed), "1", 0, 0, NULL, "N", "of the random numbers"},
@@ -244,6 +253,8 @@ static int choose(const struct bench_flags *flags, struct str what, const char *
         return bench_disk(flags, failure);
     if (str_eq(what, STR("failover")))
         return bench_failover(flags, failure);
+    if (str_eq(what, STR("repair")))
+        return bench_repair(flags, failure);
     if (str_eq(what, STR("crowd")))
         return bench_crowd(flags, failure);
     if (str_eq(what, STR("drop")))
@@ -272,25 +283,28 @@ static int run_bench(const struct program_command *self, int count, char **words
     if (option_parse(&table, &flags, count, words, operands, 2, &operand_count, &failure))
         return command_usage_error(self, failure.text);
     struct str what = operand_count ? str_of(operands[0]) : STR("");
+    if (!flags.rounds)
+        flags.rounds = str_eq(what, STR("repair")) ? 5 : 50;
     bool two =
         str_eq(what, STR("http")) || str_eq(what, STR("order")) || str_eq(what, STR("apply"));
     if (operand_count != (two ? 2u : 1u))
-        return command_usage_error(
-            self, "give http URL, cart, buy, disk, order cart, order buy, "
-                  "apply cart, apply buy, failover, crowd, drop, share or balance");
+        return command_usage_error(self,
+                                   "give http URL, cart, buy, disk, order cart, order buy, "
+                                   "apply cart, apply buy, failover, repair, crowd, drop, share or "
+                                   "balance");
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int err = choose(&flags, what, operands[1], &failure);
     if (err == ERR_UNSUPPORTED)
         return command_usage_error(self, "there are the benches http URL, cart, buy, disk, order "
                                          "cart, order buy, apply cart, apply buy, failover, "
-                                         "crowd, drop, share and balance");
+                                         "repair, crowd, drop, share and balance");
     return err ? command_failed(self, failure.text) : EXIT_DONE;
 }
 
 const struct program_command command_bench = {
     "bench",
     "[options] http URL | cart | buy | disk | order cart | order buy | apply cart | apply buy | "
-    "failover | crowd | drop | share | balance",
+    "failover | repair | crowd | drop | share | balance",
     "measure a server: throughput and latency under a load",
     "  http URL  GETs of one address, of any HTTP server\n"
     "  cart      shoppers who change their carts, through the public API\n"
@@ -305,6 +319,9 @@ const struct program_command command_bench = {
     "            a time away: no log, no network, one database made for it under --dir\n"
     "  failover  three servers made for it under --dir: for how long nobody can change anything\n"
     "            when the primary is killed, hangs, or hands over\n"
+    "  repair    two servers and a witness made for it under --dir, a small shop and one of\n"
+    "            --database: for how long nobody can change anything when the primary is killed\n"
+    "            and the backup is hot, warm or cold and lacks up to --backlog commands\n"
     "  crowd     three servers made for it under --dir with load managers in front: what shoppers\n"
     "            notice when servers are killed, hang, become slow or are restarted. Ends with 1\n"
     "            when a request fails or a cart is not as promised\n"

@@ -12,10 +12,10 @@ struct bench_flags {
     char dir[OPTION_TEXT_SIZE], header[OPTION_TEXT_SIZE];
     char cdf[OPTION_TEXT_SIZE], svg[OPTION_TEXT_SIZE];
     char fault[OPTION_TEXT_SIZE], policy[OPTION_TEXT_SIZE];
-    char page[OPTION_TEXT_SIZE], picture[OPTION_TEXT_SIZE];
+    char page[OPTION_TEXT_SIZE], picture[OPTION_TEXT_SIZE], kind[OPTION_TEXT_SIZE];
     struct option_list also, balance;
     uint64_t connections, streams, threads, rate, items, lines, seed, ready, rounds;
-    uint64_t shoppers, managers, commands, buyers, units;
+    uint64_t shoppers, managers, commands, buyers, units, backlog, database;
     uint64_t duration_ms, warm_up_ms, down_ms, calm_ms, arrive_ms;
     bool http2, json, hot, spread, keep, outside, no_kill;
 };
@@ -28,6 +28,9 @@ int bench_apply(const struct bench_flags *flags, struct str what, struct failure
 
 /* How long nobody can change anything when the primary is killed, hangs, or hands over. */
 int bench_failover(const struct bench_flags *flags, struct failure *failure);
+
+/* The same when the primary is killed and a hot, a warm or a cold backup takes over. */
+int bench_repair(const struct bench_flags *flags, struct failure *failure);
 
 /* Whether a crowd of shoppers notices anything when servers behind load managers go and come. */
 int bench_crowd(const struct bench_flags *flags, struct failure *failure);
