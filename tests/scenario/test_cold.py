@@ -123,14 +123,14 @@ class Lone(Pair):
 
     RUNS, COLD = 0, 1
 
-    def __init__(self, folder, wakes):
+    def __init__(self, folder, who_wakes):
         super().__init__(folder, catalogue(folder), Loopback())
         self.bed = Bed(folder, super().command(self.COLD))
-        self.wakes = wakes
+        self.who_wakes = who_wakes
 
     def command(self, i):
-        wake = i == WITNESS and self.wakes
-        return super().command(i) + (["--wake", f"2={self.bed.command}"] if wake else [])
+        wake = ["--wake", f"2={self.bed.command}", "--wake-after", "1s"]
+        return super().command(i) + (wake if i == self.who_wakes else [])
 
     def begin(self):
         """As far as that the cold one is to be cold; it runs still."""
@@ -152,10 +152,10 @@ class Lone(Pair):
 
 
 def test_a_witness_wakes_who_can_go_on_when_the_primary_dies(tmp_path):
-    with Lone(tmp_path, wakes=True) as lone:
+    with Lone(tmp_path, who_wakes=WITNESS) as lone:
         lone.begin()
-        wait_until(lambda: not lone.runs(lone.COLD), LONG, "its going to sleep")
-        assert lone.processes[lone.COLD].returncode == 0, lone.log(lone.COLD)
+        lone.kill(lone.COLD)
+        wait_until(lambda: server(lone, 0, lone.COLD)["state"] == "down", 10, "its being asleep")
         assert server(lone, 0, lone.COLD)["vote"]
         assert "may be down at once: 1 (server 2 is cold" in status(lone, 0)
         crowd = Crowd(lone.addresses, lone.token, SPREAD, HOT, count=60,
@@ -181,7 +181,7 @@ def test_a_witness_wakes_who_can_go_on_when_the_primary_dies(tmp_path):
 
 
 def test_a_witness_that_cannot_wake_says_what_to_do(tmp_path):
-    with Lone(tmp_path, wakes=False) as lone:
+    with Lone(tmp_path, who_wakes=None) as lone:
         lone.begin()
         lone.kill(lone.COLD)
         change(lone.addresses[0])
@@ -194,3 +194,14 @@ def test_a_witness_that_cannot_wake_says_what_to_do(tmp_path):
         lone.start(lone.COLD)
         lone.sells(lone.COLD, 20)
         assert lone.index(lone.COLD) > has
+
+
+@pytest.mark.long
+def test_a_primary_that_loses_its_majority_wakes_who_makes_it_one(tmp_path):
+    with Lone(tmp_path, who_wakes=0) as lone:
+        lone.begin()
+        lone.kill(lone.COLD)
+        change(lone.addresses[0])
+        lone.kill(WITNESS)
+        lone.sells(0, LONG)
+        assert "server 2 is woken: there has been no primary" in lone.said(0)
