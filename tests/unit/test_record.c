@@ -142,6 +142,40 @@ static void an_order_is_read_with_all_that_happened_to_it(void **state)
     arena_close(&arena);
 }
 
+static void an_order_of_a_restored_shop_is_read_with_its_epochs(void **state)
+{
+    struct fixture *f = *state;
+    struct buf once, twice;
+    struct arena arena;
+    struct order read;
+    make_order(f);
+    buf_init(&once, 1 << 20);
+    buf_init(&twice, 1 << 20);
+    arena_init(&arena, 1 << 20);
+    struct order *order = &f->result.order;
+    order->epoch = 1795361400; /* events 2 to 5 are as an older copy had them */
+    order->events[5].epoch = 1795361401;
+    record_put_whole_order(&once, order);
+    keep_for_fuzzing("order_whole_restored", 3, &once);
+    assert_int_equal(record_read_order(buf_text(&once), &arena, &read), 0);
+    assert_int_equal(read.epoch, 1795361400);
+    assert_int_equal(read.events[0].epoch, 1795361400);
+    assert_int_equal(read.events[4].epoch, 0);
+    assert_int_equal(read.events[5].epoch, 1795361401);
+    assert_true(id_eq(read.events[5].id, order_effect_id(order->id, 1795361401, 6, 0)));
+    record_put_whole_order(&twice, &read);
+    assert_true(same(&once, &twice));
+    buf_clear(&once);
+    record_put_order(&once, &read);
+    keep_for_fuzzing("order_placed_restored", 2, &once);
+    assert_int_equal(record_read_order(buf_text(&once), &arena, &read), 0);
+    assert_int_equal(read.event_count, 1);
+    assert_int_equal(read.epoch, 1795361400);
+    buf_close(&once);
+    buf_close(&twice);
+    arena_close(&arena);
+}
+
 static void an_event_is_read_as_it_was_written(void **state)
 {
     struct fixture *f = *state;
@@ -290,6 +324,7 @@ int main(void)
         TEST(a_record_that_is_cut_or_longer_is_damaged),
         cmocka_unit_test(a_record_of_another_version_is_refused),
         TEST(an_order_is_read_with_all_that_happened_to_it),
+        TEST(an_order_of_a_restored_shop_is_read_with_its_epochs),
         TEST(an_event_is_read_as_it_was_written),
         TEST(an_order_of_before_is_read),
         TEST(a_claim_and_a_platform_are_kept),
