@@ -22,18 +22,24 @@ static int refund_failed(struct fixture *f, unsigned order, const char *referenc
                                         .text = STR("expired_card")});
 }
 
-static bool has_mail_of(struct fixture *f, uint32_t event)
+static unsigned rows_of(struct fixture *f, const char *lane, uint32_t event)
 {
     struct reader *reader;
     struct failure failure;
     struct outbox_row *rows;
     unsigned count, found = 0;
     assert_int_equal(reader_open(f->file, &reader, &failure), 0);
-    assert_int_equal(reader_outbox(reader, &f->arena, STR("mail"), 0, 100, &rows, &count), 0);
+    assert_int_equal(reader_outbox(reader, &f->arena, str_of(lane), 0, 100, &rows, &count), 0);
     for (unsigned i = 0; i < count; i++)
-        found += rows[i].event == event;
+        found += rows[i].event == event && rows[i].order_number == 1001;
     reader_close(reader);
-    return found == 1;
+    return found;
+}
+
+/* Shopper and platform, of the first order's EVENT. */
+static bool are_told_of(struct fixture *f, uint32_t event)
+{
+    return rows_of(f, "mail", event) == 1 && rows_of(f, "webhook", event) == 1;
 }
 
 /* The numbers of the orders whose money waits for a person, newest first, as a decimal number. */
@@ -55,7 +61,7 @@ static unsigned stuck(struct fixture *f, uint64_t before, unsigned limit)
 static void sent_and_paid(struct fixture *f)
 {
     put_settings(f, false, true);
-    place(f, test_id(1), "tulips", 3);
+    place_through(f, test_id(1), "tulips", 3, "https://platform.example/profile");
     assert_int_equal(ship_all(f, test_id(1), 50), 0);
     answer_only(f, "bank", OUTBOX_CAPTURE, OUTBOX_DELIVERED);
 }
@@ -120,7 +126,7 @@ static void a_refund_that_failed_is_tried_again_under_a_new_key(void **state)
     assert_int_equal(refund(f, test_id(1), 1000), 0);
     struct outbox_row first = answer_only(f, "bank", OUTBOX_REFUND, OUTBOX_REFUSED);
     struct order now = read_order(f, test_id(1));
-    assert_true(has_mail_of(f, now.event_count));
+    assert_true(are_told_of(f, now.event_count));
     assert_int_equal(retry(f, 1), 0);
     struct outbox_row second = only_row(f, "bank", OUTBOX_REFUND);
     assert_int_equal(second.amount, 1000);
@@ -168,7 +174,7 @@ static void a_refund_that_fails_after_it_was_made_is_known_once_and_can_be_tried
     assert_int_equal(now.refunded, 0);
     assert_int_equal(now.refunding, 0);
     assert_int_equal(now.unrefunded, 1000);
-    assert_true(has_mail_of(f, now.event_count));
+    assert_true(are_told_of(f, now.event_count));
     assert_int_equal(refund_failed(f, 1, "said"), 0); /* told twice */
     assert_int_equal(read_order(f, test_id(1)).event_count, now.event_count);
     assert_int_equal(refund_failed(f, 1, "another"), ERR_STATE);
