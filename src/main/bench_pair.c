@@ -55,7 +55,9 @@ int pair_start(struct pair *pair, enum pair_member which, struct failure *failur
     char log[DATADIR_PATH + 16], wake[DATADIR_PATH + 32];
     if (runs(member))
         return 0;
-    const char *serve[] = {"serve", "--dir", member->dir, "--listen", member->listen, NULL};
+    /* The log is not cut off on the way: that has a warm server apply it. */
+    const char *serve[] = {"serve",        "--dir",         member->dir, "--listen",
+                           member->listen, "--log-entries", "1000000",   NULL};
     const char *witness[] = {"witness", "--dir", member->dir, "--wake", wake, NULL};
     snprintf(wake, sizeof wake, "2=echo 2 > '%.480s/wake'", pair->dir);
     snprintf(log, sizeof log, "%s/stoa.log", member->dir);

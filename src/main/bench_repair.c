@@ -172,22 +172,20 @@ static int change_carts(struct run *run, double seconds, uint64_t *done, struct 
     return err;
 }
 
-/* COMMANDS changes, or a few more. */
+/* COMMANDS changes, or a few more: in stretches, each as long as the rate until then says. */
 static int fill_log(struct run *run, uint64_t commands, uint64_t *done, struct failure *failure)
 {
-    uint64_t begin = clock_mono_ns();
+    double spent = 0, next = LEAST_S;
     int err = 0;
     *done = 0;
     while (!err && *done < commands) {
-        double spent = (double)(clock_mono_ns() - begin) / 1e9;
-        double rest = *done ? spent / (double)*done * (double)(commands - *done) : 0;
         if (!*done && spent > IDLE_MAX_S)
             return fail(failure, ERR_TIMEOUT, "no cart could be changed for %d s", IDLE_MAX_S);
-        err = change_carts(run,
-                           rest < LEAST_S  ? LEAST_S
-                           : rest < MOST_S ? rest
-                                           : MOST_S,
-                           done, failure);
+        err = change_carts(run, next, done, failure);
+        spent += next;
+        if (!err && *done && *done < commands)
+            next = spent / (double)*done * (double)(commands - *done);
+        next = next < LEAST_S ? LEAST_S : next < MOST_S ? next : MOST_S;
     }
     return err;
 }
