@@ -40,6 +40,7 @@ static void look_at_backend(const struct balance_config *config, struct backend 
     out->state = backend_state(backend);
     out->primary = atomic_load_explicit(&backend->primary, memory_order_relaxed);
     out->shop = backend->shop;
+    out->aside = atomic_load_explicit(&backend->aside, memory_order_relaxed);
     out->weight = backend->weight;
     out->share = read32(&backend->share);
     out->limit = backend->limit;

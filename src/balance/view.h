@@ -28,6 +28,7 @@ struct view_backend {
     char name[BACKEND_NAME], url[BACKEND_URL];
     enum health_state state;
     bool primary, shop;
+    bool aside;            /* a backup, for when no other takes requests */
     uint64_t out_until_ns; /* monotonic; 0: it is not out */
     uint32_t weight, share, limit, in_flight, homes, ejections;
     uint32_t idle, backup; /* connections: kept for use; of these, the ones always kept */
@@ -108,7 +109,7 @@ void view_roll(struct view_memory *memory, struct balance_view *view);
 /* Fills in the figures of the last view_roll. */
 void view_borrow(const struct view_memory *memory, struct balance_view *view);
 
-/* "primary", "secondary", or "upstream" for one that is not of a cluster. */
+/* "primary", "secondary", "backup" for one that is aside, "upstream" for one of no cluster. */
 const char *view_role(const struct view_backend *server);
 
 /* GET /balance.json. */

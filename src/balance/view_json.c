@@ -49,7 +49,7 @@ const char *view_role(const struct view_backend *server)
 {
     if (!server->shop)
         return "upstream";
-    return server->primary ? "primary" : "secondary";
+    return server->primary ? "primary" : server->aside ? "backup" : "secondary";
 }
 
 void view_write_json(struct buf *out, const struct balance_view *view)

@@ -167,6 +167,7 @@ def test_load_manager_sends_shoppers_to_the_warm_one_only_if_nobody_else_is_left
     with Balancer(tmp_path, "--server", f"http://{shop.addresses[0]}", "--token-file",
                   token) as front:
         front.wait_event("note", "server 3")
+        assert front.servers()["server 3"]["role"] == "backup"
         before = front.servers()["server 3"]["requests"]
         for _ in range(30):
             assert front.get()[0] == 200
