@@ -1,5 +1,6 @@
 #include "replica/wake.h"
 
+#include "replica/failback.h"
 #include "replica/membership.h"
 
 #include <stdarg.h>
@@ -296,11 +297,11 @@ static bool is_well(const struct cluster_status *status, const struct seen_aroun
 static bool is_quiet(struct rest *rest, const struct seen_around *around, uint64_t now_ms)
 {
     uint64_t index = around->own->index;
-    if (rest->quiet_ms == 0 || index > rest->index + REST_QUIET_ENTRIES) {
+    if (rest->quiet_ms == 0 || index > rest->index + FAILBACK_QUIET_ENTRIES) {
         rest->index = index;
         rest->quiet_ms = now_ms;
     }
-    return now_ms - rest->quiet_ms >= REST_STEADY_MS;
+    return now_ms - rest->quiet_ms >= FAILBACK_QUIET_MS;
 }
 
 static void note_standing_in(struct rest *rest, const struct seen_around *around)

@@ -55,10 +55,7 @@ unsigned wake_decide(struct wake *wake, const struct wake_config *config,
                      const struct cluster_status *status, uint64_t now_ms,
                      struct wake_call calls[CLUSTER_SERVERS_MAX]);
 
-enum {
-    REST_STEADY_MS = 5000,  /* so long all must be well */
-    REST_QUIET_ENTRIES = 5, /* so few in that time are a quiet log */
-};
+enum { REST_STEADY_MS = 5000 }; /* so long all must be well */
 
 /* Of a server, since its process began. Zeroed at first. */
 struct rest {

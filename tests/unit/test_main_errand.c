@@ -95,7 +95,7 @@ static void one_that_takes_too_long_is_killed_with_its_children(void **state)
     (void)state;
     struct story *story = malloc(sizeof *story);
     setup(story);
-    begin(story, "sleep 1000 & echo $!; exec >&- 2>&-; wait", 300);
+    begin(story, "tail -f /dev/null & echo $!; exec >&- 2>&-; wait", 300);
     uint64_t begun = clock_mono_ns();
     const char *said = finish(story);
     assert_true(clock_mono_ns() - begun >= 300 * MS_NS);
@@ -131,7 +131,7 @@ static void what_is_left_behind_lives_on(void **state)
     (void)state;
     struct story *story = malloc(sizeof *story);
     setup(story);
-    begin(story, "setsid sleep 1000 >/dev/null 2>&1 & echo $!", ERRAND_MS);
+    begin(story, "setsid tail -f /dev/null >/dev/null 2>&1 & echo $!", ERRAND_MS);
     const char *said = finish(story);
     const char *number = strstr(said, "waking server 4: ");
     assert_non_null(number);

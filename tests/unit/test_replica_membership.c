@@ -473,6 +473,14 @@ static void a_cold_server_stands_in_for_one_that_is_lost(void **state)
     EXPECT(story, "V4 s2 V2 s4");
 }
 
+static void a_stand_in_that_leads_hands_over_and_then_gives_its_vote_back(void **state)
+{
+    (void)state;
+    struct story story = begin("4C+ 1V+ 2s+ 3V+");
+    pass(&story, 30);
+    EXPECT(story, "V2 P1 s4");
+}
+
 static void a_stand_in_that_dies_is_relieved_by_the_next(void **state)
 {
     (void)state;
@@ -619,6 +627,17 @@ static void leadership_goes_to_no_warm_one_by_itself(void **state)
     EXPECT(warm, "P1");
 }
 
+static void a_hot_standby_gets_a_vote_where_no_voter_is_hot(void **state)
+{
+    (void)state;
+    struct story story = begin("1L+ 2L+ 3L+ 4s+");
+    pass(&story, 100);
+    EXPECT(story, "V4 s3 P4");
+    struct story one = begin("1L+ 2L+ 3V+ 4s+"); /* the one that is hot will do */
+    pass(&one, 100);
+    EXPECT(one, "P3");
+}
+
 static void where_nothing_goes_back_nothing_does(void **state)
 {
     (void)state;
@@ -666,13 +685,15 @@ static void any_history_ends_in_rest(void **state)
         story.view.replace_ms = 10000;
         story.view.preferred = (uint64_t)(random() % 9);
         for (unsigned i = 1; i < story.view.count; i++)
-            story.view.members[i] = (struct member_view){
-                .id = i + 1,
-                .up = true,
-                .able = true,
-                .ready = round % 2 && random() % 3 == 0 ? READINESS_COLD : READINESS_HOT};
-        for (unsigned i = 0; i < story.view.count; i++) /* a cold one is not to be primary */
-            if (story.view.members[i].ready == READINESS_COLD &&
+            story.view.members[i] =
+                (struct member_view){.id = i + 1,
+                                     .up = true,
+                                     .able = true,
+                                     .ready = round % 2 && random() % 3 == 0   ? READINESS_COLD
+                                              : round % 3 && random() % 3 == 0 ? READINESS_WARM
+                                                                               : READINESS_HOT};
+        for (unsigned i = 0; i < story.view.count; i++) /* only a hot one is to be primary */
+            if (story.view.members[i].ready != READINESS_HOT &&
                 story.view.preferred == story.view.members[i].id)
                 story.view.preferred = 0;
         for (int step = 0; step < 60; step++) {
@@ -704,6 +725,9 @@ static void any_history_ends_in_rest(void **state)
         }
         struct membership_count wanted = membership_wanted(&there, 0);
         assert_int_equal(voters, wanted.of[MEMBER_WHOLE] + wanted.of[MEMBER_COLD]);
+        for (unsigned i = 0; i < story.view.count; i++)
+            if (story.view.members[i].id == story.view.primary)
+                assert_int_equal(story.view.members[i].ready, READINESS_HOT);
         if (story.view.preferred != 0 && story.view.preferred <= story.view.count)
             assert_int_equal(story.view.primary, story.view.preferred);
     }
@@ -748,6 +772,7 @@ int main(void)
         cmocka_unit_test(hot_is_primary_rather_than_warm),
         cmocka_unit_test(the_preferred_one_goes_before_others_that_are_hot),
         cmocka_unit_test(leadership_goes_to_no_warm_one_by_itself),
+        cmocka_unit_test(a_hot_standby_gets_a_vote_where_no_voter_is_hot),
         cmocka_unit_test(where_nothing_goes_back_nothing_does),
         cmocka_unit_test(idle_waits_for_a_quiet_log),
         cmocka_unit_test(who_lost_it_often_waits_longer),
@@ -761,6 +786,7 @@ int main(void)
         cmocka_unit_test(a_cold_server_votes_where_two_others_do),
         cmocka_unit_test(a_cold_server_that_sleeps_is_left_alone),
         cmocka_unit_test(a_cold_server_stands_in_for_one_that_is_lost),
+        cmocka_unit_test(a_stand_in_that_leads_hands_over_and_then_gives_its_vote_back),
         cmocka_unit_test(a_stand_in_that_dies_is_relieved_by_the_next),
         cmocka_unit_test(what_stands_in_stays_where_nothing_goes_back),
         cmocka_unit_test(a_warm_server_is_as_whole_as_a_hot_one),
