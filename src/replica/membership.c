@@ -235,6 +235,28 @@ static bool any_surplus(const struct council *council)
            surplus(council, MEMBER_WITNESS);
 }
 
+static bool is_hot(const struct council *council, unsigned i)
+{
+    return council->view->members[i].ready == READINESS_HOT;
+}
+
+/* It may be preferred and not hot: then it is not made primary. */
+static bool is_wished(const struct council *council, unsigned i)
+{
+    return is_preferred(council, i) && is_hot(council, i);
+}
+
+/* Whether standby A should get a vote rather than B: the one that shall be primary, a hot one, then
+ * who has been healthy for longest. */
+static bool is_better(const struct council *council, unsigned a, unsigned b)
+{
+    if (is_wished(council, a) || is_wished(council, b))
+        return is_wished(council, a);
+    if (is_hot(council, a) != is_hot(council, b))
+        return is_hot(council, a);
+    return history(council, a)->caught_up_ms < history(council, b)->caught_up_ms;
+}
+
 /* The standby of KIND that should be given a vote next; COUNT for none. *CANDIDATES: how many
  * could. */
 static unsigned best_candidate(const struct council *council, enum member_kind kind,
@@ -248,10 +270,7 @@ static unsigned best_candidate(const struct council *council, enum member_kind k
             !is_steady(council, i) || history(council, i)->tried)
             continue;
         ++*candidates;
-        bool better = best == view->count || is_preferred(council, i) ||
-                      (!is_preferred(council, best) &&
-                       history(council, i)->caught_up_ms < history(council, best)->caught_up_ms);
-        if (better)
+        if (best == view->count || is_better(council, i, best))
             best = i;
     }
     return best;
@@ -282,6 +301,8 @@ static bool is_worse(const struct council *council, unsigned a, unsigned b)
         return one->down_ms < other->down_ms;
     if (one->caught_up != other->caught_up)
         return !one->caught_up;
+    if (is_hot(council, a) != is_hot(council, b))
+        return is_hot(council, b);
     return members[a].id > members[b].id;
 }
 
@@ -393,11 +414,23 @@ static void replace_lost(const struct council *council, struct membership_change
     }
 }
 
-static void give_preferred(const struct council *council, struct membership_change *change)
+static bool any_hot_voter(const struct council *council)
+{
+    const struct membership_view *view = council->view;
+    for (unsigned i = 0; i < view->count; i++)
+        if (view->members[i].role == MEMBER_VOTER && !view->members[i].witness &&
+            is_hot(council, i) && !is_lost(council, i))
+            return true;
+    return false;
+}
+
+/* To who shall be primary: the preferred one, or a hot one where none has a vote. */
+static void give_wished(const struct council *council, struct membership_change *change)
 {
     unsigned candidates, best = best_candidate(council, MEMBER_WHOLE, &candidates);
-    if (best < council->view->count && is_preferred(council, best) && may_grow(council) &&
-        council->voters == wanted(council))
+    bool wished = best < council->view->count &&
+                  (is_wished(council, best) || (is_hot(council, best) && !any_hot_voter(council)));
+    if (wished && may_grow(council) && council->voters == wanted(council))
         decide(council, change, MEMBERSHIP_ASSIGN, best, MEMBER_VOTER,
                "server %llu, which shall be primary, gets a vote",
                (unsigned long long)council->view->members[best].id);
@@ -505,7 +538,7 @@ void membership_decide(struct membership *membership, const struct membership_vi
                        struct membership_change *change)
 {
     static void (*const rules[])(const struct council *, struct membership_change *) = {
-        send_log_to_spares, give_vote, replace_lost, give_preferred, take_vote, hand_back};
+        send_log_to_spares, give_vote, replace_lost, give_wished, take_vote, hand_back};
     struct council council;
     *change = (struct membership_change){.action = MEMBERSHIP_NOTHING};
     convene(membership, view, &council);
