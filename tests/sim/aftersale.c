@@ -47,7 +47,8 @@ struct effect {
 
 static struct {
     unsigned warehouses;
-    bool forgetful; /* the bank */
+    unsigned closed; /* the one that is, from 1; 0: none */
+    bool forgetful;  /* the bank */
     struct account accounts[ORDERS];
     struct job jobs[WAREHOUSES][ORDERS];
     struct effect effects[EFFECTS];
@@ -117,13 +118,15 @@ static unsigned line_in(const struct job *job, uint32_t line_id)
 
 static void warehouse_takes(struct job *job, const struct outbox_row *row)
 {
-    CHECK(row->line_count <= LINES);
     job->taken = true;
     for (unsigned i = 0; i < row->line_count; i++) {
-        job->lines[i] = row->lines[i].line_id;
-        job->quantity[i] = row->lines[i].quantity;
+        unsigned at = line_in(job, row->lines[i].line_id);
+        CHECK(at < LINES);
+        job->line_count += at == job->line_count;
+        job->lines[at] = row->lines[i].line_id;
+        if (job->quantity[at] < row->lines[i].quantity) /* all that it was ever given of it */
+            job->quantity[at] = row->lines[i].quantity;
     }
-    job->line_count = row->line_count;
 }
 
 /* What has not left is canceled, or, as it is packed already, a part of it. */
@@ -285,11 +288,38 @@ static void goods_arrive(struct shopper *courier)
                                      .quantity = (int64_t)world_between(1, 4)});
 }
 
+/* ---- Warehouses come and go ---- */
+
+static void put_warehouse(struct shopper *owner, unsigned which, bool closed)
+{
+    struct command command = {.type = COMMAND_WAREHOUSE_PUT,
+                              .operation = shopper_operation(),
+                              .warehouse = {.id = str_of(warehouse_names[which]),
+                                            .url = STR("https://127.0.0.1:1"),
+                                            .position = which,
+                                            .closed = closed}};
+    if (shopper_ask(owner, &command) != 0)
+        world_fail("a warehouse is refused: %.*s", STR_FMT(shopper_result(owner)->text));
+}
+
+/* One of two is closed, and what it has goes to the other; or it is opened again. */
+static void close_or_open(struct shopper *owner)
+{
+    unsigned was = outside.closed;
+    struct command expire = {.type = COMMAND_EXPIRE, .limit = 20};
+    outside.closed = was > 0 ? 0 : 1 + (unsigned)world_pick(WAREHOUSES);
+    put_warehouse(owner, (was > 0 ? was : outside.closed) - 1, was == 0);
+    if (was == 0 && world_one_in(2)) /* at once, or some day */
+        shopper_ask(owner, &expire);
+}
+
 bool courier_works(struct shopper *courier, bool shop_is_quiet)
 {
     struct bag bag = {.arena = shopper_arena(courier)};
     if (outside.warehouses > 0 && !shop_is_quiet && world_one_in(6))
         goods_arrive(courier);
+    if (outside.warehouses == WAREHOUSES && !shop_is_quiet && world_one_in(12))
+        close_or_open(courier);
     if (world_one_in(3) && send_something(courier))
         return true;
     if (!shopper_look(courier, look_at_lanes, &bag))
@@ -310,15 +340,8 @@ bool courier_works(struct shopper *courier, bool shop_is_quiet)
 void aftersale_open(struct shopper *owner)
 {
     outside.warehouses = (unsigned)world_pick(WAREHOUSES + 1);
-    for (unsigned i = 0; i < outside.warehouses; i++) {
-        struct command command = {.type = COMMAND_WAREHOUSE_PUT,
-                                  .operation = shopper_operation(),
-                                  .warehouse = {.id = str_of(warehouse_names[i]),
-                                                .url = STR("https://127.0.0.1:1"),
-                                                .position = i}};
-        if (shopper_ask(owner, &command) != 0)
-            world_fail("a warehouse is refused: %.*s", STR_FMT(shopper_result(owner)->text));
-    }
+    for (unsigned i = 0; i < outside.warehouses; i++)
+        put_warehouse(owner, i, false);
 }
 
 /* A line of some order, as a copy shows it, and what the bank has to do with it. */
@@ -519,7 +542,7 @@ static void check_goods(unsigned server, const struct order *order)
         unsigned at = line_in(job, one->line_id);
         if (at == job->line_count || job->quantity[at] != one->quantity ||
             job->shipped[at] != one->shipped || job->canceled[at] != one->canceled ||
-            one->asked != 0)
+            one->asked != 0 || one->recalled != 0)
             world_fail("server %u: order %llu, line %u: %s has another book of it", server + 1,
                        (unsigned long long)order->number, one->line_id, warehouse_names[which]);
     }

@@ -23,7 +23,7 @@ enum {
     /* So long things break and shoppers begin something new, and then until all is well. */
     STORM_LEAST_MS = 2000,
     STORM_MOST_MS = 10000,
-    PATIENCE_S = 90,
+    PATIENCE_S = 180,
 };
 
 void run_root(char out[64], pid_t pid)
