@@ -122,19 +122,12 @@ static int find_closed(struct apply *apply, const struct order *order, struct st
     return ERR_OK;
 }
 
-/* Units of ONE that are neither sent nor canceled nor asked for. */
-static uint32_t unasked(const struct allotment *one)
-{
-    uint32_t gone = one->shipped + one->canceled + one->asked + one->recalled;
-    return gone < one->quantity ? one->quantity - gone : 0;
-}
-
 static uint32_t closed_units(const struct order *order, const bool *closed, uint32_t line_id)
 {
     uint32_t units = 0;
     for (unsigned i = 0; i < order->allotment_count; i++)
         if (order->allotments[i].line_id == line_id && closed[i])
-            units += unasked(&order->allotments[i]);
+            units += changing_unasked(&order->allotments[i]);
     return units;
 }
 
@@ -163,7 +156,7 @@ bool order_can_be_canceled(const struct order *order)
         for (unsigned j = 0; j < order->allotment_count && left > late; j++) {
             const struct allotment *one = &order->allotments[j];
             if (one->line_id == line->line_id && is_closed(order, one, REFUSALS_SHOPPER))
-                late += unasked(one);
+                late += changing_unasked(one);
         }
         if (line->fulfilled > 0)
             return false;
@@ -203,7 +196,7 @@ static int refuse_nothing(struct apply *apply, const struct order *order, const 
     if (order->status == ORDER_CANCELED)
         return ERR_OK;
     for (unsigned i = 0; i < order->allotment_count; i++)
-        if (closed[i] && unasked(&order->allotments[i]) > 0)
+        if (closed[i] && changing_unasked(&order->allotments[i]) > 0)
             return apply_refuse(apply, ERR_STATE,
                                 "It is too late to cancel order %llu: the warehouse has refused "
                                 "it. What arrives of it can be sent back.",
@@ -276,7 +269,8 @@ static int ask(struct apply *apply, struct order *order, const struct order_chan
     for (unsigned i = first; i < end; i++) {
         const struct allotment *one = &order->allotments[i];
         if (!closed[i])
-            picked_add(&picked, one->line_id, take_wanted(wanted, one->line_id, unasked(one)));
+            picked_add(&picked, one->line_id,
+                       take_wanted(wanted, one->line_id, changing_unasked(one)));
     }
     if (picked.count == 0)
         return ERR_OK;

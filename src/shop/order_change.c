@@ -121,6 +121,12 @@ uint32_t changing_open(const struct order *order, const struct line *line, struc
     return open > allotted ? open - allotted : 0;
 }
 
+uint32_t changing_unasked(const struct allotment *one)
+{
+    uint32_t gone = one->shipped + one->canceled + one->asked + one->recalled;
+    return gone < one->quantity ? one->quantity - gone : 0;
+}
+
 int changing_refuse_line(struct apply *apply, uint32_t line_id, uint32_t left, const char *what)
 {
     return apply_refuse(apply, ERR_STATE, "line %u: only %u can be %s", line_id, left, what);

@@ -1,4 +1,4 @@
-/* What order_change.c and order_cancel.c share. Not for other files. */
+/* What order_change.c, order_cancel.c and order_move.c share. Not for other files. */
 #ifndef STOA_SHOP_ORDER_CHANGING_H
 #define STOA_SHOP_ORDER_CHANGING_H
 
@@ -25,6 +25,9 @@ int picked_keep(struct apply *apply, const struct picked *picked, struct order_e
 
 /* Units of LINE that are to be sent by WAREHOUSE; empty: by none of them. */
 uint32_t changing_open(const struct order *order, const struct line *line, struct str warehouse);
+/* Units of ONE that are neither sent nor canceled, and that its warehouse is asked nothing about.
+ */
+uint32_t changing_unasked(const struct allotment *one);
 /* Of what is to leave CHANGE's warehouse its lines, or, when it names none, all. Refuses when that
  * is less than CHANGE says, or nothing. WHAT is to become of them: "sent". */
 int changing_pick(struct apply *apply, const struct order *order, const struct order_change *change,

@@ -45,6 +45,10 @@ int order_begin(struct arena *arena, struct order *order);
  * nothing. */
 void order_fold(struct order *order, const struct order_event *event);
 
+/* What WAREHOUSE has to ship of ORDER's line LINE_ID; NULL: nothing, or no warehouse is named. */
+struct allotment *order_allotment(const struct order *order, struct str warehouse,
+                                  uint32_t line_id);
+
 /* Units that were added to ALLOTMENT after the order was placed, by the COUNT EVENTS of it. */
 uint32_t order_allotted_later(const struct order_event *events, unsigned count,
                               const struct allotment *allotment);

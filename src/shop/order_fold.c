@@ -48,8 +48,7 @@ int order_begin(struct arena *arena, struct order *order)
 
 /* ---- Goods ---- */
 
-static struct allotment *allotment_of(const struct order *order, struct str warehouse,
-                                      uint32_t line_id)
+struct allotment *order_allotment(const struct order *order, struct str warehouse, uint32_t line_id)
 {
     for (unsigned i = 0; i < order->allotment_count && warehouse.len > 0; i++)
         if (order->allotments[i].line_id == line_id &&
@@ -107,7 +106,7 @@ static void fold_lines(struct order *order, const struct order_event *event)
         uint32_t quantity = event->lines[i].quantity;
         struct line *line = order_line(order, event->lines[i].line_id);
         struct allotment *allotment =
-            allotment_of(order, event->parcel.warehouse, event->lines[i].line_id);
+            order_allotment(order, event->parcel.warehouse, event->lines[i].line_id);
         if (allotment)
             fold_allotment(allotment, event, quantity);
         if (!line)

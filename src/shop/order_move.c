@@ -6,15 +6,6 @@
 
 /* ---- Giving ---- */
 
-static struct allotment *find(const struct order *order, struct str warehouse, uint32_t line_id)
-{
-    for (unsigned i = 0; i < order->allotment_count; i++)
-        if (order->allotments[i].line_id == line_id &&
-            str_eq(order->allotments[i].warehouse, warehouse))
-            return &order->allotments[i];
-    return NULL;
-}
-
 /* By the warehouse's id and line, as they are read. */
 static bool comes_before(const struct allotment *one, struct str warehouse, uint32_t line_id)
 {
@@ -26,7 +17,7 @@ static bool comes_before(const struct allotment *one, struct str warehouse, uint
 static int make_room(struct apply *apply, struct order *order, struct str warehouse,
                      uint32_t line_id)
 {
-    if (find(order, warehouse, line_id))
+    if (order_allotment(order, warehouse, line_id))
         return ERR_OK;
     struct allotment *more =
         ARENA_ARRAY(apply->arena, struct allotment, order->allotment_count + 1);
@@ -64,8 +55,8 @@ int order_allotted(struct apply *apply, struct order *order, struct str warehous
     if (err)
         return err;
     for (unsigned i = 0; i < count; i++)
-        given[i] = (struct order_quantity){lines[i].line_id,
-                                           find(order, warehouse, lines[i].line_id)->quantity};
+        given[i] = (struct order_quantity){
+            lines[i].line_id, order_allotment(order, warehouse, lines[i].line_id)->quantity};
     struct outbox_row row = {.kind = OUTBOX_SHIP,
                              .lane = ARENA_JOIN(apply->arena, STR("warehouse/"), warehouse),
                              .event = event.number,
@@ -132,12 +123,6 @@ int order_recall_answered(struct apply *apply, struct order *order, uint32_t ask
 
 /* ---- Asking ---- */
 
-static uint32_t unasked(const struct allotment *one)
-{
-    uint32_t gone = one->shipped + one->canceled + one->asked + one->recalled;
-    return gone < one->quantity ? one->quantity - gone : 0;
-}
-
 /* What WAREHOUSE has of ORDER and others have, too. */
 static int pick_recall(struct apply *apply, const struct order *order, struct str warehouse,
                        struct picked *picked)
@@ -147,11 +132,11 @@ static int pick_recall(struct apply *apply, const struct order *order, struct st
         const struct allotment *one = &order->allotments[i];
         const struct line *line = order_line(order, one->line_id);
         bool elsewhere = false;
-        if (!line || unasked(one) == 0 || !str_eq(one->warehouse, warehouse))
+        if (!line || changing_unasked(one) == 0 || !str_eq(one->warehouse, warehouse))
             continue;
-        err = warehouse_is_elsewhere(apply, warehouse, line, unasked(one), &elsewhere);
+        err = warehouse_is_elsewhere(apply, warehouse, line, changing_unasked(one), &elsewhere);
         if (elsewhere)
-            picked_add(picked, one->line_id, unasked(one));
+            picked_add(picked, one->line_id, changing_unasked(one));
     }
     return err;
 }
@@ -186,7 +171,7 @@ int order_move(struct apply *apply, struct order *order, struct str warehouse)
     for (unsigned i = 0; i < order->allotment_count; i++) {
         const struct allotment *one = &order->allotments[i];
         if (str_eq(one->warehouse, warehouse))
-            picked_add(&picked, one->line_id, unasked(one));
+            picked_add(&picked, one->line_id, changing_unasked(one));
     }
     return picked.count > 0 ? pass_on(apply, order, warehouse, &picked, 0) : ERR_OK;
 }

@@ -14,6 +14,8 @@
  *               available  held  sold  received  adjusted   free(w)  allotted(w)   on hand at w
  *   sold                     −q   +q                           −q         +q
  *   canceled        +q            −q                           +q         −q
+ *   given up there                                              +q         −q
+ *   allotted again                                              −q         +q
  *   SHIPPED                                                               −q            −q
  *   RETURNED        +q            −q                           +q                       +q
  *     not restocked              −q                 −q
