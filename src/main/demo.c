@@ -6,6 +6,7 @@
 #include "main/demo_words.h"
 #include "main/file.h"
 #include "main/program.h"
+#include "main/server_dirs.h"
 
 #include <curl/curl.h>
 #include <poll.h>
@@ -79,7 +80,10 @@ static void name_child(struct demo *demo, unsigned i)
     enum role role = role_of(demo, i, &at);
     child->hasty = role != SERVER;
     child->id = role == SERVER ? demo->plan.servers[at].id : 0;
-    if (role == SERVER)
+    unsigned process = role == SERVER ? demo->plan.servers[at].process : 0;
+    if (process)
+        snprintf(child->name, sizeof child->name, "process %u", process);
+    else if (role == SERVER)
         snprintf(child->name, sizeof child->name, "server %llu", (unsigned long long)child->id);
     else if (role == SERVICE)
         strcpy(child->name, at == DEMO_BANK ? "bank" : "warehouse");
@@ -521,27 +525,54 @@ static int open_services(struct demo *demo, struct failure *failure)
     return err;
 }
 
+/* Before anything is planned: the file of a demo says how many servers it is to have. */
+static int refuse_copies(const char *dir, struct failure *failure)
+{
+    struct server_dirs *dirs = malloc(sizeof *dirs);
+    if (!dirs)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    bool several = server_dirs_of_demo(dir, dirs, NULL) == 0 && dirs->count > 1;
+    free(dirs);
+    return several
+               ? fail(failure, ERR_STATE,
+                      "%s has servers with a copy each, and --shared is for processes over one: "
+                      "choose another --dir",
+                      dir)
+               : 0;
+}
+
+static int open_plan(struct demo *demo, struct failure *failure)
+{
+    const struct settings *settings = &demo->words.settings;
+    const struct demo_options *options = &demo->words.options;
+    unsigned wanted = (unsigned)options->servers;
+    int err = options->shared ? refuse_copies(settings->dir, failure) : 0;
+    err = err ? err
+              : demo_plan_open(settings->dir, options->shared ? 1 : wanted, demo->words.managers,
+                               settings->listen.items[0], &demo->plan, failure);
+    if (!err && options->shared)
+        err = demo_plan_share(&demo->plan, wanted ? wanted : DEMO_SERVERS, failure);
+    if (!err && options->status[0])
+        err = demo_plan_status(&demo->plan, options->status, failure);
+    return err;
+}
+
 static int run_demo_of(const struct program_command *self, struct demo *demo, int count,
                        char **words)
 {
     struct failure failure = {0};
     if (demo_words_part(&demo->words, count, words, &failure))
         return command_usage_error(self, failure.text);
-    const struct settings *settings = &demo->words.settings;
     int err = open_signals(demo, &failure);
-    err = err ? err
-              : demo_plan_open(settings->dir, (unsigned)demo->words.options.servers,
-                               demo->words.managers, settings->listen.items[0], &demo->plan,
-                               &failure);
-    if (!err && demo->words.options.status[0])
-        err = demo_plan_status(&demo->plan, demo->words.options.status, &failure);
+    err = err ? err : open_plan(demo, &failure);
     err = err ? err : open_services(demo, &failure);
     if (err)
         return command_failed(self, failure.text);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     /* With as many as wanted the steward changes nothing: whom the operator takes in or out of the
      * cluster from now on stays there. */
-    unsigned wanted = demo->plan.wanted == demo->plan.count ? 0 : demo->plan.wanted;
+    bool settled = demo->plan.shared || demo->plan.wanted == demo->plan.count;
+    unsigned wanted = settled ? 0 : demo->plan.wanted;
     err = steward_start(&demo->furnishing, wanted, demo->wake, &demo->steward, &failure);
     int status = err ? command_failed(self, failure.text) : run_all(demo);
     /* The steward may be asking a server that hangs. Nothing of it is needed any more, and people

@@ -57,7 +57,7 @@ int demo_file_write(const struct demo_plan *plan, struct failure *failure)
     yyjson_mut_doc_set_root(doc, root);
     yyjson_mut_obj_add_int(doc, root, "pid", getpid());
     yyjson_mut_obj_add_uint(doc, root, "wanted", plan->wanted);
-    for (unsigned i = 0; !err && i < plan->count; i++)
+    for (unsigned i = 0; !err && i < plan->count && plan->servers[i].process <= 1; i++)
         err = server_to_json(doc, list, &plan->servers[i]);
     yyjson_mut_obj_add_val(doc, root, "servers", list);
     list = yyjson_mut_arr(doc);

@@ -109,10 +109,12 @@ static int plan_addresses(struct demo_plan *plan, struct demo_server *server, co
 {
     int err = 0;
     struct demo_server had = *server;
+    unsigned offset = server->process ? server->process : (unsigned)server->id;
     if (!server->given && (!had.listen[0] || !becomes_free(had.listen, until)))
-        err = choose(plan, host, given_port(plan, (unsigned)server->id), server->listen,
-                     sizeof server->listen, failure);
-    if (!err && (!had.peer_listen[0] || !becomes_free(had.peer_listen, until)))
+        err = choose(plan, host, given_port(plan, offset), server->listen, sizeof server->listen,
+                     failure);
+    /* Of processes over one directory one has it, whichever that is. */
+    if (!err && !plan->shared && (!had.peer_listen[0] || !becomes_free(had.peer_listen, until)))
         err = free_address(peer_host(host), is_planned, plan, server->peer_listen,
                            sizeof server->peer_listen, failure);
     return err;
@@ -521,6 +523,26 @@ int demo_plan_open(const char *dir, unsigned wanted, unsigned managers, const ch
     err = err ? err : link_token(plan, failure);
     if (err)
         demo_plan_close(plan);
+    return err;
+}
+
+int demo_plan_share(struct demo_plan *plan, unsigned count, struct failure *failure)
+{
+    if (plan->count != 1)
+        return fail(failure, ERR_STATE,
+                    "%s has %u servers with a copy each, and --shared is for processes over one: "
+                    "choose another --dir",
+                    plan->dir, plan->count);
+    plan->shared = true;
+    plan->servers[0].process = 1;
+    int err = 0;
+    for (unsigned i = 1; !err && i < count; i++) {
+        plan->servers[i] = plan->servers[0];
+        plan->servers[i].process = i + 1;
+        plan->servers[i].given = false;
+        plan->servers[i].listen[0] = 0;
+        err = demo_plan_move(plan, plan->count++, failure);
+    }
     return err;
 }
 

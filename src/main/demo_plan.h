@@ -29,6 +29,7 @@ struct demo_server {
     char listen[OPTION_TEXT_SIZE];      /* HTTP */
     char peer_listen[OPTION_TEXT_SIZE]; /* for the other servers */
     bool given;                         /* `listen` is what the user asked for */
+    unsigned process; /* of several over this directory: which, from 1; 0: it is the only one */
 };
 
 struct demo_manager {
@@ -56,7 +57,8 @@ struct demo_plan {
     unsigned manager_count;
     struct demo_manager managers[DEMO_MANAGERS_MAX];
     struct demo_service services[DEMO_SERVICES];
-    bool fresh; /* a new shop, whose settings are not made yet */
+    bool shared; /* the servers are processes over one directory: demo_plan_share */
+    bool fresh;  /* a new shop, whose settings are not made yet */
 };
 
 /* Locks DIR (made if need be), moves what a server of its own left there to server 1, and founds
@@ -65,6 +67,10 @@ struct demo_plan {
 int demo_plan_open(const char *dir, unsigned wanted, unsigned managers, const char *listen,
                    struct demo_plan *plan, struct failure *failure);
 void demo_plan_close(struct demo_plan *plan);
+
+/* In place of its one server there are COUNT processes over that one's directory (main/shared.h).
+ * ERR_STATE: it has several servers. */
+int demo_plan_share(struct demo_plan *plan, unsigned count, struct failure *failure);
 
 /* Plans for the server ID, whose data are in DIR/server-ID now. */
 int demo_plan_add(struct demo_plan *plan, uint64_t id, struct failure *failure);

@@ -16,6 +16,9 @@ enum { URL_TEXT = OPTION_TEXT_SIZE + 32 };
 static const struct option_row rows[] = {
     {"servers", OPTION_COUNT, AT(servers), NULL, 1, DEMO_SERVERS_MAX, NULL, "N",
      "how many servers there are to be; others than before join or are removed [as before; 3]"},
+    {"shared", OPTION_SWITCH, AT(shared), NULL, 0, 0, NULL, NULL,
+     "one server with so many processes over its directory, in place of servers with a copy each "
+     "(docs/shared.md)"},
     {"load-managers", OPTION_COUNT, AT(managers), "1", 1, DEMO_MANAGERS_MAX, NULL, "N",
      "how many load managers stand in front, the first at --listen"},
     {"no-load-manager", OPTION_SWITCH, AT(no_managers), NULL, 0, 0, NULL, NULL,
@@ -106,6 +109,8 @@ static int refuse_balance(const struct demo_words *words, struct failure *failur
 /* A plan as it might be made. */
 static void suppose(const struct demo_words *words, struct demo_plan *plan)
 {
+    plan->count = 1;
+    strcpy(plan->servers[0].listen, "127.0.0.1:1");
     const char *listen = words->settings.listen.items[0], *colon = strrchr(listen, ':');
     str_copy(plan->dir, sizeof plan->dir, str_of(words->settings.dir));
     plan->manager_count = words->managers;
@@ -144,6 +149,9 @@ static int check_balance(const struct demo_words *words, struct failure *failure
 {
     if (!words->managers)
         return refuse_balance(words, failure);
+    if (words->options.shared && words->options.direct)
+        return fail(failure, ERR_INVALID,
+                    "--direct is for servers with homes, which processes of --shared are not");
     for (unsigned i = 0; i < words->balance_count; i++) {
         const struct option_row *row = row_of(&balance_settings_table, words->balance[i]);
         if (row && (strcmp(row->name, "server") == 0 || strcmp(row->name, "upstream") == 0))
@@ -271,6 +279,8 @@ int demo_words_server(const struct demo_words *words, const struct demo_plan *pl
     add_time(line, "--stop-grace", words->server_grace_ms);
     if (words->managers)
         add(line, "--server-header");
+    if (plan->shared)
+        add(line, "--shared");
     for (unsigned i = 0; i < words->serve_count; i++)
         add(line, words->serve[i]);
     add_outside(line, &words->settings, plan);
@@ -370,11 +380,11 @@ static int add_shared(struct demo_line *line, const struct settings *settings,
 }
 
 /* Where the load managers of this machine reach a server. */
-static void add_server(struct demo_line *line, const char *listen)
+static void add_server(struct demo_line *line, const char *option, const char *listen)
 {
     char url[URL_TEXT];
     listening_url(listen, false, 0, "127.0.0.1", url, sizeof url);
-    add_both(line, "--server", url);
+    add_both(line, option, url);
 }
 
 /* Where shoppers reach load manager AT. What was typed is where they reach the first; the others
@@ -416,7 +426,8 @@ int demo_words_manager(const struct demo_words *words, const struct demo_plan *p
     int err = add_shared(line, settings, failure);
     if (err)
         return err;
-    add_both(line, "--dir", plan->dir);
+    if (!words->options.shared)
+        add_both(line, "--dir", plan->dir);
     add_both(line, "--listen", manager->listen);
     add_both(line, "--status", manager->status);
     if (at == 0) {
@@ -426,8 +437,11 @@ int demo_words_manager(const struct demo_words *words, const struct demo_plan *p
     add_url(line, settings, plan, at);
     if (words->options.direct)
         add_both(line, "--mode", "direct");
+    if (words->options.shared)
+        add_both(line, "--check-path", "/livez");
+    const char *option = words->options.shared ? "--upstream" : "--server";
     for (unsigned i = 0; i < plan->count && i < BALANCE_SEEDS_MAX; i++)
-        add_server(line, plan->servers[i].listen);
+        add_server(line, option, plan->servers[i].listen);
     for (unsigned i = 0; i < words->balance_count; i++)
         add(line, words->balance[i]);
     return finish(line, failure);

@@ -20,7 +20,7 @@ enum { DEMO_WORDS_MAX = 256, DEMO_LINE_MAX = DEMO_WORDS_MAX + 120, DEMO_LINE_BYT
 
 struct demo_options {
     uint64_t servers, managers;
-    bool no_managers, no_restart, direct, no_bank, no_warehouse;
+    bool no_managers, no_restart, direct, no_bank, no_warehouse, shared;
     uint64_t auto_ship_ms;         /* 0: people do */
     char status[OPTION_TEXT_SIZE]; /* the first load manager's; empty: chosen by the plan */
 };

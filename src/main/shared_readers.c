@@ -5,7 +5,9 @@
 #include "main/file.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,14 +46,15 @@ static void walk(const char *dir, bool (*each)(void *context, int folder, const 
 
 /* ---- Entering and leaving ---- */
 
+/* One that has no lock yet may be about to take it: only the dead leave something. */
 static bool remove_if_left(void *context, int folder, const char *name)
 {
     (void)context;
-    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0 && !is_locked(fd))
+    uint64_t pid = 0;
+    struct str number = str_of(name);
+    bool good = str_to_u64(str_sub(number, 0, number.len - 5), &pid) == 0 && pid <= INT32_MAX;
+    if (good && kill((pid_t)pid, 0) && errno == ESRCH)
         unlinkat(folder, name, 0);
-    if (fd >= 0)
-        close(fd);
     return true;
 }
 

@@ -289,6 +289,39 @@ def test_beside_a_server_that_does_not_share_nobody_reads(tmp_path):
     assert alone.stop() == 0
 
 
+class Demo(Shop):
+    """`stoa demo --shared`; its processes have one directory."""
+
+    def spawn(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [STOA, "demo", "--shared", "--dir", str(self.dir), "--listen", "127.0.0.1:0",
+                 "--catalogue", "demo", *self.options],
+                stdout=subprocess.PIPE, stderr=log, text=True)
+        Shop.running.add(self.process)
+
+    def server(self):
+        shop = Shop(self.dir)
+        shop.dir = self.dir / "server-1"
+        return shop
+
+
+def test_a_demo_of_processes_over_one_directory_sells_on(tmp_path):
+    with Demo(tmp_path, "--no-warehouse", "--no-bank") as demo:
+        server = demo.server()
+        wait_until(lambda: len(reader_pids(server)) == 2, 10, "two readers")
+        client = Client(demo.address)
+        order = buy(client)
+        writer = writer_pid(server)
+        os.kill(writer, signal.SIGKILL)
+        wait_until(lambda: writer_pid(server) not in (writer, None), 20, "the next writer")
+        wait_until(lambda: len(reader_pids(server)) == 2, 20, "its successor")
+        assert buy(Client(demo.address)) != order
+        assert Client(demo.address).call("GET", f"/orders/{order}")[0] == 200
+        assert demo.stop() == 0
+    assert server.audit()[0] == 0
+
+
 def test_a_member_of_a_cluster_is_taken_over_with_its_identity(tmp_path):
     with Three(tmp_path, "demo", options=["--shared"]) as three:
         wait_until(lambda: three.primary() is not None, 10, "a primary")

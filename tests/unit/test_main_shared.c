@@ -116,8 +116,8 @@ static void what_a_dead_reader_left_is_nobodys_and_is_removed(void **state)
     char path[128];
     int held;
     assert_int_equal(shared_readers_enter(bed->dir, "http://127.0.0.1:1", &held, NULL), 0);
-    snprintf(path, sizeof path, "%s/readers/99.json", bed->dir);
-    assert_int_equal(file_write(path, STR("{\"pid\":99,\"url\":\"http://a\"}"), NULL), 0);
+    snprintf(path, sizeof path, "%s/readers/4194999.json", bed->dir);
+    assert_int_equal(file_write(path, STR("{\"pid\":4194999,\"url\":\"http://a\"}"), NULL), 0);
     assert_int_equal(shared_readers_list(bed->dir, list, 4), 1);
     shared_readers_leave(bed->dir, &held);
     assert_int_equal(shared_readers_enter(bed->dir, "http://127.0.0.1:1", &held, NULL), 0);
