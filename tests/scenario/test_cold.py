@@ -71,6 +71,13 @@ def change(address):
         answer = client.call("POST", "/carts",
                              {"line_items": [{"item": {"id": SPREAD[0]}, "quantity": 1}]})
     assert answer[0] == 201
+    return answer[1]["id"]
+
+
+def has_cart(address, cart):
+    client = Client(address)
+    with contextlib.closing(client):
+        return client.call("GET", f"/carts/{cart}")[0] == 200
 
 
 class Four(Three):
@@ -99,7 +106,7 @@ def test_a_cold_server_stands_in_for_one_that_is_missing(tmp_path):
         run(STOA, "ready", str(four.COLD + 1), "cold", "--dir", str(four.dirs[0]))
         wait_until(lambda: not four.runs(four.COLD), LONG, "its going to sleep")
         assert four.processes[four.COLD].returncode == 0, four.log(four.COLD)
-        assert not server(four, 0, four.COLD)["vote"]
+        wait_until(lambda: not server(four, 0, four.COLD)["vote"], 10, "its vote given up")
         wait_until(lambda: "may be down at once: 1\n" in status(four, 0), 10, "three voters")
         four.bed.armed.touch()
         primary = four.view(0)["primary"] - 1
@@ -112,8 +119,8 @@ def test_a_cold_server_stands_in_for_one_that_is_missing(tmp_path):
         assert "waking server 4: it was called as 4" in four.said(primary)
         four.start(missing)
         four.bed.wait_ended_well()
-        wait_until(lambda: server(four, primary, missing)["vote"], 10, "its vote given back")
-        assert not server(four, primary, four.COLD)["vote"]
+        wait_until(lambda: server(four, primary, missing)["vote"] and
+                   not server(four, primary, four.COLD)["vote"], 10, "its vote given back")
         assert four.digest(four.COLD) == four.digest(primary)
         assert four.audit(four.COLD)[0] == 0
 
@@ -123,14 +130,15 @@ class Lone(Pair):
 
     RUNS, COLD = 0, 1
 
-    def __init__(self, folder, who_wakes):
+    def __init__(self, folder, who_wakes, witness_options=()):
         super().__init__(folder, catalogue(folder), Loopback())
         self.bed = Bed(folder, super().command(self.COLD))
-        self.who_wakes = who_wakes
+        self.who_wakes, self.witness_options = who_wakes, list(witness_options)
 
     def command(self, i):
         wake = ["--wake", f"2={self.bed.command}", "--wake-after", "1s"]
-        return super().command(i) + (wake if i == self.who_wakes else [])
+        return super().command(i) + (wake if i == self.who_wakes else []) + \
+            (self.witness_options if i == WITNESS else [])
 
     def begin(self):
         """As far as that the cold one is to be cold; it runs still."""
@@ -167,9 +175,7 @@ def test_a_witness_wakes_who_can_go_on_when_the_primary_dies(tmp_path):
             lone.kill(0)
             lone.sells(lone.COLD, 30)
             assert "server 2 is woken: there has been no primary" in lone.said(WITNESS)
-            woken_at = lone.index(lone.COLD)
-            assert woken_at > slept_at + 200
-            wait_until(lambda: lone.index(lone.COLD) > woken_at + 200, 20, "the shop going on")
+            wait_until(lambda: lone.index(lone.COLD) > slept_at + 400, 20, "the shop going on")
             crowd.end()
         finally:
             crowd.abandon()
@@ -184,16 +190,14 @@ def test_a_witness_that_cannot_wake_says_what_to_do(tmp_path):
     with Lone(tmp_path, who_wakes=None) as lone:
         lone.begin()
         lone.kill(lone.COLD)
-        change(lone.addresses[0])
-        has = lone.index(0)
-        wait_until(lambda: server(lone, 0, WITNESS)["index"] >= has, 10, "the witness having it")
+        cart = change(lone.addresses[0])
         lone.kill(0)
         wait_until(lambda: "server 2 is cold and has to be started" in lone.said(WITNESS), 10,
                    "word of what is to be done")
         assert "--wake 2=COMMAND" in lone.said(WITNESS)
         lone.start(lone.COLD)
         lone.sells(lone.COLD, 20)
-        assert lone.index(lone.COLD) > has
+        assert has_cart(lone.addresses[lone.COLD], cart)
 
 
 @pytest.mark.long
@@ -205,3 +209,20 @@ def test_a_primary_that_loses_its_majority_wakes_who_makes_it_one(tmp_path):
         lone.kill(WITNESS)
         lone.sells(0, LONG)
         assert "server 2 is woken: there has been no primary" in lone.said(0)
+
+
+@pytest.mark.long
+def test_a_witness_wakes_who_lacks_more_than_it_likes_to_keep(tmp_path):
+    with Lone(tmp_path, who_wakes=WITNESS, witness_options=["--log-max", "1M"]) as lone:
+        lone.begin()
+        lone.kill(lone.COLD)
+        more = tmp_path / "more.csv"
+        words = " ".join(str(number) for number in range(10000))
+        more.write_text("Title,URL handle,Price,Inventory quantity,Description\n" + "".join(
+            f"More {i},more-{i},5.00,1,{words}\n" for i in range(15)))
+        run(STOA, "import", "--dir", str(lone.dirs[0]), str(more))
+        wait_until(lambda: "server 2 is woken: this witness keeps more than half" in
+                   lone.said(WITNESS), 20, "its being woken to catch up")
+        lone.bed.wait_ended_well()
+        wait_until(lambda: lone.digest(lone.COLD) == lone.digest(0), 10, "its having all of it")
+        assert "drops its begin" not in lone.said(WITNESS)
