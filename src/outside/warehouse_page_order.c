@@ -211,6 +211,24 @@ static bool load_order(struct dock_call *call, struct view_order *order)
     return err == 0;
 }
 
+/* Once nothing of ORDER is to be picked, the way to the oldest order of which something is. */
+static void put_next(struct dock_call *call, struct value *root, const struct view_order *order)
+{
+    char text[ID_TEXT];
+    struct view_row next;
+    unsigned count = 0;
+    for (unsigned i = 0; i < order->line_count; i++)
+        if (order->lines[i].open)
+            return;
+    if (warehouse_view_orders(call->db, &call->x->arena, STR("open"), STR(""), 0, 1, &next,
+                              &count) ||
+        count == 0)
+        return;
+    struct value *map = value_map(root, "next");
+    value_printf(map, "order", "%s", id_text(next.id, text));
+    value_printf(map, "number", "%" PRIu64, next.number);
+}
+
 static void show_order(struct dock_call *call, const struct view_order *order, int status,
                        const char *problem)
 {
@@ -224,6 +242,7 @@ static void show_order(struct dock_call *call, const struct view_order *order, i
         dock_page_root(call, arena_str(&call->x->arena, str_of(title)).at, "orders");
     value_printf(root, "problem", "%s", problem);
     put_order(call, root, order, scanned);
+    put_next(call, root, order);
     dock_page_show(call, status, "warehouse_order", root);
 }
 

@@ -328,7 +328,7 @@ def test_first_start_that_succeeds_shows_the_phrase(tmp_path):
 def test_people_pick_pack_and_ship_without_scripts(tmp_path, shop):
     sent = order(1001, [("mug", 2), ("pen", 1)])
     with Warehouse(tmp_path, shop=shop) as house:
-        house.send_orders(sent)
+        house.send_orders(sent, order(1002, [("cup", 1)]))
         browser = log_in(house)
         page = browser.get("/")[2]
         assert "Ada Löfgren" in page and "<script" not in page
@@ -354,6 +354,7 @@ def test_people_pick_pack_and_ship_without_scripts(tmp_path, shop):
         assert "T&lt;1&gt;" in page and "a=1&amp;b=2" in page
         assert browser.post(f"{path}/pack", token=token, **{"pack-1": "5"})[0] == 422
         assert browser.post(f"{path}/short", token=token, **{"short-2": "1"}, note="gone")[0] == 303
+        assert "Next to pick" not in browser.get(path)[2]
         slip = browser.get(f"{path}/slip")[2]
         assert "<svg" in slip and "Order 1001" in slip
         wait_for(lambda: shop.kinds() == ["shipped", "short"])
@@ -364,6 +365,8 @@ def test_people_pick_pack_and_ship_without_scripts(tmp_path, shop):
         wait_for(lambda: shop.kinds()[2:] == ["arrived", "product", "arrived"])
         for page in ("/stock", "/reports", "/product", "/?state=all&q=mug"):
             assert browser.get(page)[0] == 200, page
+        assert browser.post(f"{path}/send", token=token)[0] == 303
+        assert "Next to pick: order 1002" in browser.get(path)[2]
         house.check()
 
 
