@@ -7,9 +7,10 @@
  * What the whole cluster must know beyond its log and its members is in the registry
  * (shop/registry.h):
  *     cluster/preferred   the id of the preferred primary
- *     cluster/ready/ID    how ready that server is to be: "warm 30000" (replica/readiness.h); none:
- * hot cluster/failback    "idle" or "never"; none: at-once cluster/next        the id that the next
- * server gets token/HASH          a token that was not used yet, and until when it holds
+ *     cluster/ready/ID    how ready it is to be, like "warm 30000" (replica/readiness.h); or hot
+ *     cluster/failback    "idle" or "never"; or at once
+ *     cluster/next        the id that the next server gets
+ *     token/HASH          a token that was not used yet, and until when it holds
  *
  * Thread: main, but for what web/ and replica/ call, which is any.
  */
