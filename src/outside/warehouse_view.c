@@ -199,6 +199,25 @@ static struct str in_lower_case(struct arena *arena, struct str text)
     return copy ? str_make(copy, text.len) : STR("");
 }
 
+static struct view_row read_row(struct arena *arena, struct stmt *stmt)
+{
+    return (struct view_row){
+        .id = stmt_id(stmt, 0),
+        .row = stmt_u64(stmt, 1),
+        .number = stmt_u64(stmt, 2),
+        .placed_ms = stmt_i64(stmt, 3),
+        .taken_ms = stmt_i64(stmt, 4),
+        .state = text_of(arena, stmt, 5),
+        .name = text_of(arena, stmt, 6),
+        .locality = text_of(arena, stmt, 7),
+        .country = text_of(arena, stmt, 8),
+        .first = text_of(arena, stmt, 9),
+        .lines = stmt_u64(stmt, 10),
+        .units = stmt_u64(stmt, 11),
+        .open = stmt_u64(stmt, 12),
+    };
+}
+
 int warehouse_view_orders(struct db *db, struct arena *arena, struct str state, struct str needle,
                           uint64_t after, unsigned limit, struct view_row *rows, unsigned *count)
 {
@@ -211,21 +230,7 @@ int warehouse_view_orders(struct db *db, struct arena *arena, struct str state, 
     int err = 0;
     *count = 0;
     while (*count < limit && (err = stmt_next(stmt)) == 0)
-        rows[(*count)++] = (struct view_row){
-            .id = stmt_id(stmt, 0),
-            .row = stmt_u64(stmt, 1),
-            .number = stmt_u64(stmt, 2),
-            .placed_ms = stmt_i64(stmt, 3),
-            .taken_ms = stmt_i64(stmt, 4),
-            .state = text_of(arena, stmt, 5),
-            .name = text_of(arena, stmt, 6),
-            .locality = text_of(arena, stmt, 7),
-            .country = text_of(arena, stmt, 8),
-            .first = text_of(arena, stmt, 9),
-            .lines = stmt_u64(stmt, 10),
-            .units = stmt_u64(stmt, 11),
-            .open = stmt_u64(stmt, 12),
-        };
+        rows[(*count)++] = read_row(arena, stmt);
     stmt_done(stmt);
     return ended(err);
 }
@@ -313,6 +318,21 @@ int warehouse_view_moves(struct db *db, struct arena *arena, struct str key, uns
     " ifnull(json_extract(body, '$.item'), json_extract(body, '$.product.title'))"       \
     " FROM report WHERE state = ?"
 
+static struct view_report read_report(struct arena *arena, struct stmt *stmt)
+{
+    return (struct view_report){
+        .id = stmt_u64(stmt, 0),
+        .sequence = stmt_u64(stmt, 1),
+        .made_ms = stmt_i64(stmt, 2),
+        .taken_ms = stmt_i64(stmt, 3),
+        .kind = text_of(arena, stmt, 4),
+        .body = text_of(arena, stmt, 5),
+        .problem = text_of(arena, stmt, 6),
+        .number = stmt_u64(stmt, 7),
+        .item = text_of(arena, stmt, 8),
+    };
+}
+
 int warehouse_view_reports(struct db *db, struct arena *arena, const char *state, unsigned limit,
                            struct view_report *reports, unsigned *count)
 {
@@ -324,17 +344,7 @@ int warehouse_view_reports(struct db *db, struct arena *arena, const char *state
     int err = 0;
     *count = 0;
     while (*count < limit && (err = stmt_next(stmt)) == 0)
-        reports[(*count)++] = (struct view_report){
-            .id = stmt_u64(stmt, 0),
-            .sequence = stmt_u64(stmt, 1),
-            .made_ms = stmt_i64(stmt, 2),
-            .taken_ms = stmt_i64(stmt, 3),
-            .kind = text_of(arena, stmt, 4),
-            .body = text_of(arena, stmt, 5),
-            .problem = text_of(arena, stmt, 6),
-            .number = stmt_u64(stmt, 7),
-            .item = text_of(arena, stmt, 8),
-        };
+        reports[(*count)++] = read_report(arena, stmt);
     stmt_done(stmt);
     return ended(err);
 }
