@@ -65,8 +65,17 @@ static bool has_failed(const struct order *order, uint32_t of)
     return false;
 }
 
-/* Again without effect: banks tell things more than once. Too early it is refused: the answer to
- * the refund itself may still be on its way into the log. */
+/* As long as a refund is on its way this may be it: its answer, however late, is to come first
+ * (ERR_STATE). Else no such one will ever be known here (ERR_CONFLICT). */
+static int refuse_unknown(struct apply *apply, const struct order *order, struct str reference)
+{
+    return apply_refuse(apply, order->refunding > 0 ? ERR_STATE : ERR_CONFLICT,
+                        "order %llu has no refund %.*s that was made",
+                        (unsigned long long)order->number,
+                        STR_FMT(str_sub(reference, 0, SHOP_KEY_MAX)));
+}
+
+/* Again without effect: banks tell things more than once. */
 static int refund_failed(struct apply *apply, struct order *order,
                          const struct order_change *change)
 {
@@ -75,9 +84,7 @@ static int refund_failed(struct apply *apply, struct order *order,
         return err;
     const struct order_event *made = find_refunded(order, change->reference);
     if (!made)
-        return apply_refuse(apply, ERR_STATE, "order %llu has no refund %.*s that was made",
-                            (unsigned long long)order->number,
-                            STR_FMT(str_sub(change->reference, 0, SHOP_KEY_MAX)));
+        return refuse_unknown(apply, order, change->reference);
     if (has_failed(order, made->of))
         return ERR_OK;
     struct order_event event = {.type = ORDER_EVENT_REFUND_FAILED,

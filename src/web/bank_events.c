@@ -39,27 +39,16 @@ static bool read_failed_refund(struct exchange *x, struct order_change *change)
            (str_eq(status, STR("failed")) || str_eq(status, STR("canceled")));
 }
 
-/* Whether the answer to the refund itself may still be on its way into the log. Later it is not
- * known to this shop for good (it was restored from an older copy, say), and the bank, which would
- * go on for days and then think that nobody is there, is told to stop. */
-static bool is_fresh(struct exchange *x)
-{
-    enum { FRESH_S = 3600 };
-    struct json_in in;
-    struct json_spot root;
-    json_read(&in, &x->arena, x->body, &root);
-    int64_t created = json_integer_of(&in, &root, "created", 0, INT64_MAX, 0);
-    return !json_bad(&in) && clock_wall_ms() / 1000 - created < FRESH_S;
-}
-
 static enum app_verdict noted(struct exchange *x, struct outcome *outcome)
 {
     if (outcome->err)
         return call_fail_err(x, outcome->err);
     const struct result *result = &outcome->result;
-    if (result->err == ERR_STATE && is_fresh(x))
+    if (result->err == ERR_STATE) /* its own answer is still to come into the log */
         return answer(x, 503, STR("The refund is not known here yet; tell it again.\n"));
-    if (result->err == ERR_STATE)
+    /* It never will be (the shop was restored from an older copy, say); the bank would go on for
+     * days and then think that nobody is there. */
+    if (result->err == ERR_CONFLICT)
         log_line(call_web(x)->settings.log, LOG_ERROR, "bank", "a refund has failed: %.*s",
                  STR_FMT(result->text));
     if (result->err == 0)

@@ -6,9 +6,9 @@
  *
  * One thing is known from nowhere else, and is final: that a refund which was made has failed, or
  * was canceled. The object in the event says so, with the order in its metadata, and the shop
- * writes it down once (ORDER_REFUND_FAILED). 503 when the shop does not know yet that the refund
- * was made, for an hour: the bank tells it again. Refunds that are not the shop's (made by hand, or
- * another shop's) are passed over.
+ * writes it down once (ORDER_REFUND_FAILED). 503 while the order has a refund whose own answer the
+ * shop does not have yet, however long that takes: the bank tells it again. Refunds that are not
+ * the shop's (made by hand, or another shop's) are passed over.
  *
  * Thread: the exchange's.
  */

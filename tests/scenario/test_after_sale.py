@@ -160,13 +160,25 @@ def test_a_refund_that_nobody_knows_changes_nothing(tmp_path, bank):
         before = types(shop, order)
         refund = {"object": "refund", "id": "re_1", "status": "failed",
                   "metadata": {"checkout": order.replace("-", ""), "effect": "1"}}
-        assert tell(shop, bank, 0, refund) == 503  # its own answer may be on its way
-        assert tell(shop, bank, 7200, refund) == 200
+        assert tell(shop, bank, 0, refund) == 200  # and none is on its way
         assert tell(shop, bank, 0, {**refund, "status": "succeeded"}) == 200
         assert tell(shop, bank, 0, {**refund, "metadata": {}}) == 200  # made by hand
         strange = {"checkout": "00112233445566778899aabbccddeeff", "effect": "1"}
         assert tell(shop, bank, 0, {**refund, "metadata": strange}) == 200
         assert types(shop, order) == before
+
+
+def test_a_refund_whose_answer_is_long_in_coming_is_waited_for(tmp_path, bank):
+    with shop_of(tmp_path, bank) as shop:
+        order, _ = sent_and_paid(shop)
+        bank.faults(lost="100%")
+        does(shop, order, "refund", amount=500)
+        refund = {"object": "refund", "id": "re_1", "status": "failed",
+                  "metadata": {"checkout": order.replace("-", ""), "effect": "1"}}
+        assert tell(shop, bank, 7200, refund) == 503  # it was made two hours ago
+        bank.faults(lost="0")
+        wait_money(shop, order, refunding=0, refunded=500)
+        assert tell(shop, bank, 7200, refund) == 200
 
 
 def test_an_order_is_seen_by_its_platform_and_whoever_has_the_link(tmp_path, bank):

@@ -177,8 +177,8 @@ static void a_refund_that_fails_after_it_was_made_is_known_once_and_can_be_tried
     assert_true(are_told_of(f, now.event_count));
     assert_int_equal(refund_failed(f, 1, "said"), 0); /* told twice */
     assert_int_equal(read_order(f, test_id(1)).event_count, now.event_count);
-    assert_int_equal(refund_failed(f, 1, "another"), ERR_STATE);
-    assert_int_equal(refund_failed(f, 1, ""), ERR_STATE);
+    assert_int_equal(refund_failed(f, 1, "another"), ERR_CONFLICT); /* none is to come */
+    assert_int_equal(refund_failed(f, 1, ""), ERR_CONFLICT);
     assert_int_equal(refund_failed(f, 2, "said"), ERR_NOTFOUND);
     expect_clean_audit(f);
     assert_int_equal(retry(f, 1), 0);
