@@ -1,114 +1,5 @@
-#include "base/check.h"
-#include "base/str.h"
-#include "replica/membership.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h> /* last: it has a macro named fail */
-
-/* A cluster in one line, "1V+ 2V- 3s~ 4.+": id, role (V voter, s standby, . spare; W and w those of
- * a witness, C and k those of a cold server, L voter that is warm: lukewarm), and how it is: + up
- * and caught up, ~ up and far behind, c fetching a copy, - down. The primary is the first one. What
- * is decided is done at once, so that a story can go on; or fails, when `refusing`. */
-struct story {
-    struct membership membership;
-    struct membership_view view;
-    bool refusing;
-    char log[2000]; /* "12s:+V4 ..." */
-    char why[160];  /* of the last */
-};
-
-static void set(struct story *story, const char *cluster)
-{
-    struct membership_view *view = &story->view;
-    view->count = 0;
-    for (const char *at = cluster; *at;) {
-        char *end;
-        struct member_view member = {.id = strtoul(at, &end, 10)};
-        member.role = end[0] == 'V' ? MEMBER_VOTER : end[0] == 's' ? MEMBER_STANDBY : MEMBER_SPARE;
-        if (end[0] == 'W' || end[0] == 'w') {
-            member.witness = true;
-            member.role = end[0] == 'W' ? MEMBER_VOTER : MEMBER_STANDBY;
-        }
-        if (end[0] == 'C' || end[0] == 'k') {
-            member.ready = READINESS_COLD;
-            member.role = end[0] == 'C' ? MEMBER_VOTER : MEMBER_STANDBY;
-        }
-        if (end[0] == 'L') {
-            member.ready = READINESS_WARM;
-            member.role = MEMBER_VOTER;
-        }
-        member.up = end[1] != '-';
-        member.able = member.up && end[1] != 'c';
-        member.lag = end[1] == '+' ? 3 : 1000000;
-        view->members[view->count++] = member;
-        at = end + 2;
-        while (*at == ' ')
-            at++;
-    }
-    view->primary = view->members[0].id;
-}
-
-static struct story begin(const char *cluster)
-{
-    struct story story = {
-        .view = {.now_ms = 1000000, .replace_ms = 60000, .steady_ms = MEMBERSHIP_STEADY_MS}};
-    set(&story, cluster);
-    return story;
-}
-
-static void carry_out(struct story *story, const struct membership_change *change)
-{
-    struct membership_view *view = &story->view;
-    if (change->action == MEMBERSHIP_HANDOVER)
-        view->primary = change->id;
-    for (unsigned i = 0; i < view->count; i++)
-        if (view->members[i].id == change->id && change->action == MEMBERSHIP_ASSIGN)
-            view->members[i].role = change->role;
-}
-
-/* What must hold after any change: a majority of the voters is up. */
-static void check_majority(const struct story *story)
-{
-    unsigned voters = 0, up = 0;
-    for (unsigned i = 0; i < story->view.count; i++) {
-        voters += story->view.members[i].role == MEMBER_VOTER;
-        up += story->view.members[i].role == MEMBER_VOTER && story->view.members[i].up;
-    }
-    assert_true(up > voters / 2);
-}
-
-/* SECONDS pass; what is decided goes to the log: "V4" gets a vote, "s3" becomes standby, "P2" is
- * to be primary. */
-static void pass(struct story *story, unsigned seconds)
-{
-    for (unsigned i = 0; i < seconds; i++) {
-        struct membership_change change;
-        story->view.now_ms += 1000;
-        membership_decide(&story->membership, &story->view, &change);
-        if (change.action == MEMBERSHIP_NOTHING)
-            continue;
-        const char *what = change.action == MEMBERSHIP_HANDOVER ? "P"
-                           : change.role == MEMBER_VOTER        ? "V"
-                                                                : "s";
-        size_t len = strlen(story->log);
-        snprintf(story->log + len, sizeof story->log - len, "%s%s%u", len ? " " : "", what,
-                 (unsigned)change.id);
-        str_copy(story->why, sizeof story->why, str_of(change.why));
-        if (!story->refusing) {
-            carry_out(story, &change);
-            check_majority(story);
-        }
-    }
-}
-
-#define EXPECT(story, expected) assert_string_equal((story).log, expected)
+/* Who votes. Who shall be primary: test_replica_leader.c. */
+#include "membership_fixture.h"
 
 static void so_many_servers_have_so_many_voters(void **state)
 {
@@ -327,69 +218,6 @@ static void one_of_four_that_is_lost_loses_its_vote(void **state)
     EXPECT(story, "s4");
 }
 
-static void a_dead_primary_that_returns_is_just_a_voter(void **state)
-{
-    (void)state;
-    struct story story = begin("2V+ 1V- 3V+");
-    pass(&story, 30);
-    set(&story, "2V+ 1V~ 3V+");
-    pass(&story, 10);
-    set(&story, "2V+ 1V+ 3V+");
-    pass(&story, 100);
-    EXPECT(story, "");
-}
-
-static void the_preferred_one_returns_when_it_is_healthy(void **state)
-{
-    (void)state;
-    struct story story = begin("2V+ 1V- 3V+");
-    story.view.preferred = 1;
-    pass(&story, 30);
-    set(&story, "2V+ 1V~ 3V+"); /* up, and behind */
-    pass(&story, 100);
-    EXPECT(story, "");
-    set(&story, "2V+ 1V+ 3V+");
-    pass(&story, 5);
-    EXPECT(story, "");
-    pass(&story, 1);
-    EXPECT(story, "P1");
-    assert_string_equal(story.why, "server 1 shall be primary, and has been healthy for 5 s");
-    pass(&story, 100);
-    EXPECT(story, "P1");
-}
-
-static void a_preferred_one_that_comes_and_goes_is_not_primary(void **state)
-{
-    (void)state;
-    struct story story = begin("2V+ 1V+ 3V+");
-    story.view.preferred = 1;
-    for (int i = 0; i < 50; i++) {
-        set(&story, "2V+ 1V+ 3V+");
-        pass(&story, 4);
-        set(&story, i % 2 ? "2V+ 1V- 3V+" : "2V+ 1Vc 3V+");
-        pass(&story, 2);
-    }
-    EXPECT(story, "");
-}
-
-static void a_preferred_standby_gets_a_vote_first(void **state)
-{
-    (void)state;
-    struct story story = begin("1V+ 2V+ 3V+ 4s+");
-    story.view.preferred = 4;
-    pass(&story, 20);
-    EXPECT(story, "V4 s3 P4");
-}
-
-static void a_preferred_one_that_is_no_member_changes_nothing(void **state)
-{
-    (void)state;
-    struct story story = begin("1V+ 2V+ 3V+ 4s+");
-    story.view.preferred = 9;
-    pass(&story, 100);
-    EXPECT(story, "");
-}
-
 static void what_failed_is_tried_again_later(void **state)
 {
     (void)state;
@@ -575,105 +403,6 @@ static void a_witness_is_replaced_by_a_witness(void **state)
     EXPECT(story, "V4 s3");
 }
 
-static void a_witness_is_never_primary(void **state)
-{
-    (void)state;
-    struct story story = begin("1V+ 2V+ 3W+");
-    story.view.preferred = 3;
-    pass(&story, 100);
-    EXPECT(story, "");
-}
-
-static void hot_is_primary_rather_than_warm(void **state)
-{
-    (void)state;
-    struct story story = begin("2L+ 1V- 3V~");
-    pass(&story, 100);
-    EXPECT(story, "");
-    set(&story, "2L+ 1V- 3V+");
-    pass(&story, 5);
-    EXPECT(story, "");
-    pass(&story, 1);
-    EXPECT(story, "P3");
-    assert_string_equal(story.why, "server 3 is hot and has been healthy for 5 s: it shall be "
-                                   "primary rather than this one");
-    struct story hot = begin("1V+ 2L+ 3V+");
-    pass(&hot, 100);
-    EXPECT(hot, "");
-    struct story cold = begin("4C+ 3W+ 1V+");
-    pass(&cold, 100);
-    EXPECT(cold, "P1");
-}
-
-static void the_preferred_one_goes_before_others_that_are_hot(void **state)
-{
-    (void)state;
-    struct story story = begin("2L+ 1V+ 3V+");
-    story.view.preferred = 3;
-    pass(&story, 100);
-    EXPECT(story, "P3");
-}
-
-static void leadership_goes_to_no_warm_one_by_itself(void **state)
-{
-    (void)state;
-    struct story story = begin("1V+ 2L+ 3V+");
-    story.view.preferred = 2;
-    pass(&story, 100);
-    EXPECT(story, "");
-    struct story warm = begin("2L+ 1V+ 3V+"); /* nor stays with it, though it is preferred */
-    warm.view.preferred = 2;
-    pass(&warm, 100);
-    EXPECT(warm, "P1");
-}
-
-static void a_hot_standby_gets_a_vote_where_no_voter_is_hot(void **state)
-{
-    (void)state;
-    struct story story = begin("1L+ 2L+ 3L+ 4s+");
-    pass(&story, 100);
-    EXPECT(story, "V4 s3 P4");
-    struct story one = begin("1L+ 2L+ 3V+ 4s+"); /* the one that is hot will do */
-    pass(&one, 100);
-    EXPECT(one, "P3");
-}
-
-static void where_nothing_goes_back_nothing_does(void **state)
-{
-    (void)state;
-    struct story story = begin("2L+ 1V+ 3V+");
-    story.view.preferred = 1;
-    story.view.failback = FAILBACK_NEVER;
-    pass(&story, 100);
-    EXPECT(story, "");
-}
-
-static void idle_waits_for_a_quiet_log(void **state)
-{
-    (void)state;
-    struct story story = begin("2V+ 1V+ 3V+");
-    story.view.preferred = 1;
-    story.view.failback = FAILBACK_IDLE;
-    pass(&story, 100);
-    EXPECT(story, "");
-    story.view.quiet_ms = FAILBACK_QUIET_MS;
-    pass(&story, 1);
-    EXPECT(story, "P1");
-}
-
-static void who_lost_it_often_waits_longer(void **state)
-{
-    (void)state;
-    struct story story = begin("2V+ 1V+ 3V+");
-    story.view.preferred = 1;
-    story.view.members[1].wait_ms = 40000;
-    pass(&story, 40);
-    EXPECT(story, "");
-    pass(&story, 1);
-    EXPECT(story, "P1");
-    assert_string_equal(story.why, "server 1 shall be primary, and has been healthy for 40 s");
-}
-
 /* Whatever happens to whom: each change leaves a majority that is up, and quiet brings rest. */
 static void any_history_ends_in_rest(void **state)
 {
@@ -768,18 +497,6 @@ int main(void)
         cmocka_unit_test(two_voters_are_left_as_they_are_when_one_dies),
         cmocka_unit_test(a_removed_server_leaves_an_odd_number),
         cmocka_unit_test(one_of_four_that_is_lost_loses_its_vote),
-        cmocka_unit_test(a_dead_primary_that_returns_is_just_a_voter),
-        cmocka_unit_test(hot_is_primary_rather_than_warm),
-        cmocka_unit_test(the_preferred_one_goes_before_others_that_are_hot),
-        cmocka_unit_test(leadership_goes_to_no_warm_one_by_itself),
-        cmocka_unit_test(a_hot_standby_gets_a_vote_where_no_voter_is_hot),
-        cmocka_unit_test(where_nothing_goes_back_nothing_does),
-        cmocka_unit_test(idle_waits_for_a_quiet_log),
-        cmocka_unit_test(who_lost_it_often_waits_longer),
-        cmocka_unit_test(the_preferred_one_returns_when_it_is_healthy),
-        cmocka_unit_test(a_preferred_one_that_comes_and_goes_is_not_primary),
-        cmocka_unit_test(a_preferred_standby_gets_a_vote_first),
-        cmocka_unit_test(a_preferred_one_that_is_no_member_changes_nothing),
         cmocka_unit_test(what_failed_is_tried_again_later),
         cmocka_unit_test(a_removal_is_believed_when_more_than_half_say_so),
         cmocka_unit_test(a_witness_makes_an_even_number_odd),
@@ -796,7 +513,6 @@ int main(void)
         cmocka_unit_test(a_witness_beside_three_has_no_vote),
         cmocka_unit_test(a_third_server_takes_the_vote_of_the_witness),
         cmocka_unit_test(a_witness_is_replaced_by_a_witness),
-        cmocka_unit_test(a_witness_is_never_primary),
         cmocka_unit_test(any_history_ends_in_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
