@@ -95,26 +95,37 @@ static int begin_to_read(struct shared *shared, struct failure *failure)
     return err;
 }
 
-/* The writer fetched another copy of the database: this process still has the old one open. */
-static void look_at_database(void *context)
+/* In place of the front there is a new one over the database that is there now; the old one, or
+ * NULL. */
+static struct shared_front *renew_front(struct shared *shared)
 {
-    struct shared *shared = context;
-    struct shared_front *fresh = NULL;
+    struct shared_front *fresh = NULL, *old = NULL;
     struct failure failure = {0};
     pthread_mutex_lock(&shared->mutex);
     if (shared->stage == READING && shared->front && !shared_front_is_current(shared->front)) {
         int err = open_front(shared, shared_front_engine(shared->front), &fresh, &failure);
         if (!err) {
-            log_line(&shared->log, LOG_INFO, "shared",
-                     "the database is another one now: it is "
-                     "opened again");
-            shared_front_close(shared->front, true);
+            old = shared->front;
             shared->front = fresh;
         } else if (err != ERR_NOTFOUND) {
             log_line(&shared->log, LOG_WARN, "shared", "%s", failure.text);
         }
     }
     pthread_mutex_unlock(&shared->mutex);
+    return old;
+}
+
+/* The writer may have fetched another copy of the database: this process still has the old one
+ * open. A takeover does not wait until that one's last request is answered. */
+static void look_at_database(void *context)
+{
+    struct shared *shared = context;
+    struct shared_front *old = renew_front(shared);
+    if (!old)
+        return;
+    log_line(&shared->log, LOG_INFO, "shared",
+             "the database is another one now: it was opened again");
+    shared_front_close(old, true);
 }
 
 /* ---- Taking over ---- */
