@@ -25,6 +25,26 @@ static bool is_other_open(const struct warehouse *list, unsigned count, struct s
     return false;
 }
 
+/* What no other has would be where nobody is. */
+static int check_main(struct apply *apply, const struct warehouse *list, unsigned count,
+                      const struct warehouse *put)
+{
+    const struct warehouse *main = put;
+    for (unsigned i = 0; i < count; i++) {
+        if (str_eq(list[i].id, put->id))
+            continue;
+        if (list[i].position < main->position ||
+            (list[i].position == main->position && str_compare(list[i].id, main->id) < 0))
+            main = &list[i];
+    }
+    if (!main->gone)
+        return ERR_OK;
+    return apply_refuse(apply, ERR_STATE,
+                        "warehouse \"%.*s\" is gone and would be the main one; first give one that "
+                        "is there a lower position",
+                        STR_FMT(main->id));
+}
+
 static int check_gone(struct apply *apply, const struct warehouse *list, unsigned count,
                       const struct warehouse *known, const struct warehouse *put)
 {
@@ -33,7 +53,7 @@ static int check_gone(struct apply *apply, const struct warehouse *list, unsigne
                             "warehouse \"%.*s\" is gone for good; put a new one under another id",
                             STR_FMT(put->id));
     if (!put->gone || (known && known->gone))
-        return ERR_OK;
+        return check_main(apply, list, count, put);
     if (!known)
         return apply_refuse(apply, ERR_NOTFOUND, "there is no warehouse \"%.*s\"",
                             STR_FMT(put->id));
@@ -46,7 +66,7 @@ static int check_gone(struct apply *apply, const struct warehouse *list, unsigne
         return apply_refuse(apply, ERR_STATE,
                             "no other warehouse is open that could ship what \"%.*s\" has to",
                             STR_FMT(put->id));
-    return ERR_OK;
+    return check_main(apply, list, count, put);
 }
 
 /* The order before the first of which WAREHOUSE has something to ship. */

@@ -265,6 +265,21 @@ static void somebody_must_be_there_to_ship(void **state)
     expect_clean_audit(f);
 }
 
+static void what_is_gone_is_never_the_main_one(void **state)
+{
+    struct fixture *f = *state;
+    begin(f, 20);
+    assert_int_equal(put(f, "south", 0, false, true), ERR_STATE);
+    assert_int_equal(put(f, "south", 2, false, true), 0);
+    clear(f);
+    assert_int_equal(put(f, "south", 1, false, true), 0); /* after main: by their ids */
+    assert_int_equal(put(f, "south", 0, false, true), ERR_STATE);
+    assert_int_equal(put(f, "main", 3, false, false), ERR_STATE);
+    assert_int_equal(put(f, "north", 0, false, false), 0);
+    assert_int_equal(put(f, "main", 3, false, false), 0);
+    expect_clean_audit(f);
+}
+
 /* More than one step takes, in the same way whatever shares a transaction. */
 static void many_orders_are_cleared_step_by_step(void **state)
 {
@@ -299,6 +314,7 @@ int main(void)
         TEST(what_it_was_asked_to_cancel_is_canceled),
         TEST(a_closed_one_that_never_answers_can_be_said_to_be_gone),
         TEST(somebody_must_be_there_to_ship),
+        TEST(what_is_gone_is_never_the_main_one),
         TEST(many_orders_are_cleared_step_by_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
