@@ -41,8 +41,7 @@ static const struct option_row rows[] = {
      "order buy: checkouts made before it begins"},
     {"rounds", OPTION_COUNT, AT(rounds), "0", 0, 100000, NULL, "N",
      "failover: of each kind; share: kills of each; crowd: how often a server goes (0: 50); "
-     "repair: "
-     "of each point, at most 1000 (0: 5)"},
+     "repair: of each point, at most 1000 (0: 5)"},
     {"shoppers", OPTION_COUNT, AT(shoppers), "2000", 1, 100000, NULL, "N",
      "crowd: how many, who click at --rate in all [a fifth of their number]; apply cart: whose "
      "carts change"},
