@@ -19,6 +19,7 @@ struct waker {
     struct wake_config ways;
     const char *commands[CLUSTER_SERVERS_MAX];  /* beside ways.commands */
     struct errand errands[CLUSTER_SERVERS_MAX]; /* the same */
+    struct readiness_table known;               /* as it was at the last look */
     struct wake wake;
     struct rest rest;
     bool resting;
@@ -113,6 +114,21 @@ static void call(struct waker *waker, const struct wake_call *call)
 
 /* ---- The thread ---- */
 
+/* Also a witness's operator sees in its log whom it takes for cold. */
+static void note_readiness(struct waker *waker, const struct cluster_status *status)
+{
+    struct readiness_table now;
+    replica_readiness(waker->config.replica, &now);
+    for (unsigned i = 0; i < status->count; i++) {
+        uint64_t id = status->servers[i].place.id;
+        enum readiness kind = readiness_of(&now, id).kind;
+        if (kind != readiness_of(&waker->known, id).kind)
+            log_line(waker->config.log, LOG_INFO, "wake", "server %llu is to be %s",
+                     (unsigned long long)id, readiness_names[kind]);
+    }
+    waker->known = now;
+}
+
 static void look(struct waker *waker)
 {
     struct cluster_status status;
@@ -120,6 +136,7 @@ static void look(struct waker *waker)
     char why[WAKE_WHY];
     uint64_t now_ms = clock_mono_ns() / MS_NS;
     replica_status(waker->config.replica, &status);
+    note_readiness(waker, &status);
     unsigned count = wake_decide(&waker->wake, &waker->ways, &status, now_ms, calls);
     for (unsigned i = 0; i < count; i++)
         call(waker, &calls[i]);
