@@ -65,6 +65,9 @@ int warehouse_book_put_count(struct db *db, const char *name, uint64_t value);
 struct book_quantity {
     uint32_t line, quantity;
 };
+/* The rows of STMT, which are line and quantity, into ROOM places; *COUNT of them. */
+int warehouse_book_quantities(struct stmt *stmt, struct book_quantity *lines, unsigned room,
+                              unsigned *count);
 
 struct book_line {
     uint32_t line, quantity;

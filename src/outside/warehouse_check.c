@@ -73,14 +73,14 @@ static int apply_rule(struct db *db, const struct rule *rule,
     char text[512];
     int err;
     struct stmt *stmt = stmt_new(db, rule->sql);
-    while ((err = stmt_next(stmt)) == 0) {
+    while (stmt_more(stmt, &err)) {
         snprintf(text, sizeof text, "%.*s: %.*s", STR_FMT(stmt_str(stmt, 0)),
                  STR_FMT(stmt_str(stmt, 1)));
         tell(context, text);
         ++*wrong;
     }
     stmt_free(stmt);
-    return err == ERR_NOTFOUND ? 0 : err;
+    return err;
 }
 
 int warehouse_book_check(struct db *db, void (*tell)(void *context, const char *text),

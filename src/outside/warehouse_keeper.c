@@ -60,7 +60,7 @@ static int find_due(struct stmt *stmt, int64_t now_ms, uint64_t age_ms, struct d
     int err = 0;
     due->count = 0;
     due->next_ms = INT64_MAX;
-    while (due->count < AT_ONCE && (err = stmt_next(stmt)) == 0) {
+    while (due->count < AT_ONCE && stmt_more(stmt, &err)) {
         int64_t at_ms = stmt_i64(stmt, 1) + (int64_t)age_ms;
         if (at_ms > now_ms) {
             due->next_ms = at_ms;
@@ -71,7 +71,7 @@ static int find_due(struct stmt *stmt, int64_t now_ms, uint64_t age_ms, struct d
     if (due->count == AT_ONCE)
         due->next_ms = now_ms;
     stmt_done(stmt);
-    return err == ERR_NOTFOUND ? 0 : err;
+    return err;
 }
 
 /* Does what is due of one kind; returns when to look again. */

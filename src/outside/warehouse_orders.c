@@ -243,6 +243,18 @@ int warehouse_book_take(struct book *book, const struct book_order *order,
     return err ? err : keep_answer(book, order->effect, "order", order->order, out, from);
 }
 
+int warehouse_book_quantities(struct stmt *stmt, struct book_quantity *lines, unsigned room,
+                              unsigned *count)
+{
+    int err = 0;
+    *count = 0;
+    while (*count < room && stmt_more(stmt, &err))
+        lines[(*count)++] =
+            (struct book_quantity){(uint32_t)stmt_u64(stmt, 0), (uint32_t)stmt_u64(stmt, 1)};
+    stmt_done(stmt);
+    return err;
+}
+
 /* ---- Cancels ---- */
 
 static int cancel_early(struct book *book, struct id order, uint32_t line, uint32_t quantity)
@@ -286,14 +298,9 @@ static int whole_order(struct book *book, struct id order, struct book_quantity 
 {
     struct stmt *stmt = db_stmt(book->db, "SELECT line, quantity FROM order_line"
                                           " WHERE order_id = ? ORDER BY line LIMIT ?");
-    int err;
     stmt_bind_id(stmt, 1, order);
     stmt_bind_i64(stmt, 2, BOOK_LINES_MAX);
-    *count = 0;
-    while ((err = stmt_next(stmt)) == 0)
-        all[(*count)++] =
-            (struct book_quantity){(uint32_t)stmt_u64(stmt, 0), (uint32_t)stmt_u64(stmt, 1)};
-    return err == ERR_NOTFOUND ? 0 : err;
+    return warehouse_book_quantities(stmt, all, BOOK_LINES_MAX, count);
 }
 
 static int cancel_lines(struct book *book, const struct book_cancel *cancel, bool here,

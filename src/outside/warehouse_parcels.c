@@ -137,14 +137,9 @@ static int usual_lines(struct book *book, struct id order, struct book_quantity 
         book->db, "WITH some AS (SELECT sum(picked) > 0 AS any FROM order_line WHERE order_id = ?1)"
                   " SELECT line, iif(some.any, picked, quantity - packed - canceled - short) AS q"
                   " FROM order_line, some WHERE order_id = ?1 AND q > 0 ORDER BY line LIMIT ?2");
-    int err;
     stmt_bind_id(stmt, 1, order);
     stmt_bind_i64(stmt, 2, BOOK_LINES_MAX);
-    *count = 0;
-    while ((err = stmt_next(stmt)) == 0)
-        lines[(*count)++] =
-            (struct book_quantity){(uint32_t)stmt_u64(stmt, 0), (uint32_t)stmt_u64(stmt, 1)};
-    return err == ERR_NOTFOUND ? 0 : err;
+    return warehouse_book_quantities(stmt, lines, BOOK_LINES_MAX, count);
 }
 
 static int insert_parcel(struct book *book, struct id order, struct id parcel)
@@ -244,11 +239,7 @@ static int load_parcel(struct book *book, struct id parcel, struct parcel_row *r
                                            " ORDER BY line LIMIT ?");
     stmt_bind_id(lines, 1, parcel);
     stmt_bind_i64(lines, 2, BOOK_LINES_MAX);
-    row->count = 0;
-    while ((err = stmt_next(lines)) == 0)
-        row->lines[row->count++] =
-            (struct book_quantity){(uint32_t)stmt_u64(lines, 0), (uint32_t)stmt_u64(lines, 1)};
-    return err == ERR_NOTFOUND ? 0 : err;
+    return warehouse_book_quantities(lines, row->lines, BOOK_LINES_MAX, &row->count);
 }
 
 int warehouse_book_unpack(struct book *book, struct id parcel)

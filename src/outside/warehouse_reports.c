@@ -62,12 +62,11 @@ int warehouse_reports_next(struct db *db, unsigned most, struct buf *out, uint64
     stmt_bind_i64(stmt, 1, most);
     buf_printf(out, "{\"epoch\":\"%s\",\"reports\":[", epoch);
     int err;
-    while ((err = stmt_next(stmt)) == 0) {
+    while (stmt_more(stmt, &err)) {
         struct str body = stmt_str(stmt, 0);
         bool refused = stmt_str(stmt, 1).len > 0;
         if (refused || (*count && out->len + body.len > REPORTS_BYTES_MAX)) {
             stmt_done(stmt);
-            err = ERR_NOTFOUND;
             break;
         }
         buf_printf(out, "%s{\"sequence\":%" PRIu64 ",", *count ? "," : "", *first + *count);
@@ -75,7 +74,7 @@ int warehouse_reports_next(struct db *db, unsigned most, struct buf *out, uint64
         ++*count;
     }
     buf_puts(out, "]}");
-    return err == ERR_NOTFOUND ? out->failed ? ERR_NOMEM : 0 : err;
+    return !err && out->failed ? ERR_NOMEM : err;
 }
 
 /* What was taken long ago is wanted by nobody: a shop that was restored from a backup is younger.

@@ -12,16 +12,22 @@ static struct str text_of(struct arena *arena, struct stmt *stmt, int column)
     return arena_str(arena, stmt_str(stmt, column));
 }
 
-/* The rows of a statement are at an end, or it failed. */
-static int ended(int err)
+/* Whether STMT shows another row, and there is room for it beside COUNT of LIMIT others; else it
+ * has ended, well or with *ERR. */
+static bool has_row(struct stmt *stmt, unsigned count, unsigned limit, int *err)
 {
-    return err == ERR_NOTFOUND ? 0 : err;
+    *err = 0;
+    if (count < limit && stmt_more(stmt, err))
+        return true;
+    stmt_done(stmt);
+    return false;
 }
 
-static unsigned count_of(struct stmt *stmt, struct id id)
+/* Binds ID, the only parameter, and takes the count that COUNTING gives. */
+static unsigned count_of(struct stmt *counting, struct id id)
 {
-    stmt_bind_id(stmt, 1, id);
-    return (unsigned)stmt_only_u64(stmt, 0);
+    stmt_bind_id(counting, 1, id);
+    return (unsigned)stmt_only_u64(counting, 0);
 }
 
 static int read_head(struct db *db, struct arena *arena, struct id id, struct view_order *order)
@@ -64,8 +70,8 @@ static int read_lines(struct db *db, struct arena *arena, struct view_order *ord
                                     " short, returned, item, sku, title, options FROM order_line"
                                     " WHERE order_id = ? ORDER BY line");
     stmt_bind_id(stmt, 1, order->id);
-    int err = 0;
-    while (order->line_count < room && (err = stmt_next(stmt)) == 0) {
+    int err;
+    while (has_row(stmt, order->line_count, room, &err)) {
         struct view_line *line = &order->lines[order->line_count++];
         uint32_t *const numbers[] = {&line->line,    &line->quantity, &line->picked,
                                      &line->packed,  &line->shipped,  &line->canceled,
@@ -78,8 +84,7 @@ static int read_lines(struct db *db, struct arena *arena, struct view_order *ord
         line->title = text_of(arena, stmt, 10);
         line->options = text_of(arena, stmt, 11);
     }
-    stmt_done(stmt);
-    return ended(err);
+    return err;
 }
 
 static int read_parcel_lines(struct db *db, struct arena *arena, struct view_parcel *parcel)
@@ -92,12 +97,7 @@ static int read_parcel_lines(struct db *db, struct arena *arena, struct view_par
     struct stmt *stmt =
         db_stmt(db, "SELECT line, quantity FROM parcel_line WHERE parcel = ? ORDER BY line");
     stmt_bind_id(stmt, 1, parcel->id);
-    int err = 0;
-    while (parcel->line_count < room && (err = stmt_next(stmt)) == 0)
-        parcel->lines[parcel->line_count++] =
-            (struct book_quantity){(uint32_t)stmt_u64(stmt, 0), (uint32_t)stmt_u64(stmt, 1)};
-    stmt_done(stmt);
-    return ended(err);
+    return warehouse_book_quantities(stmt, parcel->lines, room, &parcel->line_count);
 }
 
 static int read_parcels(struct db *db, struct arena *arena, struct view_order *order)
@@ -111,8 +111,8 @@ static int read_parcels(struct db *db, struct arena *arena, struct view_order *o
         db_stmt(db, "SELECT parcel, number, state, packed_ms, shipped_ms, delivered_ms, carrier,"
                     " tracking, tracking_url FROM parcel WHERE order_id = ? ORDER BY number");
     stmt_bind_id(stmt, 1, order->id);
-    int err = 0;
-    while (order->parcel_count < room && (err = stmt_next(stmt)) == 0)
+    int err;
+    while (has_row(stmt, order->parcel_count, room, &err))
         order->parcels[order->parcel_count++] = (struct view_parcel){
             .id = stmt_id(stmt, 0),
             .number = (uint32_t)stmt_u64(stmt, 1),
@@ -124,8 +124,6 @@ static int read_parcels(struct db *db, struct arena *arena, struct view_order *o
             .tracking = text_of(arena, stmt, 7),
             .url = text_of(arena, stmt, 8),
         };
-    stmt_done(stmt);
-    err = ended(err);
     for (unsigned i = 0; !err && i < order->parcel_count; i++)
         err = read_parcel_lines(db, arena, &order->parcels[i]);
     return err;
@@ -227,12 +225,11 @@ int warehouse_view_orders(struct db *db, struct arena *arena, struct str state, 
     stmt_bind_str(stmt, 2, state.len ? state : STR(""));
     stmt_bind_str(stmt, 3, in_lower_case(arena, needle));
     stmt_bind_i64(stmt, 4, limit);
-    int err = 0;
+    int err;
     *count = 0;
-    while (*count < limit && (err = stmt_next(stmt)) == 0)
+    while (has_row(stmt, *count, limit, &err))
         rows[(*count)++] = read_row(arena, stmt);
-    stmt_done(stmt);
-    return ended(err);
+    return err;
 }
 
 uint64_t warehouse_view_count(struct db *db, struct str state, uint64_t max)
@@ -269,12 +266,11 @@ int warehouse_view_items(struct db *db, struct arena *arena, struct str needle, 
     stmt_bind_str(stmt, 1, after.at ? after : STR(""));
     stmt_bind_str(stmt, 2, in_lower_case(arena, needle));
     stmt_bind_i64(stmt, 3, limit);
-    int err = 0;
+    int err;
     *count = 0;
-    while (*count < limit && (err = stmt_next(stmt)) == 0)
+    while (has_row(stmt, *count, limit, &err))
         items[(*count)++] = read_item(arena, stmt);
-    stmt_done(stmt);
-    return ended(err);
+    return err;
 }
 
 int warehouse_view_item(struct db *db, struct arena *arena, struct str key, struct view_item *item)
@@ -298,9 +294,9 @@ int warehouse_view_moves(struct db *db, struct arena *arena, struct str key, uns
                     " LIMIT ?");
     stmt_bind_str(stmt, 1, key);
     stmt_bind_i64(stmt, 2, limit);
-    int err = 0;
+    int err;
     *count = 0;
-    while (*count < limit && (err = stmt_next(stmt)) == 0)
+    while (has_row(stmt, *count, limit, &err))
         moves[(*count)++] = (struct view_move){
             .time_ms = stmt_i64(stmt, 0),
             .quantity = stmt_i64(stmt, 1),
@@ -308,8 +304,7 @@ int warehouse_view_moves(struct db *db, struct arena *arena, struct str key, uns
             .note = text_of(arena, stmt, 3),
             .number = stmt_u64(stmt, 4),
         };
-    stmt_done(stmt);
-    return ended(err);
+    return err;
 }
 
 #define REPORT_COLUMNS                                                                   \
@@ -341,12 +336,11 @@ int warehouse_view_reports(struct db *db, struct arena *arena, const char *state
                             : db_stmt(db, REPORT_COLUMNS " ORDER BY id DESC LIMIT ?");
     stmt_bind_str(stmt, 1, str_of(state));
     stmt_bind_i64(stmt, 2, limit);
-    int err = 0;
+    int err;
     *count = 0;
-    while (*count < limit && (err = stmt_next(stmt)) == 0)
+    while (has_row(stmt, *count, limit, &err))
         reports[(*count)++] = read_report(arena, stmt);
-    stmt_done(stmt);
-    return ended(err);
+    return err;
 }
 
 int warehouse_view_refused(struct db *db, struct arena *arena, unsigned limit,
@@ -356,9 +350,9 @@ int warehouse_view_refused(struct db *db, struct arena *arena, unsigned limit,
         db_stmt(db, "SELECT time_ms, peer, what, theirs, ours FROM refused ORDER BY id DESC"
                     " LIMIT ?");
     stmt_bind_i64(stmt, 1, limit);
-    int err = 0;
+    int err;
     *count = 0;
-    while (*count < limit && (err = stmt_next(stmt)) == 0)
+    while (has_row(stmt, *count, limit, &err))
         rows[(*count)++] = (struct view_refused){
             .time_ms = stmt_i64(stmt, 0),
             .peer = text_of(arena, stmt, 1),
@@ -366,8 +360,7 @@ int warehouse_view_refused(struct db *db, struct arena *arena, unsigned limit,
             .theirs = text_of(arena, stmt, 3),
             .ours = text_of(arena, stmt, 4),
         };
-    stmt_done(stmt);
-    return ended(err);
+    return err;
 }
 
 /* ---- JSON ---- */

@@ -13,7 +13,7 @@ static int read_rows(struct reader *reader, struct arena *arena, struct str lane
     stmt_bind_u64(stmt, 2, after < INT64_MAX ? after : INT64_MAX);
     stmt_bind_u64(stmt, 3, limit);
     int err;
-    while (!(err = stmt_next(stmt))) {
+    while (stmt_more(stmt, &err)) {
         err = outbox_read(stmt, arena, &rows[*count]);
         if (err) {
             stmt_done(stmt);
@@ -21,7 +21,7 @@ static int read_rows(struct reader *reader, struct arena *arena, struct str lane
         }
         ++*count;
     }
-    return err == ERR_NOTFOUND ? ERR_OK : err;
+    return err;
 }
 
 int reader_outbox(struct reader *reader, struct arena *arena, struct str lane, uint64_t after,
@@ -48,8 +48,8 @@ static int read_lanes(struct reader *reader, struct arena *arena, struct outbox_
                             " WHERE lane = substr(m.key, 8) ORDER BY seq LIMIT 1) FROM meta m"
                             " WHERE m.key > 'outbox/' AND m.key < 'outbox0' AND m.value > 0"
                             " ORDER BY m.key");
-    int err;
-    while (*count < LANES_MAX && !(err = stmt_next(stmt))) {
+    int err = ERR_OK;
+    while (*count < LANES_MAX && stmt_more(stmt, &err)) {
         lanes[*count] = (struct outbox_lane_count){.lane = arena_str(arena, stmt_str(stmt, 0)),
                                                    .rows = stmt_u64(stmt, 1),
                                                    .oldest_ms = stmt_i64(stmt, 2)};
@@ -59,7 +59,7 @@ static int read_lanes(struct reader *reader, struct arena *arena, struct outbox_
         }
     }
     stmt_done(stmt);
-    return err == ERR_NOTFOUND ? ERR_OK : err;
+    return err;
 }
 
 int reader_outbox_lanes(struct reader *reader, struct arena *arena,

@@ -221,10 +221,10 @@ static int read_overdue(struct reader *reader, struct arena *arena, int64_t now_
     stmt_bind_i64(row, 2, after->hold_until_ms);
     stmt_bind_id(row, 3, after->checkout);
     stmt_bind_i64(row, 4, OVERDUE_PAGE);
-    while (*places != NULL && *count < OVERDUE_PAGE && (err = stmt_next(row)) == 0)
+    while (*places != NULL && *count < OVERDUE_PAGE && stmt_more(row, &err))
         (*places)[(*count)++] = (struct overdue_place){stmt_i64(row, 0), stmt_id(row, 1)};
     stmt_done(row);
-    return *places == NULL ? ERR_NOMEM : err == ERR_NOTFOUND ? 0 : err;
+    return *places == NULL ? ERR_NOMEM : err;
 }
 
 int reader_overdue(struct reader *reader, struct arena *arena, int64_t now_ms,

@@ -70,6 +70,9 @@ void stmt_bind_null(struct stmt *stmt, int at);
 
 /* 0: there is a row. ERR_NOTFOUND: no more (the statement has ended). Else the failure. */
 int stmt_next(struct stmt *stmt);
+/* Whether there is a row, in a loop over all of them: after the last *ERR is 0. Else it is the
+ * failure. */
+bool stmt_more(struct stmt *stmt, int *err);
 /* Runs a change to its end: 0 or the failure. */
 int stmt_run(struct stmt *stmt);
 /* Ends a statement before its last row. */

@@ -136,13 +136,22 @@ int stmt_next(struct stmt *stmt)
     return err;
 }
 
+bool stmt_more(struct stmt *stmt, int *err)
+{
+    *err = stmt_next(stmt);
+    if (*err == 0)
+        return true;
+    if (*err == ERR_NOTFOUND)
+        *err = 0;
+    return false;
+}
+
 int stmt_run(struct stmt *stmt)
 {
     int err;
-    do
-        err = stmt_next(stmt);
-    while (!err);
-    return err == ERR_NOTFOUND ? 0 : err;
+    while (stmt_more(stmt, &err))
+        ;
+    return err;
 }
 
 void stmt_done(struct stmt *stmt)

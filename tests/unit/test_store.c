@@ -52,6 +52,23 @@ static void the_only_number_is_read_or_the_other_one_taken(void **state)
     assert_int_equal(stmt_only_u64(db_stmt(f->db, sql), 7), 5);
 }
 
+static void a_loop_over_rows_ends_well_or_with_the_failure(void **state)
+{
+    struct store *f = *state;
+    uint64_t sum = 0;
+    int err = ERR_FULL;
+    assert_int_equal(put_meta(f->db, "a", 5), 0);
+    assert_int_equal(put_meta(f->db, "b", 6), 0);
+    struct stmt *row = db_stmt(f->db, "SELECT value FROM meta WHERE key IN ('a', 'b')");
+    while (stmt_more(row, &err))
+        sum += stmt_u64(row, 0);
+    assert_int_equal(sum, 11);
+    assert_int_equal(err, 0);
+    assert_false(stmt_more(db_stmt(f->db, "SELECT value FROM nowhere"), &err));
+    assert_true(err != 0 && err != ERR_NOTFOUND);
+    assert_int_equal(db_failure(f->db)->err, err);
+}
+
 static void a_reader_sees_only_what_is_committed(void **state)
 {
     struct store *f = *state;
@@ -249,6 +266,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(values_come_back_as_they_went_in),
         TEST(the_only_number_is_read_or_the_other_one_taken),
+        TEST(a_loop_over_rows_ends_well_or_with_the_failure),
         TEST(a_reader_sees_only_what_is_committed),
         TEST(the_first_failure_is_kept_and_stops_what_follows),
         TEST(a_full_disk_is_said_so_and_nothing_is_committed),
