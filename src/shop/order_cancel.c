@@ -274,34 +274,20 @@ static int ask(struct apply *apply, struct order *order, const struct order_chan
     }
     if (picked.count == 0)
         return ERR_OK;
-    struct str warehouse = order->allotments[first].warehouse;
     struct order_event event = {.type = ORDER_EVENT_CANCEL_ASKED,
                                 .actor = changing_actor(change),
-                                .parcel = {.warehouse = warehouse},
+                                .parcel = {.warehouse = order->allotments[first].warehouse},
                                 .text = change->text};
-    int err = picked_keep(apply, &picked, &event);
-    if (!err)
-        err = order_happened(apply, order, &event);
-    if (err)
-        return err;
-    struct outbox_row row = {.kind = OUTBOX_CANCEL,
-                             .lane = ARENA_JOIN(apply->arena, STR("warehouse/"), warehouse),
-                             .event = event.number,
-                             .lines = event.lines,
-                             .line_count = event.line_count};
-    return row.lane.at ? outbox_put(apply, order, &row) : ERR_NOMEM;
+    return changing_ask(apply, order, &picked, &event);
 }
 
-/* Allotments are in the order of warehouses. */
 static int ask_warehouses(struct apply *apply, struct order *order,
                           const struct order_change *change, const bool *closed,
                           struct picked *wanted)
 {
     int err = ERR_OK;
     for (unsigned first = 0, end; first < order->allotment_count && !err; first = end) {
-        for (end = first + 1; end < order->allotment_count; end++)
-            if (!str_eq(order->allotments[end].warehouse, order->allotments[first].warehouse))
-                break;
+        end = order_allotments_end(order, first);
         err = ask(apply, order, change, closed, first, end, wanted);
     }
     return err;

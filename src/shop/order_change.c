@@ -113,6 +113,21 @@ int picked_keep(struct apply *apply, const struct picked *picked, struct order_e
     return ERR_OK;
 }
 
+int changing_ask(struct apply *apply, struct order *order, const struct picked *lines,
+                 struct order_event *event)
+{
+    int err = picked_keep(apply, lines, event);
+    if (!err)
+        err = order_happened(apply, order, event);
+    if (err)
+        return err;
+    struct outbox_row row = {.kind = OUTBOX_CANCEL,
+                             .event = event->number,
+                             .lines = event->lines,
+                             .line_count = event->line_count};
+    return outbox_put_warehouse(apply, order, event->parcel.warehouse, &row);
+}
+
 uint32_t changing_open(const struct order *order, const struct line *line, struct str warehouse)
 {
     if (warehouse.len > 0)

@@ -22,6 +22,9 @@ struct picked {
 void picked_add(struct picked *picked, uint32_t line_id, uint32_t quantity);
 /* As EVENT's lines; they outlive the function. ERR_NOMEM. */
 int picked_keep(struct apply *apply, const struct picked *picked, struct order_event *event);
+/* EVENT happens, of LINES, and its warehouse is asked whether it lets them go. */
+int changing_ask(struct apply *apply, struct order *order, const struct picked *lines,
+                 struct order_event *event);
 
 /* Units of LINE that are to be sent by WAREHOUSE; empty: by none of them. */
 uint32_t changing_open(const struct order *order, const struct line *line, struct str warehouse);

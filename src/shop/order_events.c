@@ -203,25 +203,18 @@ static int send_to_warehouse(struct apply *apply, const struct order *order, uns
                              unsigned end)
 {
     struct order_quantity lines[SHOP_LINES_MAX];
-    struct str warehouse = order->allotments[first].warehouse;
     struct outbox_row row = {.kind = OUTBOX_SHIP, .event = 1, .lines = lines};
-    row.lane = ARENA_JOIN(apply->arena, STR("warehouse/"), warehouse);
-    if (!row.lane.at)
-        return ERR_NOMEM;
     for (unsigned i = first; i < end; i++)
         lines[row.line_count++] =
             (struct order_quantity){order->allotments[i].line_id, order->allotments[i].quantity};
-    return outbox_put(apply, order, &row);
+    return outbox_put_warehouse(apply, order, order->allotments[first].warehouse, &row);
 }
 
-/* Allotments are in the order of warehouses. */
 static int send_to_warehouses(struct apply *apply, const struct order *order)
 {
     int err = ERR_OK;
     for (unsigned first = 0, end; first < order->allotment_count && !err; first = end) {
-        for (end = first + 1; end < order->allotment_count; end++)
-            if (!str_eq(order->allotments[end].warehouse, order->allotments[first].warehouse))
-                break;
+        end = order_allotments_end(order, first);
         err = send_to_warehouse(apply, order, first, end);
     }
     return err;

@@ -48,6 +48,8 @@ void order_fold(struct order *order, const struct order_event *event);
 /* What WAREHOUSE has to ship of ORDER's line LINE_ID; NULL: nothing, or no warehouse is named. */
 struct allotment *order_allotment(const struct order *order, struct str warehouse,
                                   uint32_t line_id);
+/* Allotments are in the order of warehouses: where those of the one that has FIRST end. */
+unsigned order_allotments_end(const struct order *order, unsigned first);
 
 /* Units that were added to ALLOTMENT after the order was placed, by the COUNT EVENTS of it. */
 uint32_t order_allotted_later(const struct order_event *events, unsigned count,
@@ -99,5 +101,8 @@ int order_move_money(struct apply *apply, struct order *order, bool lapsing);
 /* Writes a row of the outbox. ROW's seq, order, effect and times are filled in; its lane when it
  * is none of a warehouse. */
 int outbox_put(struct apply *apply, const struct order *order, struct outbox_row *row);
+/* Likewise, into WAREHOUSE's lane. */
+int outbox_put_warehouse(struct apply *apply, const struct order *order, struct str warehouse,
+                         struct outbox_row *row);
 
 #endif

@@ -57,6 +57,15 @@ struct allotment *order_allotment(const struct order *order, struct str warehous
     return NULL;
 }
 
+unsigned order_allotments_end(const struct order *order, unsigned first)
+{
+    unsigned end = first + 1;
+    while (end < order->allotment_count &&
+           str_eq(order->allotments[end].warehouse, order->allotments[first].warehouse))
+        end++;
+    return end;
+}
+
 /* So that what a damaged event says never goes below 0. */
 static void take(uint32_t *count, uint32_t quantity)
 {

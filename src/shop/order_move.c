@@ -57,12 +57,9 @@ int order_allotted(struct apply *apply, struct order *order, struct str warehous
     for (unsigned i = 0; i < count; i++)
         given[i] = (struct order_quantity){
             lines[i].line_id, order_allotment(order, warehouse, lines[i].line_id)->quantity};
-    struct outbox_row row = {.kind = OUTBOX_SHIP,
-                             .lane = ARENA_JOIN(apply->arena, STR("warehouse/"), warehouse),
-                             .event = event.number,
-                             .lines = given,
-                             .line_count = count};
-    return row.lane.at ? outbox_put(apply, order, &row) : ERR_NOMEM;
+    struct outbox_row row = {
+        .kind = OUTBOX_SHIP, .event = event.number, .lines = given, .line_count = count};
+    return outbox_put_warehouse(apply, order, warehouse, &row);
 }
 
 /* ---- Giving up ---- */
@@ -152,17 +149,7 @@ int order_recall(struct apply *apply, struct order *order, struct str warehouse,
                                 .actor = STR("shop"),
                                 .parcel = {.warehouse = warehouse},
                                 .text = STR("another warehouse ships it")};
-    err = picked_keep(apply, &picked, &event);
-    if (!err)
-        err = order_happened(apply, order, &event);
-    if (err)
-        return err;
-    struct outbox_row row = {.kind = OUTBOX_CANCEL,
-                             .lane = ARENA_JOIN(apply->arena, STR("warehouse/"), warehouse),
-                             .event = event.number,
-                             .lines = event.lines,
-                             .line_count = event.line_count};
-    return row.lane.at ? outbox_put(apply, order, &row) : ERR_NOMEM;
+    return changing_ask(apply, order, &picked, &event);
 }
 
 int order_move(struct apply *apply, struct order *order, struct str warehouse)

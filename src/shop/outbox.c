@@ -86,6 +86,13 @@ int outbox_put(struct apply *apply, const struct order *order, struct outbox_row
     return stmt_run(stmt) ? apply_failed(apply) : ERR_OK;
 }
 
+int outbox_put_warehouse(struct apply *apply, const struct order *order, struct str warehouse,
+                         struct outbox_row *row)
+{
+    row->lane = ARENA_JOIN(apply->arena, STR("warehouse/"), warehouse);
+    return row->lane.at ? outbox_put(apply, order, row) : ERR_NOMEM;
+}
+
 int outbox_read(struct stmt *stmt, struct arena *arena, struct outbox_row *row)
 {
     *row = (struct outbox_row){

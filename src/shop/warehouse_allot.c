@@ -285,7 +285,7 @@ int warehouse_read_allotments(struct db *db, struct arena *arena, struct order *
                       " WHERE number = ? ORDER BY warehouse, line_id");
     stmt_bind_u64(row, 1, order->number);
     int err = 0;
-    while (order->allotment_count < rows && !(err = stmt_next(row))) {
+    while (order->allotment_count < rows && stmt_more(row, &err)) {
         struct allotment *allotment = &order->allotments[order->allotment_count++];
         *allotment = (struct allotment){.warehouse = arena_str(arena, stmt_str(row, 0)),
                                         .line_id = (uint32_t)stmt_u64(row, 1),
@@ -298,7 +298,7 @@ int warehouse_read_allotments(struct db *db, struct arena *arena, struct order *
             break;
     }
     stmt_done(row);
-    return err == ERR_NOTFOUND ? 0 : err;
+    return err;
 }
 
 uint32_t warehouse_open(const struct order *order, struct str warehouse, uint32_t line_id)
@@ -320,16 +320,25 @@ static uint64_t variant_of(const struct order *order, uint32_t line_id)
     return 0;
 }
 
-int warehouse_ship(struct apply *apply, const struct order *order, struct str warehouse,
-                   uint32_t line_id, uint32_t quantity)
+#define OF_ALLOTMENT " WHERE number = ?1 AND warehouse = ?2 AND line_id = ?3"
+
+/* SQL, a literal, adds QUANTITY to a column OF_ALLOTMENT. */
+static int count_up(struct apply *apply, const char *sql, const struct order *order,
+                    struct str warehouse, uint32_t line_id, uint32_t quantity)
 {
-    struct stmt *row = db_stmt(apply->db, "UPDATE allotment SET shipped = shipped + ?4"
-                                          " WHERE number = ?1 AND warehouse = ?2 AND line_id = ?3");
+    struct stmt *row = db_stmt(apply->db, sql);
     stmt_bind_u64(row, 1, order->number);
     stmt_bind_str(row, 2, warehouse);
     stmt_bind_u64(row, 3, line_id);
     stmt_bind_u64(row, 4, quantity);
     return stmt_run(row) ? apply_failed(apply) : 0;
+}
+
+int warehouse_ship(struct apply *apply, const struct order *order, struct str warehouse,
+                   uint32_t line_id, uint32_t quantity)
+{
+    return count_up(apply, "UPDATE allotment SET shipped = shipped + ?4" OF_ALLOTMENT, order,
+                    warehouse, line_id, quantity);
 }
 
 int warehouse_allot_more(struct apply *apply, const struct order *order, struct str warehouse,
@@ -353,15 +362,9 @@ int warehouse_allot_more(struct apply *apply, const struct order *order, struct 
 int warehouse_cancel(struct apply *apply, const struct order *order, struct str warehouse,
                      uint32_t line_id, uint32_t quantity)
 {
-    struct stmt *row = db_stmt(apply->db, "UPDATE allotment SET canceled = canceled + ?4"
-                                          " WHERE number = ?1 AND warehouse = ?2 AND line_id = ?3");
-    stmt_bind_u64(row, 1, order->number);
-    stmt_bind_str(row, 2, warehouse);
-    stmt_bind_u64(row, 3, line_id);
-    stmt_bind_u64(row, 4, quantity);
-    if (stmt_run(row))
-        return apply_failed(apply);
-    return warehouse_add_free(apply, warehouse, variant_of(order, line_id), quantity);
+    int err = count_up(apply, "UPDATE allotment SET canceled = canceled + ?4" OF_ALLOTMENT, order,
+                       warehouse, line_id, quantity);
+    return err ? err : warehouse_add_free(apply, warehouse, variant_of(order, line_id), quantity);
 }
 
 int warehouse_give_back(struct apply *apply, const struct order *order, struct str warehouse,
