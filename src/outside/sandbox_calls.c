@@ -374,15 +374,25 @@ int call_refund_create(struct sandbox_work *work)
 
 enum { TICK_MAX = 200 };
 
+/* NUMBERS of the rows that SQL finds due now, and how many. */
+static unsigned find_due(struct sandbox_work *work, const char *sql, uint64_t numbers[TICK_MAX])
+{
+    unsigned count = 0;
+    struct stmt *stmt = db_stmt(work->db, sql);
+    stmt_bind_i64(stmt, 1, work->now_ms);
+    stmt_bind_i64(stmt, 2, TICK_MAX);
+    while (stmt_next(stmt) == 0)
+        numbers[count++] = stmt_u64(stmt, 0);
+    return count;
+}
+
 static unsigned lapse(struct sandbox_work *work)
 {
     uint64_t numbers[TICK_MAX];
-    unsigned count = 0;
-    struct stmt *stmt = db_stmt(work->db, "SELECT number FROM payment WHERE lapses_ms > 0"
-                                          " AND lapses_ms <= ? ORDER BY lapses_ms LIMIT 200");
-    stmt_bind_i64(stmt, 1, work->now_ms);
-    while (stmt_next(stmt) == 0)
-        numbers[count++] = stmt_u64(stmt, 0);
+    unsigned count = find_due(work,
+                              "SELECT number FROM payment WHERE lapses_ms > 0"
+                              " AND lapses_ms <= ? ORDER BY lapses_ms LIMIT ?",
+                              numbers);
     for (unsigned i = 0; i < count; i++) {
         struct payment payment;
         if (ledger_payment(work->db, numbers[i], work->arena, &payment) == 0)
@@ -394,12 +404,10 @@ static unsigned lapse(struct sandbox_work *work)
 static unsigned settle_refunds(struct sandbox_work *work)
 {
     uint64_t numbers[TICK_MAX];
-    unsigned count = 0;
-    struct stmt *stmt = db_stmt(work->db, "SELECT number FROM refund WHERE later_ms > 0"
-                                          " AND later_ms <= ? ORDER BY later_ms LIMIT 200");
-    stmt_bind_i64(stmt, 1, work->now_ms);
-    while (stmt_next(stmt) == 0)
-        numbers[count++] = stmt_u64(stmt, 0);
+    unsigned count = find_due(work,
+                              "SELECT number FROM refund WHERE later_ms > 0"
+                              " AND later_ms <= ? ORDER BY later_ms LIMIT ?",
+                              numbers);
     for (unsigned i = 0; i < count; i++) {
         struct refund refund;
         struct charge charge;
