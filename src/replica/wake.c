@@ -7,7 +7,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum { WELL_MS = 60000 /* up for so long: the pauses begin anew */ };
+/* Up for so long: the pauses begin anew. Who was to catch up does so and ends, and may be missed
+ * right after that. */
+enum { WELL_MS = 60000, NAP_MS = 3000 };
 
 /* What a rule looks at. */
 struct muster {
@@ -65,7 +67,7 @@ static void note(struct wake_history *seen, const struct server_status *server, 
     }
     if (up)
         seen->told = false;
-    if (up && now_ms - seen->since_ms >= WELL_MS)
+    if (up && now_ms - seen->since_ms >= (seen->nap ? NAP_MS : WELL_MS))
         seen->pause_ms = 0;
 }
 
@@ -109,16 +111,17 @@ static bool is_coming(const struct muster *muster, const struct server_status *s
     return seen->called_ms != 0 && muster->now_ms - seen->called_ms < seen->pause_ms;
 }
 
-static void call(struct muster *muster, const struct server_status *server, const char *format, ...)
+static bool call(struct muster *muster, const struct server_status *server, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Once a look, and not while it may still come; what nobody here can do is said once. */
-static void call(struct muster *muster, const struct server_status *server, const char *format, ...)
+/* Once a look, and not while it may still come; what nobody here can do is said once. True: its
+ * command is to run. */
+static bool call(struct muster *muster, const struct server_status *server, const char *format, ...)
 {
     struct wake_history *seen = find(muster->wake, server->place.id);
     bool run = has_command(muster, server->place.id);
     if (run ? is_coming(muster, server) : seen->told)
-        return;
+        return false;
     struct wake_call *made = &muster->calls[muster->count++];
     *made = (struct wake_call){.id = server->place.id, .run = run};
     va_list args;
@@ -127,12 +130,14 @@ static void call(struct muster *muster, const struct server_status *server, cons
     va_end(args);
     seen->told = !run;
     if (!run)
-        return;
+        return false;
     uint64_t longer = seen->pause_ms * 2;
     seen->pause_ms = longer == 0 ? WAKE_PAUSE_MS : longer;
     if (seen->pause_ms > WAKE_PAUSE_MAX_MS)
         seen->pause_ms = WAKE_PAUSE_MAX_MS;
     seen->called_ms = muster->now_ms;
+    seen->nap = false;
+    return true;
 }
 
 /* ---- The rules ---- */
@@ -208,8 +213,8 @@ static void call_sleepers(struct muster *muster)
         if (is_down(server) && wakes)
             call(muster, server, "it is to be %s from now on", readiness_names[server->ready]);
         else if (is_cold(server) && able && asleep_ms(muster, server) >= server->every_ms)
-            call(muster, server, "it has slept for %llu s, and is to catch up",
-                 (unsigned long long)(asleep_ms(muster, server) / 1000));
+            seen->nap |= call(muster, server, "it has slept for %llu s, and is to catch up",
+                              (unsigned long long)(asleep_ms(muster, server) / 1000));
     }
 }
 
@@ -218,8 +223,10 @@ static void call_overdue(struct muster *muster)
     for (unsigned i = 0; i < muster->status->count; i++) {
         const struct server_status *server = &muster->status->servers[i];
         if (is_cold(server) && is_down(server) && server->overdue)
-            call(muster, server,
-                 "this witness keeps more than half of all the log that it can for it (--log-max)");
+            find(muster->wake, server->place.id)->nap |=
+                call(muster, server,
+                     "this witness keeps more than half of all the log that it can for it "
+                     "(--log-max)");
     }
 }
 

@@ -212,6 +212,26 @@ static void a_sleeper_catches_up_every_so_often(void **state)
     EXPECT(story, "+4 +4");
 }
 
+/* It came, did what it was called for, and ended: who is missed after that is stood in for as ever.
+ */
+static void who_has_just_caught_up_is_called_when_it_is_needed(void **state)
+{
+    (void)state;
+    struct story story = begin("1P+ 2V+ 4C-");
+    for (unsigned i = 1; i <= 6; i++) {
+        pass(&story, 3601);
+        set(&story, "1P+ 2V+ 4C+");
+        pass(&story, 6);
+        set(&story, "1P+ 2V+ 4C-");
+    }
+    EXPECT(story, "+4 +4 +4 +4 +4 +4");
+    set(&story, "1V+ 2V- 4C-");
+    pass(&story, 12);
+    EXPECT(story, "+4 +4 +4 +4 +4 +4 +4");
+    pass(&story, 20); /* and then as long as it takes to come */
+    EXPECT(story, "+4 +4 +4 +4 +4 +4 +4");
+}
+
 static void a_witness_that_keeps_much_calls(void **state)
 {
     (void)state;
@@ -344,6 +364,7 @@ int main(void)
         cmocka_unit_test(without_a_primary_everybody_calls),
         cmocka_unit_test(who_has_a_command_is_called_when_nobody_leads),
         cmocka_unit_test(a_sleeper_catches_up_every_so_often),
+        cmocka_unit_test(who_has_just_caught_up_is_called_when_it_is_needed),
         cmocka_unit_test(a_witness_that_keeps_much_calls),
         cmocka_unit_test(a_sleeper_that_is_to_be_hot_is_called_once),
         cmocka_unit_test(it_rests_when_all_is_well_for_a_while),
