@@ -34,7 +34,7 @@ struct profiles {
 
 static bool is_this_machine(struct str host)
 {
-    return str_eq_nocase(host, STR("localhost")) || str_starts(host, STR("127.")) ||
+    return str_eq_nocase(host, STR("localhost")) || str_eq(host, STR("127.0.0.1")) ||
            str_eq(host, STR("[::1]"));
 }
 

@@ -59,7 +59,8 @@ struct profile_question {
 };
 void profile_ask(struct profiles *profiles, struct profile_question *question);
 
-/* Whether a profile, or a webhook's receiver, may be at URL. Pure. */
+/* Whether a profile, or a webhook's receiver, may be at URL: https, or, with ALLOW_PRIVATE, http on
+ * this machine. Pure. */
 bool profile_is_address(struct str url, bool allow_private);
 
 /* The webhook's address in the profile TEXT (JSON). Pure. ERR_INVALID: it is no profile, or the

@@ -56,8 +56,6 @@ void ucp_key(const struct ucp *ucp, struct command *command);
 /* A UCP-Agent header, taken apart (RFC 8941, Dictionary). Pure. 0, or ERR_INVALID when
  * there is no profile that may be named; VERSION may be empty. */
 int ucp_agent_parse(struct str header, struct str *profile, struct str *version);
-/* Whether a platform's profile may be at URL: https, or http on this machine. Pure. */
-bool ucp_is_profile_url(struct str url);
 
 /* ---- Answers (ucp_answer.c) ---- */
 

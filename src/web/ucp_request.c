@@ -1,6 +1,7 @@
+#include "outside/profile.h"
 #include "web/ucp.h"
 
-enum { PROFILE_MAX = 2000, IDEMPOTENCY_KEY_MAX = 255 };
+enum { IDEMPOTENCY_KEY_MAX = 255 };
 
 /* ---- UCP-Agent ---- */
 
@@ -58,36 +59,8 @@ int ucp_agent_parse(struct str header, struct str *profile, struct str *version)
             return ERR_INVALID;
         rest = str_trim(str_from(rest, 1));
     }
-    return ucp_is_profile_url(*profile) ? 0 : ERR_INVALID;
-}
-
-static bool is_this_machine(struct str host)
-{
-    return str_eq_nocase(host, STR("localhost")) || str_eq(host, STR("127.0.0.1")) ||
-           str_eq(host, STR("[::1]"));
-}
-
-bool ucp_is_profile_url(struct str url)
-{
-    bool https = url.len > 8 && str_eq_nocase(str_sub(url, 0, 8), STR("https://"));
-    bool http = url.len > 7 && str_eq_nocase(str_sub(url, 0, 7), STR("http://"));
-    if ((!https && !http) || url.len > PROFILE_MAX)
-        return false;
-    struct str rest = str_from(url, https ? 8 : 7);
-    size_t end = 0;
-    while (end < rest.len && !strchr("/?#", rest.at[end]))
-        end++;
-    struct str host = str_sub(rest, 0, end);
-    for (size_t i = 0; i < url.len; i++)
-        if ((unsigned char)url.at[i] <= ' ' || (unsigned char)url.at[i] >= 0x7f)
-            return false;
-    if (!host.len || str_find_byte(host, '@') >= 0)
-        return false;
-    ptrdiff_t bracket = str_find_byte(host, ']');
-    ptrdiff_t colon = str_find_byte(str_from(host, bracket < 0 ? 0 : (size_t)bracket), ':');
-    if (colon >= 0)
-        host = str_sub(host, 0, (size_t)colon + (bracket < 0 ? 0 : (size_t)bracket));
-    return host.len && (https || is_this_machine(host));
+    /* Whether the shop fetches it from this machine is another question, when it is asked for. */
+    return profile_is_address(*profile, true) ? 0 : ERR_INVALID;
 }
 
 /* True: refused. The platform's profile is not fetched: nothing of it is needed while

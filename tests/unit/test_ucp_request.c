@@ -59,23 +59,12 @@ static void what_names_no_profile_is_refused(void **state)
         assert_int_equal(parse(bad[i], "", ""), ERR_INVALID);
 }
 
-static void plain_http_is_for_this_machine_alone(void **state)
-{
-    (void)state;
-    assert_true(ucp_is_profile_url(STR("http://localhost:8285/profiles/shopping-agent.json")));
-    assert_true(ucp_is_profile_url(STR("http://127.0.0.1/p")));
-    assert_true(ucp_is_profile_url(STR("http://[::1]:80/p")));
-    assert_false(ucp_is_profile_url(STR("http://localhost.example/p")));
-    assert_true(ucp_is_profile_url(STR("https://[2001:db8::1]:443/p")));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_profile_is_found),
         cmocka_unit_test(a_version_is_found_as_member_and_as_parameter),
         cmocka_unit_test(what_names_no_profile_is_refused),
-        cmocka_unit_test(plain_http_is_for_this_machine_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

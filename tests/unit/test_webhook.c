@@ -106,7 +106,11 @@ static void addresses_of_strangers_are_judged(void **state)
             fail_msg("%s is taken", bad[i]);
     assert_true(profile_is_address(STR("http://127.0.0.1:80/x"), true));
     assert_true(profile_is_address(STR("http://[::1]/x"), true));
+    assert_true(profile_is_address(STR("http://[::1]:80/x"), true));
+    assert_true(profile_is_address(STR("http://localhost:8285/x"), true));
     assert_false(profile_is_address(STR("http://a/x"), true));
+    assert_false(profile_is_address(STR("http://localhost.example/x"), true));
+    assert_false(profile_is_address(STR("http://127.0.0.1.example/x"), true));
     memset(longest, 'a', sizeof longest);
     memcpy(longest, "https://", 8);
     assert_true(profile_is_address(str_make(longest, PROFILE_URL_MAX), false));
