@@ -4,6 +4,24 @@
 #include "base/clock.h"
 #include "outside/warehouse_reports.h"
 
+bool warehouse_act_of_parcel(struct warehouse_act *act, struct str what)
+{
+    static const struct {
+        const char *what;
+        enum act_kind kind;
+    } known[] = {
+        {"ship", ACT_SHIP},
+        {"unpack", ACT_UNPACK},
+        {"deliver", ACT_DELIVER},
+    };
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        if (str_eq(what, str_of(known[i].what))) {
+            act->kind = known[i].kind;
+            return true;
+        }
+    return false;
+}
+
 static int send(struct book *book, struct warehouse_act *act)
 {
     int err = warehouse_book_pack(book, act->order, act->parcel, act->lines, act->line_count);

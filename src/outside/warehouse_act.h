@@ -42,6 +42,10 @@ struct warehouse_act {
     const struct book_product *product;
 };
 
+/* ACT is what of a parcel WHAT says, as it stands in addresses; false: nothing of it can be done.
+ */
+bool warehouse_act_of_parcel(struct warehouse_act *act, struct str what);
+
 /* In the writer's transaction. */
 int warehouse_act_run(struct book *book, struct warehouse_act *act);
 

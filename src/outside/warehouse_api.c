@@ -70,7 +70,7 @@ static void read_note(struct warehouse_json *in, struct warehouse_act *act)
 
 /* ---- Acts ---- */
 
-/* Does ACT and answers; with TELL, OUT is the answer of an act that went well. */
+/* Does ACT and answers. */
 static void finish(struct dock_call *call, struct warehouse_act *act)
 {
     struct failure failure = {0};
@@ -148,20 +148,13 @@ void dock_api_order_act(struct dock_call *call)
 void dock_api_parcel_act(struct dock_call *call)
 {
     struct warehouse_act act = {0};
-    struct str what = call->params[1];
     if (id_parse(call->params[0], &act.parcel)) {
         dock_error(call, 404, "not_found", "there is no such parcel");
         return;
     }
     read_body(call, &act);
     read_carriage(&call->json, &act);
-    if (str_eq(what, STR("ship")))
-        act.kind = ACT_SHIP;
-    else if (str_eq(what, STR("unpack")))
-        act.kind = ACT_UNPACK;
-    else if (str_eq(what, STR("deliver")))
-        act.kind = ACT_DELIVER;
-    else {
+    if (!warehouse_act_of_parcel(&act, call->params[1])) {
         unknown(call);
         return;
     }

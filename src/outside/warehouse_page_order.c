@@ -395,21 +395,11 @@ void dock_page_parcel_act(struct dock_call *call)
     struct warehouse_act act = {0};
     struct failure failure = {0};
     struct view_order order;
-    struct str what = call->params[1];
     char text[ID_TEXT];
     int err = id_parse(call->params[0], &act.parcel);
     err = err ? err : warehouse_view_parcel(call->db, act.parcel, &act.order);
     err = err ? err : warehouse_view_order(call->db, &call->x->arena, act.order, &order);
-    bool known = true;
-    if (str_eq(what, STR("ship")))
-        act.kind = ACT_SHIP;
-    else if (str_eq(what, STR("unpack")))
-        act.kind = ACT_UNPACK;
-    else if (str_eq(what, STR("deliver")))
-        act.kind = ACT_DELIVER;
-    else
-        known = false;
-    if (err || !known) {
+    if (err || !warehouse_act_of_parcel(&act, call->params[1])) {
         dock_page_problem(call, 404, "There is no such parcel here: was it unpacked?");
         return;
     }
