@@ -169,14 +169,21 @@ bool api_number(struct exchange *x, const char *name, uint64_t min, uint64_t max
     return false;
 }
 
+bool api_went_wrong(struct exchange *x, const struct outcome *outcome)
+{
+    if (outcome->err)
+        api_failed(x, outcome->err, STR(""));
+    else if (outcome->result.err)
+        api_failed(x, outcome->result.err, outcome->result.text);
+    return outcome->err || outcome->result.err;
+}
+
 static enum app_verdict submitted(struct exchange *x, struct outcome *outcome)
 {
     const struct result *result = &outcome->result;
     struct json json;
-    if (outcome->err)
-        return api_failed(x, outcome->err, STR(""));
-    if (result->err)
-        return api_failed(x, result->err, result->text);
+    if (api_went_wrong(x, outcome))
+        return APP_DONE;
     json_begin(&json, &x->arena);
     json_put_bool(&json, json.root, "done", true);
     if (result->kind == RESULT_NUMBER)

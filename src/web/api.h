@@ -53,6 +53,8 @@ enum app_verdict api_send(struct exchange *x, struct json *json);
 enum app_verdict api_submit(struct exchange *x, const struct command *command);
 /* The answer to an error of the shop's or of ours. */
 enum app_verdict api_failed(struct exchange *x, int err, struct str text);
+/* That, when OUTCOME is one; true: answered. */
+bool api_went_wrong(struct exchange *x, const struct outcome *outcome);
 
 /* Query parameter NAME as a number from MIN to MAX, FALLBACK without it; false: refused
  * and answered. */

@@ -2,7 +2,8 @@
 #include "web/once.h"
 
 /* What happens to an order after the sale, by the operator's hand: canceled, sent, arrived, came
- * back, refunded; and the bank asked again for what it could not do. Each answers with the order as it is then. */
+ * back, refunded; and the bank asked again for what it could not do. Each answers with the order as
+ * it is then. */
 
 enum { PARCEL_TEXT_MAX = 200 };
 
@@ -10,10 +11,8 @@ static enum app_verdict changed(struct exchange *x, struct outcome *outcome)
 {
     const struct result *result = &outcome->result;
     struct json json;
-    if (outcome->err)
-        return api_failed(x, outcome->err, STR(""));
-    if (result->err)
-        return api_failed(x, result->err, result->text);
+    if (api_went_wrong(x, outcome))
+        return APP_DONE;
     json_begin(&json, &x->arena);
     if (result->kind == RESULT_ORDER)
         api_put_order(&json, json.root, &result->order);
