@@ -158,13 +158,7 @@ static void close_stage(struct stage *stage)
     for (unsigned i = 0; i < DROP_FRONTS; i++)
         bench_process_kill(&stage->managers[i].process);
     bench_outside_close(&stage->outside);
-    if (stage->flags->keep) {
-        for (unsigned i = 0; i < TRIO; i++)
-            trio_kill(&stage->trio, i);
-        fprintf(stderr, "stoa bench: data and logs are in %s\n", stage->trio.dir);
-    } else {
-        trio_remove(&stage->trio);
-    }
+    trio_close(&stage->trio, stage->flags->keep);
 }
 
 /* ---- The books ---- */

@@ -66,13 +66,28 @@ int trio_found(struct trio *trio, const char *dir, struct failure *failure)
     return err;
 }
 
-void trio_remove(struct trio *trio)
+static void kill_all(struct trio *trio)
 {
     for (unsigned i = 0; i < TRIO; i++)
         trio_kill(trio, i);
+}
+
+void trio_remove(struct trio *trio)
+{
+    kill_all(trio);
     if (trio->dir[0])
         (void)file_remove_tree(trio->dir, NULL); /* a bench's result stands without it */
     trio->dir[0] = 0;
+}
+
+void trio_close(struct trio *trio, bool keep)
+{
+    if (!keep) {
+        trio_remove(trio);
+        return;
+    }
+    kill_all(trio);
+    fprintf(stderr, "stoa bench: data and logs are in %s\n", trio->dir);
 }
 
 /* ---- Processes ---- */

@@ -28,6 +28,8 @@ struct trio {
 int trio_found(struct trio *trio, const char *dir, struct failure *failure);
 /* Kills what runs and removes the folder. */
 void trio_remove(struct trio *trio);
+/* That; or, with KEEP, kills what runs and says on standard error where the folder is. */
+void trio_close(struct trio *trio, bool keep);
 
 /* Starts server WHICH (from 0), without waiting for it; its log goes to stoa.log in its folder. */
 int trio_start(struct trio *trio, unsigned which, struct failure *failure);
