@@ -64,10 +64,31 @@ int order_allotted(struct apply *apply, struct order *order, struct str warehous
 
 /* ---- Giving up ---- */
 
+/* Which of LINES, that WAREHOUSE gives up, OTHERS have; it keeps the REST, unless it is gone. They
+ * had all of it when it was asked, but other orders may have been given to them since. */
+static int split(struct apply *apply, const struct order *order, struct str warehouse,
+                 const struct picked *lines, struct picked *others, struct picked *rest)
+{
+    struct warehouse *list;
+    unsigned count;
+    int err = warehouse_load(apply, &list, &count);
+    const struct warehouse *from = err ? NULL : warehouse_find(list, count, warehouse);
+    for (unsigned i = 0; i < lines->count && !err; i++) {
+        struct order_quantity one = lines->lines[i];
+        bool elsewhere = !from || from->gone;
+        if (!elsewhere)
+            err = warehouse_is_elsewhere(apply, warehouse, order_line(order, one.line_id),
+                                         one.quantity, &elsewhere);
+        picked_add(elsewhere ? others : rest, one.line_id, one.quantity);
+    }
+    return err;
+}
+
 /* LINES are WAREHOUSE's no more, by its answer to the event OF, and others' from now on. */
 static int pass_on(struct apply *apply, struct order *order, struct str warehouse,
                    const struct picked *lines, uint32_t of)
 {
+    struct picked others = {.count = 0}, rest = {.count = 0};
     struct order_event event = {.type = ORDER_EVENT_GIVEN_UP,
                                 .actor = of ? ARENA_JOIN(apply->arena, STR("warehouse/"), warehouse)
                                             : STR("shop"),
@@ -75,9 +96,13 @@ static int pass_on(struct apply *apply, struct order *order, struct str warehous
                                 .of = of};
     int err = event.actor.at ? picked_keep(apply, lines, &event) : ERR_NOMEM;
     if (!err)
-        err = order_happened(apply, order, &event);
+        err = split(apply, order, warehouse, lines, &others, &rest);
     if (!err)
-        err = warehouse_allot_again(apply, order, lines->lines, lines->count, warehouse);
+        err = order_happened(apply, order, &event);
+    if (!err && others.count > 0)
+        err = warehouse_allot_again(apply, order, others.lines, others.count, warehouse);
+    if (!err && rest.count > 0)
+        err = order_allotted(apply, order, warehouse, rest.lines, rest.count);
     return err;
 }
 

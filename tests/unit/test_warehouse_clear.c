@@ -280,6 +280,42 @@ static void what_is_gone_is_never_the_main_one(void **state)
     expect_clean_audit(f);
 }
 
+/* Main has enough for one of two orders, each of which it could ship: the other stays with whoever
+ * has its goods. */
+static void what_others_have_is_given_to_them_once(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t south = 0, main = 0;
+    put_warehouse(f, "main", 1);
+    put_warehouse(f, "south", 2);
+    arrive(f, "south", &south, 95); /* main has 5, of the fixture */
+    for (unsigned i = 1; i <= 2; i++) {
+        assert_int_equal(checkout_direct(f, test_id(i), "tulips", 40, "US"), 0);
+        assert_int_equal(hold(f, test_id(i), -1), 0);
+        assert_int_equal(confirm(f, test_id(i), 1), 0);
+    }
+    arrive(f, "main", &main, 40);
+    assert_int_equal(put(f, "south", 2, true, false), 0);
+    clear(f);
+    for (unsigned left = rows_in(f, "warehouse/south"); left > 0; left--) {
+        struct reader *reader;
+        struct failure failure;
+        struct outbox_row *rows;
+        unsigned count;
+        assert_int_equal(reader_open(f->file, &reader, &failure), 0);
+        assert_int_equal(
+            reader_outbox(reader, &f->arena, STR("warehouse/south"), 0, 1, &rows, &count), 0);
+        struct outbox_row row = rows[0];
+        struct order_quantity lines[] = {{1, 40}};
+        reader_close(reader);
+        answer(f, row.seq, OUTBOX_DELIVERED, lines, row.kind == OUTBOX_CANCEL);
+    }
+    assert_int_equal(rows_in(f, "warehouse/main"), 1);
+    struct outbox_row again = only_row(f, "warehouse/south", OUTBOX_SHIP);
+    assert_int_equal(again.lines[0].quantity, 80);
+    expect_clean_audit(f);
+}
+
 /* More than one step takes, in the same way whatever shares a transaction. */
 static void many_orders_are_cleared_step_by_step(void **state)
 {
@@ -314,6 +350,7 @@ int main(void)
         TEST(what_it_was_asked_to_cancel_is_canceled),
         TEST(a_closed_one_that_never_answers_can_be_said_to_be_gone),
         TEST(somebody_must_be_there_to_ship),
+        TEST(what_others_have_is_given_to_them_once),
         TEST(what_is_gone_is_never_the_main_one),
         TEST(many_orders_are_cleared_step_by_step),
     };
