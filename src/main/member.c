@@ -304,7 +304,12 @@ static void tell_wishes(struct member *member, struct wishes *told)
         return;
     if (now.preferred != told->preferred)
         replica_prefer(member->replica, now.preferred);
-    if (!readiness_same(&now.readiness, &told->readiness))
+    /* A primary before, whose database lacked it, may have told otherwise since: this one knows. */
+    struct readiness_table held;
+    replica_readiness(member->replica, &held);
+    bool knows = order_is_primary(replica_order(member->replica), NULL);
+    if (!readiness_same(&now.readiness, &told->readiness) ||
+        (knows && !readiness_same(&now.readiness, &held)))
         replica_set_readiness(member->replica, &now.readiness);
     *told = now;
 }
