@@ -4,7 +4,6 @@
 #include "main/bench_items.h"
 #include "main/bench_outside.h"
 #include "main/free_address.h"
-#include "outside/audit_outside.h"
 #include "store/db.h"
 
 #include <errno.h>
@@ -105,27 +104,12 @@ static void close_stage(struct stage *stage)
 
 /* ---- One run ---- */
 
-static void keep_first(void *context, const char *sentence)
-{
-    char *first = context;
-    if (!first[0])
-        snprintf(first, 300, "%s", sentence);
-}
-
 /* Nothing is under way: the three books have to tell one story. */
 static int audit(const struct stage *stage, struct failure *failure)
 {
-    char shop[FILE_PATH], bank[FILE_PATH], house[FILE_PATH], first[300] = "";
+    char first[BENCH_FINDING] = "";
     struct audit_outside_report report;
-    int err = file_join(shop, stage->shop, "shop.db", failure);
-    err = err ? err : file_join(bank, stage->both.bank_dir, "bank.db", failure);
-    err = err ? err : file_join(house, stage->both.house_dir, "warehouse.db", failure);
-    struct audit_places places = {.shop = shop,
-                                  .bank.place = bank,
-                                  .warehouses = {house},
-                                  .warehouse_count = 1,
-                                  .at_rest = true};
-    err = err ? err : audit_outside_run(&places, keep_first, first, &report, failure);
+    int err = bench_outside_audit(&stage->both, stage->shop, first, &report, failure);
     if (!err && report.differences)
         err = fail(failure, ERR_STATE, "the books differ in %llu things: %s",
                    (unsigned long long)report.differences, first);

@@ -10,15 +10,11 @@
 /* Until all copies are at the same entry, once nobody changes anything. */
 enum { SAME_MS = 15000 };
 
-struct difference {
-    char first[200];
-};
-
-static void keep_first(void *context, const char *sentence)
+void bench_finding_keep(void *context, const char *sentence)
 {
-    struct difference *difference = context;
-    if (!difference->first[0])
-        snprintf(difference->first, sizeof difference->first, "%s", sentence);
+    char *first = context;
+    if (!first[0])
+        snprintf(first, BENCH_FINDING, "%s", sentence);
 }
 
 /* 0: all three are the same; ERR_BUSY: they are not at the same entry. */
@@ -48,15 +44,15 @@ static int audit_copies(const struct trio *trio, char *out, size_t size, struct 
 {
     char file[DATADIR_PATH + 16];
     for (unsigned i = 0; i < TRIO; i++) {
-        struct difference difference = {""};
+        char first[BENCH_FINDING] = "";
         struct audit_report report;
         snprintf(file, sizeof file, "%s/shop.db", trio->servers[i].dir);
-        int err = audit_run(file, keep_first, &difference, &report, failure);
+        int err = audit_run(file, bench_finding_keep, first, &report, failure);
         if (err)
             return err;
         if (report.differences) {
             snprintf(out, size, "server %u's has %llu differences: %s", i + 1,
-                     (unsigned long long)report.differences, difference.first);
+                     (unsigned long long)report.differences, first);
             return 0;
         }
     }

@@ -6,6 +6,11 @@
 
 #include "main/bench_trio.h"
 
+/* What an audit finds first, for its `tell`: stays in CONTEXT, a char[BENCH_FINDING] that begins
+ * empty. */
+enum { BENCH_FINDING = 300 };
+void bench_finding_keep(void *context, const char *sentence);
+
 /* "equal" into OUT, or where they differ, or what the first difference within one is. */
 int bench_copies_judge(const struct trio *trio, char *out, size_t size, struct failure *failure);
 

@@ -8,7 +8,6 @@
 #include "main/bench_items.h"
 #include "main/bench_outside.h"
 #include "main/bench_trio.h"
-#include "outside/audit_outside.h"
 #include "shop/audit.h"
 
 #include <pthread.h>
@@ -163,12 +162,8 @@ static void close_stage(struct stage *stage)
 
 /* ---- The books ---- */
 
-static void keep_first(void *context, const char *sentence)
-{
-    struct drop_books *books = context;
-    if (!books->found[0])
-        snprintf(books->found, sizeof books->found, "%s", sentence);
-}
+_Static_assert(sizeof((struct drop_books *)0)->found == BENCH_FINDING,
+               "found has a finding's size");
 
 static int audit_inside(const struct stage *stage, struct drop_books *books,
                         struct failure *failure)
@@ -177,9 +172,9 @@ static int audit_inside(const struct stage *stage, struct drop_books *books,
     struct audit_report report;
     int err = bench_copies_judge(&stage->trio, copies, sizeof copies, failure);
     if (!err && strcmp(copies, "equal") != 0)
-        keep_first(books, copies);
+        bench_finding_keep(books->found, copies);
     err = err ? err : file_join(file, stage->trio.servers[0].dir, "shop.db", failure);
-    err = err ? err : audit_run(file, keep_first, books, &report, failure);
+    err = err ? err : audit_run(file, bench_finding_keep, books->found, &report, failure);
     if (err)
         return err;
     books->orders = report.orders;
@@ -189,17 +184,9 @@ static int audit_inside(const struct stage *stage, struct drop_books *books,
 
 static int audit_all(const struct stage *stage, struct drop_books *books, struct failure *failure)
 {
-    char shop[FILE_PATH], bank[FILE_PATH], house[FILE_PATH];
     struct audit_outside_report report;
-    int err = file_join(shop, stage->trio.servers[0].dir, "shop.db", failure);
-    err = err ? err : file_join(bank, stage->outside.bank_dir, "bank.db", failure);
-    err = err ? err : file_join(house, stage->outside.house_dir, "warehouse.db", failure);
-    struct audit_places places = {.shop = shop,
-                                  .bank.place = bank,
-                                  .warehouses = {house},
-                                  .warehouse_count = 1,
-                                  .at_rest = true};
-    err = err ? err : audit_outside_run(&places, keep_first, books, &report, failure);
+    int err = bench_outside_audit(&stage->outside, stage->trio.servers[0].dir, books->found,
+                                  &report, failure);
     if (err)
         return err;
     books->charges = report.charges;

@@ -132,6 +132,22 @@ int bench_outside_wait_settled(const char *dir, uint64_t orders, unsigned timeou
     return err;
 }
 
+int bench_outside_audit(const struct bench_outside *outside, const char *dir,
+                        char first[static BENCH_FINDING], struct audit_outside_report *report,
+                        struct failure *failure)
+{
+    char shop[FILE_PATH], bank[FILE_PATH], house[FILE_PATH];
+    int err = file_join(shop, dir, "shop.db", failure);
+    err = err ? err : file_join(bank, outside->bank_dir, "bank.db", failure);
+    err = err ? err : file_join(house, outside->house_dir, "warehouse.db", failure);
+    struct audit_places places = {.shop = shop,
+                                  .bank.place = bank,
+                                  .warehouses = {house},
+                                  .warehouse_count = 1,
+                                  .at_rest = true};
+    return err ? err : audit_outside_run(&places, bench_finding_keep, first, report, failure);
+}
+
 void bench_outside_close(struct bench_outside *outside)
 {
     bench_process_kill(&outside->bank);

@@ -8,10 +8,12 @@
 #ifndef STOA_MAIN_BENCH_OUTSIDE_H
 #define STOA_MAIN_BENCH_OUTSIDE_H
 
+#include "main/bench_copies.h"
 #include "main/bench_process.h"
 #include "main/file.h"
 #include "main/remote.h"
 #include "net/tls.h"
+#include "outside/audit_outside.h"
 
 enum { BENCH_OUTSIDE_WORDS = 6 };
 
@@ -35,6 +37,11 @@ int bench_outside_open_warehouse(struct bench_outside *outside, const struct rem
  * TIMEOUT_MS. */
 int bench_outside_wait_settled(const char *dir, uint64_t orders, unsigned timeout_ms,
                                struct failure *failure);
+/* Holds the books of shop (its copy in the data directory DIR), bank and warehouse against each
+ * other, when nothing is under way; FIRST, which begins empty: what is found first. */
+int bench_outside_audit(const struct bench_outside *outside, const char *dir,
+                        char first[static BENCH_FINDING], struct audit_outside_report *report,
+                        struct failure *failure);
 /* Kills both; harmless when they do not run. */
 void bench_outside_close(struct bench_outside *outside);
 
