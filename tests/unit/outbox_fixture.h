@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "outside/outbox.h"
 #include "shop/command.h"
+#include "submit_fixture.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -178,31 +179,11 @@ int order_submit(struct ordering *order, struct submission *submission)
     return fault == 'b' ? ERR_BUSY : 0;
 }
 
-struct fixture_wait {
-    struct submission submission;
-    int err;
-    struct buf *result;
-};
-
-static inline void fixture_waited(struct submission *submission, int err, uint64_t index,
-                                  struct str result)
-{
-    struct fixture_wait *wait = CONTAINER_OF(submission, struct fixture_wait, submission);
-    (void)index;
-    wait->err = err;
-    if (wait->result != NULL)
-        buf_str(wait->result, result);
-}
-
 int order_submit_wait(struct ordering *order, struct str command, struct buf *result,
                       uint64_t *index)
 {
-    struct fixture_wait wait = {.submission = {.command = command, .done = fixture_waited},
-                                .result = result};
-    if (command.len > 0) {
-        int err = order_submit(order, &wait.submission);
-        return err != 0 ? err : wait.err;
-    }
+    if (command.len > 0)
+        return order_submit_at_once(order, command, result);
     pthread_mutex_lock(&order->mutex);
     order->barriers++;
     bool stuck = order->stuck;

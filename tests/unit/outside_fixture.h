@@ -11,8 +11,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "outside/bank.h"
-#include "replica/order.h"
 #include "shop/command.h"
+#include "submit_fixture.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -168,26 +168,9 @@ int order_submit(struct ordering *order, struct submission *submission)
     return 0;
 }
 
-struct fixture_wait {
-    struct submission submission;
-    int err;
-    struct buf *result;
-};
-
-static inline void fixture_waited(struct submission *submission, int err, uint64_t index,
-                                  struct str result)
-{
-    struct fixture_wait *wait = CONTAINER_OF(submission, struct fixture_wait, submission);
-    (void)index;
-    wait->err = err;
-    buf_str(wait->result, result);
-}
-
 int order_submit_wait(struct ordering *order, struct str command, struct buf *result,
                       uint64_t *index)
 {
-    struct fixture_wait wait = {.submission = {.command = command, .done = fixture_waited},
-                                .result = result};
     if (command.len == 0) { /* a barrier */
         pthread_mutex_lock(&order->mutex);
         order->barriers++;
@@ -195,9 +178,7 @@ int order_submit_wait(struct ordering *order, struct str command, struct buf *re
         pthread_mutex_unlock(&order->mutex);
         return 0;
     }
-    (void)index;
-    int err = order_submit(order, &wait.submission);
-    return err != 0 ? err : wait.err;
+    return order_submit_at_once(order, command, result);
 }
 
 int order_await_wait(struct ordering *order, uint64_t index, unsigned timeout_ms)
@@ -226,7 +207,7 @@ struct planned_bank {
     struct bank *sandbox; /* does the work */
     const char *plan;     /* '.' answers; 'x' unreachable, nothing done; 'l' done, answer lost */
     unsigned calls, settles, cancels;
-    char canceled[80]; /* the reference of the last one */
+    char canceled[80];              /* the reference of the last one */
     void (*between)(void *context); /* called before the answer, NULL: not */
     void *between_context;
 };

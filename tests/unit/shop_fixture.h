@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/check.h"
+#include "folder_fixture.h"
 #include "shop/audit.h"
 #include "shop/message.h"
 #include "shop/read.h"
@@ -22,7 +23,7 @@
 #include <cmocka.h>
 
 struct fixture {
-    char folder[64], file[96];
+    char folder[FOLDER_PATH], file[FOLDER_PATH + 16];
     struct shop *shop;
     struct arena arena; /* of the last result; emptied by the next command */
     struct buf record, answer;
@@ -122,9 +123,7 @@ static inline void put_terms(struct fixture *f)
 static inline int fixture_open(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    const char *temporary = getenv("TMPDIR");
-    snprintf(f->folder, sizeof f->folder, "%s/stoa-XXXXXX", temporary ? temporary : "/tmp");
-    assert_non_null(mkdtemp(f->folder));
+    folder_make(f->folder);
     snprintf(f->file, sizeof f->file, "%s/shop.db", f->folder);
     arena_init(&f->arena, 16 << 20);
     buf_init(&f->record, 1 << 20);
@@ -145,14 +144,8 @@ static inline int fixture_open(void **state)
 static inline int fixture_close(void **state)
 {
     struct fixture *f = *state;
-    char name[112];
     shop_close(f->shop);
-    static const char *const ends[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < COUNT_OF(ends); i++) {
-        snprintf(name, sizeof name, "%s%s", f->file, ends[i]);
-        unlink(name);
-    }
-    rmdir(f->folder);
+    folder_remove(f->folder);
     arena_close(&f->arena);
     buf_close(&f->record);
     buf_close(&f->answer);

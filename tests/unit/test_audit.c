@@ -251,7 +251,7 @@ static void sums_that_do_not_hold_are_named(void **state)
 static void what_is_no_database_is_refused(void **state)
 {
     struct fixture *f = *state;
-    char name[112];
+    char name[FOLDER_PATH + 16];
     struct audit_report report;
     struct failure failure = {0};
     snprintf(name, sizeof name, "%s/nothing.db", f->folder);

@@ -1,39 +1,22 @@
 #include "shop/holds.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "store_fixture.h"
 
 enum { MANY = 5000 };
 
 struct world {
-    char file[64];
-    struct db *db;
+    struct store store;
     struct holds holds;
     struct item items[3];
 };
 
 static int open_world(void **state)
 {
-    struct failure failure = {0};
     struct world *world = calloc(1, sizeof *world);
-    snprintf(world->file, sizeof world->file, "/tmp/stoa-holds-XXXXXX");
-    close(mkstemp(world->file));
-    if (db_open(world->file, DB_WRITER, &world->db, &failure))
-        fail_msg("%s", failure.text);
-    db_exec(world->db, "CREATE TABLE hold (checkout_id BLOB NOT NULL, variant_id INTEGER NOT NULL,"
-                       " quantity INTEGER NOT NULL, PRIMARY KEY (checkout_id, variant_id))"
-                       " WITHOUT ROWID");
+    store_open(&world->store);
     for (unsigned i = 0; i < 3; i++)
         world->items[i].variant_id = i + 1;
-    holds_init(&world->holds, world->db);
-    db_begin(world->db);
+    holds_init(&world->holds, world->store.db);
+    db_begin(world->store.db);
     *state = world;
     return 0;
 }
@@ -41,15 +24,10 @@ static int open_world(void **state)
 static int close_world(void **state)
 {
     struct world *world = *state;
-    char other[80];
     holds_clear(&world->holds);
-    assert_int_equal(db_failure(world->db)->err, 0);
-    db_commit(world->db);
-    db_close(world->db);
-    for (const char *const *end = (const char *const[]){"", "-wal", "-shm", NULL}; *end; end++) {
-        snprintf(other, sizeof other, "%s%s", world->file, *end);
-        unlink(other);
-    }
+    assert_int_equal(db_failure(world->store.db)->err, 0);
+    db_commit(world->store.db);
+    store_close(&world->store);
     free(world);
     return 0;
 }
@@ -78,7 +56,7 @@ static void end(struct world *world, unsigned checkout)
 
 static uint64_t number(struct world *world, const char *sql)
 {
-    struct stmt *stmt = stmt_new(world->db, sql);
+    struct stmt *stmt = stmt_new(world->store.db, sql);
     uint64_t value = stmt_only_u64(stmt, 0);
     stmt_free(stmt);
     return value;

@@ -150,6 +150,7 @@ struct waiter {
     const char *dir;
     atomic_bool stopping;
     int err, lock;
+    pthread_t thread;
 };
 
 static void *wait_for_lock(void *argument)
@@ -159,17 +160,24 @@ static void *wait_for_lock(void *argument)
     return NULL;
 }
 
+/* The lock, which WAITER waits for on a thread of its own. */
+static int hold_lock(struct bed *bed, struct waiter *waiter)
+{
+    int lock;
+    *waiter = (struct waiter){.dir = bed->dir};
+    shared_lock_prepare();
+    assert_int_equal(service_lock(bed->dir, &lock, NULL), 0);
+    assert_int_equal(pthread_create(&waiter->thread, NULL, wait_for_lock, waiter), 0);
+    return lock;
+}
+
 static void who_waits_has_the_lock_when_its_holder_lets_go(void **state)
 {
     struct bed *bed = *state;
-    struct waiter waiter = {.dir = bed->dir};
-    pthread_t thread;
-    int lock;
-    shared_lock_prepare();
-    assert_int_equal(service_lock(bed->dir, &lock, NULL), 0);
-    assert_int_equal(pthread_create(&thread, NULL, wait_for_lock, &waiter), 0);
+    struct waiter waiter;
+    int lock = hold_lock(bed, &waiter);
     close(lock);
-    pthread_join(thread, NULL);
+    pthread_join(waiter.thread, NULL);
     assert_int_equal(waiter.err, 0);
     assert_int_equal(service_lock(bed->dir, &lock, NULL), ERR_BUSY);
     close(waiter.lock);
@@ -178,14 +186,10 @@ static void who_waits_has_the_lock_when_its_holder_lets_go(void **state)
 static void a_stop_ends_the_wait(void **state)
 {
     struct bed *bed = *state;
-    struct waiter waiter = {.dir = bed->dir};
-    pthread_t thread;
-    int lock;
-    shared_lock_prepare();
-    assert_int_equal(service_lock(bed->dir, &lock, NULL), 0);
-    assert_int_equal(pthread_create(&thread, NULL, wait_for_lock, &waiter), 0);
+    struct waiter waiter;
+    int lock = hold_lock(bed, &waiter);
     atomic_store(&waiter.stopping, true);
-    shared_lock_rouse(thread);
+    shared_lock_rouse(waiter.thread);
     assert_int_equal(waiter.err, ERR_CLOSED);
     close(lock);
 }

@@ -1,22 +1,12 @@
 #include "base/random.h"
 #include "shop/row_cache.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "store_fixture.h"
 
 enum { PLACES = 8, ROOM = 32, IDS = 40, LONG = 64 };
 
 /* A table that is written through a cache, beside what must be in it. */
 struct world {
-    char file[64];
-    struct db *db;
+    struct store store;
     struct row_cache cache;
     char records[IDS][LONG];
     int64_t expires_ms[IDS];
@@ -44,16 +34,13 @@ static int write_row(struct db *db, const struct row *row)
 
 static int open_world(void **state)
 {
-    struct failure failure = {0};
     struct world *world = calloc(1, sizeof *world);
-    snprintf(world->file, sizeof world->file, "/tmp/stoa-rows-XXXXXX");
-    close(mkstemp(world->file));
-    if (db_open(world->file, DB_WRITER, &world->db, &failure))
-        fail_msg("%s", failure.text);
-    db_exec(world->db, "CREATE TABLE thing (id BLOB PRIMARY KEY, record TEXT NOT NULL,"
-                       " expires_ms INTEGER NOT NULL) WITHOUT ROWID");
-    row_cache_init(&world->cache, world->db, &(struct row_cache_config){PLACES, ROOM, write_row});
-    db_begin(world->db);
+    store_open(&world->store);
+    db_exec(world->store.db, "CREATE TABLE thing (id BLOB PRIMARY KEY, record TEXT NOT NULL,"
+                             " expires_ms INTEGER NOT NULL) WITHOUT ROWID");
+    row_cache_init(&world->cache, world->store.db,
+                   &(struct row_cache_config){PLACES, ROOM, write_row});
+    db_begin(world->store.db);
     written = moved_too = 0;
     *state = world;
     return 0;
@@ -62,15 +49,10 @@ static int open_world(void **state)
 static int close_world(void **state)
 {
     struct world *world = *state;
-    char other[80];
     row_cache_clear(&world->cache);
-    assert_int_equal(db_failure(world->db)->err, 0);
-    db_commit(world->db);
-    db_close(world->db);
-    for (const char *const *end = (const char *const[]){"", "-wal", "-shm", NULL}; *end; end++) {
-        snprintf(other, sizeof other, "%s%s", world->file, *end);
-        unlink(other);
-    }
+    assert_int_equal(db_failure(world->store.db)->err, 0);
+    db_commit(world->store.db);
+    store_close(&world->store);
     free(world);
     return 0;
 }
@@ -104,7 +86,8 @@ static bool is_kept(struct world *world, unsigned number)
 
 static void expect_table(struct world *world)
 {
-    struct stmt *row = db_stmt(world->db, "SELECT record, expires_ms FROM thing WHERE id = ?");
+    struct stmt *row =
+        db_stmt(world->store.db, "SELECT record, expires_ms FROM thing WHERE id = ?");
     for (unsigned i = 0; i < IDS; i++) {
         if (world->records[i][0] == 0)
             continue;
