@@ -28,8 +28,8 @@ def test_each_kind_of_backup_sells_again_and_a_picture_shows_when(tmp_path):
         assert point["rounds"] == 1 and point["database_bytes"] > 0
         assert 0 < point["median_ms"] == point["worst_ms"]
         assert point["aim_ms"] >= 250
-    hot, _, warm, _, cold = (point["commands"] for point in points)
-    assert hot == 0 and warm > 0 and cold >= BACKLOG
+    # A warm one may have applied some of them: it does so when somebody needs its copy.
+    assert points[0]["commands"] == 0 and points[-1]["commands"] >= BACKLOG
     drawn = xml.dom.minidom.parse(str(picture)).documentElement
     rows = [group.getAttribute("class") for group in drawn.getElementsByTagName("g")]
     # The first explains a row.
