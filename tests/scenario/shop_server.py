@@ -145,3 +145,18 @@ def payment_body(token="success_token"):
     return {"payment": {"instruments": [{
         "id": "instr_1", "handler_id": "mock_payment_handler", "type": "card", "selected": True,
         "credential": {"type": "token", "token": token}}]}}
+
+
+def begin_checkout(client, body):
+    """Its id."""
+    code, checkout = client.call("POST", "/checkout-sessions", body)
+    assert code in (200, 201), (code, checkout)
+    return checkout["id"]
+
+
+def buy(client, body):
+    """Buys what is in the checkout's BODY; the order's id."""
+    path = f"/checkout-sessions/{begin_checkout(client, body)}/complete"
+    code, done = client.call("POST", path, payment_body())
+    assert code == 200 and done["status"] == "completed", (code, done)
+    return done["order"]["id"]

@@ -12,19 +12,9 @@ import pytest
 
 from cluster_server import (Cluster, Member, free_port, is_alive, run, status, wait_dead,
                             wait_until)
-from shop_server import STOA, Client, Shop, checkout_body, payment_body
+from shop_server import STOA, Client, Shop, buy, checkout_body
 
-ITEM = "harrow-mug~chalk-350-ml"
-
-
-def buy(client, item=ITEM):
-    """Buys one; the order's id."""
-    code, checkout = client.call("POST", "/checkout-sessions", checkout_body({item: 1}))
-    assert code in (200, 201), (code, checkout)
-    code, done = client.call("POST", f"/checkout-sessions/{checkout['id']}/complete",
-                             payment_body())
-    assert code == 200 and done["status"] == "completed", (code, done)
-    return done["order"]["id"]
+MUG = checkout_body({"harrow-mug~chalk-350-ml": 1})
 
 
 def digests(cluster, servers):
@@ -44,7 +34,7 @@ def test_a_demo_sells_on_each_of_its_servers(tmp_path):
         assert cluster.url == view[1]["url"]
         for server in view.values():
             assert pathlib.Path(f"/proc/{server['pid']}/comm").read_text() == "stoa\n"
-        orders = [buy(cluster.client(s)) for s in view]
+        orders = [buy(cluster.client(s), MUG) for s in view]
         assert len(set(orders)) == 3
         for server in view:
             for order in orders:
@@ -76,7 +66,7 @@ def test_each_server_of_a_demo_can_be_killed(tmp_path):
 def buys(client):
     """Whether a purchase goes through now."""
     try:
-        return buy(client)
+        return buy(client, MUG)
     except (AssertionError, OSError):
         return None
 
@@ -116,14 +106,14 @@ def test_without_restart_a_dead_server_stays_dead(tmp_path):
         server = cluster.secondary()
         wait_dead(cluster.kill_server(server))
         wait_until(lambda: cluster.view()[server]["state"] == "down", 5, "its death to be seen")
-        buy(cluster.client(cluster.primary()))
+        buy(cluster.client(cluster.primary()), MUG)
         assert "starts again" not in cluster.log.read_text()
 
 
 def test_a_demo_is_found_again_as_it_was(tmp_path):
     with Cluster(tmp_path) as cluster:
         before = cluster.status()
-        order = buy(cluster.client(2))
+        order = buy(cluster.client(2), MUG)
         cluster.stop()
     down = status(cluster.dir)
     assert [s["state"] for s in down["servers"]] == ["down"] * 3
@@ -137,7 +127,7 @@ def test_a_demo_is_found_again_as_it_was(tmp_path):
 
 def test_a_demo_grows_and_shrinks(tmp_path):
     with Cluster(tmp_path, servers=1) as cluster:
-        order = buy(cluster.client(1))
+        order = buy(cluster.client(1), MUG)
         cluster.stop()
     with Cluster(tmp_path, servers=3) as cluster:
         assert sorted(cluster.view()) == [1, 2, 3]
@@ -149,7 +139,7 @@ def test_a_demo_grows_and_shrinks(tmp_path):
         cluster.stop()
     with Cluster(tmp_path, servers=3) as cluster:
         wait_until(lambda: len(list(cluster.dir.glob("server-*"))) == 3, 5, "two to be gone")
-        buy(cluster.client(cluster.primary()))
+        buy(cluster.client(cluster.primary()), MUG)
 
 
 def voters(cluster):
@@ -160,7 +150,7 @@ def test_a_shop_that_was_alone_becomes_the_first_of_three(tmp_path):
     with Shop(tmp_path) as shop:
         token = shop.token()
         client = Client(shop.address)
-        order = buy(client)
+        order = buy(client, MUG)
         client.close()
         assert shop.stop() == 0
     with Cluster(tmp_path, servers=3) as cluster:
@@ -192,7 +182,7 @@ def test_a_server_that_was_removed_is_dropped_by_its_demo(tmp_path):
         assert done.returncode == 0, done.stderr
         wait_dead(pid, 20)
         wait_until(lambda: (cluster.dir / f"removed-{server}").exists(), 10, "its retirement")
-        buy(cluster.client(cluster.primary()))
+        buy(cluster.client(cluster.primary()), MUG)
         cluster.stop()
     with Cluster(tmp_path, servers=None) as cluster:
         assert len(cluster.view()) == 2
@@ -285,14 +275,14 @@ def harbour(tmp_path):
 
 def test_servers_join_and_leave(harbour):
     first = harbour.init()
-    order = buy(Client(first.address))
+    order = buy(Client(first.address), MUG)
     harbour.add("b")
     harbour.add("c", at="b")
     harbour.wait_voters(3)
     for name in "abc":
         client = Client(harbour.members[name].address)
         assert client.call("GET", f"/orders/{order}")[0] == 200
-        buy(client)
+        buy(client, MUG)
     token = (harbour.dir("a") / "operator.token").read_text()
     assert all((harbour.dir(n) / "operator.token").read_text() == token for n in "bc")
 
@@ -301,7 +291,7 @@ def test_servers_join_and_leave(harbour):
     assert "With two servers" in done.stdout
     assert harbour.members["c"].process.wait(10) == 0
     assert [s["id"] for s in harbour.status()["servers"]] == [1, 2]
-    buy(Client(harbour.members["b"].address))
+    buy(Client(harbour.members["b"].address), MUG)
 
     # Who left does not come back.
     gone = Member(harbour.folder / "c")
@@ -389,7 +379,7 @@ def test_a_killed_join_can_be_repeated(harbour):
     done = harbour.join("b", harbour.token())
     assert done.returncode == 0, done.stderr
     member = harbour.serve("b")
-    buy(Client(member.address))
+    buy(Client(member.address), MUG)
 
 
 def ends_with(harbour, name, words):
@@ -478,11 +468,11 @@ def test_remove_takes_dead_servers_and_keeps_a_majority(harbour):
     done = harbour.run("remove", "3")
     assert done.returncode == 0, done.stderr
     assert [s["id"] for s in harbour.status()["servers"]] == [1, 2]
-    buy(Client(harbour.members["a"].address))
+    buy(Client(harbour.members["a"].address), MUG)
     done = harbour.run("remove", "1")
     assert done.returncode == 0, done.stderr
     wait_until(lambda: [s["id"] for s in harbour.status("b")["servers"]] == [2], 10, "one left")
-    buy(Client(harbour.members["b"].address))
+    buy(Client(harbour.members["b"].address), MUG)
 
 
 def remove_by(harbour, name, server):
@@ -503,12 +493,12 @@ def test_a_primary_that_is_to_be_removed_hands_over(harbour):
     assert harbour.status()["primary"] == 1
     assert remove_by(harbour, "b", 1) == (200, {"done": True})  # sends it on to the primary
     assert [s["id"] for s in harbour.status("b")["servers"]] == [2]
-    buy(Client(harbour.members["b"].address))
+    buy(Client(harbour.members["b"].address), MUG)
     harbour.add("c", at="b")
     harbour.wait_voters(2, "b")
     assert remove_by(harbour, "b", 2) == (200, {"done": True})
     wait_until(lambda: [s["id"] for s in harbour.status("c")["servers"]] == [3], 10, "one left")
-    buy(Client(harbour.members["c"].address))
+    buy(Client(harbour.members["c"].address), MUG)
     code, answer = remove_by(harbour, "c", 3)
     assert code == 409 and "only server" in json.dumps(answer), answer
 

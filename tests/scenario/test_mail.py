@@ -8,7 +8,7 @@ import re
 import pytest
 
 from mail_server import MailServer, make_certificate
-from shop_server import Client, Shop, checkout_body, payment_body, wait_until
+from shop_server import Client, Shop, buy, checkout_body, wait_until
 from ucp import FLOWERS
 
 pytestmark = pytest.mark.outside
@@ -29,17 +29,11 @@ def open_shop(folder, where, *options, **more):
     return shop
 
 
-def buy(shop, quantity=1, address="ada@shopper.example", **buyer):
+def sell(shop, quantity=1, address="ada@shopper.example", **buyer):
     """The order's id."""
-    client = Client(shop.address)
     body = checkout_body({"bouquet_tulips": quantity}, address)
     body["buyer"].update(buyer)
-    status, checkout = client.call("POST", "/checkout-sessions", body)
-    assert status == 201, checkout
-    status, done = client.call("POST", f"/checkout-sessions/{checkout['id']}/complete",
-                               payment_body())
-    assert done["status"] == "completed", done
-    return done["order"]["id"]
+    return buy(Client(shop.address), body)
 
 
 def parse(data):
@@ -65,7 +59,7 @@ def arrive(folder, subject):
 def test_a_maildir_gets_one_mail_for_each_event(tmp_path):
     box = tmp_path / "box"
     shop = open_shop(tmp_path, f"maildir:{box}")
-    order_id = buy(shop, 3, first_name="Ada\nBcc: all@shopper.example")
+    order_id = sell(shop, 3, first_name="Ada\nBcc: all@shopper.example")
     placed = arrive(box, "Your order")
     assert placed["To"] == "ada@shopper.example" and placed["Bcc"] is None
     assert placed["From"] == "Blümchen & Co <orders@shop.example>"
@@ -106,8 +100,8 @@ def test_smtp_is_encrypted_and_logged_in(tmp_path):
     with MailServer(certificate) as server:
         shop = open_shop(tmp_path, f"smtp://user@127.0.0.1:{server.port}", "--mail-authority",
                          str(certificate), "--mail-password-file", str(password))
-        buy(shop)
-        buy(shop, address="b.c+d@shopper.example")
+        sell(shop)
+        sell(shop, address="b.c+d@shopper.example")
         wait_until(lambda: len(server.mails) == 2, 15, "two mails")
         for encrypted, user, sender, recipients, data in server.mails:
             assert encrypted.startswith("TLS") and sender == FROM and len(recipients) == 1
@@ -124,7 +118,7 @@ def test_smtp_is_encrypted_and_logged_in(tmp_path):
 def test_an_untrusted_mail_server_gets_nothing(tmp_path):
     with MailServer(make_certificate(tmp_path)) as server:
         shop = open_shop(tmp_path, f"smtp://127.0.0.1:{server.port}")
-        buy(shop)
+        sell(shop)
         wait_until(lambda: "STARTTLS" in server.commands, 15, "a connection")
         wait_until(lambda: server.commands.count("STARTTLS") > 1, 15, "another try")
         assert not server.mails and not [c for c in server.commands if c.startswith("MAIL")]
@@ -136,12 +130,12 @@ def test_later_is_tried_again_and_never_is_given_up(tmp_path):
                "DOT": ["554 spam"]}
     with MailServer(answers=answers) as server:
         shop = open_shop(tmp_path, f"smtp://127.0.0.1:{server.port}")
-        buy(shop, address="nobody@shopper.example")
+        sell(shop, address="nobody@shopper.example")
         wait_until(lambda: "no mail is sent" in shop.log.read_text(), 15, "a line in the log")
         assert "550" in shop.log.read_text()
-        buy(shop)
+        sell(shop)
         wait_until(lambda: "554" in shop.log.read_text(), 15, "another line in the log")
-        buy(shop)
+        sell(shop)
         wait_until(lambda: server.mails, 15, "the mail")
         assert server.mails[0][3] == ["ada@shopper.example"]
         assert len(server.mails) == 1
@@ -151,7 +145,7 @@ def test_later_is_tried_again_and_never_is_given_up(tmp_path):
 def test_an_address_that_is_none_is_given_up_at_once(tmp_path):
     with MailServer() as server:
         shop = open_shop(tmp_path, f"smtp://127.0.0.1:{server.port}")
-        buy(shop, address="ada,eve@shopper.example")
+        sell(shop, address="ada,eve@shopper.example")
         wait_until(lambda: "is no address that can be written to" in shop.log.read_text(), 15,
                    "a line in the log")
         assert not server.mails and not [c for c in server.commands if c.startswith("MAIL")]
@@ -162,7 +156,7 @@ def test_mail_waits_until_there_is_a_server(tmp_path):
     with MailServer() as server:
         port = server.port
     shop = open_shop(tmp_path, f"smtp://127.0.0.1:{port}")
-    buy(shop)
+    sell(shop)
     shop.kill()  # what was not delivered is in the outbox
     with MailServer() as server:
         shop.options = ("--mail", f"smtp://127.0.0.1:{server.port}", "--mail-from", FROM)

@@ -8,22 +8,9 @@ import threading
 import time
 
 from cluster_server import Cluster, free_port
-from shop_server import STOA, Shop, checkout_body, payment_body
+from shop_server import STOA, Shop, begin_checkout, buy, checkout_body
 
-ITEM = "harrow-mug~chalk-350-ml"
-
-
-def begin(client):
-    """A change that the primary puts into the log; its id."""
-    code, checkout = client.call("POST", "/checkout-sessions", checkout_body({ITEM: 1}))
-    assert code in (200, 201), (code, checkout)
-    return checkout["id"]
-
-
-def buy(client):
-    code, done = client.call("POST", f"/checkout-sessions/{begin(client)}/complete",
-                             payment_body())
-    assert code == 200 and done["status"] == "completed", (code, done)
+MUG = checkout_body({"harrow-mug~chalk-350-ml": 1})
 
 
 def peer_address(cluster, server):
@@ -104,10 +91,10 @@ def test_strangers_disturb_no_server_and_no_shopper(tmp_path):
             end = time.monotonic() + 30
             while strangers.came < 300:
                 assert time.monotonic() < end
-                begin(cluster.client(primary))
+                begin_checkout(cluster.client(primary), MUG)
                 most_threads = max(most_threads, cost(pid)[0])
             cluster.wait_all_up(20)
-            buy(cluster.client(other))
+            buy(cluster.client(other), MUG)
             assert strangers.answered == 0
         assert cluster.pid(primary) == pid and cluster.primary() == primary
         assert most_threads <= threads + 45  # 32 who shake hands, and a few of the server's own

@@ -10,12 +10,13 @@ import threading
 
 import pytest
 
-from shop_server import STOA, Client, Shop, checkout_body, payment_body, wait_until
+from shop_server import STOA, Client, Shop, buy, checkout_body, wait_until
 from three_servers import Three
 
 pytestmark = pytest.mark.outside
 
 ITEM = "harrow-mug~chalk-250-ml"
+MUG = checkout_body({ITEM: 1})
 
 
 class Process(Shop):
@@ -76,16 +77,6 @@ def quantity_of(client, cart):
     return found["line_items"][0]["quantity"]
 
 
-def buy(client):
-    """Buys one; the order's id."""
-    code, checkout = client.call("POST", "/checkout-sessions", checkout_body({ITEM: 1}))
-    assert code in (200, 201), (code, checkout)
-    code, done = client.call("POST", f"/checkout-sessions/{checkout['id']}/complete",
-                             payment_body())
-    assert code == 200 and done["status"] == "completed", (code, done)
-    return done["order"]["id"]
-
-
 def page(shop, path):
     connection = http.client.HTTPConnection(shop.address, timeout=20)
     connection.request("GET", path)
@@ -115,7 +106,7 @@ def test_a_reader_shows_what_was_just_acknowledged_by_whichever_process(tmp_path
         assert code == 200
         assert quantity_of(clients[1 - turn % 2], cart) == quantity
         assert quantity_of(clients[turn % 2], cart) == quantity
-    order = buy(clients[1])
+    order = buy(clients[1], MUG)
     for client in clients:
         assert client.call("GET", f"/orders/{order}")[0] == 200
     assert reader.stop() == 0 and writer.stop() == 0
@@ -153,7 +144,7 @@ class Buyers:
             shop = self.shops[turn % len(self.shops)]
             try:
                 client = shop.client()
-                self.orders.append(buy(client))
+                self.orders.append(buy(client, MUG))
                 client.close()
             except (AssertionError, OSError, http.client.HTTPException) as problem:
                 self.failed.append((shop.log.name, repr(problem)))
@@ -243,7 +234,7 @@ def test_a_reader_that_stops_or_dies_is_missed_by_nobody(tmp_path):
     assert reader_pids(writer) == [other.process.pid]
     assert other.stop() == 0
     assert reader_pids(writer) == [] and writer.writes()
-    buy(writer.client())
+    buy(writer.client(), MUG)
     reader.start()
     assert reader_pids(writer) == [reader.process.pid]
     assert [p.name for p in (writer.dir / "readers").iterdir()] == [f"{reader.process.pid}.json"]
@@ -275,7 +266,7 @@ def test_a_writer_that_hangs_is_left_alone_when_that_is_wanted(tmp_path):
     wait_until(complaint, 10, "a reader that says so")
     os.kill(writer.process.pid, signal.SIGCONT)
     wait_until(lambda: page(reader, "/healthz")[0] == 200, 10, "a reader that is well")
-    buy(reader.client())
+    buy(reader.client(), MUG)
     assert writer.writes()
     assert reader.stop() == 0 and writer.stop() == 0
 
@@ -311,12 +302,12 @@ def test_a_demo_of_processes_over_one_directory_sells_on(tmp_path):
         server = demo.server()
         wait_until(lambda: len(reader_pids(server)) == 2, 10, "two readers")
         client = Client(demo.address)
-        order = buy(client)
+        order = buy(client, MUG)
         writer = writer_pid(server)
         os.kill(writer, signal.SIGKILL)
         wait_until(lambda: writer_pid(server) not in (writer, None), 20, "the next writer")
         wait_until(lambda: len(reader_pids(server)) == 2, 20, "its successor")
-        assert buy(Client(demo.address)) != order
+        assert buy(Client(demo.address), MUG) != order
         assert Client(demo.address).call("GET", f"/orders/{order}")[0] == 200
         assert demo.stop() == 0
     assert server.audit()[0] == 0

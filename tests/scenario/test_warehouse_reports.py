@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from shop_server import STOA, Client, Shop, checkout_body, payment_body
+from shop_server import STOA, Client, Shop, buy, checkout_body
 from ucp import FLOWERS
 
 pytestmark = pytest.mark.outside
@@ -63,16 +63,11 @@ def lies(shop, item):
     return {one["warehouse"]: (one["free"], one["allotted"]) for one in listed}
 
 
-def buy(shop, items):
+def sell(shop, items):
     client = Client(shop.address)
-    status, checkout = client.call("POST", "/checkout-sessions", checkout_body(items),
-                                   Idempotency_Key=str(uuid.uuid4()))
-    assert status == 201, checkout
-    status, bought = client.call("POST", f"/checkout-sessions/{checkout['id']}/complete",
-                                 payment_body(), Idempotency_Key=str(uuid.uuid4()))
-    assert status == 200 and bought["status"] == "completed", bought
+    order = buy(client, checkout_body(items))
     client.close()
-    return bought["order"]["id"]
+    return order
 
 
 @pytest.fixture
@@ -97,7 +92,7 @@ def shipped(order, quantity, parcel=None, line=1):
 def test_a_warehouse_tells_what_it_ships(shop):
     main = House(shop, "main")
     before = lies(shop, "bouquet_roses")["main"][0]
-    order = buy(shop, {"bouquet_roses": 3})
+    order = sell(shop, {"bouquet_roses": 3})
     assert lies(shop, "bouquet_roses") == {"main": (before - 3, 3), "south": (0, 0)}
     parcel = str(uuid.uuid4())
     status, answer = main.report(shipped(order, 2, parcel), shipped(order, 1),
@@ -134,7 +129,7 @@ def test_numbers_count_once_and_a_refused_one_is_not_used_up(shop):
 
 def test_a_report_without_lines_is_told_what_it_lacks(shop):
     main = House(shop, "main")
-    order = buy(shop, {"bouquet_roses": 3})
+    order = sell(shop, {"bouquet_roses": 3})
     for lacking, word in (({"lines": []}, "lines is empty"), ({"lines": None}, "lines is missing"),
                           ({"lines": [{"line": 1}]}, "quantity is missing"),
                           ({"lines": [{"quantity": 1}]}, "line is missing"),
@@ -163,7 +158,7 @@ def test_an_order_is_split_and_what_is_short_is_canceled(shop):
     main, south = House(shop, "main"), House(shop, "south")
     assert main.report({"kind": "counted", "item": "orchid_white", "on_hand": 3})[0] == 200
     assert south.report({"kind": "arrived", "item": "orchid_white", "quantity": 4})[0] == 200
-    order = buy(shop, {"orchid_white": 6})
+    order = sell(shop, {"orchid_white": 6})
     assert lies(shop, "orchid_white") == {"main": (1, 2), "south": (0, 4)}
     status, answer = main.report(shipped(order, 3))
     assert (status, answer["error"]) == (422, "refused"), "only 2 are to leave from there"
@@ -182,7 +177,7 @@ def test_a_new_product_is_for_sale_when_it_arrives(shop):
             "handle": "lilies", "title": "Lilies", "html": "<p>White.</p>", "vendor": "V",
             "category": "Flowers", "variants": [{"key": "lilies", "sku": "L-1", "price": 900}]}},
         {"kind": "arrived", "item": "L-1", "quantity": 2})[0] == 200
-    order = buy(shop, {"lilies": 2})
+    order = sell(shop, {"lilies": 2})
     assert main.report(shipped(order, 2))[0] == 200
 
 

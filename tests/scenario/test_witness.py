@@ -7,8 +7,6 @@ import json
 import pathlib
 import random
 import shutil
-import signal
-import subprocess
 import time
 
 import pytest
@@ -16,7 +14,7 @@ import pytest
 from cluster_server import run as stoa
 from crowd import Crowd
 from linear import check_carts, check_stock
-from shop_server import READY, STOA, Client, Shop, wait_until
+from shop_server import STOA, Client, wait_until
 from shoppers import LOST
 from three_servers import Loopback, Namespaces, Three, may_cut, run
 
@@ -33,24 +31,11 @@ RSS_KB_MAX = 40 << 10
 class Pair(Three):
     """Two servers, and a witness that has not joined yet."""
 
+    founders = len(SERVERS)
+
     def __init__(self, folder, catalogue, network):
         super().__init__(folder, catalogue, network)
         self.with_witness = False
-
-    def found(self, catalogue):
-        with open(self.folder / "demo.log", "ab") as log:
-            demo = subprocess.Popen(
-                [STOA, "demo", "--dir", str(self.folder / "shop"), "--listen", "127.0.0.1:0",
-                 "--servers", "2", "--no-load-manager", "--catalogue", str(catalogue)],
-                stdout=subprocess.PIPE, stderr=log, text=True)
-        Shop.running.add(demo)
-        line = demo.stdout.readline()
-        assert line.startswith(READY), (line, (self.folder / "demo.log").read_text()[-2000:])
-        demo.send_signal(signal.SIGTERM)
-        assert demo.wait(30) == 0
-        demo.stdout.close()
-        for i in SERVERS:
-            self.move(self.dirs[i] / "cluster", i)
 
     def join_witness(self):
         token = run(STOA, "token", "--witness", "--dir", str(self.dirs[0])).split()[-1]

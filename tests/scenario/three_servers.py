@@ -15,7 +15,6 @@ import signal
 import sqlite3
 import subprocess
 import threading
-import time
 
 from shop_server import READY, STOA, Shop, wait_until
 
@@ -122,6 +121,7 @@ class Three:
     """The servers, counted from 0."""
 
     count = COUNT  # of a subclass: its own
+    founders = None  # of a subclass: how many of them the demo founds, the first ones
 
     def __init__(self, folder, catalogue, network=None, environments=None, options=()):
         self.folder = pathlib.Path(folder)
@@ -140,10 +140,11 @@ class Three:
         self.token = (self.dirs[0] / "operator.token").read_text().strip()
 
     def found(self, catalogue):
+        founders = self.founders or self.count
         with open(self.folder / "demo.log", "ab") as log:
             demo = subprocess.Popen(
                 [STOA, "demo", "--dir", str(self.folder / "shop"), "--listen", "127.0.0.1:0",
-                 "--servers", str(self.count), "--no-load-manager", "--catalogue", str(catalogue)],
+                 "--servers", str(founders), "--no-load-manager", "--catalogue", str(catalogue)],
                 stdout=subprocess.PIPE, stderr=log, text=True)
         Shop.running.add(demo)
         line = demo.stdout.readline()
@@ -151,7 +152,7 @@ class Three:
         demo.send_signal(signal.SIGTERM)
         assert demo.wait(30) == 0
         demo.stdout.close()
-        for i, folder in enumerate(self.dirs):
+        for i, folder in enumerate(self.dirs[:founders]):
             self.move(folder / "cluster", i)
 
     def move(self, folder, i):
