@@ -197,7 +197,8 @@ static void finish(struct change *change, const struct failure *failure)
         tell(change, change->current, failure);
     change->current = NULL;
     pthread_mutex_unlock(&change->mutex);
-    if (failure->err != 0 && !asked)
+    /* A witness that carries tries again at once, many times in a handover. */
+    if (failure->err != 0 && !asked && !witness_here(replica))
         log_line(replica->config.log, LOG_INFO, "replica", "%s", failure->text);
 }
 
