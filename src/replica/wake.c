@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Up for so long: the pauses begin anew. Who was to catch up does so and ends, and may be missed
- * right after that. */
-enum { WELL_MS = 60000, NAP_MS = 3000 };
+/* Up for so long: the pauses begin anew. Who was to catch up, or to make a majority, has done so
+ * soon and ends when it is not needed; and it may be missed right after that. */
+enum { WELL_MS = 60000, SOON_MS = 3000 };
 
 /* What a rule looks at. */
 struct muster {
@@ -67,7 +67,7 @@ static void note(struct wake_history *seen, const struct server_status *server, 
     }
     if (up)
         seen->told = false;
-    if (up && now_ms - seen->since_ms >= (seen->nap ? NAP_MS : WELL_MS))
+    if (up && now_ms - seen->since_ms >= (seen->soon ? SOON_MS : WELL_MS))
         seen->pause_ms = 0;
 }
 
@@ -136,7 +136,7 @@ static bool call(struct muster *muster, const struct server_status *server, cons
     if (seen->pause_ms > WAKE_PAUSE_MAX_MS)
         seen->pause_ms = WAKE_PAUSE_MAX_MS;
     seen->called_ms = muster->now_ms;
-    seen->nap = false;
+    seen->soon = false;
     return true;
 }
 
@@ -152,7 +152,8 @@ static void call_all(struct muster *muster)
         /* Of readiness a witness that has just been started knows nothing. */
         bool may_sleep = is_cold(server) || has_command(muster, server->place.id);
         if (is_down(server) && may_sleep)
-            call(muster, server, "there has been no primary for %llu ms", silent_ms);
+            find(muster->wake, server->place.id)->soon |=
+                call(muster, server, "there has been no primary for %llu ms", silent_ms);
     }
 }
 
@@ -213,8 +214,8 @@ static void call_sleepers(struct muster *muster)
         if (is_down(server) && wakes)
             call(muster, server, "it is to be %s from now on", readiness_names[server->ready]);
         else if (is_cold(server) && able && asleep_ms(muster, server) >= server->every_ms)
-            seen->nap |= call(muster, server, "it has slept for %llu s, and is to catch up",
-                              (unsigned long long)(asleep_ms(muster, server) / 1000));
+            seen->soon |= call(muster, server, "it has slept for %llu s, and is to catch up",
+                               (unsigned long long)(asleep_ms(muster, server) / 1000));
     }
 }
 
@@ -223,7 +224,7 @@ static void call_overdue(struct muster *muster)
     for (unsigned i = 0; i < muster->status->count; i++) {
         const struct server_status *server = &muster->status->servers[i];
         if (is_cold(server) && is_down(server) && server->overdue)
-            find(muster->wake, server->place.id)->nap |=
+            find(muster->wake, server->place.id)->soon |=
                 call(muster, server,
                      "this witness keeps more than half of all the log that it can for it "
                      "(--log-max)");

@@ -40,7 +40,7 @@ struct wake {
         bool told;          /* since it was up last, that somebody has to start it */
         uint64_t called_ms; /* 0: never */
         uint64_t pause_ms;  /* so long after that it is not called again */
-        bool nap;           /* it was called only to catch up */
+        bool soon;          /* what it was called for is done soon after it is up */
     } servers[CLUSTER_SERVERS_MAX];
     uint64_t leaderless_ms; /* since when there is no primary; 0: there is one */
 };

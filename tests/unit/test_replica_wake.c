@@ -232,6 +232,30 @@ static void who_has_just_caught_up_is_called_when_it_is_needed(void **state)
     EXPECT(story, "+4 +4 +4 +4 +4 +4 +4");
 }
 
+/* The primary dies, comes back, and dies again. */
+static void who_has_stood_in_is_called_at_once_when_nobody_leads_again(void **state)
+{
+    (void)state;
+    struct story story = begin("1W+ 2P+ 4C-");
+    story.config.after_ms = WAKE_WITNESS_AFTER_MS;
+    for (unsigned i = 0; i < 6; i++) {
+        set(&story, "1W+ 2V- 4C-");
+        pass(&story, 2);
+        set(&story, "1W+ 2V- 4P+");
+        pass(&story, 4);
+        set(&story, "1W+ 2P+ 4C-");
+        pass(&story, 4);
+    }
+    EXPECT(story, "+4 +4 +4 +4 +4 +4");
+    for (unsigned i = 0; i < 6; i++) { /* one that dies as soon as it is there */
+        set(&story, "1W+ 2V- 4C-");
+        pass(&story, 2);
+        set(&story, "1W+ 2V- 4C+");
+        pass(&story, 1);
+    }
+    EXPECT(story, "+4 +4 +4 +4 +4 +4 +4");
+}
+
 static void a_witness_that_keeps_much_calls(void **state)
 {
     (void)state;
@@ -365,6 +389,7 @@ int main(void)
         cmocka_unit_test(who_has_a_command_is_called_when_nobody_leads),
         cmocka_unit_test(a_sleeper_catches_up_every_so_often),
         cmocka_unit_test(who_has_just_caught_up_is_called_when_it_is_needed),
+        cmocka_unit_test(who_has_stood_in_is_called_at_once_when_nobody_leads_again),
         cmocka_unit_test(a_witness_that_keeps_much_calls),
         cmocka_unit_test(a_sleeper_that_is_to_be_hot_is_called_once),
         cmocka_unit_test(it_rests_when_all_is_well_for_a_while),
