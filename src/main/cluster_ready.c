@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "main/cluster_ask.h"
 #include "main/program.h"
+#include "main/server_dirs.h"
 #include "replica/readiness.h"
 
 #include <curl/curl.h>
@@ -48,12 +49,24 @@ static const struct option_row ready_rows[] = {
 };
 static const struct option_table ready_table = {ready_rows, COUNT_OF(ready_rows)};
 
+static int refuse_sleep(const char *dir, struct failure *failure)
+{
+    struct server_dirs dirs;
+    if (server_dirs_find(dir, &dirs, NULL) || !dirs.demo)
+        return 0;
+    return fail(failure, ERR_STATE,
+                "%s is a demo's, which starts every server again that has ended: none of them can "
+                "be cold. Try warm, or run the servers by themselves",
+                dir);
+}
+
 static int ask_ready(const struct ready_flags *flags, const struct server_readiness *server,
                      struct failure *failure)
 {
     struct cluster_view *view = NULL;
     char body[96];
-    int err = cluster_ask_view(flags->dir, &view, failure);
+    int err = server->kind == READINESS_COLD ? refuse_sleep(flags->dir, failure) : 0;
+    err = err ? err : cluster_ask_view(flags->dir, &view, failure);
     if (!err && !cluster_ask_find(view, server->id))
         err = fail(failure, ERR_NOTFOUND, "there is no server %llu; `stoa status` lists them",
                    (unsigned long long)server->id);

@@ -92,6 +92,8 @@ def test_what_is_bought_is_paid_sent_and_told(tmp_path):
         status, last, said = demo.whole_audit()
         assert status == 0 and last.startswith(
             "0 differences between 1 orders, 1 charges, 1 parcels"), said
+        done = run("ready", "2", "cold", "--dir", str(demo.dir))
+        assert done.returncode == 1 and "none of them can be cold" in done.stderr, done
         # Without them, when asked; and not where others are given.
         assert "between" not in demo.whole_audit("--inside")[2]
         other = tmp_path / "other"
