@@ -17,7 +17,7 @@ from bank_server import Bank
 from shop_server import STOA, Client, Shop, wait_until
 from test_audit_outside import audit
 from test_saga import bank_for, paying_at, side_by_side
-from test_warehouse_reports import buy, operate, warehouses
+from test_warehouse_reports import operate, sell, warehouses
 from ucp import FLOWERS
 from warehouse_server import Warehouse
 
@@ -76,7 +76,7 @@ def types(shop, order):
 
 def sent_and_paid(shop):
     """An order whose money was taken, and how much."""
-    order = buy(shop, {ROSES: 1})
+    order = sell(shop, {ROSES: 1})
     does(shop, order, "ship")
     wait_money(shop, order, state="captured")
     return order, money(shop, order)["captured"]
@@ -183,7 +183,7 @@ def test_a_refund_whose_answer_is_long_in_coming_is_waited_for(tmp_path, bank):
 
 def test_an_order_is_seen_by_its_platform_and_whoever_has_the_link(tmp_path, bank):
     with shop_of(tmp_path, bank) as shop:
-        order = buy(shop, {ROSES: 1})
+        order = sell(shop, {ROSES: 1})
         other = {"UCP_Agent": 'profile="https://other.example/profile.json"'}
         client = Client(shop.address)
         with contextlib.closing(client):
@@ -204,7 +204,7 @@ def test_a_capture_that_the_bank_refuses_is_asked_for_again(tmp_path, bank):
     so; the books agree that nothing was taken."""
     bank.faults(lapse_ms=1)
     with shop_of(tmp_path, bank) as shop:
-        order = buy(shop, {ROSES: 1})
+        order = sell(shop, {ROSES: 1})
         wait_until(lambda: bank.ledger()[0]["status"] == "canceled", what="the lapse")
         does(shop, order, "ship")
         wait_money(shop, order, state="failed")
@@ -238,7 +238,7 @@ def test_a_restored_shop_gives_back_under_keys_of_its_own(tmp_path, bank):
     (tmp_path / "again").mkdir()
     with shop_of(tmp_path, bank) as shop:
         house = warehouse_of(tmp_path, shop)
-        order = buy(shop, {ROSES: 1})
+        order = sell(shop, {ROSES: 1})
         ship_from(house, shop, order)
         wait_money(shop, order, state="captured")
         backup = tmp_path / "backup.db"
@@ -246,7 +246,7 @@ def test_a_restored_shop_gives_back_under_keys_of_its_own(tmp_path, bank):
                        capture_output=True)
         does(shop, order, "refund", amount=300)
         wait_money(shop, order, refunded=300)
-        lost = buy(shop, {ROSES: 1})
+        lost = sell(shop, {ROSES: 1})
         ship_from(house, shop, lost)
         wait_money(shop, lost, state="captured")
         assert shop.stop() == 0
@@ -291,7 +291,7 @@ def one_dies(folder, step, point):
         shop = Shop(folder, *paying_at(bank), catalogue=FLOWERS)
         usual, crash = shop.options, ["--crash-at", point]
         with shop:
-            order = sent_and_paid(shop)[0] if step == "refund" else buy(shop, {ROSES: 1})
+            order = sent_and_paid(shop)[0] if step == "refund" else sell(shop, {ROSES: 1})
             if point.startswith("bank"):
                 assert bank.stop() == 0
                 bank.start(*crash)
@@ -321,7 +321,7 @@ def test_money_moves_once_whoever_dies(tmp_path, step):
 def test_a_bank_that_loses_answers_gives_back_once(tmp_path, bank):
     """Or answers 500 for good under a key, having done what was asked."""
     with shop_of(tmp_path, bank) as shop:
-        orders = [buy(shop, {ROSES: 1}) for _ in range(5)]
+        orders = [sell(shop, {ROSES: 1}) for _ in range(5)]
         bank.faults(lost="30%", error_after="20%")
         for order in orders:
             does(shop, order, "ship")

@@ -10,7 +10,7 @@ import pytest
 
 from bank_server import Bank
 from shop_server import STOA, Shop, wait_until
-from test_warehouse_reports import buy, lies, operate, warehouses
+from test_warehouse_reports import lies, operate, sell, warehouses
 from ucp import FLOWERS
 from warehouse_server import Warehouse
 
@@ -84,30 +84,30 @@ class Trade:
         south.does("/v1/arrivals", {"item": "orchid_white", "quantity": 3})
         wait_until(lambda: lies(self.shop, "orchid_white") == {"main": (2, 0), "south": (3, 0)})
         # Split over both, all shipped; one comes back.
-        self.split = buy(self.shop, {"orchid_white": 4})
+        self.split = sell(self.shop, {"orchid_white": 4})
         self.ship(main, self.split)
         self.ship(south, self.split)
         self.expect(self.split, "shipped", "captured")
         # Shipped in part, canceled in part.
-        self.part = buy(self.shop, {"bouquet_roses": 3})
+        self.part = sell(self.shop, {"bouquet_roses": 3})
         one = [{"line": 1, "quantity": 1}]
         self.ship(main, self.part, one)
         self.expect(self.part, "partly_shipped", "captured")
         status, answer = operate(self.shop, "POST", f"/orders/{self.part}/cancel", {"lines": one})
         assert status == 200, answer
         # Canceled as a whole: let go.
-        self.gone = buy(self.shop, {"bouquet_tulips": 1})
+        self.gone = sell(self.shop, {"bouquet_tulips": 1})
         status, answer = operate(self.shop, "POST", f"/orders/{self.gone}/cancel", {})
         assert status == 200, answer
         self.expect(self.gone, "canceled", "canceled")
         # Short in part: not there after all.
-        self.short = buy(self.shop, {"bouquet_sunflowers": 3})
+        self.short = sell(self.shop, {"bouquet_sunflowers": 3})
         self.ship(main, self.short, one)
         main.does(f"/v1/orders/{self.number(self.short)}/shortages",
                   {"lines": [{"line": 1, "quantity": 2}]})
         self.expect(self.short, "shipped", "captured")
         # Waits to be shipped.
-        self.open = buy(self.shop, {"bouquet_roses": 1})
+        self.open = sell(self.shop, {"bouquet_roses": 1})
         self.rest()
 
     def rest(self):

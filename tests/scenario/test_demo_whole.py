@@ -12,7 +12,7 @@ import pytest
 from bank_server import Bank
 from cluster_server import Cluster, is_alive, run, wait_dead, wait_until
 from shop_server import Client, checkout_body, payment_body
-from test_warehouse_reports import buy, operate, warehouses
+from test_warehouse_reports import operate, sell, warehouses
 from warehouse_server import Browser, Warehouse
 
 pytestmark = pytest.mark.outside
@@ -74,7 +74,7 @@ class Demo(Cluster):
 @pytest.mark.front
 def test_what_is_bought_is_paid_sent_and_told(tmp_path):
     with Demo(tmp_path, managers=1) as demo:
-        order = buy(demo, {ITEM: 2})  # at once: the ready line waits for what this needs
+        order = sell(demo, {ITEM: 2})  # at once: the ready line waits for what this needs
         demo.found(demo.warehouse)
         wait_until(lambda: demo.warehouse.sees("/v1/orders")["orders"], 10, "the order to be there")
         charge, = demo.bank.ledger()
@@ -180,7 +180,7 @@ def test_bank_and_warehouse_that_are_killed_come_back_and_every_purchase_ends_we
 def test_a_demo_of_before_gets_a_bank_and_a_warehouse(tmp_path):
     demo = Demo(tmp_path, "--no-bank", "--no-warehouse", servers=1)
     with demo:
-        before = buy(demo, {ITEM: 1})
+        before = sell(demo, {ITEM: 1})
         assert not warehouses(demo) and not (demo.dir / "bank").exists()
         assert "--no-bank: " in demo.log.read_text()
         status, last, said = demo.whole_audit()
@@ -189,7 +189,7 @@ def test_a_demo_of_before_gets_a_bank_and_a_warehouse(tmp_path):
     with demo:
         assert demo.state(before) == "placed"
         wait_until(lambda: warehouses(demo), 10, "the warehouse to be registered")
-        order = buy(demo, {ITEM: 1})
+        order = sell(demo, {ITEM: 1})
         demo.wait_state(order, "shipped")
         # What was paid within a server is at no bank.
         status, last, said = demo.whole_audit()
@@ -200,7 +200,7 @@ def test_a_demo_of_before_gets_a_bank_and_a_warehouse(tmp_path):
         for service in ("bank", "warehouse"):
             assert {**demo.file()[service], "pid": 0} == {**told[service], "pid": 0}
         assert (demo.dir / "warehouse.phrase").read_text() == phrase
-        order = buy(demo, {ITEM: 1})
+        order = sell(demo, {ITEM: 1})
         demo.wait_state(order, "shipped")
 
 
@@ -224,5 +224,5 @@ def test_a_demo_pays_at_the_bank_that_it_is_given(tmp_path):
                  bank.pin, "--no-warehouse")
         with Demo(tmp_path, *words, servers=1) as demo:
             assert not demo.file()["bank"]["wanted"] and not (demo.dir / "bank").exists()
-            buy(demo, {ITEM: 1})
+            sell(demo, {ITEM: 1})
             assert [charge["status"] for charge in bank.ledger()] == ["requires_capture"]
