@@ -45,7 +45,7 @@ static const char *pick(const struct shop_script *script, struct visitor *visito
     return script->items[random_below(&visitor->random, script->item_count)];
 }
 
-static void put_headers(struct visitor *visitor, struct script_request *request)
+static void put_headers(struct visitor *visitor, struct script_request *request, bool keyed)
 {
     unsigned char bits[16];
     char key[ID_TEXT];
@@ -55,8 +55,10 @@ static void put_headers(struct visitor *visitor, struct script_request *request)
     buf_printf(request->headers,
                "content-type: application/json\r\n"
                "ucp-agent: profile=\"https://platform.example/profile.json\"\r\n"
-               "request-id: %s\r\nidempotency-key: %s\r\n",
-               key, key);
+               "request-id: %s\r\n",
+               key);
+    if (keyed)
+        buf_printf(request->headers, "idempotency-key: %s\r\n", key);
 }
 
 static void put_lines(const struct shop_script *script, struct visitor *visitor, struct buf *out)
@@ -90,8 +92,9 @@ struct cart_state {
 static void cart_request(const void *context, struct visitor *visitor,
                          struct script_request *request)
 {
+    const struct shop_script *script = context;
     struct cart_state *state = (struct cart_state *)(void *)visitor->state.bytes;
-    put_headers(visitor, request);
+    put_headers(visitor, request, !script->no_key);
     request->method = state->id[0] ? "PUT" : "POST";
     buf_puts(request->path, "/carts");
     buf_puts(request->body, "{");
@@ -99,7 +102,7 @@ static void cart_request(const void *context, struct visitor *visitor,
         buf_printf(request->path, "/%s", state->id);
         buf_printf(request->body, "\"id\":\"%s\",", state->id);
     }
-    put_lines(context, visitor, request->body);
+    put_lines(script, visitor, request->body);
     buf_puts(request->body, "}");
 }
 
@@ -150,7 +153,7 @@ static void buy_request(const void *context, struct visitor *visitor,
                         struct script_request *request)
 {
     request->method = "POST";
-    put_headers(visitor, request);
+    put_headers(visitor, request, true);
     if (visitor->step == 0)
         checkout_request(context, visitor, request);
     else

@@ -70,6 +70,7 @@ struct shop_script {
     unsigned item_count;
     bool hot;       /* everybody wants items[0] */
     unsigned lines; /* per cart */
+    bool no_key;    /* carts are changed without an Idempotency-Key, as by the shop's own pages */
 };
 
 #endif

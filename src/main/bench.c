@@ -35,6 +35,8 @@ static const struct option_row rows[] = {
     {"lines", OPTION_COUNT, AT(lines), "1", 1, 100, NULL, "N", "cart, buy: lines of each cart"},
     {"hot", OPTION_SWITCH, AT(hot), NULL, 0, 0, NULL, NULL,
      "cart, buy: everybody wants the same product"},
+    {"no-key", OPTION_SWITCH, AT(no_key), NULL, 0, 0, NULL, NULL,
+     "cart, repair: carts are changed without an Idempotency-Key, as by the shop's own pages"},
     {"header", OPTION_TEXT, AT(header), NULL, 0, 0, NULL, "LINE",
      "http: one more header, as in \"Accept-Encoding: gzip\""},
     {"ready", OPTION_COUNT, AT(ready), "100000", 100, 10000000, NULL, "N",
@@ -205,6 +207,7 @@ static int bench_shop(const struct bench_flags *flags, const struct script *scri
             .item_count = items.count,
             .hot = flags->hot,
             .lines = (unsigned)flags->lines,
+            .no_key = flags->no_key,
         };
         char operation[120];
         snprintf(operation, sizeof operation, "%s, %s of %u products",

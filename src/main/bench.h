@@ -17,7 +17,7 @@ struct bench_flags {
     uint64_t connections, streams, threads, rate, items, lines, seed, ready, rounds;
     uint64_t shoppers, managers, commands, buyers, units, backlog, database;
     uint64_t duration_ms, warm_up_ms, down_ms, calm_ms, arrive_ms;
-    bool http2, json, hot, spread, keep, outside, no_kill;
+    bool http2, json, hot, spread, keep, outside, no_kill, no_key;
 };
 
 /* Commands through the order of three servers, without HTTP; BUY: purchases, else carts. */

@@ -151,7 +151,8 @@ static int settle(struct run *run, enum repair_kind kind, struct failure *failur
 /* Changes carts at the first server for about SECONDS; adds to *DONE how many were. */
 static int change_carts(struct run *run, double seconds, uint64_t *done, struct failure *failure)
 {
-    struct shop_script shop = {.items = run->items, .item_count = ITEMS, .lines = 1};
+    struct shop_script shop = {
+        .items = run->items, .item_count = ITEMS, .lines = 1, .no_key = run->flags->no_key};
     struct load_config config = {
         .url = run->pair.members[PAIR_FIRST].url,
         .script = &script_cart,

@@ -83,10 +83,26 @@ static void a_status_is_done_failed_or_refused(void **state)
                          cases[i].verdict);
 }
 
+static void a_change_of_a_cart_has_a_key_unless_it_is_to_have_none(void **state)
+{
+    (void)state;
+    struct shop_script shop = {.items = items, .item_count = 3, .lines = 1};
+    struct visitor visitor = {0};
+    random_seed(&visitor.random, 1);
+    struct written w = ask(&script_cart, &shop, &visitor);
+    assert_non_null(strstr(w.headers.at, "idempotency-key: "));
+    drop(&w);
+    shop.no_key = true;
+    w = ask(&script_cart, &shop, &visitor);
+    assert_null(strstr(w.headers.at, "idempotency-key"));
+    assert_non_null(strstr(w.headers.at, "request-id: "));
+    drop(&w);
+}
+
 static void a_cart_is_made_then_changed_then_made_again_when_it_is_gone(void **state)
 {
     (void)state;
-    struct shop_script shop = {items, 3, false, 5};
+    struct shop_script shop = {.items = items, .item_count = 3, .hot = false, .lines = 5};
     struct visitor visitor = {0};
     random_seed(&visitor.random, 1);
     struct written w = ask(&script_cart, &shop, &visitor);
@@ -121,7 +137,7 @@ static void an_answer_without_a_usable_id_failed(void **state)
                                "{\"id\":7}",
                                "{\"ID\":\"x\"}",
                                "{\"id\":\"0123456789012345678901234567890123456789\"}"};
-    struct shop_script shop = {items, 3, false, 1};
+    struct shop_script shop = {.items = items, .item_count = 3, .hot = false, .lines = 1};
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct visitor visitor = {0};
         assert_int_equal(script_cart.answer(&shop, &visitor, 201, str_of(bad[i])), SCRIPT_FAILED);
@@ -132,7 +148,7 @@ static void an_answer_without_a_usable_id_failed(void **state)
 static void a_purchase_is_two_requests_with_keys_of_their_own(void **state)
 {
     (void)state;
-    struct shop_script shop = {items, 3, false, 2};
+    struct shop_script shop = {.items = items, .item_count = 3, .hot = false, .lines = 2};
     struct visitor visitor = {.number = 9};
     random_seed(&visitor.random, 1);
     struct written first = ask(&script_buy, &shop, &visitor);
@@ -211,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_get_is_what_was_asked_for),
         cmocka_unit_test(a_status_is_done_failed_or_refused),
+        cmocka_unit_test(a_change_of_a_cart_has_a_key_unless_it_is_to_have_none),
         cmocka_unit_test(a_cart_is_made_then_changed_then_made_again_when_it_is_gone),
         cmocka_unit_test(an_answer_without_a_usable_id_failed),
         cmocka_unit_test(a_purchase_is_two_requests_with_keys_of_their_own),
