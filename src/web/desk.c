@@ -27,6 +27,7 @@ struct desk {
 
 struct desk_claim {
     struct desk *desk;
+    struct exchange *x;
     bool started;
 };
 
@@ -119,10 +120,10 @@ static void leave(void *argument)
     struct desk_claim *claim = argument;
     struct desk *desk = claim->desk;
     pthread_mutex_lock(&desk->lock);
-    if (claim->started)
-        desk->x = NULL;
-    else
+    if (!claim->started)
         desk->taken = false;
+    else if (desk->x == claim->x)
+        desk->x = NULL;
     pthread_cond_broadcast(&desk->read);
     pthread_mutex_unlock(&desk->lock);
 }
@@ -148,7 +149,9 @@ static enum source_verdict read_unread(struct exchange *x, char *out, size_t roo
         buf_drain(&desk->unread, *len);
         pthread_cond_broadcast(&desk->read);
     } else if (desk->done) {
+        /* It is not asked again. Whoever has read the end may begin the next job. */
         verdict = desk->broken ? SOURCE_FAIL : SOURCE_END;
+        desk->x = NULL;
     } else {
         desk->waiting = true;
         verdict = SOURCE_WAIT;
@@ -165,8 +168,9 @@ struct desk_claim *desk_take(struct exchange *x, struct desk *desk)
     if (!claim)
         return NULL;
     claim->desk = desk;
+    claim->x = x;
     pthread_mutex_lock(&desk->lock);
-    /* A listener of the job before may still be reading its last bytes. */
+    /* A listener of the job before may still be reading its bytes. */
     bool free = !desk->taken && !desk->x && !desk->stop;
     desk->taken |= free;
     pthread_mutex_unlock(&desk->lock);

@@ -4,7 +4,7 @@ import csv
 import http.client
 import io
 import json
-import threading
+import socket
 import time
 
 import pytest
@@ -290,25 +290,19 @@ def test_one_import_at_a_time(shop, operator):
     first.connection.putrequest("POST", "/admin/api/import?name=slow.csv")
     first.connection.putheader("Authorization", "Bearer " + first.token)
     first.connection.putheader("Content-Length", str(len(text)))
+    first.connection.putheader("Expect", "100-continue")
     first.connection.endheaders()
+    go_on = b"HTTP/1.1 100 Continue\r\n\r\n"  # it has its turn, and is to send its file
+    assert first.connection.sock.recv(len(go_on), socket.MSG_WAITALL) == go_on
     first.connection.send(text[:10])
-    refused = threading.Event()
-
-    def second():
-        while not refused.is_set():
-            answer = operator.send("POST", "/import?name=b.csv", goods(1, start=70000))
-            answer.read()
-            if answer.status == 409:
-                refused.set()
-
-    thread = threading.Thread(target=second, daemon=True)
-    thread.start()
-    assert refused.wait(10)
+    answer = operator.send("POST", "/import?name=b.csv", goods(1, start=70000))
+    assert answer.status == 409, answer.read()
+    answer.read()
     first.connection.send(text[10:])
     answer = first.connection.getresponse()
     assert answer.status == 200
     assert json.loads(answer.read().splitlines()[-1])["done"] is True
-    thread.join(10)
+    assert operator.import_lines(goods(1, start=70000))[-1]["done"] is True
 
 
 def test_a_stop_does_not_wait_for_an_import(tmp_path):
