@@ -97,6 +97,17 @@ test("nothing is wider than the window", async () => {
   await close();
 });
 
+test("each number of the stock stands under its head", async () => {
+  const { page, close } = await visitor(browser, house);
+  await logIn(page, house);
+  await page.goto("/stock");
+  const left = async (cells) => Promise.all((await cells.all()).map(async (cell) => (await cell.boundingBox()).x));
+  const heads = await left(page.locator("main th")), cells = await left(page.locator("main tbody tr").first().locator("td"));
+  assert.equal(heads.length, 4);
+  assert.deepEqual(cells, heads);
+  await close();
+});
+
 test("a packing slip prints on one page, with nothing but the slip", async () => {
   const { page, close } = await visitor(browser, house);
   await logIn(page, house);
