@@ -402,8 +402,9 @@ def test_an_older_copy_of_a_servers_directory_is_refused(harbour):
     harbour.members["c"].kill()
     shutil.copytree(harbour.dir("c"), harbour.folder / "older")
     harbour.members["c"].start()
-    harbour.token()  # a change
-    wait_until(lambda: len({s["index"] for s in harbour.status()["servers"]}) == 1, 10, "copies")
+    order = buy(Client(harbour.members["a"].address), MUG)
+    there = Client(harbour.members["c"].address)
+    wait_until(lambda: there.call("GET", f"/orders/{order}")[0] == 200, 10, "the order in its copy")
     harbour.members["c"].kill()
     shutil.rmtree(harbour.dir("c"))
     shutil.copytree(harbour.folder / "older", harbour.dir("c"))
