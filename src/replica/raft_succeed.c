@@ -73,31 +73,39 @@ static int compare(const struct news *a, const struct news *b)
     return 0;
 }
 
-/* How many of the living voters come before us. *KNOWN: all of them have spoken since; *STANDING:
- * one of them stands. */
-static unsigned rank(const struct replica *replica, uint64_t now_ns, bool *known, bool *standing)
+/* What the living voters, as far as we know the members, say of an election. */
+struct outlook {
+    unsigned before; /* of them come before us */
+    bool known;      /* all of them have spoken since */
+    bool standing;   /* one of them stands */
+    bool majority;   /* they and we are one */
+};
+
+static struct outlook outlook_of(const struct replica *replica, uint64_t now_ns)
 {
     const struct succession *succession = &replica->links->succession;
     const struct raft_configuration *members = &replica->raft.configuration;
     uint64_t own = replica->config.id, last = raft_last_index((struct raft *)&replica->raft);
     struct news ours = {.last_index = last, .last_term = guard_term_of(&replica->raft, last)};
-    unsigned before = 0;
-    *known = true;
-    *standing = false;
+    struct outlook outlook = {.known = true};
+    unsigned voters = 0, alive = 1; /* this one */
     for (unsigned i = 0; i < members->n; i++) {
         uint64_t id = members->servers[i].id, heard_ns;
+        voters += members->servers[i].role == RAFT_VOTER;
         if (id == own || id == succession->gone || members->servers[i].role != RAFT_VOTER)
             continue;
         const struct news *theirs = links_news_of(replica, id, &heard_ns);
         if (theirs == NULL || now_ns - heard_ns > FRESH_MS * MS_NS ||
             !peers_hears(replica->peers, id))
             continue; /* down too */
-        *known &= heard_ns + SUCCEED_LISTEN_MS * MS_NS >= succession->since_ns;
-        *standing |= theirs->standing;
+        alive++;
+        outlook.known &= heard_ns + SUCCEED_LISTEN_MS * MS_NS >= succession->since_ns;
+        outlook.standing |= theirs->standing;
         int order = compare(theirs, &ours);
-        before += order > 0 || (order == 0 && ready_is_earlier(replica, id, own));
+        outlook.before += order > 0 || (order == 0 && ready_is_earlier(replica, id, own));
     }
-    return before;
+    outlook.majority = 2 * alive > voters;
+    return outlook;
 }
 
 /* The others are told first: to stand, libraft waits for the disk. */
@@ -136,16 +144,20 @@ void links_succeed(struct replica *replica, uint64_t now_ns)
         uv_timer_stop(&replica->links->soon);
         return;
     }
-    bool known, standing;
-    unsigned before = rank(replica, now_ns, &known, &standing);
-    if (!known && waited < SUCCEED_LISTEN_MS * MS_NS)
+    struct outlook outlook = outlook_of(replica, now_ns);
+    if (!outlook.known && waited < SUCCEED_LISTEN_MS * MS_NS)
+        return;
+    /* It cannot win, but would count up terms, in which it refuses its vote to whoever can: one
+     * that has been made a voter by an entry which has not reached us. */
+    if (!outlook.majority)
         return;
     /* A witness stands when all others have less than it; else it is not needed. */
-    if (witness_here(replica) && (before > 0 || !witness_may_stand(replica)))
+    if (witness_here(replica) && (outlook.before > 0 || !witness_may_stand(replica)))
         return;
     raft_id voted = raft_voted_for(&replica->raft);
+    bool standing = outlook.standing;
     standing |= voted != 0 && voted != succession->gone && voted != replica->config.id;
-    uint64_t patience = before * SUCCEED_STEP_MS + (standing ? SUCCEED_ELECTION_MS : 0);
+    uint64_t patience = outlook.before * SUCCEED_STEP_MS + (standing ? SUCCEED_ELECTION_MS : 0);
     if (waited >= patience * MS_NS)
         stand(replica);
 }
