@@ -58,13 +58,15 @@ class Cluster(Shop):
         return next(s["id"] for s in self.view().values()
                     if s["role"] == "secondary" and s["state"] == "up")
 
-    def wait_all_up(self, seconds=20, count=None):
-        """Waits until all servers are up, one is primary, and no copy is behind."""
+    def wait_all_up(self, seconds=20, count=None, behind=0):
+        """Waits until all servers are up, one is primary, and no copy is behind: under a load, by
+        more than BEHIND changes."""
         def settled():
             view = self.status()
             servers = view["servers"]
             return view["primary"] and len(servers) == (count or self.servers or len(servers)) and \
-                all(s["state"] == "up" and s["url"] and s["lag_entries"] == 0 for s in servers)
+                all(s["state"] == "up" and s["url"] and s["lag_entries"] <= behind
+                    for s in servers)
         wait_until(settled, seconds, f"all servers up (log: {self.log})")
         return self
 

@@ -137,7 +137,7 @@ def test_no_click_fails_while_each_server_is_killed_in_turn(tmp_path):
             cluster.kill_server(server)
             for clicker in clickers:
                 clicker.go_on(20)
-            cluster.wait_all_up(30)
+            cluster.wait_all_up(30, behind=1000)
         for clicker in clickers:
             clicker.halt.set()
             clicker.join(30)

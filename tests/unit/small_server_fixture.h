@@ -136,14 +136,18 @@ static inline void small_open(struct small_server *server, unsigned port)
     small_start(server);
 }
 
-/* Nobody listens there any more, and its connections are closed. */
+/* Nobody listens there any more, and its connections are closed; also when it is stopped already,
+ * as by a test that fails. */
 static inline void small_stop(struct small_server *server)
 {
+    if (server->wake[1] < 0)
+        return;
     CHECK(write(server->wake[1], "", 1) == 1);
     pthread_join(server->thread, NULL);
     close(server->listener);
     close(server->wake[0]);
     close(server->wake[1]);
+    server->wake[1] = -1;
 }
 
 static inline void small_close(struct small_server *server)

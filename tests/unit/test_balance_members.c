@@ -225,8 +225,8 @@ static void loops_are_told_of_a_change_until_they_listen_no_more(void **state)
     loop_turn(loop, 0);
     assert_int_equal(listener.told, told);
     loop_free(loop);
-    assert_true(happened(f, EVENT_OUT, "refused"));
-    assert_true(happened(f, EVENT_BACK, "back"));
+    await_event(f, EVENT_OUT, "refused");
+    await_event(f, EVENT_BACK, "back");
 }
 
 static void operator_can_have_a_server_drained_and_returned(void **state)
@@ -350,7 +350,7 @@ static void servers_join_leave_and_go_without_a_restart(void **state)
     all_say(f, 3, joined, 2);
     await_ids(f, 12);
     assert_true(state_of(f, 2) == HEALTH_WARMING || state_of(f, 2) == HEALTH_UP);
-    assert_true(happened(f, EVENT_JOINED, "http://"));
+    await_event(f, EVENT_JOINED, "http://");
     all_say(f, 4, leaves, 2);
     await_state(f, 1, HEALTH_DRAINING);
     assert_int_equal(ids(f), 12);
@@ -489,7 +489,7 @@ static void those_that_are_known_stay_known_while_nobody_answers(void **state)
     small_stop(&f->servers[1]);
     await_state(f, 1, HEALTH_OUT);
     await_state(f, 2, HEALTH_OUT);
-    assert_true(happened(f, EVENT_PANIC, "Too few"));
+    await_event(f, EVENT_PANIC, "Too few");
     assert_int_equal(ids(f), 12);
     small_start(&f->servers[0]);
     small_start(&f->servers[1]);
