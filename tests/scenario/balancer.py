@@ -51,7 +51,7 @@ class Balancer(Shop):
         """Of a server, by its name; None: it is not known."""
         return self.servers().get(server, {}).get("state")
 
-    def wait_state(self, server, *states, seconds=20):
+    def wait_state(self, server, *states, seconds=30):
         return wait_until(lambda: self.state(server) in states and self.state(server), seconds,
                           f"{server} being {' or '.join(states)}")
 
@@ -60,8 +60,11 @@ class Balancer(Shop):
         return [event for event in self.look("/events.json")["events"]
                 if event["kind"] == kind and (server is None or event.get("name") == server)]
 
-    def wait_event(self, kind, server=None, seconds=20):
-        return wait_until(lambda: self.events(kind, server), seconds, f"{server}: {kind}")[-1]
+    def wait_event(self, kind, server=None, seconds=30, saying=""):
+        """The latest one whose text has SAYING in it."""
+        def found():
+            return [event for event in self.events(kind, server) if saying in event["text"]]
+        return wait_until(found, seconds, f"{server}: {kind} {saying}")[-1]
 
     def get(self, path="/", connection=None, timeout=20):
         """(status, body) of a GET, on a connection of its own if none is given."""
@@ -130,13 +133,17 @@ class Upstream:
                 pass
 
             def handle(self):
-                upstream.connections.add(self.connection)
                 with contextlib.suppress(OSError):
                     super().handle()
 
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True
             request_queue_size = 128
+
+            def process_request(self, request, client_address):
+                # Not on the connection's own thread, which may begin when all has been stopped.
+                upstream.connections.add(request)
+                super().process_request(request, client_address)
 
         self.connections = set()
         self.server = Server(("127.0.0.1", self.port), Handler)

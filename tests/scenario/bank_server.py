@@ -30,7 +30,7 @@ class Bank:
         self.log = pathlib.Path(folder) / "bank.log"
         self.process = self.url = None
 
-    def start(self, *options, seconds=30):
+    def start(self, *options, seconds=60):
         command = [STOA, "bank", "--dir", str(self.dir), "--listen", "127.0.0.1:0"]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command + list(self.options) + list(options),
@@ -67,7 +67,7 @@ class Bank:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, seconds=15):
+    def stop(self, seconds=30):
         """Asks it to stop; its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)

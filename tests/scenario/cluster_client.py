@@ -6,6 +6,8 @@ import http.cookies
 import json
 import time
 
+from shop_server import wait_until
+
 AGENT = 'profile="https://platform.example/profile.json"'
 MUG = "mug"
 LAMP = "lamp"
@@ -24,7 +26,7 @@ class Answer:
         self.token = response.getheader("Stoa-Session")
 
 
-def send(three, i, method, path, body=None, timeout=15, **headers):
+def send(three, i, method, path, body=None, timeout=30, **headers):
     """One request to server I, on a connection of its own. Underscores stand for dashes."""
     begun = time.monotonic()
     connection = http.client.HTTPConnection(three.addresses[i], timeout=timeout)
@@ -40,6 +42,15 @@ def send(three, i, method, path, body=None, timeout=15, **headers):
 
 def ucp(three, i, method, path, body=None, token=None, **headers):
     return send(three, i, method, path, body, UCP_Agent=AGENT, Stoa_Session=token, **headers)
+
+
+def told(ask, *words, **more):
+    """ASK (send, ucp and so on) until the answer is another than 503: that one says when to ask
+    again, nothing of what was promised. For what may be done twice."""
+    def answer():
+        told_so = ask(*words, **more)
+        return told_so if told_so.status != 503 else None
+    return wait_until(answer, what=f"an answer to {words}")
 
 
 def cart_of(quantity):

@@ -1,5 +1,6 @@
 """A shop of several servers for a scenario: `stoa demo` on free ports, in a folder of its own."""
 
+import collections
 import json
 import os
 import pathlib
@@ -36,7 +37,7 @@ class Cluster(Shop):
                 command + list(self.options), stdout=subprocess.PIPE, stderr=log, text=True)
         Shop.running.add(self.process)
 
-    def start(self, seconds=30):
+    def start(self, seconds=60):
         super().start(seconds)
         self.wait_all_up(seconds)
         return self
@@ -58,22 +59,29 @@ class Cluster(Shop):
         return next(s["id"] for s in self.view().values()
                     if s["role"] == "secondary" and s["state"] == "up")
 
-    def wait_all_up(self, seconds=20, count=None, behind=0):
+    def wait_all_up(self, seconds=30, count=None, behind=0):
         """Waits until all servers are up, one is primary, and no copy is behind: under a load, by
-        more than BEHIND changes."""
+        more than BEHIND changes. Who has just died is told as up for a moment: so the processes
+        are looked at as well."""
         def settled():
             view = self.status()
             servers = view["servers"]
             return view["primary"] and len(servers) == (count or self.servers or len(servers)) and \
-                all(s["state"] == "up" and s["url"] and s["lag_entries"] <= behind
-                    for s in servers)
+                all(s["state"] == "up" and s["url"] and s["lag_entries"] <= behind and
+                    is_alive(s["pid"]) for s in servers)
         wait_until(settled, seconds, f"all servers up (log: {self.log})")
         return self
 
-    def wait_primary(self, other_than=None, seconds=10):
+    def wait_back(self, server, pid, seconds=30, behind=0):
+        """Waits until SERVER, which was killed as process PID, runs again, and then for all: what
+        is told of it just after its death may be from before."""
+        wait_until(lambda: self.view()[server]["pid"] != pid, seconds, f"server {server} anew")
+        return self.wait_all_up(seconds, behind=behind)
+
+    def wait_primary(self, other_than=None, seconds=30):
         """The id of the primary, once there is one that is not OTHER_THAN."""
-        return wait_until(lambda: (self.primary() or 0) not in (0, other_than) and self.primary(),
-                          seconds, "a primary")
+        return wait_until(lambda: (found := self.primary()) != other_than and found, seconds,
+                          "a primary")
 
     def server_dir(self, server):
         return self.dir / f"server-{server}"
@@ -82,10 +90,9 @@ class Cluster(Shop):
         """Of the server process that runs now; None: none does."""
         try:
             pid = json.loads((self.server_dir(server) / "server.json").read_text())["pid"]
-            os.kill(pid, 0)
-            return pid
         except (OSError, ValueError):
             return None
+        return pid if is_alive(pid) else None
 
     def server_url(self, server):
         return self.view()[server]["url"]
@@ -98,7 +105,7 @@ class Cluster(Shop):
 
     def signal_server(self, server, number):
         """A signal to one of the servers; its process id."""
-        pid = self.view()[server]["pid"]
+        pid = wait_until(lambda: self.pid(server), 30, f"server {server} to run")
         os.kill(pid, number)
         return pid
 
@@ -138,17 +145,24 @@ def run(*words, timeout=60, **more):
 
 
 def free_port():
-    """A port of 127.0.0.1 that nobody listens at, outside of those that connections get."""
-    for _ in range(100):
+    """A port of 127.0.0.1 that nobody listens at, outside of those that connections get, and that
+    was not given lately: whom it is for may not listen there yet."""
+    for _ in range(1000):
         port = random.randrange(12000, 19000)
+        if port in free_port.given:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
-                return port
             except OSError:
                 continue
+        free_port.given.append(port)
+        return port
     raise AssertionError("no free port")
+
+
+free_port.given = collections.deque(maxlen=1000)
 
 
 def is_alive(pid):
@@ -160,7 +174,7 @@ def is_alive(pid):
         return False
 
 
-def wait_dead(pid, seconds=5):
+def wait_dead(pid, seconds=30):
     wait_until(lambda: not is_alive(pid), seconds, f"process {pid} to end")
 
 

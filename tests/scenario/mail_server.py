@@ -132,4 +132,5 @@ class MailServer:
         return self
 
     def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)  # whoever waits in accept() comes out of it
         self.listener.close()

@@ -78,7 +78,7 @@ class Webhook:
         assert self.headers["content-digest"] == f"sha-256=:{digest}:"
         profile = re.fullmatch(r'profile="([^"]+/\.well-known/ucp)"', self.headers["ucp-agent"])
         address = f"http://{shop}/.well-known/ucp" if shop else profile[1]
-        with urllib.request.urlopen(address, timeout=10) as answer:
+        with urllib.request.urlopen(address, timeout=30) as answer:
             keys = {key["kid"]: key for key in json.load(answer)["signing_keys"]}
         kid = re.search(r';keyid="([^"]+)"', self.headers["signature-input"])[1]
         assert keys[kid]["kty"] == "EC" and keys[kid]["crv"] == "P-256"

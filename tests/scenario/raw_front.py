@@ -19,7 +19,7 @@ class RawFront(Balancer):
         super().__init__(folder, "--loops", "1", *PATIENT, *before(urls), *options, door=False)
 
     def __exit__(self, kind, *_):
-        status = self.stop(20)
+        status = self.stop(60)
         assert kind or status == 0, self.log.read_text()[-4000:]
 
 

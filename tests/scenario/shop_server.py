@@ -40,7 +40,7 @@ class Shop:
                 command + list(self.options), stdout=subprocess.PIPE, stderr=log, text=True)
         Shop.running.add(self.process)
 
-    def wait_ready(self, seconds=30):
+    def wait_ready(self, seconds=60):
         """Waits for the ready line, which must be the first on standard output."""
         lines = queue.Queue()
         threading.Thread(
@@ -50,7 +50,7 @@ class Shop:
         self.url = line[len(self.ready):].strip()
         return self
 
-    def start(self, seconds=30):
+    def start(self, seconds=60):
         self.spawn()
         return self.wait_ready(seconds)
 
@@ -63,7 +63,7 @@ class Shop:
         self.process.wait()
         self.process.stdout.close()
 
-    def stop(self, seconds=15):
+    def stop(self, seconds=30):
         """Asks it to stop; its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -89,7 +89,7 @@ class Shop:
         return done.returncode, json.loads(done.stdout)
 
 
-def wait_until(condition, seconds=10, what="the condition"):
+def wait_until(condition, seconds=30, what="the condition"):
     """Waits for CONDITION() to be true; its value."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

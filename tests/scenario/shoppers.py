@@ -104,7 +104,7 @@ def told(client, method, path, body=None, **headers):
     def answer():
         status, thing = client.call(method, path, body, **headers)
         return status != 503 and (status, thing)
-    return wait_until(answer, 10, f"an answer to {method} {path}")
+    return wait_until(answer, 30, f"an answer to {method} {path}")
 
 
 def check_promises(client, shopper):

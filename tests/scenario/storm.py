@@ -97,7 +97,7 @@ class Process:
 
     def stop(self):
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
 class Town(Three):
@@ -152,7 +152,7 @@ class Town(Three):
             status, said = self.ask(0, path, method, body, timeout=20)
             assert status in (200, 503), said
             return status == 200 and said
-        return wait_until(answer, 20, f"{method} {path}")
+        return wait_until(answer, 60, f"{method} {path}")
 
     def member(self, name, command, points_of=None):
         deck = [point for point in self.points if owner(point) == points_of]
@@ -227,7 +227,7 @@ class Town(Three):
                 member.kill()
             member.start(dies=False)
         self.wait_healthy(60)
-        wait_until(self.all_answer, 30, "bank, warehouse and load managers")
+        wait_until(self.all_answer, 60, "bank, warehouse and load managers")
 
     def all_answer(self):
         with contextlib.suppress(*AWAY):

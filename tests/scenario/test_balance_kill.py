@@ -18,7 +18,7 @@ def crowd(folder, *words):
     done = subprocess.run(
         [STOA, "bench", "crowd", "--json", "--dir", str(folder), "--shoppers", str(SHOPPERS),
          "--rate", "60", "--calm", "500ms", "--down", "1s", *words],
-        capture_output=True, text=True, timeout=120, check=False)
+        capture_output=True, text=True, timeout=240, check=False)
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 

@@ -20,7 +20,7 @@ def wait_manager(cluster, other_than=None):
     def found():
         managers = [m for m in cluster.status()["load_managers"] if m["pid"] != other_than]
         return managers[0] if managers else None
-    return wait_until(found, 20, "a load manager")
+    return wait_until(found, what="a load manager")
 
 
 def test_a_load_manager_comes_back_when_the_first_server_is_gone(tmp_path):
@@ -31,14 +31,14 @@ def test_a_load_manager_comes_back_when_the_first_server_is_gone(tmp_path):
             assert run("handover", "--dir", str(cluster.dir)).returncode == 0
             cluster.wait_primary(other_than=1)
         assert run("remove", "1", "--dir", str(cluster.dir)).returncode == 0
-        wait_until(lambda: not cluster.server_dir(1).exists(), 30, "server 1 to be dropped")
+        wait_until(lambda: not cluster.server_dir(1).exists(), 60, "server 1 to be dropped")
         assert cluster.token() == token
         before = wait_manager(cluster)
         os.kill(before["pid"], signal.SIGKILL)
         wait_dead(before["pid"])
         after = wait_manager(cluster, other_than=before["pid"])
         assert after["url"] == before["url"]
-        with urllib.request.urlopen(cluster.url + "/", timeout=10) as answer:
+        with urllib.request.urlopen(cluster.url + "/", timeout=30) as answer:
             assert answer.status == 200 and answer.headers["Stoa-Server"] in ("2", "3")
         assert "cannot read the operator's token" not in cluster.log.read_text()
 
@@ -73,7 +73,7 @@ def used_seconds(pid):
 
 
 def kill(cluster, server):
-    died = wait_until(lambda: cluster.pid(server), 20, f"server {server} to run")
+    died = wait_until(lambda: cluster.pid(server), 60, f"server {server} to run")
     os.kill(died, signal.SIGKILL)
     wait_dead(died)
 
@@ -83,7 +83,7 @@ def test_a_demo_that_waits_for_its_servers_to_end_sleeps(tmp_path):
     with Cluster(tmp_path, "--stop-grace", "3s") as cluster:
         victim, hanging = (s for s in (1, 2, 3) if s != cluster.primary())
         pid = cluster.process.pid
-        for _ in range(3):  # the pause before it starts again gets longer
+        for _ in range(4):  # the pause before it starts again gets longer: the next is 3.2 s
             kill(cluster, victim)
         stopped = cluster.signal_server(hanging, signal.SIGSTOP)
         kill(cluster, victim)
@@ -91,7 +91,7 @@ def test_a_demo_that_waits_for_its_servers_to_end_sleeps(tmp_path):
         cluster.process.terminate()
         used = [before]
         wait_until(lambda: used.append(used_seconds(pid)) or cluster.process.poll() is not None,
-                   20, "the demo to end")
+                   60, "the demo to end")
         assert not is_alive(stopped)
         last = cluster.log.read_text().rpartition(f"server {victim} died")[2]
         assert f"\nserver {victim}: " not in last, "it was started again before the stop: " + last
@@ -115,12 +115,12 @@ def test_nothing_of_a_bench_outlives_it(tmp_path):
          "--managers", "2", "--duration", "60s"], stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL)
     Shop.running.add(bench)
-    wait_until(lambda: len(children(bench.pid)) == 5, 60, "three servers and two load managers")
-    pids = children(bench.pid)
-    assert len(pids) == 5 and all(is_alive(pid) for pid in pids)
+    pids = wait_until(lambda: (found := children(bench.pid)) and len(found) == 5 and found, 60,
+                      "three servers and two load managers")
+    assert all(is_alive(pid) for pid in pids)
     bench.kill()
     bench.wait()
-    wait_until(lambda: not any(is_alive(pid) for pid in pids), 10, "all to end")
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), what="all to end")
 
 
 def test_a_crowds_load_managers_get_every_word(tmp_path):

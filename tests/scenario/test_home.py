@@ -11,6 +11,7 @@ import pytest
 
 from balancer import Balancer
 from cluster_client import AGENT, GOODS, MUG, Browser, cart_of, operate, quantity_in, send, ucp
+from raw_front import PATIENT
 from shop_server import Shop, wait_until
 from three_servers import COUNT, Three
 
@@ -132,8 +133,10 @@ class Front:
 
 
 def balance(three, folder, *options):
+    """Nobody is left for another server because of a moment in which it stood still."""
     servers = [word for address in three.addresses for word in ("--server", f"http://{address}")]
-    return Balancer(folder, *servers, "--token-file", three.dirs[0] / "operator.token", *options)
+    return Balancer(folder, *servers, "--token-file", three.dirs[0] / "operator.token", *PATIENT,
+                    *options)
 
 
 @contextlib.contextmanager
@@ -145,8 +148,8 @@ def front_of(three, folder, *options):
         def is_known_to_all():
             urls = [{one["url"] for one in managers(three, i)} for i in range(COUNT)]
             return all(balancer.url in known for known in urls)
-        wait_until(all_are_up, 20, "the load manager knowing all servers")
-        wait_until(is_known_to_all, 20, "all servers knowing the load manager")
+        wait_until(all_are_up, what="the load manager knowing all servers")
+        wait_until(is_known_to_all, what="all servers knowing the load manager")
         yield Front(balancer)
 
 
@@ -267,7 +270,7 @@ def test_in_direct_mode_a_shopper_is_sent_to_the_recorded_home(three, tmp_path):
             assert sent.headers["Location"] == f"http://{address}/about"
     # Servers know the way back to it for a while.
     wait_until(lambda: not any(one["mode"] == "direct" for i in range(COUNT)
-                               for one in managers(three, i)), 20, "its being forgotten")
+                               for one in managers(three, i)), what="its being forgotten")
 
 
 @pytest.mark.parametrize("path", ["/about", "/cart"])
@@ -319,14 +322,14 @@ def test_a_load_manager_learns_who_there_is(three):
 
 def test_a_load_manager_is_listed_until_it_is_silent(three):
     assert announce(three, 0, id="0123456789abcdef", pid=11, status="http://a:9").status == 200
+    begun = time.monotonic()
     assert announce(three, 0, id="0123456789abcdef", pid=12, status="http://a:9").status == 200
     one = next(m for m in managers(three, 0) if m["id"] == "0123456789abcdef")
     assert one["pid"] == 12 and one["url"] == "http://127.0.0.1:8080" and one["seen_ms"] < 5000
     assert one["policy"] == "two-choices" and one["mode"] == "proxy"
     assert one["status"] == "http://a:9"
-    begun = time.monotonic()
-    wait_until(lambda: not any(m["id"] == "0123456789abcdef" for m in managers(three, 0)), 15,
-               "its being forgotten")
+    wait_until(lambda: not any(m["id"] == "0123456789abcdef" for m in managers(three, 0)),
+               what="its being forgotten")
     assert time.monotonic() - begun > 4
 
 
@@ -358,6 +361,7 @@ def test_in_direct_mode_pages_know_the_way_back(three):
         assert b'<base href="http://127.0.0.1:8080/about">' in page.text
         assert "base-uri http://127.0.0.1:8080;" in page.headers["Content-Security-Policy"]
     origin = "http://" + three.addresses[0]
+    assert announce(three, 2, mode="direct").status == 200  # it is forgotten after five seconds
     def add(origin):
         return send(three, 2, "POST", "/cart/add", f"item={MUG}&quantity=1", Origin=origin,
                     Content_Type="application/x-www-form-urlencoded", Sec_Fetch_Site="same-site")
@@ -382,12 +386,15 @@ def test_every_answer_names_its_server(three):
 
 
 def test_a_check_is_answered_with_how_busy_the_server_is(three):
-    for method in ("GET", "HEAD"):
+    def is_idle(method):
         answer = send(three, 1, method, "/livez")
         assert answer.status == 200
         assert answer.text == (b"ok\n" if method == "GET" else b"")
         load = dict(part.strip().split("=") for part in answer.headers["Stoa-Load"].split(","))
-        assert load["in-flight"] == "0" and int(load["latency-us"]) >= 0
+        assert int(load["latency-us"]) >= 0
+        return load["in-flight"] == "0"
+    for method in ("GET", "HEAD"):  # a load manager tells of itself now and then
+        wait_until(lambda method=method: is_idle(method), what="an idle server")
     assert send(three, 1, "POST", "/livez").status == 405
 
 
@@ -396,12 +403,12 @@ def test_a_server_without_a_primary_sends_elsewhere(three):
     three.kill(0)
     three.kill(1)
     def lonely():
-        made = ucp(three, 2, "POST", "/carts", cart_of(1),
+        made = ucp(three, 2, "POST", "/carts", cart_of(1), timeout=60,
                    Stoa_Operation="01a2031e-6509-74ec-ac05-a2e173c35481")
         return made.status == 503 and made
-    made = wait_until(lonely, 15, "the server's noticing that it is alone")
+    made = wait_until(lonely, 60, "the server's noticing that it is alone")
     assert made.headers["Stoa-Try"] == "elsewhere" and made.headers["Retry-After"]
-    read = ucp(three, 2, "GET", "/carts/" + "ab" * 16)
+    read = ucp(three, 2, "GET", "/carts/" + "ab" * 16, timeout=60)
     assert read.status == 503 and read.headers["Stoa-Try"] == "elsewhere"
 
 
@@ -414,7 +421,7 @@ def test_what_was_bought_by_shoppers_of_all_homes_is_on_all_servers(three):
     made = ucp(three, 0, "POST", "/carts", cart_of(3))
     for i in range(COUNT):
         assert quantity_in(ucp(three, i, "GET", "/carts/" + made.json["id"])) == 3
-    wait_until(three.copies_agree, 20, "equal copies")
+    wait_until(three.copies_agree, 60, "equal copies")
     for i in range(COUNT):
         assert three.audit(i)[0] == 0
 

@@ -77,13 +77,13 @@ def test_a_crowd_is_told_to_come_back_and_nobody_is_harmed(tmp_path):
             shoppers = [PatientShopper(shop.address, items, i) for i in range(SHOPPERS)]
             for shopper in shoppers:
                 shopper.start()
-            output, errors = crowd.communicate(timeout=60)
+            output, errors = crowd.communicate(timeout=120)
         finally:
             crowd.kill()
         for shopper in shoppers:
             shopper.halt.set()
         for shopper in shoppers:
-            shopper.join(30)
+            shopper.join(60)
             assert not shopper.is_alive()
             assert not shopper.errors, shopper.errors[:3]
         assert crowd.returncode == 0, errors

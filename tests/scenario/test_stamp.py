@@ -64,7 +64,7 @@ class Request:
             self.headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in cookies.items())
 
     def send(self, three, i) -> Answer:
-        return send(three, i, self.method, self.path, self.body, **self.headers)
+        return send(three, i, self.method, self.path, self.body, timeout=60, **self.headers)
 
 
 def form(browser, path, body, **headers):
@@ -462,7 +462,7 @@ def test_two_attempts_at_once_are_one(three, way):
                                  complete_session, receive])
 def test_the_server_that_did_it_is_killed_and_another_one_answers_the_same(three, way):
     request, effect, expected = way(three)
-    doer = next(i for i in (1, 2) if i != three.primary())
+    doer = next(i for i in (1, 2) if i != three.wait_primary())
     first = request.send(three, doer)
     three.kill(doer)
     other = next(i for i in range(COUNT) if i != doer)
@@ -474,7 +474,7 @@ def test_the_server_is_killed_at_any_moment_and_it_is_done_once(three, way):
     """The first answer may be lost or not, the first attempt may have begun or not."""
     for delay in (0, 0.001, 0.003, 0.01):
         request, effect, expected = way(three)
-        doer = next(i for i in range(1, COUNT) if i != three.primary())
+        doer = next(i for i in range(1, COUNT) if i != three.wait_primary())
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             attempt = pool.submit(request.send, three, doer)
             time.sleep(delay)  # no wait: the moment of the kill

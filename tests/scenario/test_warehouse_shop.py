@@ -121,14 +121,14 @@ def test_orders_wait_for_a_warehouse_that_is_away_and_reports_for_a_shop(both):
     house.kill()
     orders = [buy(shop, bouquet_tulips=1) for _ in range(5)]
     house.start(*at)
-    wait_until(lambda: len(house.sees("/v1/orders?state=open")["orders"]) == 5, 20, "all orders")
+    wait_until(lambda: len(house.sees("/v1/orders?state=open")["orders"]) == 5, 60, "all orders")
     at = fixed_address(shop)
     shop.kill()
     for order in orders:
         house.does(f"/v1/orders/{order}/parcels", {"ship": True})
     shop.options = at
     shop.start()
-    wait_until(lambda: all(fulfilled(shop, order) == 1 for order in orders), 20, "all parcels")
+    wait_until(lambda: all(fulfilled(shop, order) == 1 for order in orders), 60, "all parcels")
     assert len(house.ledger()) == 5
     house.check()
     shop.stop()
@@ -152,7 +152,7 @@ def test_token_that_was_renewed_is_the_only_one(both):
     house.start(*at)
     wait_until(lambda: operator(shop, "GET", f"/variants/{key}")["available"] == before + 2,
                what="what arrived, less what was bought")
-    wait_until(lambda: order.replace("-", "") in house.ledger(), 20, "the order")
+    wait_until(lambda: order.replace("-", "") in house.ledger(), 60, "the order")
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ class Three:
         line = demo.stdout.readline()
         assert line.startswith(READY), (line, (self.folder / "demo.log").read_text()[-2000:])
         demo.send_signal(signal.SIGTERM)
-        assert demo.wait(30) == 0
+        assert demo.wait(60) == 0
         demo.stdout.close()
         for i, folder in enumerate(self.dirs[:founders]):
             self.move(folder / "cluster", i)
@@ -203,7 +203,7 @@ class Three:
                 self.start(i, wait=False)
         self.wait_healthy()
 
-    def wait_ready(self, i, seconds=30):
+    def wait_ready(self, i, seconds=60):
         process = self.processes[i]
         wait_until(lambda: process.ready.is_set() or process.poll() is not None, seconds,
                    f"server {i + 1} being ready")
@@ -239,7 +239,7 @@ class Three:
     def go_on(self, i):
         self.processes[i].send_signal(signal.SIGCONT)
 
-    def stop(self, i, seconds=30):
+    def stop(self, i, seconds=60):
         self.processes[i].send_signal(signal.SIGTERM)
         return self.processes[i].wait(seconds)
 
@@ -284,7 +284,7 @@ class Three:
     def addresses(self):
         return self.network.shop
 
-    def ask(self, i, path, method="GET", body=None, timeout=2):
+    def ask(self, i, path, method="GET", body=None, timeout=20):
         """(status, JSON) from the operator's API of server I."""
         connection = http.client.HTTPConnection(self.addresses[i], timeout=timeout)
         with contextlib.closing(connection):
@@ -297,7 +297,7 @@ class Three:
     def view(self, i):
         """How server I sees the cluster, or None."""
         try:
-            status, cluster = self.ask(i, "/api/v1/cluster")
+            status, cluster = self.ask(i, "/api/v1/cluster", timeout=2)
         except (OSError, http.client.HTTPException, ValueError):
             return None
         return cluster if status == 200 else None
@@ -312,10 +312,17 @@ class Three:
                          if s["role"] == "primary"]
         return max(set(seen), key=seen.count) if len(seen) > self.count // 2 else None
 
-    def term(self):
-        """The latest term that any server knows."""
-        views = [self.view(i) for i in range(self.count) if self.runs(i)]
-        return max(server["term"] for view in views if view for server in view["servers"])
+    def wait_primary(self, seconds=30):
+        """The primary, once most servers see the same one."""
+        found = wait_until(lambda: (one := self.primary()) is not None and [one], seconds,
+                           "a primary")
+        return found[0]
+
+    def term(self, of=None):
+        """The latest term that any server knows, or any in OF; 0: none of them says."""
+        views = [self.view(i) for i in of or range(self.count) if self.runs(i)]
+        return max((server["term"] for view in views if view for server in view["servers"]),
+                   default=0)
 
     def healthy(self):
         """All up, caught up, and of one mind about who is primary."""
@@ -330,7 +337,7 @@ class Three:
             primaries.add(cluster["primary"])
         return len(primaries) == 1 and primaries != {0}
 
-    def wait_healthy(self, seconds=30):
+    def wait_healthy(self, seconds=60):
         wait_until(self.healthy, seconds, "a healthy cluster")
 
     def audit(self, i):

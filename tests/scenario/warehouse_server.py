@@ -21,7 +21,7 @@ TOKEN = "a-token-that-shop-and-warehouse-share"
 SHOP_ID = uuid.uuid4().hex
 
 
-def wait_for(what, seconds=10):
+def wait_for(what, seconds=30):
     """What it gives, as soon as that is true."""
     until = time.monotonic() + seconds
     while True:
@@ -125,7 +125,7 @@ class Warehouse:
         lines = queue.Queue()
         threading.Thread(target=self._read, args=(lines,), daemon=True).start()
         while True:
-            line = lines.get(timeout=20)
+            line = lines.get(timeout=60)
             assert line, self.log.read_text()[-2000:]
             self.said += line
             if " ready at " in line:
@@ -143,10 +143,10 @@ class Warehouse:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(15) == 0
+        assert self.process.wait(30) == 0
 
     def wait_crashed(self):
-        assert self.process.wait(15) == -signal.SIGKILL
+        assert self.process.wait(30) == -signal.SIGKILL
 
     def __enter__(self):
         return self.start()
