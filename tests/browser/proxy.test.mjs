@@ -30,7 +30,9 @@ async function killAndClick(demo, seen, click) {
   if (seen.last !== killed) seen.moved++;
   await until(async () => {
     const { primary, servers } = await demo.view();
-    return primary && servers.every((server) => server.state === "up" && server.lag_entries === 0);
+    // What is told of it just after its death may be from before.
+    const isNew = servers.find((server) => server.id === killed).pid !== pid;
+    return primary && isNew && servers.every((server) => server.state === "up" && server.lag_entries === 0);
   }, `server ${killed} being back`);
 }
 

@@ -41,7 +41,8 @@ async function putIntoCart(page, scripts) {
   await page.getByRole("button", { name: "Add to cart" }).click();
   if (scripts) {
     await page.getByRole("link", { name: "View cart" }).click();
-    assert.equal(await page.locator("[data-cart-count]").innerText(), "2");
+    await page.waitForURL("**/cart");
+    await page.locator("[data-cart-count]", { hasText: /^2$/ }).waitFor();
   }
   await page.waitForURL("**/cart");
   await page.getByRole("heading", { name: "Harrow Mug" }).waitFor();
@@ -69,7 +70,7 @@ async function giveAddress(page) {
   assert.equal(await page.inputValue("#first_name"), "Ada");
   assert.equal(await page.inputValue("#email"), "ada at example");
   await summary.getByRole("link", { name: /e-mail address in the form/ }).click();
-  assert.match(page.url(), /#email$/);
+  await page.waitForURL(/#email$/);
   assert.match(await page.locator("#email-error").innerText(), /name@example\.com/);
   await fillAddress(page);
   await page.getByRole("button", { name: "Continue to delivery" }).click();

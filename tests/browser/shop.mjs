@@ -11,8 +11,8 @@ import { chromium } from "playwright-core";
 
 export const root = process.env.STOA_ROOT ?? fileURLToPath(new URL("../..", import.meta.url));
 const program = process.env.STOA ?? path.join(root, "build/stoa");
-const READY_MS = 20000;
-const STOP_MS = 5000;
+const READY_MS = 30000;
+const STOP_MS = 30000;
 
 function within(promise, ms, what) {
   let timer;
@@ -108,7 +108,7 @@ export async function visitor(browser, shop, { width = 1280, height = 800, scrip
     colorScheme: scheme,
     reducedMotion: "reduce",
   });
-  context.setDefaultTimeout(10000);
+  context.setDefaultTimeout(30000);
   const page = await context.newPage();
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(`script: ${error.message}`));

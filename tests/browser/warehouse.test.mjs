@@ -72,9 +72,11 @@ for (const scheme of ["light", "dark"]) {
     for (const number of scheme === "light" ? ["1001", "1002", "1003"] : ["1001"]) {
       await page.goto("/?state=all");
       await page.getByRole("link", { name: new RegExp(number) }).click();
+      await page.getByRole("heading", { name: `Order ${number}` }).waitFor();
       await check(`order ${number}`);
     }
     await page.getByRole("link", { name: "Packing slip" }).click();
+    await page.waitForURL("**/slip");
     await check("slip");
     assert.deepEqual(complaints, []);
     await close();
@@ -85,6 +87,7 @@ test("nothing is wider than the window", async () => {
   const { page, close } = await visitor(browser, house);
   await logIn(page, house);
   await page.getByRole("link", { name: /1002/ }).click();
+  await page.getByRole("heading", { name: "Order 1002" }).waitFor();
   const order = new URL(page.url()).pathname;
   for (const width of [320, 1200]) {
     await page.setViewportSize({ width, height: 800 });
