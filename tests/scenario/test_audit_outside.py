@@ -68,21 +68,22 @@ class Trade:
     def ship(self, house, order, lines=None):
         number = self.number(order)
         wait_until(lambda: house.people("GET", f"/v1/orders/{number}")[0] == 200,
-                   what="the order at its warehouse")
+                   seconds=30, what="the order at its warehouse")
         body = {"ship": True}
         if lines:
             body["lines"] = lines
         house.does(f"/v1/orders/{number}/parcels", body)
 
     def expect(self, order, *state):
-        wait_until(lambda: self.state(order) == state,
-                   what=f"order {state}, now {self.state(order)}")
+        wait_until(lambda: self.state(order) == state, seconds=30,
+                   what=f"order {state}, first {self.state(order)}")
 
     def trade(self):
         main, south = self.houses["main"], self.houses["south"]
         main.does("/v1/counts", {"item": "orchid_white", "on_hand": 2})
         south.does("/v1/arrivals", {"item": "orchid_white", "quantity": 3})
-        wait_until(lambda: lies(self.shop, "orchid_white") == {"main": (2, 0), "south": (3, 0)})
+        wait_until(lambda: lies(self.shop, "orchid_white") == {"main": (2, 0), "south": (3, 0)},
+                   seconds=30, what="the goods lying there")
         # Split over both, all shipped; one comes back.
         self.split = sell(self.shop, {"orchid_white": 4})
         self.ship(main, self.split)
@@ -116,9 +117,10 @@ class Trade:
             status, said, report = self.audit()
             assert status == 0, said
             return report["under_way"] == 0
-        wait_until(rests, seconds=30, what="a rest")
+        wait_until(rests, seconds=60, what="a rest")
         for house in self.houses.values():
-            wait_until(lambda house=house: house.sees("/v1/status")["waiting"] == 0)
+            wait_until(lambda house=house: house.sees("/v1/status")["waiting"] == 0, seconds=30,
+                       what="a warehouse with nothing to tell")
 
     def audit(self, *more):
         return audit(self.shop.dir, self.bank.dir, [house.dir for house in self.houses.values()],
