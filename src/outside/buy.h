@@ -24,6 +24,8 @@
  *                                         unreachable for good (after_bank)       undecided
  *   CONFIRMING   the log applies CONFIRM  applied (after_end)                     answered
  *                                         refused: claimed (after_end)            undecided
+ *                                         what another request under its key
+ *                                         was told (after_end): without the key   CONFIRMING
  *                                         the attempt is over without an order
  *                                         of ours (after_end)                     TAKING_BACK
  *                                         busy or unknown fate (again)            CONFIRMING

@@ -255,6 +255,8 @@ enum ending {
     UNDECIDED, /* claimed by the primary, which ends it */
     UNPAID,    /* CONFIRM: our attempt is over and made no order, so that its money is to be let
                   go: somebody released it, or another attempt has paid */
+    UNTOLD,    /* CONFIRM: it says how another request under the same key ended, as one that came
+                  when the primary had made the order of our attempt. Of ours it says nothing */
 };
 
 static enum ending ending_of(const struct purchase *purchase, const struct result *result)
@@ -265,6 +267,9 @@ static enum ending ending_of(const struct purchase *purchase, const struct resul
         return UNDECIDED;
     if (purchase->state != CONFIRMING || purchase->said.len == 0)
         return ENDED;
+    if (result->replayed &&
+        (result->err != 0 || (checkout && result->checkout.status != CHECKOUT_COMPLETED)))
+        return UNTOLD;
     if (result->err != 0)
         return UNPAID;
     struct str paid = checkout ? result->checkout.payment.reference
@@ -301,6 +306,11 @@ static void after_end(struct purchase *purchase)
     enum ending ending = read_end(purchase, &err);
     if (ending == UNDECIDED) {
         answer_undecided(purchase);
+        return;
+    }
+    if (ending == UNTOLD) { /* without a key the log says how it is */
+        purchase->request.keyed = false;
+        begin(purchase, CONFIRMING);
         return;
     }
     if (purchase->state == RELEASING)

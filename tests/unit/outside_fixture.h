@@ -28,6 +28,8 @@ struct ordering {
     const char *plan;
     uint64_t index;
     bool primary;
+    bool refused_before; /* the key of a CONFIRM remembers the refusal of a repeat, which came when
+                            the primary had made the order */
 
     struct checkout checkout;
     int64_t total;
@@ -88,7 +90,14 @@ static inline void order_apply(struct ordering *order, const struct command *com
         }
         break;
     case COMMAND_CHECKOUT_CONFIRM:
-        if (barred) {
+        if (order->refused_before && command->idempotency == IDEMPOTENCY_KEEP) {
+            checkout->status = CHECKOUT_COMPLETED; /* by the primary, with this attempt's money */
+            order->orders++;
+            str_copy(order->reference, sizeof order->reference,
+                     command->complete.payment.reference);
+            result->replayed = true;
+            result->err = ERR_STATE;
+        } else if (barred) {
             result->err = ERR_STATE;
         } else if (paying && !late) {
             checkout->status = CHECKOUT_COMPLETED;
