@@ -192,7 +192,7 @@ struct findings {
     uint64_t operations, commands, failed, refused;
     double seconds;
     bool ran_out, primary_changed;
-    uint64_t log_commands, log_entries, log_bytes; /* of the primary's log meanwhile */
+    uint64_t log_commands, log_entries, log_bytes; /* put into the log by whoever was primary */
 };
 
 static void add_up(const struct hub *hub, struct findings *f)
@@ -212,11 +212,9 @@ static void add_up(const struct hub *hub, struct findings *f)
         f->ran_out = f->ran_out || result->ran_out;
         f->seconds = result->seconds > f->seconds ? result->seconds : f->seconds;
         f->primary_changed = f->primary_changed || before->term != after->term;
-        if (!after->primary)
-            continue;
-        f->log_commands = after->commands - before->commands;
-        f->log_entries = after->entries - before->entries;
-        f->log_bytes = after->bytes - before->bytes;
+        f->log_commands += after->commands - before->commands;
+        f->log_entries += after->entries - before->entries;
+        f->log_bytes += after->bytes - before->bytes;
     }
 }
 
