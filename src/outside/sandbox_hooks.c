@@ -28,6 +28,7 @@ struct delivery {
     struct writer_job job;
     struct sandbox_hooks *hooks;
     bool used;
+    bool over; /* it is free from the next look at the table on: that one sees what was noted */
     uint64_t event;
     int64_t created;
     unsigned tries;
@@ -104,7 +105,7 @@ static void let_go(struct delivery *delivery)
 {
     struct sandbox_hooks *hooks = delivery->hooks;
     pthread_mutex_lock(&hooks->mutex);
-    delivery->used = false;
+    delivery->over = true;
     hooks->woken = true;
     pthread_cond_signal(&hooks->changed);
     pthread_mutex_unlock(&hooks->mutex);
@@ -188,10 +189,22 @@ static struct delivery *take_delivery(struct sandbox_hooks *hooks, uint64_t even
     return free;
 }
 
+static void free_those_over(struct sandbox_hooks *hooks)
+{
+    pthread_mutex_lock(&hooks->mutex);
+    for (int i = 0; i < AT_ONCE; i++) {
+        struct delivery *delivery = &hooks->deliveries[i];
+        delivery->used = delivery->used && !delivery->over;
+        delivery->over = false;
+    }
+    pthread_mutex_unlock(&hooks->mutex);
+}
+
 /* Those under way are the first in the table still: hence twice as many rows. */
 static int send_due(struct sandbox_hooks *hooks)
 {
     struct db *db = hooks->db;
+    free_those_over(hooks);
     struct stmt *stmt = db_stmt(db, "SELECT " EVENT_COLUMNS ", tries, next_ms FROM hook JOIN event"
                                     " ON event.number = hook.event WHERE next_ms <= ?"
                                     " ORDER BY next_ms LIMIT 128");

@@ -3,9 +3,11 @@ way, its errors, its webhooks, its fences, and the faults that it can be asked f
 
 import concurrent.futures
 import http.client
+import itertools
 import json
 import socket
 import ssl
+import struct
 import time
 import urllib.parse
 
@@ -75,7 +77,7 @@ def test_objects_have_the_members_of_stripes(client):
     assert intent["metadata"] == {"order": '17 "quoted"'} and intent["description"] == "Flöten"
     assert intent["shipping"]["address"]["city"] == "Wien" and intent["shipping"]["name"] == "Ada"
     assert intent["client_secret"].startswith(intent["id"] + "_secret_")
-    assert abs(intent["created"] - time.time()) < 10
+    assert abs(intent["created"] - time.time()) < 60
     intent = client.confirm(intent["id"]).json
     assert set(intent) == INTENT
     charge = client.get("/v1/charges/" + intent["latest_charge"]).json
@@ -342,19 +344,41 @@ def test_a_key_is_for_one_request(client):
     assert client.create(key="K3b").status == 200
 
 
-def test_a_key_in_use_is_told_so(bank):
-    bank.faults(latency_ms=400)
+def hang_up(client, reset=False):
+    """Whoever waits for an answer there waits no more. RESET: the bank is told at once."""
+    if reset:
+        client.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                          struct.pack("ii", 1, 0))
+    client.connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def one_is_kept_waiting(bank, key, reset=False):
+    """Four ask for the same under KEY, at a bank that takes a minute for everything: who comes
+    first is kept waiting, until the others have been answered; then it gives up. Their answers."""
+    clients = [bank.client(timeout=50) for _ in range(4)]
+    with concurrent.futures.ThreadPoolExecutor(len(clients)) as pool:
+        asked = {pool.submit(client.create, key=key): client for client in clients}
+        answered = list(itertools.islice(concurrent.futures.as_completed(asked), 3))
+        first, = asked.keys() - set(answered)
+        assert not first.done()
+        hang_up(asked[first], reset)
+        assert isinstance(first.exception(), LOST)
+    for client in clients:
+        client.close()
+    return [one.result() for one in answered]
+
+
+def test_a_key_in_use_is_told_so(bank, client):
+    bank.faults(latency_ms=60000)
     try:
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda _: bank.client().create(key="K4"), range(4)))
+        answers = one_is_kept_waiting(bank, "K4", reset=True)
     finally:
         bank.faults(latency_ms=0)
-    good = [answer for answer in answers if answer.status == 200]
-    assert len(good) == 1
     for answer in answers:
-        if answer.status != 200:
-            the_error(answer, 409, "idempotency_key_in_use")
-            assert answer.headers["Stripe-Should-Retry"] == "true"
+        the_error(answer, 409, "idempotency_key_in_use")
+        assert answer.headers["Stripe-Should-Retry"] == "true"
+    done = wait_until(lambda: (told := client.create(key="K4")).status == 200 and told)
+    assert done.headers["Idempotent-Replayed"] == "true"
 
 
 # ---- Deaths ----
@@ -369,7 +393,7 @@ def test_killed_between_doing_and_answering_it_gives_the_same_answer_later(tmp_p
     client.confirm(first.json["id"], key="C:2")
     with pytest.raises(LOST):
         client.capture(first.json["id"], key="C:3")
-    assert bank.process.wait(10) == -9
+    assert bank.process.wait(60) == -9
     client.close()
     with bank.start():
         client = bank.client()
@@ -403,7 +427,7 @@ def test_killed_under_load_it_has_done_what_it_answered_and_nothing_twice(tmp_pa
             client.close()
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         buyers = [pool.submit(buy, number) for number in range(4)]
-        wait_until(lambda: len(answered) > 60)
+        wait_until(lambda: len(answered) > 60, 60)
         bank.kill()
         for buyer in buyers:
             buyer.result()
@@ -444,7 +468,7 @@ def test_a_disk_that_fails_leaves_no_half_of_anything(tmp_path, fault):
 
 def counted(bank, count=40, **faults):
     """What COUNT creations under keys come to: statuses, or "lost"; then the faults are over."""
-    client, seen = bank.client(timeout=0.5 if "hang" in faults else 10), []
+    client, seen = bank.client(), []
     bank.faults(**faults)
     mark = f"{sorted(faults.items())}"
     for i in range(count):
@@ -486,10 +510,23 @@ def test_an_error_after_doing_stands_under_its_key(bank):
     assert [answer.status for answer in again] == seen  # Stripe keeps a 500, too
 
 
-def test_an_answer_that_hangs_was_done(bank):
-    seen, done, again = counted(bank, count=2, hang="100%")
-    assert seen == ["lost", "lost"] and len(done) == 2
-    assert all(answer.headers["Idempotent-Replayed"] == "true" for answer in again)
+def test_an_answer_that_hangs_was_done(bank, client):
+    waiting = bank.client(timeout=60)
+    bank.faults(hang="100%")
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(waiting.create, key="hangs", **{"metadata[m]": "hangs"})
+            wait_until(lambda: [entry for entry in bank.ledger()
+                                if entry["metadata"].get("m") == "hangs"])
+            with pytest.raises(concurrent.futures.TimeoutError):
+                asked.result(0.5)
+            hang_up(waiting)
+            assert isinstance(asked.exception(), LOST)
+    finally:
+        bank.faults(hang=0)
+    waiting.close()
+    again = client.create(key="hangs", **{"metadata[m]": "hangs"})
+    assert again.status == 200 and again.headers["Idempotent-Replayed"] == "true"
 
 
 def test_refusals_and_latency_can_be_asked_for(bank, client):
@@ -506,10 +543,8 @@ def test_refusals_and_latency_can_be_asked_for(bank, client):
 
 
 def test_who_gives_up_early_has_it_done_all_the_same(tmp_path):
-    bank = Bank(tmp_path, "--stop-grace", "100ms").start("--latency", "1m")
-    client = bank.client(timeout=0.3)
-    with pytest.raises(LOST):
-        client.create(key="early")
+    bank = Bank(tmp_path, "--stop-grace", "100ms").start("--latency", "1m", "--plain")
+    one_is_kept_waiting(bank, "early")
     assert bank.ledger() == []
     assert bank.stop() == 0  # which cuts it off
     assert "still holds" not in bank.log.read_text()
@@ -660,7 +695,7 @@ def test_a_webhook_survives_the_bank(tmp_path, receiver):
         client.create()
     except LOST:
         pass  # the webhook was faster than the answer
-    assert bank.process.wait(10) == -9  # it was taken, which was not noted
+    assert bank.process.wait(60) == -9  # it was taken, which was not noted
     client.close()
     with bank.start():
         events = wait_until(lambda: len(receiver.events) > 1 and receiver.events)
@@ -671,13 +706,14 @@ def test_webhooks_can_come_twice_late_and_in_disorder(hooked, receiver):
     hooked.faults(duplicate_hooks="100%", hook_delay_ms=200, hooks_out_of_order="true")
     client = hooked.client()
     begun = time.monotonic()
-    for i in range(10):
-        client.create(key=f"D{i}")
+    for i in range(5):  # each of three events, which happen in one moment
+        client.create(key=f"D{i}", confirm="true", payment_method="pm_card_visa")
     wait_until(lambda: receiver.events)
     assert time.monotonic() - begun >= 0.2
-    wait_until(lambda: len(receiver.events) == 20)
+    wait_until(lambda: not any(event["pending_webhooks"]
+                               for event in client.get("/v1/events?limit=100").json["data"]))
     ids = [event["id"] for event in receiver.events]
-    assert len(set(ids)) == 10
+    assert len(set(ids)) == 15 and all(ids.count(one) == 2 for one in ids), ids
     firsts = list(dict.fromkeys(ids))
     assert firsts != sorted(firsts)
     client.close()
