@@ -1,14 +1,16 @@
 """The port where servers meet: strangers there are turned away, and disturb nobody."""
 
+import contextlib
+import http.client
 import json
 import socket
 import ssl
 import subprocess
 import threading
-import time
 
 from cluster_server import Cluster, free_port
-from shop_server import STOA, Shop, begin_checkout, buy, checkout_body
+from shop_server import STOA, Client, Shop, checkout_body, payment_body, wait_until
+from shoppers import told
 
 MUG = checkout_body({"harrow-mug~chalk-350-ml": 1})
 
@@ -32,6 +34,34 @@ def cost(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         rows = dict(line.split(":", 1) for line in file)
     return int(rows["Threads"]), int(rows["VmRSS"].split()[0])
+
+
+def longest_turn(address, token):
+    """How long a server's log has kept its processor at once, in seconds."""
+    connection = http.client.HTTPConnection(address, timeout=20)
+    with contextlib.closing(connection):
+        connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
+        rows = connection.getresponse().read().decode().splitlines()
+    return next(float(row.split()[1]) for row in rows
+                if row.startswith("stoa_log_loop_cpu_max_seconds "))
+
+
+def begin_checkout(address):
+    """Its path."""
+    client = Client(address)
+    with contextlib.closing(client):
+        status, checkout = told(client, "POST", "/checkout-sessions", MUG)
+    assert status in (200, 201), checkout
+    return "/checkout-sessions/" + checkout["id"]
+
+
+def buy(address):
+    path = begin_checkout(address)
+    client = Client(address)
+    with contextlib.closing(client):
+        status, done = told(client, "POST", path + "/complete", payment_body(),
+                            Idempotency_Key="once")
+    assert status == 200 and done["status"] == "completed", done
 
 
 class Strangers:
@@ -81,22 +111,27 @@ class Strangers:
 
 def test_strangers_disturb_no_server_and_no_shopper(tmp_path):
     with Cluster(tmp_path) as cluster:
-        primary, other = cluster.primary(), cluster.secondary()
-        pid = cluster.pid(primary)
+        primary = cluster.wait_primary()
+        other = next(server for server in cluster.view() if server != primary)
+        address, pid = cluster.server_address(primary), cluster.pid(primary)
         threads, memory = cost(pid)
         most_threads = 0
         with Strangers(peer_address(cluster, primary)) as strangers:
             # A server that has to come back through the same door, past the crowd.
-            cluster.kill_server(other)
-            end = time.monotonic() + 30
-            while strangers.came < 300:
-                assert time.monotonic() < end
-                begin_checkout(cluster.client(primary), MUG)
+            killed = cluster.kill_server(other)
+
+            def enough_have_come():
+                nonlocal most_threads
+                begin_checkout(address)
                 most_threads = max(most_threads, cost(pid)[0])
-            cluster.wait_all_up(20)
-            buy(cluster.client(other), MUG)
+                return strangers.came >= 300
+            wait_until(enough_have_come, 60, "300 strangers")
+            cluster.wait_back(other, killed)
+            buy(cluster.server_address(other))
             assert strangers.answered == 0
-        assert cluster.pid(primary) == pid and cluster.primary() == primary
+        assert cluster.pid(primary) == pid
+        # A machine that stands still may move the leadership; strangers cost the log nothing.
+        assert longest_turn(address, cluster.token()) < 0.1
         assert most_threads <= threads + 45  # 32 who shake hands, and a few of the server's own
         assert cost(pid)[1] < memory + 64 * 1024
         # What they did is said, and not for each.
@@ -105,7 +140,7 @@ def test_strangers_disturb_no_server_and_no_shopper(tmp_path):
 
 def begin_join(address, cluster):
     """As `stoa join` does, up to where it would show its token."""
-    session = stranger_tls().wrap_socket(socket.create_connection(address, 5))
+    session = stranger_tls().wrap_socket(socket.create_connection(address, 20))
     # Version, purpose, cluster, generation; of the newcomer: id, start, process, two addresses.
     hello = bytes([1, 3]) + bytes.fromhex(cluster) + bytes([0, 0, 0, 0, 0, 0])
     session.sendall(len(hello).to_bytes(4, "little") + bytes([1, 0, 0, 0]) + hello)
@@ -121,4 +156,4 @@ def test_a_stop_does_not_wait_for_one_who_joins_and_says_nothing(tmp_path):
     with shop:
         cluster = json.loads((shop.dir / "cluster" / "cluster.json").read_text())["cluster"]
         with begin_join(peer, cluster):
-            assert shop.stop(5) == 0
+            assert shop.stop(9) == 0  # who joins may take ten seconds for each step
