@@ -20,6 +20,7 @@ struct proxy {
     atomic_bool stopping;
     atomic_uint_fast64_t bytes, connections; /* towards whoever dialled */
     atomic_uint_fast64_t break_at;           /* the connection that carries this byte; 0: none */
+    atomic_uint_fast64_t hold_at;            /* nothing goes on behind this byte; 0: all does */
     atomic_uint_fast64_t reset_at; /* the one that carries this byte: what comes after it is kept
                                       back until nothing more comes, and then goes with a reset,
                                       which whoever sends back finds; 0: none */
@@ -68,7 +69,7 @@ static inline void proxy_reset(struct proxy *proxy, int from, int to)
     struct linger at_once = {.l_onoff = 1};
     struct pollfd more = {.fd = from, .events = POLLIN};
     size_t len = 0;
-    while (poll(&more, 1, 100) > 0) {
+    while (poll(&more, 1, 1000) > 0) {
         ssize_t got = read(from, bytes + len, sizeof bytes - len);
         CHECK(got > 0);
         len += (size_t)got;
@@ -91,6 +92,9 @@ static inline void *proxy_carry(void *context)
                                {.fd = pair.far, .events = POLLIN}};
     bool good = pair.far >= 0;
     while (good && !atomic_load(&pair.proxy->stopping)) {
+        uint64_t hold_at = atomic_load(&pair.proxy->hold_at);
+        bool held = hold_at != 0 && atomic_load(&pair.proxy->bytes) >= hold_at;
+        polled[1].fd = held ? -1 : pair.far;
         poll(polled, 2, 50);
         if (polled[0].revents)
             good = proxy_move(pair.proxy, pair.near, pair.far, false);

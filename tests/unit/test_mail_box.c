@@ -145,7 +145,7 @@ struct mute {
 };
 
 /* So long a mail may take; a stop takes much less. */
-enum { MAIL_MS = 20000, STOP_MS = 5000 };
+enum { MAIL_MS = 120000, STOP_MS = 30000 };
 
 static void mute_open(struct mute *mute)
 {

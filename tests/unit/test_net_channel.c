@@ -216,6 +216,10 @@ static void nobody_listening_is_told_from_all_else(void **state)
     struct fixture *f = *state;
     struct channel channel;
     struct failure failure = {0};
+    char own[ADDRESS_TEXT];
+    close(f->listen_fd);
+    own_address(own, sizeof own, 7001);
+    listen_at(f, own);
     close(f->listen_fd);
     assert_int_equal(
         channel_connect(&channel, f->address, f->one, -1, within_ms(LONG_MS), &failure),

@@ -542,7 +542,7 @@ static void snapshots_keep_the_directory_small_under_200k_commands(void **state)
     print_message("log %llu MB, restart took %llu ms\n",
                   (unsigned long long)(bytes_of(folder) >> 20), (unsigned long long)(took / MS_NS));
     assert_int_equal(server.machine.count, 200000);
-    assert_true(took < 5 * SEC_NS);
+    assert_true(took < 30 * SEC_NS);
     server_stop(&server);
     server_remove(&server);
 }

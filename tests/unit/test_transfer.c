@@ -42,7 +42,7 @@ static int close_place(void **state)
 static struct transfer request(const struct place *place, const char *method)
 {
     return (struct transfer){
-        .method = str_of(method), .url = str_of(place->url), .connect_ms = 500, .total_ms = 2000};
+        .method = str_of(method), .url = str_of(place->url), .connect_ms = 30000, .total_ms = 30000};
 }
 
 static void gives_status_headers_and_body(void **state)
@@ -118,7 +118,7 @@ static void count_end(struct transfer *transfer)
 
 static void wait_for(struct counted *counted, unsigned count)
 {
-    uint64_t until = clock_mono_ns() + 10 * SEC_NS;
+    uint64_t until = clock_mono_ns() + 60 * SEC_NS;
     bool in_time = true;
     pthread_mutex_lock(&counted->mutex);
     while (in_time && counted->ended < count)
@@ -136,7 +136,7 @@ static void carries_many_over_few_connections(void **state)
     assert_non_null(all);
     for (unsigned i = 0; i < MANY; i++) {
         all[i] = request(place, "GET");
-        all[i].total_ms = 10000;
+        all[i].total_ms = 60000;
         all[i].done = count_end;
         all[i].context = counted;
         assert_int_equal(transfer_start(place->transfers, &all[i]), 0);
@@ -168,7 +168,7 @@ static void says_unreached_only_when_nothing_was_sent(void **state)
     small_hang(&place->server, true);
     transfer = request(place, "POST");
     transfer.body = STR("x");
-    transfer.total_ms = 150;
+    transfer.total_ms = 2000; /* in which it is sent, on a busy machine too */
     assert_int_equal(transfer_wait(place->transfers, &transfer, NULL), ERR_TIMEOUT);
 }
 
@@ -286,7 +286,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     if (name != NULL && strstr(name, "silent.example") != NULL) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += 8;
+        until.tv_sec += 60;
         pthread_mutex_lock(&resolver_mutex);
         resolver_asked++;
         pthread_cond_broadcast(&resolver_changed);
@@ -328,7 +328,7 @@ static void a_silent_name_server_holds_up_nobody_else(void **state)
     assert_int_equal(transfer_wait(place->transfers, &silent, NULL), ERR_UNREACHED);
     struct transfer other = request(place, "GET");
     assert_int_equal(transfer_wait(place->transfers, &other, NULL), 0);
-    assert_true(clock_mono_ns() - began < 4000 * MS_NS);
+    assert_true(clock_mono_ns() - began < 30 * SEC_NS);
     resolver_answer();
 }
 
@@ -338,8 +338,8 @@ static void a_silent_name_server_holds_up_no_stop(void **state)
     struct counted *counted = counted_new();
     struct transfer silent = {.method = STR("GET"),
                               .url = STR("http://b.silent.example/"),
-                              .connect_ms = 20000,
-                              .total_ms = 20000,
+                              .connect_ms = 120000,
+                              .total_ms = 120000,
                               .done = count_end,
                               .context = counted};
     assert_int_equal(transfer_start(place->transfers, &silent), 0);
@@ -351,7 +351,7 @@ static void a_silent_name_server_holds_up_no_stop(void **state)
     struct transfers *transfers = place->transfers;
     place->transfers = NULL;
     transfers_free(transfers, 100);
-    assert_true(clock_mono_ns() - began < 4000 * MS_NS);
+    assert_true(clock_mono_ns() - began < 30 * SEC_NS);
     wait_for(counted, 1);
     assert_int_equal(silent.err, ERR_CLOSED);
     resolver_answer();
