@@ -55,9 +55,11 @@ class Cluster(Shop):
         return self.status()["primary"] or None
 
     def secondary(self):
-        """The id of a server that is up and not the primary."""
-        return next(s["id"] for s in self.view().values()
-                    if s["role"] == "secondary" and s["state"] == "up")
+        """The id of a server that is up and not the primary, once there is one."""
+        def found():
+            return next((s["id"] for s in self.view().values()
+                         if s["role"] == "secondary" and s["state"] == "up"), None)
+        return wait_until(found, what="a secondary")
 
     def wait_all_up(self, seconds=30, count=None, behind=0):
         """Waits until all servers are up, one is primary, and no copy is behind: under a load, by

@@ -214,7 +214,7 @@ class Town(Three):
         self.thread.start()
         try:
             yield
-            wait_until(lambda: all(self.killed[kind] for kind in KINDS), 60, "a death of each kind")
+            wait_until(lambda: all(self.killed[kind] for kind in KINDS), 120, "a death of each kind")
         finally:
             self.calm()
 

@@ -27,7 +27,7 @@ def test_a_load_manager_comes_back_when_the_first_server_is_gone(tmp_path):
     """It needs the operator's token then, which was found with the first server."""
     with Cluster(tmp_path, managers=1) as cluster:
         token = cluster.token()
-        if cluster.primary() == 1:
+        if cluster.wait_primary() == 1:
             assert run("handover", "--dir", str(cluster.dir)).returncode == 0
             cluster.wait_primary(other_than=1)
         assert run("remove", "1", "--dir", str(cluster.dir)).returncode == 0
@@ -81,7 +81,8 @@ def kill(cluster, server):
 def test_a_demo_that_waits_for_its_servers_to_end_sleeps(tmp_path):
     """One of them is not started again any more, another does not end."""
     with Cluster(tmp_path, "--stop-grace", "3s") as cluster:
-        victim, hanging = (s for s in (1, 2, 3) if s != cluster.primary())
+        primary = cluster.wait_primary()
+        victim, hanging = (s for s in (1, 2, 3) if s != primary)
         pid = cluster.process.pid
         for _ in range(4):  # the pause before it starts again gets longer: the next is 3.2 s
             kill(cluster, victim)
