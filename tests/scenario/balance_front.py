@@ -1,5 +1,6 @@
 """A load manager before back ends that do as a scenario says, byte by byte."""
 
+import contextlib
 import pathlib
 import re
 import socket
@@ -35,7 +36,9 @@ class Back:
     def __init__(self, answer):
         self.answer = answer
         self.requests = []
-        self.connections = self.closed = 0
+        self.connections = 0
+        self.open, self.closed = {}, set()  # by their numbers
+        self.gone = False
         self.lock = threading.Lock()
         self.door = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self.door.getsockname()[1]
@@ -49,14 +52,19 @@ class Back:
             except OSError:
                 return
             with self.lock:
+                if self.gone:
+                    sock.close()
+                    return
                 self.connections += 1
                 number = self.connections
+                self.open[number] = sock
             threading.Thread(target=self.serve_and_close, args=(sock, number), daemon=True).start()
 
     def serve_and_close(self, sock, number):
         self.serve(sock, number)
         with self.lock:
-            self.closed += 1
+            del self.open[number]
+            self.closed.add(number)
 
     def serve(self, sock, number):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -91,6 +99,15 @@ class Back:
         except OSError:
             pass
         self.door.close()
+
+    def vanish(self):
+        """Nobody listens any more, and who was connected is so no longer."""
+        self.close()
+        with self.lock:
+            self.gone = True
+            for sock in self.open.values():
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
 
 
 def more(request, sock):

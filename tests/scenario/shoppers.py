@@ -66,7 +66,12 @@ class Shopper(threading.Thread):
         key = str(uuid.uuid4())
         path = f"/carts/{cart}" if cart else "/carts"
         self.doubt = ("cart", cart, items, path, body, key)
-        status, answer = client.call("PUT" if cart else "POST", path, body, Idempotency_Key=key)
+        method = "PUT" if cart else "POST"
+        status, answer = client.call(method, path, body, Idempotency_Key=key)
+        while status == 503 and not self.halt.wait(0.05):  # to be asked again: nobody is primary yet
+            status, answer = client.call(method, path, body, Idempotency_Key=key)
+        if status == 503:
+            return  # still in doubt
         if status not in (200, 201):
             self.errors.append(f"{path}: {status} {answer}")
         else:

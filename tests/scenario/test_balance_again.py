@@ -47,7 +47,10 @@ class Server(Back):
 
 
 @contextlib.contextmanager
-def front(folder, *pages, more=()):
+def front(folder, *pages, more=(), silent_after="20s"):
+    """A load manager and its servers. They are threads of the test: where silence is not what is
+    looked at, it is borne for longer than the test may be held up."""
+    more = (*more, "--silent-after", silent_after)
     servers = [Server(page) for page in pages]
     with contextlib.ExitStack() as stack:
         for server in servers:
@@ -121,8 +124,14 @@ def test_requests_that_pause_are_as_few_as_may_wait(tmp_path):
     token = tmp_path / "operator.token"
     token.write_text("token")
     with Balancer(tmp_path, "--loops", "1", "--server", f"http://127.0.0.1:{free_port()}",
-                  "--token-file", str(token), "--queue", "4") as balancer:
-        assert Many(balancer, 20).wait() == [503] * 20
+                  "--token-file", str(token), "--queue", "4") as balancer, \
+            contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(balancer)) for _ in range(20)]
+        for client in clients:
+            client.sendall(b"GET /page HTTP/1.1\r\nHost: x\r\nConnection: close\r\n")
+        for client in clients:  # all at once: each that pauses does so for three seconds
+            client.sendall(b"\r\n")
+        assert [read_all(client)[0] for client in clients] == [503] * 20
         assert totals(balancer)["shed"] == 16
 
 
@@ -146,22 +155,32 @@ def test_in_flight_is_what_servers_have(tmp_path):
 
 def test_with_an_empty_budget_a_silent_server_is_waited_for(tmp_path):
     """It comes back, as most do; meanwhile only those leave it for whom there is a budget."""
-    with front(tmp_path, lambda request, sock: breaks(request, sock)
-               if request.target == "/poison" else fine(request, sock),
-               lambda request, sock: breaks(request, sock)
-               if request.target == "/poison" else fine(request, sock),
-               more=("--retries", "0.1%", "--failures", "1000", "--checks-lost", "1000",
-                     )) as (balancer, (first, _)):
+    asked = threading.Event()  # its pages wait from the beginning, its checks when it hangs
 
-        def is_empty():
-            balancer.get("/poison")
+    def page(request, sock):
+        if request.target == "/poison":
+            return breaks(request, sock)
+        if sock.getsockname()[1] == first.port:
+            asked.set()
+            released.wait(60)
+        return fine(request, sock)
+
+    released = threading.Event()
+    with front(tmp_path, page, page, silent_after="2s", more=(
+            "--retries", "0.1%", "--failures", "1000", "--checks-lost", "1000",
+            )) as (balancer, (first, _)):
+
+        def is_empty():  # many at once: some are earned again each second
+            Many(balancer, 100, "/poison").wait()
             return totals(balancer)["retries_denied"] > 0
         wait_until(is_empty, 60, "an empty budget")
         balancer.wait_state(first.name, "up")
-        first.hang()
         clients = Many(balancer, 60)
+        assert asked.wait(20), "nobody came to the first server"
+        first.hang()
+        wait_until(lambda: balancer.servers()[first.name]["timeouts"] > 0, 30, "one that leaves")
         balancer.wait_event("suspect", first.name)
-        wait_until(lambda: balancer.servers()[first.name]["timeouts"] > 0, 20, "one that leaves")
+        released.set()
         first.go_on()
         assert clients.wait() == [200] * 60
 
@@ -177,7 +196,7 @@ def test_half_an_answer_of_a_silent_server_spoils_no_other(tmp_path):
     def stale_once(request, sock):
         return False if len(second.asked("/page")) == 1 else fine(request, sock)
 
-    with front(tmp_path, half, stale_once) as (balancer, (first, second)):
+    with front(tmp_path, half, stale_once, silent_after="300ms") as (balancer, (first, second)):
         wait_until(lambda: balancer.servers()[second.name]["idle"] >= 2, 20, "backups")
         assert balancer.get("/page") == (200, "fine")
         assert len(second.asked("/page")) == 2
@@ -211,11 +230,11 @@ def test_an_answer_that_has_begun_waits_for_a_slow_upload(tmp_path):
         read_body(request, sock)
         sock.sendall(b"z" * 20000)
 
-    with front(tmp_path, early, more=("--answer-pause", "1s")) as (balancer, _):
+    with front(tmp_path, early, more=("--answer-pause", "3s")) as (balancer, _):
         with upload(balancer, 300000) as sock:
             for _ in range(30):
                 sock.sendall(b"y" * 10000)
-                time.sleep(0.1)  # no wait: it is a slow client
+                time.sleep(0.15)  # no wait: it is a slow client
             status, _, body, whole = read_all(sock)
             assert (status, len(body), whole) == (200, 20000, True)
 
@@ -249,7 +268,7 @@ def test_who_is_away_and_who_has_moved_is_counted(tmp_path):
         three.wait_healthy()
         token = str(three.dirs[0] / "operator.token")
         with Balancer(tmp_path, "--loops", "1", "--server", "http://" + three.addresses[0],
-                      "--token-file", token) as balancer:
+                      "--token-file", token, "--silent-after", "20s") as balancer:
             wait_until(lambda: len(balancer.servers()) == COUNT, 20, "members")
 
             def counted():
@@ -266,8 +285,8 @@ def test_who_is_away_and_who_has_moved_is_counted(tmp_path):
             assert counted() == (1, 1, 0)
             drain(three, balancer, "undrain", home)
             balancer.wait_state(f"server {home}", "warming", "up")
-            leaver = (three.primary() + 1) % COUNT
+            leaver = (three.wait_primary() + 1) % COUNT
             assert operate(three, leaver, "/leave", {}).status == 200
-            wait_until(lambda: len(balancer.servers()) == COUNT - 1, 20, "its being forgotten")
+            wait_until(lambda: len(balancer.servers()) == COUNT - 1, 30, "its being forgotten")
             assert visit(balancer, cookie)
             assert counted()[2] == 1

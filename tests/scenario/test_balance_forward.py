@@ -57,11 +57,12 @@ def test_an_answer_comes_as_the_server_gave_it(tmp_path):
 
 
 def test_one_connection_behind_serves_many_in_front(tmp_path):
-    with front(tmp_path, plain, options=["--backup-connections", "1"]) as (balance, (back,)):
+    with front(tmp_path, plain, options=["--backup-connections", "1", "--check-every", "1h"]
+               ) as (balance, (back,)):
         for _ in range(20):
             assert ask(balance, ["GET / HTTP/1.1"])[0] == 200
         assert len(back.asked()) == 20
-        assert back.connections < 10  # with those of the checks
+        assert back.connections < 10  # with the check's
 
 
 def test_answers_without_a_body(tmp_path):
@@ -277,15 +278,15 @@ def test_a_silent_server_is_a_504(tmp_path):
 
 
 def test_nobody_there_is_a_503_that_says_when_to_come_again(tmp_path):
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as door:
-        url = f"http://127.0.0.1:{door.getsockname()[1]}"
-    balance = Balance(tmp_path, [url])
-    try:
-        for _ in range(3):
-            status, fields, _, _ = ask(balance, ["GET / HTTP/1.1"])
-            assert status == 503 and fields["retry-after"]
-    finally:
-        assert balance.stop() == 0
+    with socket.socket() as door:  # it has the port and does not listen: nobody else gets it
+        door.bind(("127.0.0.1", 0))
+        balance = Balance(tmp_path, [f"http://127.0.0.1:{door.getsockname()[1]}"])
+        try:
+            for _ in range(3):
+                status, fields, _, _ = ask(balance, ["GET / HTTP/1.1"])
+                assert status == 503 and fields["retry-after"]
+        finally:
+            assert balance.stop() == 0
 
 
 @pytest.mark.parametrize("head", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
@@ -340,8 +341,10 @@ FAILOVER = ["--policy", "failover"]
 def test_a_read_is_sent_again_to_the_next_server(tmp_path):
     with front(tmp_path, closes, plain, options=FAILOVER) as (balance, (first, second)):
         assert ask(balance, ["GET / HTTP/1.1"])[0] == 200
-        assert len(first.asked()) == 1 and len(second.asked()) == 1
-        assert first.asked()[0].get("X-Request-Id") == second.asked()[0].get("X-Request-Id")
+        # The first two connections that break may be kept ones, which had gone before for all that
+        # is known: then the same server is asked once more.
+        assert 1 <= len(first.asked()) <= 3 and len(second.asked()) == 1
+        assert len({asked.get("X-Request-Id") for asked in first.asked() + second.asked()}) == 1
 
 
 def test_a_post_is_not_sent_again_to_a_server_that_is_not_ours(tmp_path):
@@ -359,7 +362,7 @@ def test_a_post_with_a_name_is_sent_again(tmp_path):
 
 def test_a_post_that_was_refused_is_sent_elsewhere(tmp_path):
     with front(tmp_path, plain, plain, options=FAILOVER) as (balance, (first, second)):
-        first.close()
+        first.vanish()
         assert ask(balance, ["POST / HTTP/1.1", "Content-Length: 3"], b"abc")[0] == 200
         assert len(second.asked()) == 1
 
@@ -391,9 +394,9 @@ def test_a_kept_connection_that_has_gone_is_nobodys_fault(tmp_path):
         back, = backs
         assert ask(balance, ["GET / HTTP/1.1"])[0] == 200
         assert ask(balance, ["GET /next HTTP/1.1"])[0] == 200
-        before = back.closed
         assert ask(balance, ["GET /last HTTP/1.1"])[0] == 200
-        wait_until(lambda: back.closed > before, 30, "the connection is closed")
+        last, = back.asked("/last")
+        wait_until(lambda: last.connection in back.closed, 30, "the connection is closed")
         assert ask(balance, ["POST /post HTTP/1.1", "Content-Length: 1"], b"x")[0] == 200
         assert len(back.asked("/post")) == 1
 
@@ -452,7 +455,7 @@ def test_what_is_in_flight_at_a_stop_is_finished(tmp_path):
         balance.process.terminate()
         release.set()
         assert read_all(sock)[0::2] == (200, b"fine")
-    assert balance.process.wait(15) == 0
+    assert balance.process.wait(30) == 0
     back.close()
 
 
@@ -472,7 +475,8 @@ def test_a_request_that_breaks_every_connection_is_not_sent_for_ever(tmp_path):
     def answer(request, sock):
         return False if request.target == "/poison" else plain(request, sock)
 
-    with front(tmp_path, *[answer] * 12, options=["--policy", "round-robin"]) as (balance, backs):
+    with front(tmp_path, *[answer] * 12,
+               options=["--policy", "round-robin", "--hedge", "off"]) as (balance, backs):
         for back in backs:
             wait_until(lambda: back.connections >= 2, 30, "connections are kept")
         for _ in range(24):
@@ -482,7 +486,8 @@ def test_a_request_that_breaks_every_connection_is_not_sent_for_ever(tmp_path):
 
 
 def test_all_that_wait_for_a_connection_go_elsewhere_together(tmp_path):
-    """The first server's machine says nothing at all, as one that has lost its power."""
+    """The first server's machine says nothing at all, as one that has lost its power. One a tick,
+    the last of them would be given up after five seconds."""
     second, answers = Back(plain), []
     with contextlib.ExitStack() as stack:
         door = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
@@ -492,7 +497,7 @@ def test_all_that_wait_for_a_connection_go_elsewhere_together(tmp_path):
             one.connect_ex(door.getsockname())
         url = f"http://127.0.0.1:{door.getsockname()[1]}"
         balance = Balance(tmp_path, [url, second.url], *FAILOVER, "--connect-timeout", "200ms",
-                          "--answer-timeout", "2s", "--silent-after", "20s")
+                          "--answer-timeout", "4s", "--silent-after", "20s")
         try:
             head = ["POST / HTTP/1.1", "Content-Length: 3"]
             clients = [threading.Thread(target=lambda: answers.append(ask(balance, head, b"abc")[0]))

@@ -7,24 +7,35 @@ from shop_server import wait_until
 from three_servers import COUNT, Three
 
 
+def is_rest(own, i, rest):
+    """Whether server I knows that REST are all the servers."""
+    view = own.view(i)
+    return view and [s["id"] - 1 for s in view["servers"]] == rest
+
+
+def asked(own, i, *words, **more):
+    """What server I answers; 503 only says that it is to be asked again."""
+    return wait_until(lambda: (answer := ucp(own, i, *words, **more)).status != 503 and answer, 30,
+                      "an answer")
+
+
 @pytest.mark.parametrize("is_primary", [True, False], ids=["the primary", "a secondary"])
 def test_a_server_leaves_and_the_others_go_on(tmp_path, is_primary):
     goods = tmp_path / "goods.csv"
     goods.write_text("Title,URL handle,Price,Inventory quantity\nMug,mug,9.00,1000\n")
     with Three(tmp_path, goods) as own:
         own.wait_healthy()
-        leaver = (own.primary() + (0 if is_primary else 1)) % COUNT
+        leaver = (own.wait_primary() + (0 if is_primary else 1)) % COUNT
         rest = [i for i in range(COUNT) if i != leaver]
-        made = ucp(own, leaver, "POST", "/carts", cart_of(2))
+        made = asked(own, leaver, "POST", "/carts", cart_of(2))
         done = operate(own, leaver, "/leave", {})
         assert done.status == 200 and done.json == {"done": True}, done.text
-        assert own.processes[leaver].wait(15) == 0, own.log(leaver)
+        assert own.processes[leaver].wait(30) == 0, own.log(leaver)
         for i in rest:
-            wait_until(lambda: [s["id"] - 1 for s in own.view(i)["servers"]] == rest, 10,
-                       "the server being gone from the cluster")
+            wait_until(lambda: is_rest(own, i, rest), 30, "the server being gone from the cluster")
             path = "/carts/" + made.json["id"]
-            assert quantity_in(ucp(own, i, "GET", path, token=made.token)) == 2
-            assert quantity_in(ucp(own, i, "PUT", path, cart_of(2), made.token)) == 2
+            assert quantity_in(asked(own, i, "GET", path, token=made.token)) == 2
+            assert quantity_in(asked(own, i, "PUT", path, cart_of(2), made.token)) == 2
 
 
 def test_a_change_asked_while_the_servers_choose_a_primary_is_done(tmp_path):
@@ -32,10 +43,10 @@ def test_a_change_asked_while_the_servers_choose_a_primary_is_done(tmp_path):
     goods.write_text("Title,URL handle,Price,Inventory quantity\nMug,mug,9.00,1000\n")
     with Three(tmp_path, goods) as own:
         own.wait_healthy()
-        dead = own.primary()
+        dead = own.wait_primary()
         rest = [i for i in range(COUNT) if i != dead]
         own.kill(dead)
         removed = operate(own, rest[0], "/remove", {"id": dead + 1})
         assert removed.status == 200 and removed.json == {"done": True}, removed.text
-        wait_until(lambda: [s["id"] - 1 for s in own.view(rest[1])["servers"]] == rest, 10,
+        wait_until(lambda: is_rest(own, rest[1], rest), 30,
                    "the dead server being gone from the cluster")

@@ -306,14 +306,15 @@ def test_one_import_at_a_time(shop, operator):
 
 
 def test_a_stop_does_not_wait_for_an_import(tmp_path):
-    """The server ends in time; the import is dropped, or goes on with the next start."""
+    """The server ends before what is in flight has to (--stop-grace, ten seconds); the import is
+    dropped, or goes on with the next start."""
     with Shop(tmp_path, catalogue=None) as shop:
         operator = Operator(shop)
         answer = operator.send("POST", "/import?name=many.csv", goods(60000))
         assert answer.status == 200
         begun = time.monotonic()
         assert shop.stop() == 0
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 8
         told = [json.loads(line) for line in answer.read().splitlines()]
         assert "done" in told[-1] or "error" in told[-1]
         status, report = shop.audit()
@@ -332,7 +333,7 @@ def test_an_import_goes_on_without_its_client(tmp_path):
         operator.connection.sock.close()
         answer.close()
         wait_until(lambda: figures_of(shop)["stoa_products"] == 20000, 60, "the import")
-        wait_until(lambda: Operator(shop).send("POST", "/import", goods(1)).status == 200, 10,
+        wait_until(lambda: Operator(shop).send("POST", "/import", goods(1)).status == 200, 30,
                    "the next import's turn")
 
 
@@ -345,7 +346,7 @@ def test_an_export_whose_reader_leaves_makes_room(tmp_path):
         assert answer.read(1000)
         operator.connection.sock.close()
         answer.close()
-        whole = wait_until(lambda: exported(shop), 20, "the next export's turn")
+        whole = wait_until(lambda: exported(shop), 30, "the next export's turn")
         assert whole.count("\n") == 20001
 
 
