@@ -24,30 +24,38 @@ def stock_of(folder):
     return file
 
 
-# ---- Faults
+# ---- Faults: OVER() waits for what is to have come about before they end
 
 
-def kill(three, i, _):
+def kill(three, i, _, over):
     three.kill(i)
     time.sleep(0.8)  # no wait: so long it is dead
+    over()
     three.start(i)
 
 
-def hang(three, i, _):
+def hang(three, i, _, over):
     three.hang(i)
     time.sleep(5)  # no wait: so long it is stopped
+    over()
     three.go_on(i)
 
 
-def cut(three, i, everything):
+def cut(three, i, everything, over):
     three.network.cut(i, everything)
     time.sleep(4)  # no wait: so long it is cut off
+    over()
     three.network.heal(i)
 
 
-def whom_in_turn(three, first):
-    """The primary of the moment first, then the others."""
-    return [first] + [i for i in range(COUNT) if i != first]
+def reign(three):
+    """(the primary, the term in which it is): whoever leads without it does so in a later one."""
+    def found():
+        first = three.wait_primary()
+        view = three.view(first)
+        of_it = next(s for s in view["servers"] if s["id"] == three.ids[first]) if view else None
+        return of_it and of_it["role"] == "primary" and (first, of_it["term"])
+    return wait_until(found, 30, "a primary that says so itself")
 
 
 def trouble(three, faults, seconds):
@@ -56,12 +64,16 @@ def trouble(three, faults, seconds):
     while number < len(faults) or time.monotonic() < end:
         fault = faults[number % len(faults)]
         three.wait_healthy()
-        first = three.primary()
-        for turn, i in enumerate(whom_in_turn(three, first)):
-            term = three.term()
+        first, term = reign(three)
+        others = [i for i in range(COUNT) if i != first]
+
+        def succeeded(first=first, term=term, others=others):
+            wait_until(lambda: three.term(others) > term, 30, f"a primary after server {first + 1}")
+        for turn, i in enumerate([first, *others]):
             # The primary keeps its shoppers, and the others are away from everything; then again
             # the other way round.
-            fault(three, i, (turn > 0) == (number // len(faults) % 2 == 0))
+            fault(three, i, (turn > 0) == (number // len(faults) % 2 == 0),
+                  succeeded if i == first else lambda: None)
             three.wait_healthy()
             assert i != first or three.term() > term, f"{fault.__name__}: still the same primary"
         number += 1
@@ -69,6 +81,11 @@ def trouble(three, faults, seconds):
 
 
 # ---- Judging
+
+
+def told(three, i, path):
+    """What server I answers. 503 is no answer: it has no majority, or is busy, at the moment."""
+    return wait_until(lambda: (said := three.ask(i, path))[0] != 503 and said, 30, path)
 
 
 def check_orders(three, crowd):
@@ -79,7 +96,7 @@ def check_orders(three, crowd):
     more = set(placed) - set(crowd.orders)
     assert len(more) <= len(crowd.unknown), [(order, crowd.answers.get(order)) for order in more]
     for number, (order, lines) in enumerate(crowd.orders.items()):
-        status, answer = three.ask(number % COUNT, f"/admin/api/orders/{order}")
+        status, answer = told(three, number % COUNT, f"/admin/api/orders/{order}")
         assert status == 200, f"order {order} was acknowledged and is gone: {status} {answer}"
         found = {}
         for line in answer["lines"]:
@@ -91,7 +108,7 @@ def check_counts(three, crowd):
     """What is sold is what was acknowledged, and all units are somewhere."""
     sold, unsure = crowd.acknowledged(), len(crowd.unknown)
     for item in [HOT] + SPREAD:
-        status, variant = three.ask(0, f"/admin/api/variants/{item}")
+        status, variant = told(three, 0, f"/admin/api/variants/{item}")
         assert status == 200
         arrived = [o for o in crowd.stock[item] if o.kind == "arrive"]
         first = HOT_UNITS if item == HOT else UNITS

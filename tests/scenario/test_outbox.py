@@ -176,7 +176,7 @@ def primary_with(three, *options):
     usual, three.options = three.options, three.options + list(options)
     three.start(chosen)
     three.options = usual
-    three.wait_healthy(60)
+    three.wait_healthy()
     subprocess.run([STOA, "handover", "--dir", three.dirs[chosen], "--to", str(three.ids[chosen])],
                    check=True, capture_output=True, timeout=30)
     wait_until(lambda: three.primary() == chosen, 30, "the handover")
@@ -205,7 +205,7 @@ def goes_on(three, old, refused):
     three.go_on(old)
     late = wait_until(lambda: refused()[before:], 30, "the late one")
     wait_until(lambda: "it has seen a newer primary" in three.said(old), 30, "its own word")
-    three.wait_healthy(60)
+    three.wait_healthy()
     return late[0]
 
 
@@ -218,7 +218,7 @@ def test_a_deposed_primary_can_neither_ship_nor_charge(tmp_path):
             "--bank", bank.url, "--bank-key-file", str(bank.dir / "key"), "--bank-pin", bank.pin]))
         warehouse = Warehouse(tmp_path, plain=False)
         stack.callback(lambda: warehouse.process.poll() is None and warehouse.kill())
-        three.wait_healthy(60)
+        three.wait_healthy()
         address = three.addresses[0]
         register(address, three.token, warehouse, [f"http://{one}" for one in three.addresses])
         status, answer = operate(address, three.token, "PUT", "/admin/api/settings",

@@ -33,7 +33,7 @@ def three_servers(tmp_path_factory):
     file.write_text(f"Title,URL handle,Price,Inventory quantity\nThing,{HANDLE},5.00,{UNITS}\n")
     # Nobody is primary because another was held up for a moment; who dies has a successor at once.
     with Three(folder, file, Loopback(3), options=("--election-timeout", "2s")) as three:
-        three.wait_healthy(60)
+        three.wait_healthy()
         yield three
 
 
@@ -49,7 +49,7 @@ def all_hot_again(shop):
     says(shop, "prefer", "--none")
     wait_until(lambda: all(seen(shop, 0, i)["ready"] == "hot" for i in range(shop.count)), 30,
                "all being hot")
-    shop.wait_healthy(60)
+    shop.wait_healthy()
 
 
 def says(shop, *words):
