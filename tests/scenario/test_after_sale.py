@@ -7,13 +7,13 @@ import hmac
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import time
 
 import pytest
 
 from bank_server import Bank
+from cluster_server import free_port
 from shop_server import STOA, Client, Shop, wait_until
 from test_audit_outside import audit
 from test_saga import bank_for, paying_at, side_by_side
@@ -24,12 +24,6 @@ from warehouse_server import Warehouse
 pytestmark = pytest.mark.outside
 
 ROSES = "bouquet_roses"
-
-
-def free_port():
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -66,7 +60,7 @@ def money(shop, order):
 
 
 def wait_money(shop, order, **expected):
-    wait_until(lambda: expected.items() <= money(shop, order).items(), 20,
+    wait_until(lambda: expected.items() <= money(shop, order).items(), 60,
                f"{expected}, in place of {money(shop, order)}")
 
 
@@ -296,14 +290,14 @@ def one_dies(folder, step, point):
                 assert bank.stop() == 0
                 bank.start(*crash)
                 asked_of(shop, order, what, body)
-                assert bank.process.wait(15) == -signal.SIGKILL
+                assert bank.process.wait(60) == -signal.SIGKILL
                 bank.start()
             else:
                 assert shop.stop() == 0
                 shop.options = [*usual, *crash]
                 shop.start()
                 asked_of(shop, order, what, body)
-                assert shop.process.wait(15) == -signal.SIGKILL
+                assert shop.process.wait(60) == -signal.SIGKILL
                 shop.options = usual
                 shop.start()
             wait_money(shop, order, state=state, refunding=0,

@@ -1,6 +1,7 @@
 """The event engine answers in every way an app may ask for, and stays within its bounds."""
 
 import concurrent.futures
+import http.client
 import os
 import resource
 import socket
@@ -137,27 +138,53 @@ def test_old_tls_and_unknown_protocols_are_refused(server):
 def test_blocking_work_does_not_delay_pages(tmp_path):
     with Server(tmp_path, "--helpers", 2, "--loops", 1, tls=False) as server:
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            enough = threading.Event()
+
+            def have_it_work():
+                times = []
+                while not (times and enough.is_set()):
+                    assert server.get("/work?ms=100")[2] == b"worked\n"
+                    times.append(time.monotonic())
+                return times
             begin = time.monotonic()
-            work = [pool.submit(server.get, "/work?ms=200") for _ in range(8)]
-            wait_until(lambda: server.stats()["helper_waiting"] > 0)
-            with Probe(server) as probe:
-                assert [job.result()[2] for job in work] == [b"worked\n"] * 8
-        assert time.monotonic() - begin >= 0.75
+            work = [pool.submit(have_it_work) for _ in range(8)]
+            try:
+                wait_until(lambda: server.stats()["helper_waiting"] > 0)
+                with Probe(server) as probe:
+                    wait_until(lambda: probe.count.value >= 50)
+            finally:
+                enough.set()
+            ended = sorted(sum((job.result() for job in work), []))
+        # Two at once, a tenth of a second each.
+        assert all(at - begin >= 0.1 * (i // 2 + 1) - 0.01 for i, at in enumerate(ended))
         assert sorted(probe.times)[len(probe.times) // 2] < 0.05
 
 
 @pytest.mark.quick
 def test_work_beyond_the_queue_is_refused_with_advice(tmp_path):
     with Server(tmp_path, "--helpers", 1, "--queue", 2, tls=False) as server:
+        refused = 0
         for path in ["/work?ms=300", "/offload?ms=300"]:
-            with concurrent.futures.ThreadPoolExecutor(10) as pool:
-                answers = list(pool.map(server.get, [path] * 10))
-            statuses = [status for status, _, _ in answers]
-            assert statuses.count(200) in (3, 4)
+            connections = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+                           for _ in range(10)]
+            for connection in connections:
+                connection.connect()
+            begin = time.monotonic()
+            for connection in connections:
+                connection.request("GET", path)
+            # Two in the queue, and one more once the helper has begun, which may be later; of those
+            # who were held up on their way some come when there is room again.
+            late = int((time.monotonic() - begin) / 0.3)
+            answers = [connection.getresponse() for connection in connections]
+            statuses = [answer.status for answer in answers]
+            assert 2 <= statuses.count(200) <= 4 + late, statuses
             assert statuses.count(200) + statuses.count(503) == 10
-            for status, headers, _ in answers:
-                assert (headers["Retry-After"] == "1") == (status == 503)
-        assert server.stats()["refused"] >= 12
+            for answer in answers:
+                assert (answer.headers["Retry-After"] == "1") == (answer.status == 503)
+            refused += statuses.count(503)
+            for connection in connections:
+                connection.close()
+        assert server.stats()["refused"] == refused
 
 
 def test_connections_beyond_the_limit_wait_for_room(tmp_path):
@@ -166,7 +193,7 @@ def test_connections_beyond_the_limit_wait_for_room(tmp_path):
         for connection in connections:
             connection.sendall(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
         answered = 0
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while connections:
             assert time.monotonic() < deadline
             for connection in list(connections):
@@ -200,7 +227,7 @@ def test_ten_thousand_idle_connections_are_cheap(tmp_path):
     if hard < count + 200:
         count = hard - 200
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    with Server(tmp_path, tls=False) as server:
+    with Server(tmp_path, "--idle_ms", 600000, tls=False) as server:
         server.get("/hello")
         before = server.rss_bytes()
         idle = []
@@ -216,7 +243,7 @@ def test_ten_thousand_idle_connections_are_cheap(tmp_path):
             if not SANITIZED:
                 assert per_connection < 2048
             with Probe(server, every=0) as probe:
-                wait_until(lambda: probe.count.value >= 1000)
+                wait_until(lambda: probe.count.value >= 1000, seconds=60)
             for connection in idle[:: count // 50]:
                 connection.sendall(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
                 assert connection.recv(4096).startswith(b"HTTP/1.1 200")
