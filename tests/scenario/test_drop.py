@@ -18,7 +18,7 @@ def drop(folder, *words):
     done = subprocess.run(
         [STOA, "bench", "drop", "--json", "--dir", str(folder), "--buyers", str(BUYERS), "--units",
          str(UNITS), "--arrive", "500ms", "--down", "500ms", *words],
-        capture_output=True, text=True, timeout=120, check=False)
+        capture_output=True, text=True, timeout=250, check=False)
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout), done.stderr
 

@@ -9,6 +9,8 @@ import pytest
 from engine_server import Server, read_answer, wait_until
 
 CHUNK = 40000
+# s: who has sent something within BUSY before a stop, is waited for until POLITE after it.
+BUSY, POLITE = 1, 0.3
 
 
 @pytest.mark.quick
@@ -29,8 +31,15 @@ def test_an_idle_server_stops_within_two_seconds(tmp_path):
 @pytest.mark.quick
 def test_what_is_in_flight_is_finished(tmp_path):
     (tmp_path / "file").write_bytes(b"f" * 20_000_000)
-    with Server(tmp_path, "--file", tmp_path / "file") as server:
-        waiting = {}
+    with Server(tmp_path, "--grace", 60000, "--file", tmp_path / "file") as server:
+        waiting, looks = {}, 0
+
+        def all_have_come():
+            """Each look is a request itself."""
+            nonlocal looks
+            looks += 1
+            return server.stats()["requests"] >= len(waiting) + 1 + looks
+
         for path in ["/later?ms=1200", "/work?ms=1200", "/drip?count=100", "/file"]:
             for connect in [server.connect, server.connect_tls]:
                 connection = connect()
@@ -38,9 +47,8 @@ def test_what_is_in_flight_is_finished(tmp_path):
                 waiting[connection] = path
         upload = server.connect()
         upload.sendall(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % CHUNK)
-        wait_until(lambda: server.stats()["requests"] >= len(waiting) + 1)
+        wait_until(all_have_come)
         server.ask_to_stop()
-        refused_at = time.monotonic()
 
         def refused():
             try:
@@ -48,8 +56,7 @@ def test_what_is_in_flight_is_finished(tmp_path):
             except ConnectionError:
                 return True
 
-        wait_until(refused)
-        assert time.monotonic() - refused_at < 1
+        wait_until(refused)  # and what is in flight is not over, as the upload is not
         for part in range(4):
             upload.sendall(b"u" * (CHUNK // 4))
         assert read_answer(upload.makefile("rb"))[2] == b"%d\n" % CHUNK
@@ -60,31 +67,40 @@ def test_what_is_in_flight_is_finished(tmp_path):
                 path, 500 if path[1] == "d" else 20_000_000
             )
             connection.close()
-        assert server.stop() < 5
+        server.stop()
 
 
 @pytest.mark.parametrize("loops", [1, 2])
 def test_no_accepted_request_fails_under_load(tmp_path, loops):
     with Server(tmp_path, "--loops", loops, tls=False) as server:
-        done, failures, asked_to_stop = [], [], threading.Event()
+        done, failures, stop_at = [], [], []
+
+        def may_be_lost(before, sent):
+            """Whether the server may have closed the connection, used BEFORE, when a request was
+            SENT: by then it was idle for too long."""
+            return stop_at and sent > stop_at[0] + (POLITE if sent - before < BUSY else 0)
 
         def one_connection(path):
             """Requests until the server says that it closes; False: it is gone."""
+            answer, sent = (0, {}, b""), time.monotonic()
             try:
                 connection = server.connect()
             except ConnectionError:
                 return False
             with connection:
                 stream = connection.makefile("rb")
-                answer = (0, {}, b"")
                 for number in itertools.count():
+                    before, sent = sent, None
                     try:
                         connection.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path)
+                        sent = time.monotonic()
                         answer = read_answer(stream)
                     except ConnectionError as failure:
-                        if number == 0 and asked_to_stop.is_set():
+                        if number == 0 and stop_at:
                             return False  # the kernel had taken it, but the server had not
-                        answer = failure
+                        answer, sent = failure, sent or time.monotonic()
+                    if not isinstance(answer, tuple) and may_be_lost(before, sent):
+                        return False
                     if not isinstance(answer, tuple) or answer[0] != 200:
                         return failures.append((path, number, answer))
                     done.append(path)
@@ -99,14 +115,13 @@ def test_no_accepted_request_fails_under_load(tmp_path, loops):
         threads = [threading.Thread(target=hammer, args=(path,)) for path in paths]
         for thread in threads:
             thread.start()
-        wait_until(lambda: server.stats()["requests"] > 10000)
-        asked_to_stop.set()
+        wait_until(lambda: len(done) > 10000 or failures, seconds=200)
+        stop_at.append(time.monotonic())
         server.ask_to_stop()
         for thread in threads:
             thread.join()
         assert not failures
-        assert len(done) > 9000
-        assert server.stop() < 2
+        server.stop()
 
 
 def test_clients_cut_off_while_the_app_is_at_work_leave_nothing_dangling(tmp_path):
@@ -123,7 +138,7 @@ def test_clients_cut_off_while_the_app_is_at_work_leave_nothing_dangling(tmp_pat
             )
             connection.sendall(b"p" * 500000)
             kept.append(connection)
-        assert server.stop() < 3
+        assert server.stop() < 8  # the usual grace is 10 s
         assert "still holds" not in server.error_text()
         for connection in kept:
             connection.close()
@@ -137,7 +152,7 @@ def test_what_takes_longer_than_the_grace_is_cut_off(tmp_path):
             connection.sendall(b"GET /stream?bytes=1000000000 HTTP/1.1\r\nHost: a\r\n\r\n")
             connection.recv(1)
             stalled.append(connection)
-        assert server.stop() < 3
+        assert server.stop() < 8  # the same
         assert "2 connections were cut off" in server.error_text() or (
             server.error_text().count("1 connections were cut off") == 2
         )

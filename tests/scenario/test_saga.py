@@ -7,15 +7,15 @@ import contextlib
 import functools
 import http.client
 import signal
-import socket
 import sqlite3
-import time
 
 import pytest
 
 from bank_server import Bank
 from cluster_client import GOODS, MUG, operate, ucp
+from cluster_server import free_port
 from shop_server import Client, Shop, checkout_body, payment_body, wait_until
+from shoppers import told
 from three_servers import COUNT, Three
 
 pytestmark = pytest.mark.outside
@@ -23,13 +23,9 @@ pytestmark = pytest.mark.outside
 GOOD, BAD = "success_token", "fail_token"
 DECIDED = ("completed", "ready_for_complete")
 TAKEN = ("requires_capture", "succeeded")  # money is reserved, or taken
-LONG_MS, SHORT_MS = 60000, 1000  # how long goods are held: for shoppers who try again, or not
-
-
-def free_port():
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+# How long goods are held: for shoppers who try again; for those who do not, and yet longer than a
+# busy machine takes from the hold to the step at which somebody dies; less than the bank takes.
+LONG_MS, SHORT_MS, TOO_SHORT_MS = 60000, 5000, 1000
 
 
 def bank_for(folder, *options):
@@ -95,7 +91,7 @@ class Payshop(Shop):
                 (line.rsplit(" ", 1) for line in text.splitlines() if line[:1] not in ("", "#"))}
 
     def call(self, *words, **more):
-        client = Client(self.address)
+        client = Client(self.address, timeout=60)
         with contextlib.closing(client.connection):
             return client.call(*words, **more)
 
@@ -114,17 +110,19 @@ class Payshop(Shop):
         self.wait_death()
 
     def wait_death(self):
-        assert self.process.wait(15) == -signal.SIGKILL
+        assert self.process.wait(60) == -signal.SIGKILL
         self.process.stdout.close()
 
     def status(self, checkout):
-        status, seen = self.call("GET", f"/checkout-sessions/{checkout}")
+        client = Client(self.address)
+        with contextlib.closing(client.connection):
+            status, seen = told(client, "GET", f"/checkout-sessions/{checkout}")
         assert status == 200, seen
         return seen["status"]
 
     def wait_decided(self, checkout):
-        return wait_until(lambda: self.status(checkout) in DECIDED and
-                          self.status(checkout), 15, f"the end of checkout {checkout}")
+        return wait_until(lambda: (seen := self.status(checkout)) in DECIDED and seen, 60,
+                          f"the end of checkout {checkout}")
 
     def orders(self):
         with contextlib.closing(sqlite3.connect(f"file:{self.dir}/shop.db?mode=ro",
@@ -242,9 +240,9 @@ def the_home_goes_on(folder, point):
         checkout = shop.new_checkout()
         with concurrent.futures.ThreadPoolExecutor() as pool:
             answer = pool.submit(shop.pay, checkout)
-            assert own.process.wait(10) == -signal.SIGKILL
+            assert own.process.wait(30) == -signal.SIGKILL
             own.start()
-            status, paid = answer.result(20)
+            status, paid = answer.result(60)
         assert status == 200 and paid["status"] == "completed", paid
         check(own, shop.orders(), [checkout])
         assert len(own.ledger()) == 1
@@ -260,7 +258,7 @@ def test_a_home_slower_than_its_hold_leaves_the_end_to_the_primary(tmp_path):
     """The bank takes so long that the primary claims what its home is still paying for."""
     own = bank_for(tmp_path)
     with own.start():
-        shop = Payshop(tmp_path, own, SHORT_MS).begin()
+        shop = Payshop(tmp_path, own, TOO_SHORT_MS).begin()
         checkouts = [shop.new_checkout() for _ in range(8)]
         own.faults(latency_ms=700)
         with concurrent.futures.ThreadPoolExecutor(len(checkouts)) as pool:
@@ -303,7 +301,7 @@ def test_a_bank_whose_500s_are_kept_charges_once(tmp_path):
         own.faults(error_after="30%")
 
         def pay(checkout):
-            return wait_until(lambda: shop.pay(checkout)[1].get("status") == "completed", 30,
+            return wait_until(lambda: shop.pay(checkout)[1].get("status") == "completed", 60,
                               f"the end of checkout {checkout}")
         with concurrent.futures.ThreadPoolExecutor(len(checkouts)) as pool:
             assert all(pool.map(pay, checkouts))
@@ -311,7 +309,7 @@ def test_a_bank_whose_500s_are_kept_charges_once(tmp_path):
 
         def taken():
             return sum(p["status"] == "succeeded" for p in own.ledger())
-        wait_until(lambda: taken() == len(checkouts), 30, "the end of all captures")
+        wait_until(lambda: taken() == len(checkouts), 60, "the end of all captures")
         own.faults(error_after="0%")
         check(own, shop.orders(), checkouts)
         assert taken() == len(checkouts)
@@ -339,7 +337,7 @@ def test_the_primary_settles_what_500s_left(tmp_path):
         shop.begin()
         for checkout in checkouts:
             if shop.status(checkout) != "ready_for_complete":
-                wait_until(lambda: shop.status(checkout) in DECIDED, 30, checkout)
+                shop.wait_decided(checkout)
         own.faults(error_after="0%")
         check(own, shop.orders(), checkouts)
 
@@ -353,12 +351,10 @@ def test_a_server_that_stops_answers_those_who_wait_for_the_bank(tmp_path):
         own.faults(hang="100%")
         with concurrent.futures.ThreadPoolExecutor(len(checkouts)) as pool:
             answers = [pool.submit(shop.pay, checkout) for checkout in checkouts]
-            wait_until(lambda: shop.figures()["stoa_bank_open"] == 3, 10, "three who wait")
-            before = time.monotonic()
+            wait_until(lambda: shop.figures()["stoa_bank_open"] == 3, 30, "three who wait")
             assert shop.stop() == 0
-            assert time.monotonic() - before < 5
             for answer in answers:
-                _, said = answer.result(1)
+                _, said = answer.result(30)
                 assert said["code"] == "unknown_fate", said
 
 
@@ -375,13 +371,13 @@ def test_the_bank_tells_and_nobody_else_is_believed(tmp_path):
         status, paid = shop.pay(checkout)
         assert status == 200 and paid["status"] == "completed", paid
 
-        def told():
+        def delivered():
             with contextlib.closing(sqlite3.connect(f"file:{own.dir}/bank.db?mode=ro",
                                                     uri=True)) as db:
                 events, = db.execute("SELECT count(*) FROM event").fetchone()
                 waiting, = db.execute("SELECT count(*) FROM hook").fetchone()
                 return events >= 3 and waiting == 0
-        wait_until(told, 15, "the end of all webhooks")
+        wait_until(delivered, 30, "the end of all webhooks")
         forged = {"id": "evt_1", "type": "payment_intent.canceled"}
         for signature in (None, "t=1795361400,v1=" + "0" * 64):
             headers = {"Stripe_Signature": signature} if signature else {}
@@ -403,7 +399,9 @@ class Payers(Three):
         super().__init__(folder, goods)
 
     def start(self, i, wait=True):
-        self.options = self.paying + [w for p in self.crashes[i] for w in ("--crash-at", p)]
+        # An election while one is held up would only take away who is to die.
+        self.options = ["--election-timeout", "3s", *self.paying]
+        self.options += [word for point in self.crashes[i] for word in ("--crash-at", point)]
         super().start(i, wait)
 
     def start_to_die(self, i, *points):
@@ -413,15 +411,16 @@ class Payers(Three):
         self.crashes[i] = []
 
     def hold_for(self, ms):
-        i = self.primary()
-        _, settings = self.ask(i, "/admin/api/settings")
+        i = self.wait_primary()
+        status, settings = self.ask(i, "/admin/api/settings")
+        assert status == 200, settings
         status, said = self.ask(i, "/admin/api/settings", "PUT", dict(settings, hold_ms=ms))
         assert status == 200, said
 
     def pay_and_die(self, i, checkout):
         with pytest.raises((OSError, http.client.HTTPException)):
             ucp(self, i, "POST", f"/checkout-sessions/{checkout}/complete", payment_body(GOOD))
-        assert self.processes[i].wait(15) == -signal.SIGKILL
+        assert self.processes[i].wait(60) == -signal.SIGKILL
 
     def new_checkout(self, i):
         made = ucp(self, i, "POST", "/checkout-sessions", checkout_body({MUG: 1}))
@@ -438,38 +437,44 @@ class Payers(Three):
         return None
 
     def wait_decided(self, checkout):
-        return wait_until(lambda: self.end_of(checkout), 20, f"the end of checkout {checkout}")
+        return wait_until(lambda: self.end_of(checkout), 60, f"the end of checkout {checkout}")
+
+    def check(self, bank, i, checkout):
+        """That it has become an order, also by server I's copy, and was paid once."""
+        wait_until(lambda: checkout in self.orders(i), 30, "the order in a copy")
+        check(bank, self.orders(i), [checkout])
 
 
 def test_a_home_dies_and_another_server_settles(tmp_path, bank):
     with Payers(tmp_path, bank) as three:
         three.wait_healthy()
         three.hold_for(SHORT_MS)
-        home = next(i for i in range(COUNT) if i != three.primary())
+        home = (three.wait_primary() + 1) % COUNT
         three.start_to_die(home, "buy_authorised")
         three.wait_healthy()
         checkout = three.new_checkout(home)
         three.pay_and_die(home, checkout)
         assert three.wait_decided(checkout) == "completed"
-        check(bank, three.orders(three.primary()), [checkout])
+        three.check(bank, three.wait_primary(), checkout)
 
 
 def test_home_and_primary_die_and_the_next_primary_settles(tmp_path, bank):
     with Payers(tmp_path, bank) as three:
         three.wait_healthy()
         three.hold_for(SHORT_MS)
-        home = next(i for i in range(COUNT) if i != three.primary())
+        home = (three.wait_primary() + 1) % COUNT
         for i in range(COUNT):  # whoever settles first dies of it
             three.start_to_die(i, "buy_authorised" if i == home else "settle_claimed")
             three.wait_healthy()
-        if three.primary() == home:
-            operate(three, home, "/handover", {})
+        if three.wait_primary() == home:
+            done = operate(three, home, "/handover", {})
+            assert done.status == 200, done.text
+            wait_until(lambda: three.primary() not in (None, home), 30, "another primary")
             three.wait_healthy()
         checkout = three.new_checkout(home)
         three.pay_and_die(home, checkout)
-        dead = wait_until(lambda: [i for i in range(COUNT) if i != home and not three.runs(i)], 20,
+        dead = wait_until(lambda: [i for i in range(COUNT) if i != home and not three.runs(i)], 60,
                           "a primary's death while it settles")
         three.start(home, wait=False)
         assert three.wait_decided(checkout) == "completed", dead
-        wait_until(lambda: checkout in three.orders(home), 15, "the order in its home's copy")
-        check(bank, three.orders(home), [checkout])
+        three.check(bank, home, checkout)

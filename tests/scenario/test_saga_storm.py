@@ -67,29 +67,33 @@ def settle(town, tale):
                 if seen["status"] == "completed" and checkout in tale.left:
                     lost.append(checkout)
         return not open_ones
-    wait_until(all_decided, 60, "the end of all purchases")
+    wait_until(all_decided, 120, "the end of all purchases")
+    # Whoever said so had them; this copy may be behind by then.
+    wait_until(lambda: {*tale.placed, *lost} <= set(town.orders(0)), 60,
+               "all orders in a copy, an order that was told of among them")
     return lost
 
 
 def ship_all(town, people, orders):
-    """Waits until each order has left, and its money was taken."""
-    wait_until(lambda: set(orders) == set(town.warehouse.ledger()), 60,
+    """Waits until each order has left, and its money was taken: what was away for long is tried
+    again within a minute."""
+    wait_until(lambda: set(orders) == set(town.warehouse.ledger()), 120,
                "all orders at the warehouse")
     people.over.set()
     people.join(120)
     assert not people.is_alive() and not people.error, people.error
-    wait_until(lambda: town.warehouse.sees("/v1/status")["waiting"] == 0, 60, "all reports")
+    wait_until(lambda: town.warehouse.sees("/v1/status")["waiting"] == 0, 120, "all reports")
 
     def captured():
         return sum(payment["status"] == "succeeded" for payment in town.bank.ledger())
-    wait_until(lambda: captured() == len(orders), 60, "all captures")
+    wait_until(lambda: captured() == len(orders), 120, "all captures")
 
     def nothing_waits():
         lanes = town.operate("GET", "/api/v1/outbox")["lanes"]
         return not any(one["rows"] for one in lanes
                        if one["lane"] in ("bank", "warehouse/main"))
-    wait_until(nothing_waits, 30, "an empty outbox")
-    wait_until(town.copies_agree, 30, "copies at one entry")
+    wait_until(nothing_waits, 60, "an empty outbox")
+    wait_until(town.copies_agree, 60, "copies at one entry")
 
 
 def check_bank(town, orders):
@@ -120,7 +124,6 @@ def weather(tmp_path, purchases, everywhere=False):
         tale, people = go_shopping(town, purchases, everywhere)
         lost = settle(town, tale)
         orders = town.orders(0)
-        assert set(tale.placed) <= set(orders), "an order that was told of is gone"
         ship_all(town, people, orders)
         check_bank(town, orders)
         check_warehouse(town, people, orders)
