@@ -284,6 +284,7 @@ def test_in_direct_mode_servers_give_the_cookie_back_themselves(three, path):
         page = browser.go(0, "GET", path)
         assert page.status == 200 and "Stoa-Home" not in page.headers
         assert servers_in(browser.cookies["home"]) == turned(three, 2)
+    assert announce(three, 0, mode="direct").status == 200  # it is forgotten after five seconds
     again = browser.go(0, "GET", path)
     assert "home" not in cookies_set(again)  # the browser has it
     assert announce(three, 0).status == 200  # in proxy mode the load manager does that
@@ -348,6 +349,7 @@ def test_a_load_manager_is_believed_that_the_shopper_speaks_https(three):
                     Host="shop.example", Origin="https://shop.example")
     assert added.status == 303
     assert all("; Secure" in line for line in added.headers.get_all("Set-Cookie"))
+    assert announce(three, 0).status == 200  # it is forgotten after five seconds
     made = send(three, 0, "POST", "/carts", cart_of(1), **headers)
     assert made.json["continue_url"].startswith("https://shop.example/carts/")
     plain = send(three, 0, "POST", "/carts", cart_of(1), **(headers | {"X-Forwarded-Proto": "x"}))
