@@ -253,8 +253,9 @@ def check_size(pair):
     return f"{rss} KiB of memory, {disk} KiB of disk"
 
 
-def go_back_in_time(pair):
-    """An old copy of the witness's directory has forgotten what it confirmed: it is found out."""
+def is_found_out(pair):
+    """Whether an old copy of the witness's directory, which has forgotten what it confirmed, is
+    found out. The primary to which it did so is the one who does that; the next one fills it up."""
     old = pair.dirs[WITNESS].with_name("old")
     pair.kill(WITNESS)
     primary = pair.wait_primary()
@@ -262,6 +263,7 @@ def go_back_in_time(pair):
     shutil.copytree(pair.dirs[WITNESS], old)
     pair.start(WITNESS)
     pair.wait_healthy()
+    primary, term = pair.wait_primary(), pair.term()
     pair.sells(0)
     wait_until(lambda: pair.index(WITNESS, primary) > index,
                what="the witness having confirmed what its old copy has not")
@@ -269,7 +271,15 @@ def go_back_in_time(pair):
     shutil.rmtree(pair.dirs[WITNESS])
     old.rename(pair.dirs[WITNESS])
     pair.start(WITNESS, wait=False)
-    assert pair.processes[WITNESS].wait(60) == 1
+    wait_until(lambda: not pair.runs(WITNESS) or pair.term() not in (0, term), 60,
+               "the end of the old copy, or of the term")
+    return not pair.runs(WITNESS)
+
+
+def go_back_in_time(pair):
+    """Once the machine lets the servers be for as long as that takes."""
+    wait_until(lambda: is_found_out(pair), 120, "an old copy being found out")
+    assert pair.processes[WITNESS].returncode == 1
     assert "had confirmed to server" in pair.said(WITNESS)
     pair.sells(0)
 
