@@ -182,26 +182,32 @@ class Load:
         self.balancer = balancer
         self.path = path
         self.seen = []  # (status, body); None: no answer
+        self.asked = []  # the same, each after how many had been seen when it was asked for
         self.ends = threading.Event()
         self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(clients)]
 
     def run(self):
         connection = http.client.HTTPConnection(self.balancer.address, timeout=20)
         while not self.ends.is_set():
+            after, answer = len(self.seen), None
             try:
-                self.seen.append(self.balancer.get(self.path, connection))
+                answer = self.balancer.get(self.path, connection)
             except (OSError, http.client.HTTPException):
-                self.seen.append(None)
                 connection.close()
+            self.asked.append((after, answer))
+            self.seen.append(answer)
 
     def count(self):
         return len(self.seen)
 
     def wait_more(self, count, seconds=30):
-        """Until COUNT more were answered; these."""
+        """Until COUNT more were asked for and answered; these."""
         begin = len(self.seen)
-        wait_until(lambda: len(self.seen) >= begin + count, seconds, f"{count} more answers")
-        return self.seen[begin:begin + count]
+
+        def more():
+            return [answer for after, answer in self.asked[begin:] if after >= begin]
+        wait_until(lambda: len(more()) >= count, seconds, f"{count} more answers")
+        return more()[:count]
 
     def failures(self):
         return [seen for seen in self.seen if not seen or seen[0] >= 500]
