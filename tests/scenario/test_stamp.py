@@ -12,7 +12,7 @@ import uuid
 import pytest
 
 from cluster_client import AGENT, GOODS, LAMP, MUG, Answer, Browser, send
-from shop_server import checkout_body, payment_body
+from shop_server import checkout_body, payment_body, wait_until
 from three_servers import COUNT, Three
 
 pytestmark = pytest.mark.front
@@ -102,18 +102,23 @@ def right(three):
     return {"Authorization": "Bearer " + three.token}
 
 
+def look(three, path, **headers):
+    """What is at PATH, once it is answered: a machine that stood still elects first."""
+    return wait_until(lambda: (seen := send(three, 0, "GET", path, **headers)).status == 200 and seen,
+                      30, f"an answer for {path}").json
+
+
 def variant(three, key=MUG):
-    return send(three, 0, "GET", f"/admin/api/variants/{key}", **right(three)).json
+    return look(three, f"/admin/api/variants/{key}", **right(three))
 
 
 def order_count(three):
-    return len(send(three, 0, "GET", "/admin/api/orders?limit=100", **right(three)).json["orders"])
+    return len(look(three, "/admin/api/orders?limit=100", **right(three))["orders"])
 
 
 def quantities(three, cart):
-    seen = send(three, 0, "GET", f"/carts/{cart}", UCP_Agent=AGENT)
-    assert seen.status == 200, seen.text
-    return {line["item"]["id"]: line["quantity"] for line in seen.json["line_items"]}
+    seen = look(three, f"/carts/{cart}", UCP_Agent=AGENT)
+    return {line["item"]["id"]: line["quantity"] for line in seen["line_items"]}
 
 
 def token_of(page):
