@@ -99,7 +99,8 @@ export function startBrowser() {
 }
 
 // A page of a visitor of its own; what the browser complains about is collected. An answer of
-// 4xx to a form with a mistake is meant, and so is no complaint.
+// 4xx to a form with a mistake is meant, and so is no complaint; nor is that the machine got another
+// network interface meanwhile, as tests make them that run beside.
 export async function visitor(browser, shop, { width = 1280, height = 800, scripts = true, scheme = "light" } = {}) {
   const context = await browser.newContext({
     baseURL: shop.url,
@@ -113,10 +114,10 @@ export async function visitor(browser, shop, { width = 1280, height = 800, scrip
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(`script: ${error.message}`));
   page.on("console", (message) => {
-    if (message.type() === "error" && !/status of 4\d\d/.test(message.text())) complaints.push(message.text());
+    if (message.type() === "error" && !/status of 4\d\d|ERR_NETWORK_CHANGED/.test(message.text())) complaints.push(message.text());
   });
   page.on("requestfailed", (request) => {
-    if (request.failure()?.errorText !== "net::ERR_ABORTED") complaints.push(`${request.url()}: ${request.failure()?.errorText}`);
+    if (!["net::ERR_ABORTED", "net::ERR_NETWORK_CHANGED"].includes(request.failure()?.errorText)) complaints.push(`${request.url()}: ${request.failure()?.errorText}`);
   });
   return { page, complaints, close: () => context.close() };
 }
