@@ -155,8 +155,8 @@ void links_succeed(struct replica *replica, uint64_t now_ns)
     if (witness_here(replica) && (outlook.before > 0 || !witness_may_stand(replica)))
         return;
     raft_id voted = raft_voted_for(&replica->raft);
-    bool standing = outlook.standing;
-    standing |= voted != 0 && voted != succession->gone && voted != replica->config.id;
+    bool standing = outlook.standing ||
+                    (voted != 0 && voted != succession->gone && voted != replica->config.id);
     uint64_t patience = outlook.before * SUCCEED_STEP_MS + (standing ? SUCCEED_ELECTION_MS : 0);
     if (waited >= patience * MS_NS)
         stand(replica);
