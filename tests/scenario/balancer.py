@@ -12,6 +12,9 @@ import time
 from cluster_server import free_port
 from shop_server import STOA, Shop, wait_until
 
+# For who counts who answers: the machine may stand still for a moment, of which nobody dies.
+PATIENT = ("--hedge", "off", "--silent-after", "60s", "--checks-lost", "1000")
+
 
 class Balancer(Shop):
     """One load manager, with a status door unless `door` is false."""

@@ -15,15 +15,13 @@ import urllib.request
 
 import pytest
 
-from balancer import Balancer, Upstream, before, upstreams
+from balancer import PATIENT, Balancer, Upstream, before, upstreams
 from cluster_server import Cluster, free_port, is_alive, run, status, wait_dead, wait_until
 from shop_server import STOA, Client, Shop, checkout_body
 
 pytestmark = pytest.mark.front
 
 ITEM = "harrow-mug~chalk-350-ml"
-# For who counts who answers: the machine may stand still for a moment, of which nobody dies.
-PATIENT = ("--hedge", "off", "--silent-after", "60s", "--checks-lost", "1000")
 
 
 def managers(cluster):

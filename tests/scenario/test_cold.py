@@ -178,10 +178,6 @@ class Lone(Pair):
                    what="the witness having heard of it")
         self.bed.armed.touch()
 
-    def index(self, i):
-        """0: it does not say."""
-        return server(self, i, i).get("index", 0)
-
     def __exit__(self, *about):
         super().__exit__(*about)
         self.bed.clear()
@@ -200,12 +196,13 @@ def test_a_witness_wakes_who_can_go_on_when_the_primary_dies(tmp_path):
                       seed=random.randrange(10000))
         crowd.begin()
         try:
-            slept_at = wait_until(lambda: lone.index(0), what="how far server 1 is")
-            wait_until(lambda: lone.index(0) > slept_at + 200, LONG, "changes that it lacks")
+            slept_at = lone.index(0, 0)
+            wait_until(lambda: lone.index(0, 0) > slept_at + 200, LONG, "changes that it lacks")
             lone.kill(0)
             took = lone.sells(lone.COLD, LONG)
             assert "server 2 is woken: there has been no primary" in lone.said(WITNESS)
-            wait_until(lambda: lone.index(lone.COLD) > slept_at + 400, LONG, "the shop going on")
+            wait_until(lambda: lone.index(lone.COLD, lone.COLD) > slept_at + 400, LONG,
+                       "the shop going on")
             crowd.end()
         finally:
             crowd.abandon()

@@ -72,12 +72,6 @@ def used_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def kill(cluster, server):
-    died = wait_until(lambda: cluster.pid(server), 60, f"server {server} to run")
-    os.kill(died, signal.SIGKILL)
-    wait_dead(died)
-
-
 def test_a_demo_that_waits_for_its_servers_to_end_sleeps(tmp_path):
     """One of them is not started again any more, another does not end."""
     with Cluster(tmp_path, "--stop-grace", "3s") as cluster:
@@ -85,9 +79,9 @@ def test_a_demo_that_waits_for_its_servers_to_end_sleeps(tmp_path):
         victim, hanging = (s for s in (1, 2, 3) if s != primary)
         pid = cluster.process.pid
         for _ in range(4):  # the pause before it starts again gets longer: the next is 3.2 s
-            kill(cluster, victim)
+            wait_dead(cluster.kill_server(victim))
         stopped = cluster.signal_server(hanging, signal.SIGSTOP)
-        kill(cluster, victim)
+        wait_dead(cluster.kill_server(victim))
         before = used_seconds(pid)
         cluster.process.terminate()
         used = [before]

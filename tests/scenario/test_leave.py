@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster_client import cart_of, operate, quantity_in, ucp
+from cluster_client import cart_of, operate, quantity_in, told, ucp
 from shop_server import wait_until
 from three_servers import COUNT, Three
 
@@ -13,12 +13,6 @@ def is_rest(own, i, rest):
     return view and [s["id"] - 1 for s in view["servers"]] == rest
 
 
-def asked(own, i, *words, **more):
-    """What server I answers; 503 only says that it is to be asked again."""
-    return wait_until(lambda: (answer := ucp(own, i, *words, **more)).status != 503 and answer, 30,
-                      "an answer")
-
-
 @pytest.mark.parametrize("is_primary", [True, False], ids=["the primary", "a secondary"])
 def test_a_server_leaves_and_the_others_go_on(tmp_path, is_primary):
     goods = tmp_path / "goods.csv"
@@ -27,15 +21,15 @@ def test_a_server_leaves_and_the_others_go_on(tmp_path, is_primary):
         own.wait_healthy()
         leaver = (own.wait_primary() + (0 if is_primary else 1)) % COUNT
         rest = [i for i in range(COUNT) if i != leaver]
-        made = asked(own, leaver, "POST", "/carts", cart_of(2))
+        made = told(ucp, own, leaver, "POST", "/carts", cart_of(2))
         done = operate(own, leaver, "/leave", {})
         assert done.status == 200 and done.json == {"done": True}, done.text
         assert own.processes[leaver].wait(30) == 0, own.log(leaver)
         for i in rest:
             wait_until(lambda: is_rest(own, i, rest), 30, "the server being gone from the cluster")
             path = "/carts/" + made.json["id"]
-            assert quantity_in(asked(own, i, "GET", path, token=made.token)) == 2
-            assert quantity_in(asked(own, i, "PUT", path, cart_of(2), made.token)) == 2
+            assert quantity_in(told(ucp, own, i, "GET", path, token=made.token)) == 2
+            assert quantity_in(told(ucp, own, i, "PUT", path, cart_of(2), made.token)) == 2
 
 
 def test_a_change_asked_while_the_servers_choose_a_primary_is_done(tmp_path):

@@ -11,7 +11,7 @@ import uuid
 
 import pytest
 
-from balancer import Balancer
+from balancer import PATIENT, Balancer
 from cluster_server import run as stoa
 from cluster_server import status
 from shop_server import Client, Shop, wait_until
@@ -170,9 +170,8 @@ def test_load_manager_sends_shoppers_to_the_warm_one_only_if_nobody_else_is_left
     make_warm(shop, 2)
     token = str(shop.dirs[0] / "operator.token")
     # Who is silent for a moment is left, and rightly so: here that is who refuses alone.
-    patient = ("--hedge", "off", "--silent-after", "60s", "--checks-lost", "1000")
     with Balancer(tmp_path, "--server", f"http://{shop.addresses[0]}", "--token-file",
-                  token, *patient) as front:
+                  token, *PATIENT) as front:
         def requests(*servers):
             known = front.servers()
             return sum(known[f"server {server}"]["requests"] for server in servers)

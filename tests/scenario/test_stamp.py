@@ -11,8 +11,8 @@ import uuid
 
 import pytest
 
-from cluster_client import AGENT, GOODS, LAMP, MUG, Answer, Browser, send
-from shop_server import checkout_body, payment_body, wait_until
+from cluster_client import AGENT, GOODS, LAMP, MUG, Answer, Browser, send, told
+from shop_server import checkout_body, payment_body
 from three_servers import COUNT, Three
 
 pytestmark = pytest.mark.front
@@ -104,8 +104,9 @@ def right(three):
 
 def look(three, path, **headers):
     """What is at PATH, once it is answered: a machine that stood still elects first."""
-    return wait_until(lambda: (seen := send(three, 0, "GET", path, **headers)).status == 200 and seen,
-                      30, f"an answer for {path}").json
+    seen = told(send, three, 0, "GET", path, **headers)
+    assert seen.status == 200, seen.text
+    return seen.json
 
 
 def variant(three, key=MUG):

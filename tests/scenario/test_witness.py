@@ -67,12 +67,6 @@ class Pair(Three):
         seen = {view["primary"] for view in map(self.view, SERVERS) if view}
         return seen.pop() - 1 if len(seen) == 1 and seen != {0} else None
 
-    def wait_primary(self, seconds=30):
-        """The server that is primary: a witness gives up that role as soon as it can."""
-        found = wait_until(lambda: (one := self.primary()) in SERVERS and [one], seconds,
-                           "a primary")
-        return found[0]
-
     def index(self, of, as_seen_by):
         """The last entry of one of the three, as a server knows it."""
         view = wait_until(lambda: self.view(as_seen_by), what=f"server {as_seen_by + 1}'s view")

@@ -313,8 +313,10 @@ class Three:
         return max(set(seen), key=seen.count) if len(seen) > self.count // 2 else None
 
     def wait_primary(self, seconds=30):
-        """The primary, once most servers see the same one."""
-        found = wait_until(lambda: (one := self.primary()) is not None and [one], seconds,
+        """The primary, once most servers see the same one: no witness, which gives up that role as
+        soon as it can."""
+        servers = range(self.founders or self.count)
+        found = wait_until(lambda: (one := self.primary()) in servers and [one], seconds,
                            "a primary")
         return found[0]
 
