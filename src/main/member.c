@@ -266,6 +266,15 @@ static void do_stop(void *context)
     kill(getpid(), SIGTERM);
 }
 
+static void do_leaving(void *context, bool leaving)
+{
+    struct member *member = context;
+    if (!enter(member))
+        return;
+    replica_leaving(member->replica, leaving);
+    leave(member);
+}
+
 void member_missing(void *context, struct buf *reason)
 {
     struct member *member = context;
@@ -291,6 +300,7 @@ void member_web(struct member *member, struct web_cluster *out)
         .ready = do_ready,
         .failback = do_failback,
         .token = do_token,
+        .leaving = do_leaving,
         .stop = do_stop,
     };
 }

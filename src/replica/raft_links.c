@@ -19,7 +19,7 @@ enum {
     CHECK_MS = 100,
     SEND_MAX = 4 * 1024 * 1024, /* of one message */
     DEAD_LOOK_MS = 50,
-    REMOVED_MS = 3000, /* whoever leaves on purpose stops before that */
+    REMOVED_MS = 3000, /* how long they must have said so */
 };
 
 /* ---- The door's threads ---- */
@@ -296,6 +296,15 @@ static void gone(void *context, uint64_t server)
     links_gone(context, server);
 }
 
+/* As it wishes itself: it stops by itself too. */
+static bool leaves(struct links *links)
+{
+    pthread_mutex_lock(&links->mutex);
+    bool leaving = links->leaving;
+    pthread_mutex_unlock(&links->mutex);
+    return leaving;
+}
+
 static void removed(void *context, uint64_t server)
 {
     struct replica *replica = context;
@@ -317,7 +326,7 @@ static void removed(void *context, uint64_t server)
     if (said == 1 && !known)
         links->removed_ns = now;
     if (!membership_believes_removal(said, links->member_count, known_places) ||
-        now - links->removed_ns < REMOVED_MS * MS_NS)
+        now - links->removed_ns < REMOVED_MS * MS_NS || leaves(links))
         return;
     char reason[300];
     snprintf(reason, sizeof reason,

@@ -278,6 +278,16 @@ void replica_announce(struct replica *replica, const char *url)
     atomic_store(&links->place_changed, true); /* told with the next pulse */
 }
 
+void replica_leaving(struct replica *replica, bool leaving)
+{
+    struct links *links = replica->links;
+    if (links == NULL)
+        return;
+    pthread_mutex_lock(&links->mutex);
+    links->leaving = leaving;
+    pthread_mutex_unlock(&links->mutex);
+}
+
 void replica_stop(struct replica *replica)
 {
     /* The others need not find out by themselves; what comes meanwhile goes to the new one. */

@@ -92,6 +92,9 @@ int replica_wait_ready(struct replica *replica, unsigned timeout_ms, struct fail
 int replica_missing(struct replica *replica, struct failure *failure);
 /* Where shoppers reach this server, once it is known. */
 void replica_announce(struct replica *replica, const char *url);
+/* Whether this server leaves the cluster on purpose, from before it asks to be removed until it
+ * stops: the others are told, and that it is removed is then no failure. */
+void replica_leaving(struct replica *replica, bool leaving);
 
 /* ---- The cluster, as this server sees it. Any thread ---- */
 

@@ -407,9 +407,12 @@ enum app_verdict api_cluster_leave(struct exchange *x)
     struct failure failure;
     if (!api_has_cluster(x))
         return APP_DONE;
+    cluster->leaving(cluster->context, true);
     failure.err = take_own_out(x, &failure);
-    if (failure.err)
+    if (failure.err) {
+        cluster->leaving(cluster->context, false);
         return refuse(x, &failure);
+    }
     if (exchange_at_end(x, stop, cluster))
         cluster->stop(cluster->context);
     return done(x);

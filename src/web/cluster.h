@@ -31,6 +31,8 @@ struct web_cluster {
     /* Appends a token that lets one new server, or witness, join within LIFETIME_S seconds. */
     int (*token)(void *context, uint64_t lifetime_s, bool witness, struct buf *text,
                  struct failure *failure);
+    /* It is about to be taken out of the cluster as it wished itself (or not, after all). */
+    void (*leaving)(void *context, bool leaving);
     /* This server is no member any more: its process ends soon. Returns at once. */
     void (*stop)(void *context);
 };

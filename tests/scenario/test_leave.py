@@ -1,5 +1,7 @@
 """A server leaves its cluster by the operator's API; the others go on."""
 
+import socket
+
 import pytest
 
 from cluster_client import cart_of, operate, quantity_in, told, ucp
@@ -30,6 +32,23 @@ def test_a_server_leaves_and_the_others_go_on(tmp_path, is_primary):
             path = "/carts/" + made.json["id"]
             assert quantity_in(told(ucp, own, i, "GET", path, token=made.token)) == 2
             assert quantity_in(told(ucp, own, i, "PUT", path, cart_of(2), made.token)) == 2
+
+
+def test_who_leaves_and_takes_its_time_to_stop_has_not_been_thrown_out(tmp_path):
+    """A client keeps its answer waiting for longer than it takes to believe in a removal."""
+    goods = tmp_path / "goods.csv"
+    goods.write_text("Title,URL handle,Price,Inventory quantity\nMug,mug,9.00,1000\n")
+    with Three(tmp_path, goods, options=["--stop-grace", "5s"]) as own:
+        own.wait_healthy()
+        leaver = own.wait_primary()
+        host, port = own.addresses[leaver].rsplit(":", 1)
+        with socket.create_connection((host, int(port))) as slow:
+            slow.sendall(b"POST /carts HTTP/1.1\r\nHost: shop\r\nContent-Length: 10\r\n"
+                         b"Expect: 100-continue\r\n\r\n")
+            slow.recv(1)  # it is being served
+            done = operate(own, leaver, "/leave", {})
+            assert done.status == 200 and done.json == {"done": True}, done.text
+            assert own.processes[leaver].wait(30) == 0, own.log(leaver)
 
 
 def test_a_change_asked_while_the_servers_choose_a_primary_is_done(tmp_path):
