@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
-#include "engine/settings.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -18,10 +17,6 @@
 /* POLITE --polite_ends--> DRAINING --grace_ends--> CUT_OFF --give_up--> LEFT_BEHIND.
  * The loop ends in any of them, as soon as nothing is left. */
 enum { STAGE_POLITE, STAGE_DRAINING, STAGE_CUT_OFF, STAGE_LEFT_BEHIND };
-
-struct engine {
-    struct event_engine inside;
-};
 
 /* ---- The loop's thread ---- */
 
@@ -39,16 +34,17 @@ static void report(struct event_engine *engine, bool good)
 static void *loop_main(void *argument)
 {
     struct event_loop *l = argument;
-    struct app *app = l->engine->app;
-    l->self = pthread_self();
-    l->thread_state = app->thread_start ? app->thread_start(app, l->loop) : NULL;
-    bool good = !app->thread_start || l->thread_state;
+    struct app *app = l->engine->base.app;
+    struct dispatcher *d = &l->dispatcher;
+    d->self = pthread_self();
+    d->thread_state = app->thread_start ? app->thread_start(app, l->loop) : NULL;
+    bool good = !app->thread_start || d->thread_state;
     report(l->engine, good);
     if (!good)
         return NULL;
     loop_run(l->loop);
     if (app->thread_stop)
-        app->thread_stop(app, l->thread_state);
+        app->thread_stop(app, d->thread_state);
     return NULL;
 }
 
@@ -56,19 +52,8 @@ static void *loop_main(void *argument)
 
 void event_loop_check_end(struct event_loop *l)
 {
-    if (l->stopping && list_empty(&l->conns) && l->unanswered + l->host.suspended == 0)
+    if (l->stopping && list_empty(&l->conns) && dispatcher_held(&l->dispatcher) == 0)
         loop_stop(l->loop);
-}
-
-static void drain_one(struct event_conn *c)
-{
-    if (c->state == EVENT_HANDSHAKE || c->state == EVENT_PROXY) {
-        event_conn_close(c, false);
-        return;
-    }
-    if (c->http)
-        http_conn_drain(c->http);
-    event_conn_turn(c);
 }
 
 /* First reads what has arrived already: it may be a request. */
@@ -77,15 +62,15 @@ static void drain_idle(struct event_loop *l)
     LIST_EACH(&l->conns, node)
     {
         struct event_conn *c = CONTAINER_OF(node, struct event_conn, node);
-        if (l->stop_ns - c->heard_ns >= BUSY_NS)
-            drain_one(c);
+        if (l->stop_ns - c->connection.heard_ns >= BUSY_NS)
+            event_conn_drain(c);
     }
 }
 
 static void polite_ends(struct event_loop *l)
 {
     LIST_EACH(&l->conns, node)
-    drain_one(CONTAINER_OF(node, struct event_conn, node));
+    event_conn_drain(CONTAINER_OF(node, struct event_conn, node));
 }
 
 static void grace_ends(struct event_loop *l)
@@ -93,20 +78,22 @@ static void grace_ends(struct event_loop *l)
     unsigned cut = 0;
     LIST_EACH(&l->conns, node)
     {
-        event_conn_close(CONTAINER_OF(node, struct event_conn, node), true);
+        struct event_conn *c = CONTAINER_OF(node, struct event_conn, node);
+        c->connection.reset = true;
+        event_conn_close(c);
         cut++;
     }
     if (cut > 0)
-        log_line(l->engine->config.log, LOG_WARN, "engine",
+        log_line(l->engine->base.config.log, LOG_WARN, "engine",
                  "%u connections were cut off: not finished within the %llu ms of a graceful stop",
-                 cut, (unsigned long long)l->engine->config.stop_grace_ms);
+                 cut, (unsigned long long)l->engine->base.config.stop_grace_ms);
     offload_abandon(l->engine->offload);
 }
 
 static void next_stage(struct timer *timer, uint64_t now_ns)
 {
     struct event_loop *l = CONTAINER_OF(timer, struct event_loop, stop_timer);
-    uint64_t grace_ns = l->engine->config.stop_grace_ms * MS_NS;
+    uint64_t grace_ns = l->engine->base.config.stop_grace_ms * MS_NS;
     switch (++l->stop_stage) {
     case STAGE_DRAINING:
         loop_timer_set(l->loop, timer, l->stop_ns + grace_ns);
@@ -124,7 +111,7 @@ static void next_stage(struct timer *timer, uint64_t now_ns)
 static void begin_stop(struct post *post)
 {
     struct event_loop *l = CONTAINER_OF(post, struct event_loop, stop_post);
-    uint64_t grace_ns = l->engine->config.stop_grace_ms * MS_NS;
+    uint64_t grace_ns = l->engine->base.config.stop_grace_ms * MS_NS;
     l->stopping = true;
     l->stop_ns = loop_now(l->loop);
     event_doors_drain(l);
@@ -145,15 +132,13 @@ static void loop_dispose(struct event_loop *l)
     if (l->loop)
         event_doors_close(l);
     event_pool_free(l);
-    http_host_close(&l->host);
+    dispatcher_close(&l->dispatcher);
     loop_free(l->loop);
-    free(l->input);
-    free(l->plain);
     free(l);
 }
 
-static struct event_loop *loop_make(struct event_engine *engine, struct engine_sockets *sockets,
-                                    unsigned index, struct failure *failure)
+static struct event_loop *loop_make(struct event_engine *engine, unsigned index,
+                                    struct failure *failure)
 {
     struct event_loop *l = calloc(1, sizeof *l);
     if (!l) {
@@ -161,20 +146,12 @@ static struct event_loop *loop_make(struct event_engine *engine, struct engine_s
         return NULL;
     }
     l->engine = engine;
-    l->spare_fd = -1;
     list_init(&l->conns);
     l->stop_post.run = begin_stop;
-    l->input = malloc(EVENT_READ_BULK);
-    l->plain = malloc(EVENT_READ);
-    l->loop = loop_new(failure);
     event_exchange_init(l);
-    for (unsigned i = 0; i < sockets->listens; i++) {
-        l->doors[i].watch.fd = engine_sockets_take(sockets, i, index);
-        l->doors[i].tls = engine->config.listen[i].tls;
-        l->doors[i].proxy = engine->config.listen[i].proxy;
-        l->door_count++;
-    }
-    if (l->loop && l->input && l->plain && event_doors_open(l) == ERR_OK)
+    int err = doors_open(&l->doors, &engine->base, index);
+    l->loop = loop_new(failure);
+    if (l->loop && !err && event_doors_open(l) == ERR_OK)
         return l;
     if (l->loop)
         fail(failure, ERR_NOMEM, "no memory or descriptors for an event loop");
@@ -182,76 +159,38 @@ static struct event_loop *loop_make(struct event_engine *engine, struct engine_s
     return NULL;
 }
 
-static void engine_free(struct event_engine *engine)
+static void event_free(struct event_engine *engine)
 {
     offload_free(engine->offload);
-    for (unsigned i = 0; engine->loops && i < engine->config.loops; i++)
+    for (unsigned i = 0; engine->loops && i < engine->base.config.loops; i++)
         loop_dispose(engine->loops[i]);
     free(engine->loops);
-    tls_context_free(engine->tls);
+    engine_close(&engine->base);
     pthread_cond_destroy(&engine->changed);
     pthread_mutex_destroy(&engine->lock);
-    free(CONTAINER_OF(engine, struct engine, inside));
-}
-
-/* The other's loops run: where their doors are changes at its stop alone. */
-static int share_sockets(const struct event_engine *engine, struct engine_sockets *sockets,
-                         struct failure *failure)
-{
-    const struct event_engine *from = &engine->config.heir_of->inside;
-    unsigned listens = engine->config.listen_count, loops = engine->config.loops;
-    if (from->config.loops != loops || from->config.listen_count != listens)
-        return fail(failure, ERR_INVALID, "an engine's heir must have its loops and addresses");
-    int *fds = calloc((size_t)listens * loops, sizeof *fds);
-    if (!fds)
-        return fail(failure, ERR_NOMEM, "no memory for the listening sockets");
-    for (unsigned i = 0; i < listens; i++)
-        for (unsigned j = 0; j < loops; j++)
-            fds[i * loops + j] = from->loops[j]->doors[i].watch.fd;
-    int err = engine_sockets_share(sockets, &engine->config, loops, fds, from->ports, failure);
-    free(fds);
-    return err;
-}
-
-static int open_sockets(const struct event_engine *engine, struct engine_sockets *sockets,
-                        struct failure *failure)
-{
-    return engine->config.heir_of
-               ? share_sockets(engine, sockets, failure)
-               : engine_sockets_open(sockets, &engine->config, engine->config.loops, failure);
+    free(engine);
 }
 
 /* Everything but the loops' threads. */
 static int prepare(struct event_engine *engine, struct failure *failure)
 {
-    struct engine_sockets sockets = {0};
-    int trusted = engine_trusted(&engine->config, engine->trusted, failure);
-    if (trusted < 0)
-        return ERR_INVALID;
-    engine->trusted_count = (unsigned)trusted;
-    int err = engine_tls(&engine->config, &engine->tls, failure);
-    if (!err)
-        err = open_sockets(engine, &sockets, failure);
-    if (err)
-        return err;
-    engine->loops = calloc(engine->config.loops, sizeof *engine->loops);
-    struct failure why = {.err = ERR_NOMEM, .text = "no memory for the event loops"};
-    bool good = engine->loops != NULL;
-    for (unsigned i = 0; good && i < engine->config.loops; i++)
-        good = (engine->loops[i] = loop_make(engine, &sockets, i, &why)) != NULL;
-    for (unsigned i = 0; i < sockets.listens; i++)
-        engine->ports[i] = sockets.ports[i];
-    engine_sockets_close(&sockets);
-    if (!good)
-        return fail(failure, why.err, "%s", why.text);
-    engine->offload =
-        offload_new(engine->app, engine->config.helpers, engine->config.helper_queue, failure);
+    const struct engine_config *config = &engine->base.config;
+    engine->loops = calloc(config->loops, sizeof *engine->loops);
+    if (!engine->loops)
+        return fail(failure, ERR_NOMEM, "no memory for the event loops");
+    for (unsigned i = 0; i < config->loops; i++) {
+        struct failure why = {.err = ERR_NOMEM};
+        engine->loops[i] = loop_make(engine, i, &why);
+        if (!engine->loops[i])
+            return fail(failure, why.err, "%s", why.text);
+    }
+    engine->offload = offload_new(engine->base.app, config->helpers, config->helper_queue, failure);
     return engine->offload ? ERR_OK : ERR_STATE;
 }
 
 static void join_all(struct event_engine *engine)
 {
-    for (unsigned i = 0; i < engine->config.loops; i++)
+    for (unsigned i = 0; i < engine->base.config.loops; i++)
         if (engine->loops[i] && engine->loops[i]->started)
             pthread_join(engine->loops[i]->thread, NULL);
 }
@@ -259,7 +198,7 @@ static void join_all(struct event_engine *engine)
 static int start_threads(struct event_engine *engine, struct failure *failure)
 {
     unsigned started = 0;
-    for (unsigned i = 0; i < engine->config.loops; i++) {
+    for (unsigned i = 0; i < engine->base.config.loops; i++) {
         struct event_loop *l = engine->loops[i];
         l->started = thread_start(&l->thread, "stoa-loop", loop_main, l) == 0;
         if (!l->started)
@@ -271,15 +210,15 @@ static int start_threads(struct event_engine *engine, struct failure *failure)
         pthread_cond_wait(&engine->changed, &engine->lock);
     bool good = engine->failed == 0;
     pthread_mutex_unlock(&engine->lock);
-    if (good && started == engine->config.loops)
+    if (good && started == engine->base.config.loops)
         return ERR_OK;
     for (unsigned i = 0; i < started; i++)
         loop_stop(engine->loops[i]->loop);
     join_all(engine);
     if (!good)
         return fail(failure, ERR_STATE, "%s: an engine thread could not be prepared",
-                    engine->app->name);
-    return fail(failure, ERR_IO, "cannot start %u threads", engine->config.loops);
+                    engine->base.app->name);
+    return fail(failure, ERR_IO, "cannot start %u threads", engine->base.config.loops);
 }
 
 /* ---- The seam ---- */
@@ -287,80 +226,57 @@ static int start_threads(struct event_engine *engine, struct failure *failure)
 static int event_start(const struct engine_config *config, struct app *app, struct engine **out,
                        struct failure *failure)
 {
-    struct engine *whole = calloc(1, sizeof *whole);
-    if (!whole)
+    struct event_engine *engine = calloc(1, sizeof *engine);
+    if (!engine)
         return fail(failure, ERR_NOMEM, "no memory for the engine");
-    struct event_engine *engine = &whole->inside;
-    engine->config = *config;
-    engine->app = app;
-    engine_settings_fill(&engine->config);
     pthread_mutex_init(&engine->lock, NULL);
     pthread_cond_init(&engine->changed, NULL);
-    atomic_init(&engine->open, 0);
-    int err = prepare(engine, failure);
-    *out = whole; /* before the first request, in which the app may want it */
-    if (!err)
-        err = start_threads(engine, failure);
+    int err = engine_open(&engine->base, config, app, 0, failure);
+    err = err ? err : prepare(engine, failure);
+    *out = &engine->base; /* before the first request, in which the app may want it */
+    err = err ? err : start_threads(engine, failure);
     if (err) {
         *out = NULL;
-        engine_free(engine);
+        event_free(engine);
     }
     return err;
 }
 
-static uint16_t event_port(const struct engine *engine, unsigned index)
+static void event_stats(const struct engine *base, struct engine_stats *stats)
 {
-    return index < engine->inside.config.listen_count ? engine->inside.ports[index] : 0;
+    const struct event_engine *engine = event_engine_of(base);
+    engine_stats(base, stats);
+    stats->helper_waiting = offload_waiting(engine->offload);
+    for (unsigned i = 0; i < base->config.loops; i++)
+        engine_counters_add(&engine->loops[i]->counters, stats);
 }
 
-static uint64_t read_counter(const _Atomic uint64_t *counter)
+static void event_stop(struct engine *base)
 {
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
-static void event_stats(const struct engine *engine, struct engine_stats *stats)
-{
-    *stats = (struct engine_stats){
-        .open = atomic_load_explicit(&engine->inside.open, memory_order_relaxed),
-        .helper_waiting = offload_waiting(engine->inside.offload),
-    };
-    for (unsigned i = 0; i < engine->inside.config.loops; i++) {
-        const struct event_counters *counters = &engine->inside.loops[i]->counters;
-        stats->accepted += read_counter(&counters->accepted);
-        stats->requests += read_counter(&counters->requests);
-        stats->refused += read_counter(&counters->refused);
-        stats->bytes_in += read_counter(&counters->bytes_in);
-        stats->bytes_out += read_counter(&counters->bytes_out);
-        stats->timeouts += read_counter(&counters->timeouts);
-        stats->bad_requests += read_counter(&counters->bad_requests);
-    }
-}
-
-static void event_stop(struct engine *whole)
-{
-    struct event_engine *engine = &whole->inside;
+    struct event_engine *engine = event_engine_of(base);
     uint64_t held = 0;
-    for (unsigned i = 0; i < engine->config.loops; i++)
+    atomic_store(&base->stopping, true);
+    for (unsigned i = 0; i < base->config.loops; i++)
         loop_post(engine->loops[i]->loop, &engine->loops[i]->stop_post);
     join_all(engine);
-    for (unsigned i = 0; i < engine->config.loops; i++)
-        held += engine->loops[i]->unanswered + engine->loops[i]->host.suspended;
+    for (unsigned i = 0; i < base->config.loops; i++)
+        held += dispatcher_held(&engine->loops[i]->dispatcher);
     if (held > 0) {
         /* Whoever holds them may still finish them, and would write to freed memory. */
-        log_line(engine->config.log, LOG_ERROR, "engine",
+        log_line(base->config.log, LOG_ERROR, "engine",
                  "%s still holds %llu exchanges after the stop; the engine's memory is left to "
                  "them",
-                 engine->app->name, (unsigned long long)held);
+                 base->app->name, (unsigned long long)held);
         return;
     }
-    engine_free(engine);
+    event_free(engine);
 }
 
 const struct engine_kind engine_event = {
     .name = "event",
     .about = "one event loop per core, each with its own listening sockets",
     .start = event_start,
-    .port = event_port,
+    .port = engine_port,
     .stats = event_stats,
     .stop = event_stop,
 };

@@ -6,92 +6,50 @@
  *
  *   event.c           starts and stops the threads, adds up the counters
  *   event_accept.c    takes connections in, as many as there may be
- *   event_proxy.c     learns from a PROXY header whose a connection is
- *   event_conn.c      moves bytes between a socket and its connection core
- *   event_exchange.c  runs exchanges: accept, handle, work, and what comes back
+ *   event_conn.c      gives connections their turns and deadlines
+ *   event_exchange.c  gives helpers their work, and delivers what is given back
  *
- * Thread: the loop's own, but for the runner's resume and the counters.
+ * Thread: the loop's own, but for what is given back and the counters.
  */
 #ifndef STOA_ENGINE_EVENT_H
 #define STOA_ENGINE_EVENT_H
 
 #include "base/check.h"
 #include "base/list.h"
-#include "engine/engine.h"
+#include "engine/connection.h"
+#include "engine/doors.h"
 #include "engine/offload.h"
 #include "net/loop.h"
-#include "net/network.h"
-#include "net/socket.h"
-#include "net/tls.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 enum {
-    EVENT_READ = 16 * 1024,      /* read at a turn: what a flood of small requests may have */
-    EVENT_READ_BULK = 64 * 1024, /* the same for a body that streams in */
-    EVENT_SEND = 128 * 1024,     /* sent at a turn */
-    EVENT_PIECES = 32,
     EVENT_ACCEPTS = 64, /* taken in at a turn */
     EVENT_POOL = 512,   /* freed connections kept for the next ones */
 };
 
 struct event_loop;
 
-/*   accepted --http_new, at once for plain TCP--> OPEN --http_conn_finished--> LINGERING
- *    |    |                                       ^  |                             |
- *    |    +--> HANDSHAKE --tls_ready--------------+  +--- conn_close ---> gone <---+
- *    |            ^                               |
- *    +--> PROXY --+--event_proxy_read-------------+
- */
-enum event_state { EVENT_PROXY, EVENT_HANDSHAKE, EVENT_OPEN, EVENT_LINGERING };
-
 struct event_conn {
+    struct connection connection;
     struct watch watch;
     struct timer timer;
     struct soon soon;
     struct list node;    /* in loop->conns */
-    struct list touched; /* in the list of those that exchanges were delivered to */
+    struct list touched; /* in loop->touched */
     struct event_loop *owner;
-    struct http_conn *http; /* NULL: in the handshake, or lingering */
-    struct tls *tls;        /* NULL: plain TCP */
-    uint64_t heard_ns;      /* last time that bytes arrived */
-    size_t plain_unsent;    /* encrypted, but not yet reported by http_conn_sent */
-    uint32_t lingered;      /* bytes thrown away while lingering */
-    enum event_state state;
-    /* Edge-triggered: what the socket was last known to be able to do. */
-    bool readable, writable;
-    bool hung_up;   /* the end is in sight: read until it comes */
-    bool eof;       /* it came */
-    bool bulk;      /* the last read brought nothing but a piece of a large body */
-    bool sending;   /* in the middle of a large answer */
-    bool broken;    /* to be closed at the end of this turn */
-    bool reset;     /* and by a reset */
-    bool wants_tls; /* after the PROXY header */
-    bool proxied;   /* peer and here are what it said */
-    struct endpoint peer, here;
+    enum connection_state timed; /* the state that the timer was set for */
 };
 
 struct event_door {
     struct watch watch;
     struct event_loop *owner;
-    bool tls, proxy;
-};
-
-/* Written by the loop's thread alone, read by any. */
-struct event_counters {
-    _Atomic uint64_t accepted, requests, refused, bytes_in, bytes_out, timeouts, bad_requests;
+    unsigned index;
 };
 
 struct event_engine {
-    struct engine_config config;
-    struct app *app;
-    struct tls_context *tls;
+    struct engine base;
     struct offload *offload;
-    atomic_uint open;
-    uint16_t ports[ENGINE_LISTEN_MAX];
-    struct network trusted[ENGINE_TRUSTED_MAX];
-    unsigned trusted_count;
     /* For start: loops whose thread_start returned well, or not. */
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -100,35 +58,25 @@ struct event_engine {
 };
 
 struct event_loop {
-    struct http_host host;
-    struct exchange_runner runner;
+    struct dispatcher dispatcher;
     struct event_engine *engine;
     struct loop *loop;
-    pthread_t thread; /* for joining it */
-    pthread_t self;   /* the same, set by itself before the engine has started */
+    pthread_t thread;
     bool started;
-    void *thread_state;
 
-    struct event_door doors[ENGINE_LISTEN_MAX];
-    unsigned door_count;
+    struct doors doors;
+    struct event_door door_watches[ENGINE_LISTEN_MAX];
     bool doors_paused;
     struct timer doors_retry;
-    int spare_fd; /* given up to be able to refuse when descriptors have run out */
 
     struct list conns;
     struct event_conn *pool; /* linked by `owner`, which is free then */
     unsigned pool_count;
 
-    /* Exchanges that other threads have given back, newest first. */
-    _Atomic(struct exchange *) resumed;
-    struct post resumed_post;
-    /* And those given back on this thread itself, which needs no post. */
-    struct exchange *own_first, *own_last;
-    struct soon own_soon;
-    uint64_t unanswered; /* exchanges that the app has, or a helper */
-
-    int64_t wall_ms;
-    uint64_t wall_turn; /* the turn in which wall_ms was read */
+    struct post resumed_post; /* for what other threads have given back */
+    struct soon own_soon;     /* the same, of this thread */
+    struct list touched;      /* connections that have something to send, perhaps */
+    struct soon touched_soon;
 
     /* Graceful stop. */
     struct post stop_post;
@@ -137,16 +85,13 @@ struct event_loop {
     uint64_t stop_ns; /* when it was asked for */
     unsigned stop_stage;
 
-    struct event_counters counters;
-    char *input; /* EVENT_READ_BULK: for reading, and for gathering before TLS */
-    char *plain; /* EVENT_READ: deciphered */
+    struct engine_counters counters;
+    struct connection_buffers buffers;
 };
 
-static inline void event_count(_Atomic uint64_t *counter, uint64_t add)
+static inline struct event_engine *event_engine_of(const struct engine *engine)
 {
-    /* One writer: no locked instruction is needed. */
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + add,
-                          memory_order_relaxed);
+    return (struct event_engine *)CONTAINER_OF(engine, struct event_engine, base);
 }
 
 /* event_accept.c */
@@ -157,15 +102,14 @@ void event_doors_drain(struct event_loop *l);
 /* A connection has closed: there may be room again. */
 void event_doors_resume(struct event_loop *l);
 
-/* event_proxy.c: looks for the header at the beginning of what has come. True: it is there, and
- * has been taken; else it is to be waited for, or C is broken. */
-bool event_proxy_read(struct event_conn *c);
-
 /* event_conn.c. Takes FD over. */
-void event_conn_open(struct event_door *door, int fd, const struct endpoint *peer);
+void event_conn_open(struct event_loop *l, const struct engine_listen *listen, int fd,
+                     const struct endpoint *peer);
 /* Receives, sends, closes: one turn of it. C may be gone afterwards. */
 void event_conn_turn(struct event_conn *c);
-void event_conn_close(struct event_conn *c, bool reset);
+/* Graceful stop. C may be gone afterwards. */
+void event_conn_drain(struct event_conn *c);
+void event_conn_close(struct event_conn *c);
 void event_pool_free(struct event_loop *l);
 
 /* event_exchange.c */

@@ -44,6 +44,7 @@ static void run(struct offload *offload, struct exchange *x, void *thread_state)
     x->next = NULL;
     x->thread_state = thread_state;
     if (atomic_load_explicit(&offload->abandoned, memory_order_relaxed)) {
+        x->work = NULL;
         x->step = NULL;
     } else if (x->work) {
         void (*work)(struct exchange *) = x->work;

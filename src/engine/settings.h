@@ -16,7 +16,7 @@ void engine_settings_fill(struct engine_config *config);
 struct engine_sockets {
     unsigned listens, sharers;
     uint16_t ports[ENGINE_LISTEN_MAX];
-    int *fds; /* [listens][sharers] */
+    int *fds; /* [listens][sharers]; malloc */
 };
 
 /* Opens SHARERS sockets at each address of CONFIG (several share the port and the

@@ -1,31 +1,30 @@
 /* The PROXY header before everything else: it is looked at in the kernel's buffer until it is
  * complete, and only then taken out, so that not a byte of what follows has to be carried over.
  */
-#include "engine/event.h"
+#include "engine/connection.h"
 #include "net/proxy_header.h"
 
 #include <errno.h>
 #include <sys/socket.h>
 
-/* The loop's buffer is larger than any header. */
-_Static_assert((int)PROXY_HEADER_MAX <= (int)EVENT_READ, "a PROXY header fits one read");
+/* The buffer is larger than any header. */
+_Static_assert((int)PROXY_HEADER_MAX <= (int)CONNECTION_READ, "a PROXY header fits one read");
 
-static void refuse(struct event_conn *c)
+static void refuse(struct connection *c)
 {
     c->broken = true;
-    event_count(&c->owner->counters.bad_requests, 1);
+    engine_count(&c->dispatcher->counters->bad_requests, 1);
 }
 
-bool event_proxy_read(struct event_conn *c)
+bool connection_proxy_read(struct connection *c)
 {
-    struct event_loop *l = c->owner;
     struct proxy_header header;
     const char *why = NULL;
     if (!c->readable)
         return false;
     ssize_t n;
     do {
-        n = recv(c->watch.fd, l->input, PROXY_HEADER_MAX, MSG_PEEK);
+        n = recv(c->fd, c->buffers->input, PROXY_HEADER_MAX, MSG_PEEK);
     } while (n < 0 && errno == EINTR);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         c->readable = false;
@@ -35,12 +34,12 @@ bool event_proxy_read(struct event_conn *c)
         c->broken = true;
         return false;
     }
-    int err = proxy_header_parse(str_make(l->input, (size_t)n), &header, &why);
+    int err = proxy_header_parse(str_make(c->buffers->input, (size_t)n), &header, &why);
     if (err == ERR_SHORT && !c->hung_up) {
         c->readable = false; /* more of it is an event */
         return false;
     }
-    if (err || recv(c->watch.fd, l->input, header.len, 0) != (ssize_t)header.len) {
+    if (err || recv(c->fd, c->buffers->input, header.len, 0) != (ssize_t)header.len) {
         refuse(c);
         return false;
     }

@@ -1,0 +1,87 @@
+#include "engine/common.h"
+
+#include "engine/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int open_doors(struct engine *engine, struct failure *failure)
+{
+    const struct engine *from = engine->config.heir_of;
+    unsigned listens = engine->config.listen_count, sharers = engine->sharers;
+    struct engine_sockets sockets;
+    int err;
+    if (from && (from->sharers != sharers || from->config.listen_count != listens))
+        return fail(failure, ERR_INVALID, "an engine's heir must have its loops and addresses");
+    if (from) /* it runs: its doors change at its stop alone */
+        err = engine_sockets_share(&sockets, &engine->config, sharers, from->doors, from->ports,
+                                   failure);
+    else
+        err = engine_sockets_open(&sockets, &engine->config, sharers, failure);
+    if (err)
+        return err;
+    engine->doors = sockets.fds;
+    memcpy(engine->ports, sockets.ports, sizeof engine->ports);
+    return 0;
+}
+
+int engine_open(struct engine *engine, const struct engine_config *config, struct app *app,
+                unsigned sharers, struct failure *failure)
+{
+    engine->config = *config;
+    engine->app = app;
+    engine_settings_fill(&engine->config);
+    engine->sharers = sharers > 0 ? sharers : engine->config.loops;
+    atomic_init(&engine->open, 0);
+    atomic_init(&engine->stopping, false);
+    int trusted = engine_trusted(&engine->config, engine->trusted, failure);
+    if (trusted < 0)
+        return ERR_INVALID;
+    engine->trusted_count = (unsigned)trusted;
+    int err = engine_tls(&engine->config, &engine->tls, failure);
+    err = err ? err : open_doors(engine, failure);
+    if (err)
+        engine_close(engine);
+    return err;
+}
+
+void engine_close(struct engine *engine)
+{
+    size_t count = (size_t)engine->config.listen_count * engine->sharers;
+    for (size_t i = 0; engine->doors && i < count; i++)
+        if (engine->doors[i] >= 0)
+            close(engine->doors[i]);
+    free(engine->doors);
+    engine->doors = NULL;
+    tls_context_free(engine->tls);
+    engine->tls = NULL;
+}
+
+uint16_t engine_port(const struct engine *engine, unsigned index)
+{
+    return index < engine->config.listen_count ? engine->ports[index] : 0;
+}
+
+static uint64_t read_counter(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void engine_counters_add(const struct engine_counters *counters, struct engine_stats *stats)
+{
+    stats->accepted += read_counter(&counters->accepted);
+    stats->requests += read_counter(&counters->requests);
+    stats->refused += read_counter(&counters->refused);
+    stats->bytes_in += read_counter(&counters->bytes_in);
+    stats->bytes_out += read_counter(&counters->bytes_out);
+    stats->timeouts += read_counter(&counters->timeouts);
+    stats->bad_requests += read_counter(&counters->bad_requests);
+}
+
+void engine_stats(const struct engine *engine, struct engine_stats *stats)
+{
+    *stats =
+        (struct engine_stats){.open = atomic_load_explicit(&engine->open, memory_order_relaxed)};
+    engine_counters_add(&engine->counters, stats);
+}
