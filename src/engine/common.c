@@ -1,5 +1,6 @@
 #include "engine/common.h"
 
+#include "base/clock.h"
 #include "engine/settings.h"
 
 #include <stdlib.h>
@@ -34,7 +35,7 @@ int engine_open(struct engine *engine, const struct engine_config *config, struc
     engine_settings_fill(&engine->config);
     engine->sharers = sharers > 0 ? sharers : engine->config.loops;
     atomic_init(&engine->open, 0);
-    atomic_init(&engine->stopping, false);
+    atomic_init(&engine->is_stopping, false);
     int trusted = engine_trusted(&engine->config, engine->trusted, failure);
     if (trusted < 0)
         return ERR_INVALID;
@@ -56,6 +57,31 @@ void engine_close(struct engine *engine)
     engine->doors = NULL;
     tls_context_free(engine->tls);
     engine->tls = NULL;
+}
+
+void engine_begin_stop(struct engine *engine)
+{
+    engine->stopping = (struct stopping){.asked_ns = clock_mono_ns(),
+                                         .grace_ns = engine->config.stop_grace_ms * MS_NS};
+    atomic_store_explicit(&engine->is_stopping, true, memory_order_release);
+}
+
+bool engine_leaves_behind(const struct engine *engine, uint64_t held)
+{
+    if (held > 0)
+        log_line(engine->config.log, LOG_ERROR, "engine",
+                 "%s still holds %llu exchanges after the stop; the engine's memory is left to "
+                 "them",
+                 engine->app->name, (unsigned long long)held);
+    return held > 0;
+}
+
+void engine_cut_off(const struct engine *engine, unsigned count)
+{
+    if (count > 0)
+        log_line(engine->config.log, LOG_WARN, "engine",
+                 "%u connections were cut off: not finished within the %llu ms of a graceful stop",
+                 count, (unsigned long long)engine->config.stop_grace_ms);
 }
 
 uint16_t engine_port(const struct engine *engine, unsigned index)

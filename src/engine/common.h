@@ -8,6 +8,7 @@
 #define STOA_ENGINE_COMMON_H
 
 #include "engine/engine.h"
+#include "engine/stopping.h"
 #include "net/network.h"
 #include "net/socket.h"
 #include "net/tls.h"
@@ -28,8 +29,9 @@ struct engine {
     unsigned sharers;
     int *doors;
     uint16_t ports[ENGINE_LISTEN_MAX];
-    atomic_uint open; /* connections */
-    atomic_bool stopping;
+    atomic_uint open;        /* connections */
+    atomic_bool is_stopping; /* and then: */
+    struct stopping stopping;
     struct engine_counters counters; /* of an engine whose threads have none of their own */
 };
 
@@ -39,6 +41,21 @@ int engine_open(struct engine *engine, const struct engine_config *config, struc
                 unsigned sharers, struct failure *failure);
 /* Closes what engine_open opened, and is still open. */
 void engine_close(struct engine *engine);
+
+/* From here on answers say that the connection closes, and engine->stopping counts. */
+void engine_begin_stop(struct engine *engine);
+
+static inline bool engine_is_stopping(const struct engine *engine)
+{
+    return atomic_load_explicit(&engine->is_stopping, memory_order_acquire);
+}
+
+/* How many exchanges the app holds although the engine has stopped: HELD. True: there are some,
+ * which is logged, and nothing may be freed. Whoever holds them may still finish them. */
+bool engine_leaves_behind(const struct engine *engine, uint64_t held);
+
+/* Logs that COUNT connections were reset at the end of the grace. */
+void engine_cut_off(const struct engine *engine, unsigned count);
 
 static inline int *engine_door(const struct engine *engine, unsigned index, unsigned sharer)
 {

@@ -27,7 +27,7 @@ static uint64_t now_of(const struct connection *c)
 
 static bool is_stopping(const struct connection *c)
 {
-    return atomic_load_explicit(&c->dispatcher->engine->stopping, memory_order_relaxed);
+    return engine_is_stopping(c->dispatcher->engine);
 }
 
 static bool http_start(struct connection *c)

@@ -44,7 +44,7 @@ static void host_accept(struct http_host *host, struct exchange *x)
     engine_count(&d->counters->requests, 1);
     d->heads++;
     x->thread_state = d->thread_state;
-    if (atomic_load_explicit(&d->engine->stopping, memory_order_relaxed))
+    if (engine_is_stopping(d->engine))
         x->close = true;
     if (d->kind->refuses && d->kind->refuses(d, x))
         return;

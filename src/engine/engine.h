@@ -1,7 +1,8 @@
 /* Engine: a way for one process to run many requests. The seam, and its settings.
  *
- * `event` (engine/event.c) is the first of seven; the others arrive behind the
- * same three functions. main/ picks one by name and gives it an app.
+ * There are several behind the same four functions; main/ picks one by name and gives it an app.
+ * What they have in common: common.h (settings, counters), doors.h (accepting), connection.h
+ * (bytes), dispatcher.h (exchanges), stopping.h (the graceful stop).
  */
 #ifndef STOA_ENGINE_ENGINE_H
 #define STOA_ENGINE_ENGINE_H
@@ -29,6 +30,10 @@ struct engine_config {
     unsigned loops;           /* event loops; 0: one per core */
     unsigned helpers;         /* threads for work(); 0: 2 */
     unsigned helper_queue;    /* most exchanges waiting for a helper; above it 503. 0: 1024 */
+    unsigned workers;         /* pool: its threads; 0: found while it runs. seda: most threads of a
+                                 stage; 0: 20. thread, fork: most at work at once; 0: 1000 */
+    uint32_t admission_ms;    /* event, seda: so many requests are let in that nine of ten are
+                                 answered within this; 0: all are */
     unsigned connections_max; /* per process; above it we stop accepting. 0: from RLIMIT_NOFILE */
     uint64_t stop_grace_ms; /* at a graceful stop: how long what is in flight may take. 0: 10000 */
     struct http_limits limits;
@@ -68,5 +73,10 @@ struct engine_kind {
 };
 
 extern const struct engine_kind engine_event;
+
+/* All there are, in the order of their age; NULL after the last. */
+extern const struct engine_kind *const engine_kinds[];
+/* NULL: there is none of that name. */
+const struct engine_kind *engine_find(const char *name);
 
 #endif

@@ -7,17 +7,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* A connection that was heard of within BUSY_NS when the stop is asked for, gets
- * POLITE_NS in which its next request is still answered, with the notice to close. */
-#define BUSY_NS   (1 * SEC_NS)
-#define POLITE_NS (300 * MS_NS)
-/* After the grace: how long the app may take to let go of what it still holds. */
-#define LET_GO_NS (1 * SEC_NS)
-
-/* POLITE --polite_ends--> DRAINING --grace_ends--> CUT_OFF --give_up--> LEFT_BEHIND.
- * The loop ends in any of them, as soon as nothing is left. */
-enum { STAGE_POLITE, STAGE_DRAINING, STAGE_CUT_OFF, STAGE_LEFT_BEHIND };
-
 /* ---- The loop's thread ---- */
 
 static void report(struct event_engine *engine, bool good)
@@ -57,23 +46,17 @@ void event_loop_check_end(struct event_loop *l)
 }
 
 /* First reads what has arrived already: it may be a request. */
-static void drain_idle(struct event_loop *l)
+static void drain(struct event_loop *l, enum stopping_stage stage)
 {
     LIST_EACH(&l->conns, node)
     {
         struct event_conn *c = CONTAINER_OF(node, struct event_conn, node);
-        if (l->stop_ns - c->connection.heard_ns >= BUSY_NS)
+        if (stopping_drains(&l->engine->base.stopping, stage, c->connection.heard_ns))
             event_conn_drain(c);
     }
 }
 
-static void polite_ends(struct event_loop *l)
-{
-    LIST_EACH(&l->conns, node)
-    event_conn_drain(CONTAINER_OF(node, struct event_conn, node));
-}
-
-static void grace_ends(struct event_loop *l)
+static void cut_off(struct event_loop *l)
 {
     unsigned cut = 0;
     LIST_EACH(&l->conns, node)
@@ -83,44 +66,39 @@ static void grace_ends(struct event_loop *l)
         event_conn_close(c);
         cut++;
     }
-    if (cut > 0)
-        log_line(l->engine->base.config.log, LOG_WARN, "engine",
-                 "%u connections were cut off: not finished within the %llu ms of a graceful stop",
-                 cut, (unsigned long long)l->engine->base.config.stop_grace_ms);
+    engine_cut_off(&l->engine->base, cut);
     offload_abandon(l->engine->offload);
+}
+
+/* Does what the stage of the stop asks for, and comes again when the next one begins. */
+static void run_stage(struct event_loop *l, uint64_t now_ns)
+{
+    uint64_t until_ns;
+    enum stopping_stage stage = stopping_stage(&l->engine->base.stopping, now_ns, &until_ns);
+    if (stage < STOPPING_LEFT)
+        loop_timer_set(l->loop, &l->stop_timer, until_ns);
+    if (stage == STOPPING_LEFT)
+        loop_stop(l->loop);
+    else if (stage == STOPPING_CUT_OFF)
+        cut_off(l);
+    else
+        drain(l, stage);
+    event_loop_check_end(l);
 }
 
 static void next_stage(struct timer *timer, uint64_t now_ns)
 {
-    struct event_loop *l = CONTAINER_OF(timer, struct event_loop, stop_timer);
-    uint64_t grace_ns = l->engine->base.config.stop_grace_ms * MS_NS;
-    switch (++l->stop_stage) {
-    case STAGE_DRAINING:
-        loop_timer_set(l->loop, timer, l->stop_ns + grace_ns);
-        polite_ends(l);
-        break;
-    case STAGE_CUT_OFF:
-        loop_timer_set(l->loop, timer, now_ns + LET_GO_NS);
-        grace_ends(l);
-        break;
-    default:
-        loop_stop(l->loop);
-    }
+    run_stage(CONTAINER_OF(timer, struct event_loop, stop_timer), now_ns);
 }
 
 static void begin_stop(struct post *post)
 {
     struct event_loop *l = CONTAINER_OF(post, struct event_loop, stop_post);
-    uint64_t grace_ns = l->engine->base.config.stop_grace_ms * MS_NS;
     l->stopping = true;
-    l->stop_ns = loop_now(l->loop);
     event_doors_drain(l);
     event_doors_close(l);
     l->stop_timer.fire = next_stage;
-    loop_timer_set(l->loop, &l->stop_timer,
-                   l->stop_ns + (POLITE_NS < grace_ns ? POLITE_NS : grace_ns));
-    drain_idle(l);
-    event_loop_check_end(l);
+    run_stage(l, loop_now(l->loop));
 }
 
 /* ---- Making and freeing ---- */
@@ -255,21 +233,14 @@ static void event_stop(struct engine *base)
 {
     struct event_engine *engine = event_engine_of(base);
     uint64_t held = 0;
-    atomic_store(&base->stopping, true);
+    engine_begin_stop(base);
     for (unsigned i = 0; i < base->config.loops; i++)
         loop_post(engine->loops[i]->loop, &engine->loops[i]->stop_post);
     join_all(engine);
     for (unsigned i = 0; i < base->config.loops; i++)
         held += dispatcher_held(&engine->loops[i]->dispatcher);
-    if (held > 0) {
-        /* Whoever holds them may still finish them, and would write to freed memory. */
-        log_line(base->config.log, LOG_ERROR, "engine",
-                 "%s still holds %llu exchanges after the stop; the engine's memory is left to "
-                 "them",
-                 base->app->name, (unsigned long long)held);
-        return;
-    }
-    event_free(engine);
+    if (!engine_leaves_behind(base, held))
+        event_free(engine);
 }
 
 const struct engine_kind engine_event = {

@@ -82,8 +82,6 @@ struct event_loop {
     struct post stop_post;
     struct timer stop_timer;
     bool stopping;
-    uint64_t stop_ns; /* when it was asked for */
-    unsigned stop_stage;
 
     struct engine_counters counters;
     struct connection_buffers buffers;

@@ -3,15 +3,11 @@
 #include "base/check.h"
 #include "main/listening.h"
 
-#include <string.h>
-
 const struct engine_kind *serving_kind(const struct settings *settings)
 {
-    static const struct engine_kind *const kinds[] = {&engine_event};
-    for (unsigned i = 0; i < COUNT_OF(kinds); i++)
-        if (strcmp(kinds[i]->name, settings->engine) == 0)
-            return kinds[i];
-    return kinds[0];
+    const struct engine_kind *kind = engine_find(settings->engine);
+    CHECK(kind); /* judged when the settings were read */
+    return kind;
 }
 
 int serving_engine(const struct settings *settings, const char *dir, const struct log *log,
@@ -21,6 +17,8 @@ int serving_engine(const struct settings *settings, const char *dir, const struc
     *config = (struct engine_config){
         .helpers = (unsigned)s->helpers,
         .helper_queue = (unsigned)s->helper_queue,
+        .workers = (unsigned)s->workers,
+        .admission_ms = (uint32_t)s->admission_ms,
         .stop_grace_ms = s->stop_grace_ms,
         .limits = {.body_bytes = s->body_bytes, .answer_ms = (uint32_t)s->answer_ms},
         .log = log,

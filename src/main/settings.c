@@ -45,6 +45,12 @@ static const struct option_row rows[] = {
      "threads for work that blocks: searches, imports"},
     {"helper-queue", OPTION_COUNT, AT(helper_queue), "1024", 1, 1000000, NULL, "N",
      "most requests that wait for such a thread; above it 503"},
+    {"workers", OPTION_COUNT, AT(workers), "0", 0, 10000, NULL, "N",
+     "threads of the engine pool (0: found while it runs), of a stage of seda at most (0: 20); "
+     "threads or processes at work at once of thread and fork (0: 1000)"},
+    {"admission", OPTION_DURATION, AT(admission_ms), "0ms", 0, 60000, NULL, "TIME",
+     "event and seda: so many requests are let in that nine of ten are answered within this; the "
+     "others get 503 at once (0: all are let in)"},
     {"cache", OPTION_SIZE, AT(cache_bytes), "8M", 64 << 10, 1ull << 40, NULL, "SIZE",
      "memory for ready-made answers"},
     {"stop-grace", OPTION_DURATION, AT(stop_grace_ms), "10s", 0, 3600000, NULL, "TIME",

@@ -26,7 +26,7 @@ struct settings {
     uint64_t election_ms, heartbeat_ms, replace_ms, copy_rate;
     struct option_list wake; /* see waker.h */
     uint64_t wake_after_ms;
-    uint64_t helpers, helper_queue;
+    uint64_t helpers, helper_queue, workers, admission_ms;
     uint64_t cache_bytes;
     uint64_t stop_grace_ms;
     struct listening_limits limits;

@@ -1,0 +1,14 @@
+
+#include "engine/engine.h"
+
+#include <string.h>
+
+const struct engine_kind *const engine_kinds[] = {&engine_event, NULL};
+
+const struct engine_kind *engine_find(const char *name)
+{
+    for (unsigned i = 0; engine_kinds[i]; i++)
+        if (strcmp(engine_kinds[i]->name, name) == 0)
+            return engine_kinds[i];
+    return NULL;
+}
