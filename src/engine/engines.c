@@ -1,9 +1,11 @@
-
 #include "engine/engine.h"
+#include "engine/loop.h"
+#include "engine/thread.h"
 
 #include <string.h>
 
-const struct engine_kind *const engine_kinds[] = {&engine_event, NULL};
+const struct engine_kind *const engine_kinds[] = {&engine_loop, &engine_thread, &engine_event,
+                                                  NULL};
 
 const struct engine_kind *engine_find(const char *name)
 {

@@ -67,7 +67,8 @@ static void cut_off(struct event_loop *l)
         cut++;
     }
     engine_cut_off(&l->engine->base, cut);
-    offload_abandon(l->engine->offload);
+    if (l->engine->offload)
+        offload_abandon(l->engine->offload);
 }
 
 /* Does what the stage of the stop asks for, and comes again when the next one begins. */
@@ -201,15 +202,19 @@ static int start_threads(struct event_engine *engine, struct failure *failure)
 
 /* ---- The seam ---- */
 
-static int event_start(const struct engine_config *config, struct app *app, struct engine **out,
-                       struct failure *failure)
+int event_start_as(const struct event_variant *variant, const struct engine_config *config,
+                   struct app *app, struct engine **out, struct failure *failure)
 {
     struct event_engine *engine = calloc(1, sizeof *engine);
     if (!engine)
         return fail(failure, ERR_NOMEM, "no memory for the engine");
+    struct engine_config own = *config;
+    if (variant->loops > 0)
+        own.loops = variant->loops;
+    engine->variant = variant;
     pthread_mutex_init(&engine->lock, NULL);
     pthread_cond_init(&engine->changed, NULL);
-    int err = engine_open(&engine->base, config, app, 0, failure);
+    int err = engine_open(&engine->base, &own, app, 0, failure);
     err = err ? err : prepare(engine, failure);
     *out = &engine->base; /* before the first request, in which the app may want it */
     err = err ? err : start_threads(engine, failure);
@@ -220,16 +225,24 @@ static int event_start(const struct engine_config *config, struct app *app, stru
     return err;
 }
 
-static void event_stats(const struct engine *base, struct engine_stats *stats)
+static int event_start(const struct engine_config *config, struct app *app, struct engine **engine,
+                       struct failure *failure)
+{
+    static const struct event_variant usual = {0};
+    return event_start_as(&usual, config, app, engine, failure);
+}
+
+void event_stats(const struct engine *base, struct engine_stats *stats)
 {
     const struct event_engine *engine = event_engine_of(base);
     engine_stats(base, stats);
-    stats->helper_waiting = offload_waiting(engine->offload);
+    if (engine->offload)
+        stats->helper_waiting = offload_waiting(engine->offload);
     for (unsigned i = 0; i < base->config.loops; i++)
         engine_counters_add(&engine->loops[i]->counters, stats);
 }
 
-static void event_stop(struct engine *base)
+void event_stop(struct engine *base)
 {
     struct event_engine *engine = event_engine_of(base);
     uint64_t held = 0;

@@ -30,6 +30,12 @@ enum {
 
 struct event_loop;
 
+/* What differs in the engines that are made of this one. */
+struct event_variant {
+    unsigned loops; /* 0: config.loops */
+    bool alone;     /* loop.h: one exchange at a time; what may block is run on the loop */
+};
+
 struct event_conn {
     struct connection connection;
     struct watch watch;
@@ -37,6 +43,7 @@ struct event_conn {
     struct soon soon;
     struct list node;    /* in loop->conns */
     struct list touched; /* in loop->touched */
+    struct list waiting; /* in loop->waiting */
     struct event_loop *owner;
     enum connection_state timed; /* the state that the timer was set for */
 };
@@ -49,7 +56,8 @@ struct event_door {
 
 struct event_engine {
     struct engine base;
-    struct offload *offload;
+    const struct event_variant *variant;
+    struct offload *offload; /* NULL: alone */
     /* For start: loops whose thread_start returned well, or not. */
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -77,6 +85,8 @@ struct event_loop {
     struct soon own_soon;     /* the same, of this thread */
     struct list touched;      /* connections that have something to send, perhaps */
     struct soon touched_soon;
+    struct list waiting; /* alone: connections that may have their turn when nothing runs */
+    struct soon waiting_soon;
 
     /* Graceful stop. */
     struct post stop_post;
@@ -90,6 +100,12 @@ struct event_loop {
 static inline struct event_engine *event_engine_of(const struct engine *engine)
 {
     return (struct event_engine *)CONTAINER_OF(engine, struct event_engine, base);
+}
+
+/* Whether no connection may have a turn, as the one exchange runs that may. */
+static inline bool event_is_taken(const struct event_loop *l)
+{
+    return l->engine->variant->alone && l->dispatcher.unanswered > 0;
 }
 
 /* event_accept.c */
@@ -113,7 +129,12 @@ void event_pool_free(struct event_loop *l);
 /* event_exchange.c */
 void event_exchange_init(struct event_loop *l);
 
-/* event.c: ends the loop's thread when it is stopping and nothing is left. */
+/* event.c: engine_kind's start for VARIANT (static), and the others. */
+int event_start_as(const struct event_variant *variant, const struct engine_config *config,
+                   struct app *app, struct engine **engine, struct failure *failure);
+void event_stats(const struct engine *engine, struct engine_stats *stats);
+void event_stop(struct engine *engine);
+/* Ends the loop's thread when it is stopping and nothing is left. */
 void event_loop_check_end(struct event_loop *l);
 
 #endif

@@ -43,6 +43,7 @@ void event_conn_close(struct event_conn *c)
     loop_timer_stop(l->loop, &c->timer);
     loop_soon_cancel(&c->soon);
     list_remove(&c->touched);
+    list_remove(&c->waiting);
     list_remove(&c->node);
     l->dispatcher.now_ns = loop_now(l->loop);
     connection_close(&c->connection);
@@ -75,7 +76,13 @@ static void after_turn(struct event_conn *c, bool goes_on)
 
 void event_conn_turn(struct event_conn *c)
 {
-    after_turn(c, connection_turn(&c->connection, loop_now(c->owner->loop)));
+    struct event_loop *l = c->owner;
+    if (event_is_taken(l)) {
+        if (list_empty(&c->waiting))
+            list_append(&l->waiting, &c->waiting);
+        return;
+    }
+    after_turn(c, connection_turn(&c->connection, loop_now(l->loop)));
 }
 
 void event_conn_drain(struct event_conn *c)
@@ -103,6 +110,8 @@ static void conn_soon(struct soon *soon)
 static void conn_deadline(struct timer *timer, uint64_t now_ns)
 {
     struct event_conn *c = CONTAINER_OF(timer, struct event_conn, timer);
+    if (event_is_taken(c->owner) && !list_empty(&c->waiting))
+        return; /* it has not been heard, and may have spoken in time */
     after_turn(c, connection_expire(&c->connection, now_ns));
 }
 
@@ -118,6 +127,7 @@ void event_conn_open(struct event_loop *l, const struct engine_listen *listen, i
         .owner = l, .watch = {fd, conn_ready}, .timer.fire = conn_deadline, .soon.run = conn_soon};
     list_init(&c->soon.node);
     list_init(&c->touched);
+    list_init(&c->waiting);
     list_append(&l->conns, &c->node);
     bool good = connection_open(&c->connection, &l->dispatcher, &l->buffers, listen, fd, peer,
                                 loop_now(l->loop));

@@ -42,6 +42,17 @@ static void run_own(struct soon *soon)
     event_loop_check_end(l);
 }
 
+/* Those that waited have their turns, as long as none of them begins what the others wait for. */
+static void run_waiting(struct soon *soon)
+{
+    struct event_loop *l = CONTAINER_OF(soon, struct event_loop, waiting_soon);
+    while (!event_is_taken(l) && !list_empty(&l->waiting)) {
+        struct event_conn *c = CONTAINER_OF(l->waiting.next, struct event_conn, waiting);
+        list_remove(&c->waiting);
+        event_conn_turn(c);
+    }
+}
+
 /* ---- For the dispatcher ---- */
 
 static void wake(struct dispatcher *d)
@@ -70,19 +81,38 @@ static void touch(struct dispatcher *d, void *owner)
     loop_soon(l->loop, &l->touched_soon);
 }
 
+static void answered(struct dispatcher *d, struct exchange *x)
+{
+    struct event_loop *l = loop_of(d);
+    (void)x;
+    if (!list_empty(&l->waiting))
+        loop_soon(l->loop, &l->waiting_soon);
+}
+
 void event_exchange_init(struct event_loop *l)
 {
-    static const struct dispatcher_kind kind = {
+    static const struct dispatcher_kind usual = {
         .wake = wake,
         .wake_own = wake_own,
         .work = work,
         .touch = touch,
         .addresses = connection_addresses,
     };
-    dispatcher_init(&l->dispatcher, &kind, &l->engine->base, &l->counters);
+    static const struct dispatcher_kind alone = {
+        .wake = wake,
+        .wake_own = wake_own,
+        .touch = touch,
+        .addresses = connection_addresses,
+        .answered = answered,
+    };
+    dispatcher_init(&l->dispatcher, l->engine->variant->alone ? &alone : &usual, &l->engine->base,
+                    &l->counters);
     l->resumed_post.run = run_resumed;
     l->own_soon.run = run_own;
     l->touched_soon.run = run_touched;
+    l->waiting_soon.run = run_waiting;
+    list_init(&l->waiting_soon.node);
+    list_init(&l->waiting);
     list_init(&l->own_soon.node);
     list_init(&l->touched_soon.node);
     list_init(&l->touched);

@@ -1,6 +1,7 @@
 /* An app that uses every way of answering, for the scenarios that try out an engine.
  *
  *   engine_app [--listen ADDRESS | --tls ADDRESS | --proxy ADDRESS | --proxytls ADDRESS]...
+ *              [--engine NAME] [--workers N] [--admission MS]
  *              [--trust NETWORK]... [--loops N] [--helpers N] [--queue N]
  *              [--connections N] [--grace MS] [--state DIR] [--file PATH] [--LIMIT N]...
  *
@@ -56,6 +57,7 @@ struct test_app {
     struct bell bell;
     struct http_page *page;
     const char *file;
+    const struct engine_kind *kind;
     struct engine *engine;
 };
 
@@ -234,7 +236,7 @@ static enum sink_verdict count_with_pauses(struct exchange *x, struct str bytes)
 static void say_stats(struct test_app *app, struct exchange *x)
 {
     struct engine_stats s;
-    engine_event.stats(app->engine, &s);
+    app->kind->stats(app->engine, &s);
     say(x, 200,
         arena_printf(&x->arena,
                      "{\"accepted\": %lu, \"open\": %lu, \"requests\": %lu, \"refused\": %lu, "
@@ -374,6 +376,13 @@ static bool set_option(struct engine_config *config, struct test_app *app, const
     } else if (strcmp(name, "trust") == 0) {
         str_copy(config->trusted[config->trusted_count++], sizeof config->trusted[0],
                  str_of(value));
+    } else if (strcmp(name, "engine") == 0) {
+        app->kind = engine_find(value);
+        return app->kind != NULL;
+    } else if (strcmp(name, "workers") == 0) {
+        config->workers = (unsigned)count;
+    } else if (strcmp(name, "admission") == 0) {
+        config->admission_ms = (uint32_t)count;
     } else if (strcmp(name, "loops") == 0) {
         config->loops = (unsigned)count;
     } else if (strcmp(name, "helpers") == 0) {
@@ -398,7 +407,8 @@ int main(int argc, char **argv)
 {
     struct log log = {.fd = 2, .least = LOG_INFO};
     struct test_app app = {
-        .app = {"test", on_accept, on_handle, on_work, on_thread_start, on_thread_stop}};
+        .app = {"test", on_accept, on_handle, on_work, on_thread_start, on_thread_stop},
+        .kind = &engine_event};
     struct engine_config config = {.log = &log};
     struct failure failure;
     char kilobyte[1024];
@@ -419,7 +429,7 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGTERM);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     bell_start(&app.bell);
-    if (engine_event.start(&config, &app.app, &app.engine, &failure) != ERR_OK) {
+    if (app.kind->start(&config, &app.app, &app.engine, &failure) != ERR_OK) {
         fprintf(stderr, "engine_app: %s\n", failure.text);
         bell_stop(&app.bell);
         http_page_drop(app.page);
@@ -427,11 +437,11 @@ int main(int argc, char **argv)
     }
     printf("ready");
     for (unsigned i = 0; i < config.listen_count; i++)
-        printf(" %u", engine_event.port(app.engine, i));
+        printf(" %u", app.kind->port(app.engine, i));
     printf("\n");
     fflush(stdout);
     sigwait(&signals, &signal_number);
-    engine_event.stop(app.engine);
+    app.kind->stop(app.engine);
     bell_stop(&app.bell);
     http_page_drop(app.page);
     return 0;

@@ -1,4 +1,4 @@
-"""Starts tests/lib/engine_app.c and talks to it, for the scenarios of the event engine."""
+"""Starts tests/lib/engine_app.c and talks to it, for the scenarios of the engines: ENGINE names one."""
 
 import contextlib
 import http.client
@@ -15,12 +15,13 @@ import time
 PROGRAM = os.environ.get("ENGINE_APP") or str(
     pathlib.Path(os.environ.get("STOA", "build/stoa")).resolve().parent / "tests/lib/engine_app"
 )
+ENGINE = os.environ.get("ENGINE", "event")
 SANITIZED = "asan" in PROGRAM or "tsan" in PROGRAM
 
 
 class Server:
     def __init__(self, folder, *options, tls=True, preexec=None):
-        command = [PROGRAM, "--listen", "127.0.0.1:0"]
+        command = [PROGRAM, "--engine", ENGINE, "--listen", "127.0.0.1:0"]
         if tls:
             command += ["--tls", "127.0.0.1:0", "--state", str(folder)]
         command += [str(option) for option in options]
