@@ -40,7 +40,7 @@ def test_wrong_use_is_status_two_and_says_what_to_do():
             (["serve", "--loops", "many"], "must be a number"),
             (["serve", "--head-timeout", "10"], "a duration with its unit"),
             (["serve", "--head-timeout", "1ms"], "must be from 100ms to 1h"),
-            (["serve", "--engine", "steam"], "must be one of: event"),
+            (["serve", "--engine", "steam"], "must be one of: loop"),
             (["serve", "extra"], "one argument too many"),
             (["serve", "--certificate", "x"], "certificate and key must be given together"),
             (["audit"], "which shop?"),
@@ -67,7 +67,7 @@ def test_configuration_is_checked_with_file_and_line(tmp_path):
             ("helpers = lots\n", 1, 'helpers is "lots", but must be a number'),
             ("\n\nidle_timeout = 1ms\n", 3, "must be from 100ms to 1d"),
             ("helpers = 4\ntrust = foo\n", 2, 'trust "foo" is not a network'),
-            ("engine = steam\n", 1, "must be one of: event")]:
+            ("engine = steam\n", 1, "must be one of: loop")]:
         bad = check(text)
         assert bad.returncode == 1
         assert bad.stderr.startswith(f"{file}:{line}: ") and wrong in bad.stderr, bad.stderr
