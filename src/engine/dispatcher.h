@@ -16,7 +16,7 @@
 #ifndef STOA_ENGINE_DISPATCHER_H
 #define STOA_ENGINE_DISPATCHER_H
 
-#include "engine/common.h"
+#include "engine/inside.h"
 #include "http/conn.h"
 
 #include <pthread.h>

@@ -8,7 +8,7 @@
 #ifndef STOA_ENGINE_DOORS_H
 #define STOA_ENGINE_DOORS_H
 
-#include "engine/common.h"
+#include "engine/inside.h"
 
 struct doors {
     struct engine *engine;

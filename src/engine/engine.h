@@ -1,7 +1,7 @@
 /* Engine: a way for one process to run many requests. The seam, and its settings.
  *
  * There are several behind the same four functions; main/ picks one by name and gives it an app.
- * What they have in common: common.h (settings, counters), doors.h (accepting), connection.h
+ * What they have in common: inside.h (settings, counters), doors.h (accepting), connection.h
  * (bytes), dispatcher.h (exchanges), stopping.h (the graceful stop).
  */
 #ifndef STOA_ENGINE_ENGINE_H

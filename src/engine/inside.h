@@ -1,11 +1,11 @@
-/* Common: what every engine has, whatever its threads are: settings, TLS context, whom it trusts,
+/* Inside: what every engine has, whatever its threads are: settings, TLS context, whom it trusts,
  * how many connections are open, counters, and whether it is stopping.
  *
  * Each engine embeds one, and whoever started it holds that one. Set up before there are threads;
  * afterwards only the atomic fields change, from any thread, and the doors at the stop.
  */
-#ifndef STOA_ENGINE_COMMON_H
-#define STOA_ENGINE_COMMON_H
+#ifndef STOA_ENGINE_INSIDE_H
+#define STOA_ENGINE_INSIDE_H
 
 #include "engine/engine.h"
 #include "engine/stopping.h"

@@ -1,4 +1,4 @@
-#include "engine/common.h"
+#include "engine/inside.h"
 
 #include "base/clock.h"
 #include "engine/settings.h"
