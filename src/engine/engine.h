@@ -14,6 +14,8 @@
 
 #include <stdint.h>
 
+struct fork_zygote;
+
 enum { ENGINE_LISTEN_MAX = 16, ENGINE_TRUSTED_MAX = 16 };
 
 struct engine_listen {
@@ -47,6 +49,9 @@ struct engine_config {
     /* One of the same kind, loops and addresses, whose listening sockets this one shares, or NULL.
      * Both take what comes until that one is stopped: no connection is refused in between. */
     const struct engine *heir_of;
+    /* fork: who accepts, made before the program had threads (fork.h); start then uses that one's
+     * app. NULL: it is made by start. */
+    struct fork_zygote *zygote;
 };
 
 /* Counters, read at any time from any thread; for /metrics. */
@@ -54,6 +59,9 @@ struct engine_stats {
     uint64_t accepted, open, requests, refused; /* refused: 503 for want of helpers or room */
     uint64_t bytes_in, bytes_out;
     uint64_t helper_waiting, timeouts, bad_requests;
+    /* amped: pieces of files that were not in memory, and were read for a loop; those not yet */
+    uint64_t disk_reads, disk_waiting;
+    uint64_t crashed; /* fork: clients' processes that did not end by themselves */
 };
 
 struct engine;

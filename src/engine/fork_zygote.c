@@ -1,0 +1,333 @@
+#include "base/check.h"
+#include "base/clock.h"
+#include "engine/conversation.h"
+#include "engine/doors.h"
+#include "engine/fork_inner.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    FULL_MS = 50,   /* without room: look again after this */
+    MARGIN_MS = 500 /* the stages of a stop are over: for the processes to find out */
+};
+
+/* How far a client's process is; it says so itself, and the zygote reads it when it has ended. */
+enum progress { BEGINS, TALKS, OVER };
+
+struct client {
+    pid_t pid; /* 0: the place is free */
+    struct endpoint peer;
+    _Atomic int progress;
+};
+
+/* Of the zygote's process. */
+struct nursery {
+    struct fork_zygote *zygote;
+    struct engine *engine;
+    int line, signal_fd;
+    pid_t self;
+    struct doors doors;
+    struct client *clients; /* [room], shared with them */
+    unsigned room, count;
+    bool orphaned; /* the program has gone */
+};
+
+/* ---- A client's process ---- */
+
+/* Whoever's parent died before this was said finds that out by itself. */
+static void die_with(pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(0);
+}
+
+/* What is the zygote's: while anybody has a door its queue is not closed. */
+static void let_go(struct nursery *n)
+{
+    die_with(n->self);
+    prctl(PR_SET_NAME, "stoa-client");
+    doors_close(&n->doors);
+    close(n->line);
+    close(n->signal_fd);
+}
+
+static _Noreturn void client_live(struct nursery *n, struct client *client,
+                                  const struct engine_listen *listen, int fd)
+{
+    struct engine *engine = n->engine;
+    struct conversation conversation;
+    struct seats *seats;
+    struct failure failure = {0};
+    let_go(n);
+    if (seats_new(engine->app, 1, &seats, &failure)) {
+        log_line(engine->config.log, LOG_ERROR, "engine", "%s", failure.text);
+        socket_reset_on_close(fd);
+        _exit(0);
+    }
+    client->progress = TALKS;
+    bool over = conversation_run(&conversation, engine, seats, n->zygote->stop_fd, listen, fd,
+                                 &client->peer);
+    client->progress = OVER;
+    engine_count(&n->zygote->cut_off, conversation.cut_off);
+    if (over)
+        seats_free(seats);
+    else
+        engine_leaves_behind(engine, dispatcher_held(&conversation.dispatcher));
+    _exit(0);
+}
+
+/* ---- Reaping ---- */
+
+static struct client *client_find(struct nursery *n, pid_t pid)
+{
+    for (unsigned i = 0; i < n->room; i++)
+        if (n->clients[i].pid == pid)
+            return &n->clients[i];
+    return NULL;
+}
+
+static void note_crash(struct nursery *n, const struct client *client, int status)
+{
+    char peer[ADDRESS_TEXT];
+    endpoint_text(&client->peer, true, peer, sizeof peer);
+    bool killed = WIFSIGNALED(status);
+    uint64_t crashed = atomic_fetch_add_explicit(&n->zygote->crashed, 1, memory_order_relaxed) + 1;
+    log_line(n->engine->config.log, LOG_ERROR, "engine",
+             "process %d of client %s ended by %s %d (%s); %llu did so, the others go on",
+             (int)client->pid, peer, killed ? "signal" : "status",
+             killed ? WTERMSIG(status) : WEXITSTATUS(status),
+             killed ? strsignal(WTERMSIG(status)) : "an error", (unsigned long long)crashed);
+}
+
+/* Its connection is counted as open from TALKS to OVER, by itself. */
+static void bury(struct nursery *n, struct client *client, int status)
+{
+    bool fell = WIFSIGNALED(status) || WEXITSTATUS(status) != 0;
+    if (fell && client->progress == TALKS)
+        atomic_fetch_sub_explicit(&n->engine->open, 1, memory_order_relaxed);
+    if (fell && !engine_is_stopping(n->engine))
+        note_crash(n, client, status);
+    client->pid = 0;
+    n->count--;
+}
+
+static void reap(struct nursery *n)
+{
+    struct signalfd_siginfo told;
+    int status;
+    pid_t pid;
+    while (read(n->signal_fd, &told, sizeof told) > 0)
+        ;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        struct client *client = client_find(n, pid);
+        if (client)
+            bury(n, client, status);
+    }
+}
+
+/* ---- Accepting ---- */
+
+/* False: there is no room for it. */
+static bool begin_client(struct nursery *n, unsigned index, int fd, const struct endpoint *peer)
+{
+    struct client *client = client_find(n, 0);
+    CHECK(client); /* judged before it was accepted */
+    client->peer = *peer;
+    client->progress = BEGINS;
+    client->pid = fork();
+    if (client->pid == 0)
+        client_live(n, client, &n->engine->config.listen[index], fd);
+    bool begun = client->pid > 0;
+    if (begun) {
+        n->count++;
+    } else {
+        client->pid = 0;
+        socket_reset_on_close(fd);
+        engine_count(&n->engine->counters.refused, 1);
+    }
+    close(fd);
+    return begun;
+}
+
+/* All that wait at address INDEX. False: there is no room. */
+static bool accept_all(struct nursery *n, unsigned index)
+{
+    while (n->count < n->room) {
+        struct endpoint peer;
+        int fd;
+        switch (doors_accept(&n->doors, index, &fd, &peer)) {
+        case DOORS_TAKEN:
+            if (!begin_client(n, index, fd, &peer))
+                return false;
+            break;
+        case DOORS_AGAIN:
+            break;
+        case DOORS_EMPTY:
+            return true;
+        case DOORS_FULL:
+            return false;
+        }
+    }
+    return false;
+}
+
+/* Sleeps until something is to be done, for MS at most. DOORS: clients are waited for, too. */
+static void wait_shortly(struct nursery *n, bool doors, int ms)
+{
+    struct pollfd fds[ENGINE_LISTEN_MAX + 3] = {
+        {n->signal_fd, POLLIN, 0},
+        {n->line, POLLIN, 0},
+        {engine_is_stopping(n->engine) ? -1 : n->zygote->stop_fd, POLLIN, 0},
+    };
+    unsigned count = doors ? n->engine->config.listen_count : 0;
+    for (unsigned i = 0; i < count; i++)
+        fds[3 + i] = (struct pollfd){doors_fd(&n->doors, i), POLLIN, 0};
+    if (poll(fds, 3 + count, ms) <= 0)
+        return;
+    if (fds[0].revents)
+        reap(n);
+    n->orphaned = n->orphaned || fds[1].revents;
+}
+
+static void accept_until_stop(struct nursery *n)
+{
+    bool room = true;
+    while (!engine_is_stopping(n->engine) && !n->orphaned) {
+        wait_shortly(n, room, room ? -1 : FULL_MS);
+        room = true;
+        for (unsigned i = 0; i < n->engine->config.listen_count; i++)
+            room = accept_all(n, i) && room;
+    }
+}
+
+/* ---- Stopping ---- */
+
+/* What had connected already is served, as far as there is room; the rest is lost with the queue.
+ */
+static void close_doors(struct nursery *n)
+{
+    for (unsigned i = 0; i < n->engine->config.listen_count; i++) {
+        accept_all(n, i);
+        doors_close_one(&n->doors, i);
+    }
+}
+
+static void kill_all(struct nursery *n)
+{
+    for (unsigned i = 0; i < n->room; i++)
+        if (n->clients[i].pid > 0)
+            kill(n->clients[i].pid, SIGKILL);
+    while (n->count > 0 && !n->orphaned)
+        wait_shortly(n, false, -1);
+}
+
+/* Each client's process obeys the stages of a stop by itself, unless it is blocked. */
+static void see_off(struct nursery *n)
+{
+    const struct engine_config *config = &n->engine->config;
+    uint64_t until_ns;
+    close_doors(n);
+    while (n->count > 0 && !n->orphaned &&
+           stopping_stage(&n->engine->stopping, clock_mono_ns() - MARGIN_MS * MS_NS, &until_ns) !=
+               STOPPING_LEFT)
+        wait_shortly(n, false, MARGIN_MS / 10);
+    unsigned blocked = n->count;
+    if (blocked > 0)
+        log_line(config->log, LOG_WARN, "engine", "%u processes that did not stop are killed",
+                 blocked);
+    kill_all(n);
+    engine_cut_off(n->engine, (unsigned)atomic_load(&n->zygote->cut_off) + blocked);
+}
+
+/* ---- The zygote ---- */
+
+/* Signals are the program's, which tells of a stop; in a terminal all of the group get them. */
+static void leave_signals(void)
+{
+    static const int theirs[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    for (unsigned i = 0; i < COUNT_OF(theirs); i++)
+        sigaction(theirs[i], &ignore, NULL);
+}
+
+static int prepare_signals(struct nursery *n, struct failure *failure)
+{
+    sigset_t children;
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &children, NULL);
+    n->signal_fd = signalfd(-1, &children, SFD_NONBLOCK | SFD_CLOEXEC);
+    return n->signal_fd < 0 ? fail_errno(failure, ERR_FULL, "cannot prepare the engine") : 0;
+}
+
+static int prepare_places(struct nursery *n, struct failure *failure)
+{
+    struct engine_config *config = &n->engine->config;
+    n->room = config->workers > 0 ? config->workers : FORK_CLIENTS;
+    if (n->room > config->connections_max)
+        n->room = config->connections_max;
+    size_t bytes = n->room * sizeof *n->clients;
+    n->clients = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (n->clients == MAP_FAILED)
+        return fail(failure, ERR_NOMEM, "no memory for %u clients", n->room);
+    return doors_open(&n->doors, n->engine, 0)
+               ? fail_errno(failure, ERR_FULL, "cannot prepare the engine")
+               : 0;
+}
+
+static int prepare(struct nursery *n, struct failure *failure)
+{
+    struct fork_zygote *zygote = n->zygote;
+    *failure = (struct failure){.err = ERR_STATE, .text = "the app could not be made"};
+    struct app *app = zygote->make(zygote->context, &zygote->config, failure);
+    int err = app ? 0 : failure->err ? failure->err : ERR_STATE;
+    err = err ? err : engine_open(n->engine, &zygote->config, app, 1, failure);
+    err = err ? err : prepare_signals(n, failure);
+    return err ? err : prepare_places(n, failure);
+}
+
+static bool say(struct nursery *n, enum fork_word word)
+{
+    char byte = (char)word;
+    return send(n->line, &byte, 1, MSG_NOSIGNAL) == 1;
+}
+
+_Noreturn void fork_zygote_live(struct fork_zygote *zygote, int line, pid_t program)
+{
+    struct nursery n = {.zygote = zygote,
+                        .engine = &zygote->base,
+                        .line = line,
+                        .signal_fd = -1,
+                        .doors.spare_fd = -1};
+    char word;
+    die_with(program);
+    prctl(PR_SET_NAME, "stoa-zygote");
+    leave_signals();
+    n.self = getpid();
+    ssize_t got;
+    while ((got = recv(line, &word, 1, 0)) < 0 && errno == EINTR)
+        ;
+    if (got != 1 || word != FORK_GO)
+        _exit(0);
+    int err = prepare(&n, &zygote->failure);
+    if (err) {
+        zygote->failure.err = err;
+        say(&n, FORK_FAILED);
+        _exit(0);
+    }
+    if (say(&n, FORK_SERVES))
+        accept_until_stop(&n);
+    see_off(&n);
+    _exit(0);
+}
