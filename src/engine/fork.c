@@ -61,15 +61,15 @@ static int fork_it(struct fork_zygote *zygote, struct failure *failure)
     if (zygote->stop_fd < 0 || zygote->end_fd < 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line))
         return fail_errno(failure, ERR_FULL, "cannot prepare the engine");
-    fflush(NULL); /* what is buffered is written by one of the two */
-    zygote->pid = fork();
-    if (zygote->pid == 0) {
+    fflush(NULL);       /* what is buffered is written by one of the two */
+    pid_t pid = fork(); /* not into the memory that the child has, too */
+    if (pid == 0) {
         close(line[0]);
         close(zygote->end_fd);
         fork_zygote_live(zygote, line[1], program);
     }
-    int err =
-        zygote->pid < 0 ? fail_errno(failure, ERR_FULL, "cannot fork the engine's process") : 0;
+    zygote->pid = pid;
+    int err = pid < 0 ? fail_errno(failure, ERR_FULL, "cannot fork the engine's process") : 0;
     close(line[1]);
     zygote->line = line[0];
     return err;

@@ -145,14 +145,14 @@ static bool begin_client(struct nursery *n, unsigned index, int fd, const struct
     CHECK(client); /* judged before it was accepted */
     client->peer = *peer;
     client->progress = BEGINS;
-    client->pid = fork();
-    if (client->pid == 0)
+    pid_t pid = fork(); /* not into the memory that the child has, too */
+    if (pid == 0)
         client_live(n, client, &n->engine->config.listen[index], fd);
-    bool begun = client->pid > 0;
+    bool begun = pid > 0;
     if (begun) {
+        client->pid = pid;
         n->count++;
     } else {
-        client->pid = 0;
         socket_reset_on_close(fd);
         engine_count(&n->engine->counters.refused, 1);
     }
