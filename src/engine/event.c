@@ -69,6 +69,8 @@ static void cut_off(struct event_loop *l)
     engine_cut_off(&l->engine->base, cut);
     if (l->engine->offload)
         offload_abandon(l->engine->offload);
+    if (l->engine->residency)
+        residency_abandon(l->engine->residency);
 }
 
 /* Does what the stage of the stop asks for, and comes again when the next one begins. */
@@ -141,6 +143,7 @@ static struct event_loop *loop_make(struct event_engine *engine, unsigned index,
 static void event_free(struct event_engine *engine)
 {
     offload_free(engine->offload);
+    residency_free(engine->residency);
     for (unsigned i = 0; engine->loops && i < engine->base.config.loops; i++)
         loop_dispose(engine->loops[i]);
     free(engine->loops);
@@ -162,6 +165,12 @@ static int prepare(struct event_engine *engine, struct failure *failure)
         engine->loops[i] = loop_make(engine, i, &why);
         if (!engine->loops[i])
             return fail(failure, why.err, "%s", why.text);
+    }
+    if (engine->variant->residency) {
+        unsigned threads = config->workers ? config->workers : EVENT_READERS;
+        engine->residency = residency_new(threads, failure);
+        if (!engine->residency)
+            return ERR_IO;
     }
     engine->offload = offload_new(engine->base.app, config->helpers, config->helper_queue, failure);
     return engine->offload ? ERR_OK : ERR_STATE;
@@ -238,6 +247,10 @@ void event_stats(const struct engine *base, struct engine_stats *stats)
     engine_stats(base, stats);
     if (engine->offload)
         stats->helper_waiting = offload_waiting(engine->offload);
+    if (engine->residency) {
+        stats->disk_waiting = residency_waiting(engine->residency);
+        stats->disk_reads = residency_fetched(engine->residency);
+    }
     for (unsigned i = 0; i < base->config.loops; i++)
         engine_counters_add(&engine->loops[i]->counters, stats);
 }

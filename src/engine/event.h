@@ -19,6 +19,7 @@
 #include "engine/connection.h"
 #include "engine/doors.h"
 #include "engine/offload.h"
+#include "engine/residency.h"
 #include "net/loop.h"
 
 #include <pthread.h>
@@ -26,6 +27,7 @@
 enum {
     EVENT_ACCEPTS = 64, /* taken in at a turn */
     EVENT_POOL = 512,   /* freed connections kept for the next ones */
+    EVENT_READERS = 8,  /* threads that read files: what a disk can sort to its advantage */
 };
 
 struct event_loop;
@@ -34,6 +36,7 @@ struct event_loop;
 struct event_variant {
     unsigned loops; /* 0: config.loops */
     bool alone;     /* loop.h: one exchange at a time; what may block is run on the loop */
+    bool residency; /* amped.h: what is not in memory of a file is read by other threads first */
 };
 
 struct event_conn {
@@ -57,7 +60,8 @@ struct event_door {
 struct event_engine {
     struct engine base;
     const struct event_variant *variant;
-    struct offload *offload; /* NULL: alone */
+    struct offload *offload;     /* NULL: alone */
+    struct residency *residency; /* NULL: loops read files themselves */
     /* For start: loops whose thread_start returned well, or not. */
     pthread_mutex_t lock;
     pthread_cond_t changed;

@@ -72,6 +72,12 @@ static bool work(struct dispatcher *d, struct exchange *x)
     return offload_submit(loop_of(d)->engine->offload, x);
 }
 
+static void fetch(struct http_host *host, struct exchange *x)
+{
+    struct dispatcher *d = CONTAINER_OF(host, struct dispatcher, host);
+    residency_fetch(loop_of(d)->engine->residency, x);
+}
+
 static void touch(struct dispatcher *d, void *owner)
 {
     struct event_loop *l = loop_of(d);
@@ -107,6 +113,8 @@ void event_exchange_init(struct event_loop *l)
     };
     dispatcher_init(&l->dispatcher, l->engine->variant->alone ? &alone : &usual, &l->engine->base,
                     &l->counters);
+    if (l->engine->variant->residency)
+        l->dispatcher.host.fetch = fetch;
     l->resumed_post.run = run_resumed;
     l->own_soon.run = run_own;
     l->touched_soon.run = run_touched;

@@ -16,17 +16,65 @@ static enum source_verdict read_memory(struct reply *reply, char *out, size_t ro
     return reply->left ? SOURCE_MORE : SOURCE_END;
 }
 
-static enum source_verdict read_file(struct stream *stream, char *out, size_t room, size_t *len)
+static ssize_t read_disk(const struct stream *stream, char *out, size_t want)
 {
-    struct reply *reply = &stream->reply;
-    size_t want = reply->left < room ? (size_t)reply->left : room;
     ssize_t got;
     do {
         got = pread(stream->x.file, out, want, (off_t)stream->x.file_offset);
     } while (got < 0 && errno == EINTR);
+    return got;
+}
+
+/* What can be had without the disk; -1 with EAGAIN: nothing, for now. What was fetched may leave
+ * memory again before it is read, and some file systems do not say what is there: so after some
+ * fetches, or one, it is read as it is. */
+static ssize_t read_resident(const struct stream *stream, char *out, size_t want)
+{
+    const struct reply *reply = &stream->reply;
+    struct iovec piece = {out, want};
+    ssize_t got;
+    if (stream->fetching) {
+        errno = EAGAIN;
+        return -1;
+    }
+    if (reply->fetches >= FETCHES)
+        return read_disk(stream, out, want);
+    do {
+        got = preadv2(stream->x.file, &piece, 1, (off_t)stream->x.file_offset, RWF_NOWAIT);
+    } while (got < 0 && errno == EINTR);
+    if (got >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
+        return got;
+    if (stream->x.file_offset < reply->fetched_to)
+        return read_disk(stream, out, want);
+    errno = EAGAIN;
+    return -1;
+}
+
+static enum source_verdict wait_for_disk(struct stream *stream)
+{
+    struct reply *reply = &stream->reply;
+    if (stream->fetching)
+        return SOURCE_WAIT;
+    stream->fetching = true;
+    stream->host->suspended++;
+    reply->fetches++;
+    reply->fetched_to = stream->x.file_offset + FETCH_BYTES;
+    stream->host->fetch(stream->host, &stream->x);
+    return SOURCE_WAIT;
+}
+
+static enum source_verdict read_file(struct stream *stream, char *out, size_t room, size_t *len)
+{
+    struct reply *reply = &stream->reply;
+    size_t want = reply->left < room ? (size_t)reply->left : room;
+    ssize_t got =
+        stream->host->fetch ? read_resident(stream, out, want) : read_disk(stream, out, want);
+    if (got < 0 && errno == EAGAIN && stream->host->fetch)
+        return wait_for_disk(stream);
     if (got < 0 || (got == 0 && want > 0))
         return SOURCE_FAIL; /* shorter than was promised */
     stream->x.file_offset += (uint64_t)got;
+    reply->fetches = 0;
     reply->left -= (uint64_t)got;
     *len = (size_t)got;
     return reply->left ? SOURCE_MORE : SOURCE_END;
@@ -54,6 +102,7 @@ enum source_verdict source_lend(struct stream *stream, struct iovec *pieces, int
         return SOURCE_WAIT;
     if (reply->left == 0)
         return SOURCE_END;
+    stream_adopt(stream);
     enum source_verdict verdict = stream->x.source->lend(&stream->x, pieces, max, count);
     if (verdict == SOURCE_WAIT)
         return wait_for_source(stream);
@@ -71,6 +120,7 @@ void source_taken(struct stream *stream, size_t len)
     struct reply *reply = &stream->reply;
     if (reply->left != UINT64_MAX)
         reply->left -= len;
+    stream_adopt(stream);
     stream->x.source->taken(&stream->x, len);
 }
 
@@ -103,6 +153,7 @@ static enum source_verdict read_source(struct stream *stream, char *out, size_t 
         return SOURCE_END;
     if (reply->left < room)
         room = (size_t)reply->left;
+    stream_adopt(stream);
     enum source_verdict verdict = stream->x.source->lend
                                       ? read_lent(&stream->x, out, room, len)
                                       : stream->x.source->read(&stream->x, out, room, len);

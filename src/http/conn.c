@@ -166,6 +166,8 @@ int http_conn_output(struct http_conn *conn, struct iovec *pieces, int max)
 
 bool http_conn_file(struct http_conn *conn, int *fd, uint64_t *offset, uint64_t *len)
 {
+    if (conn->host->fetch)
+        return false;
     conn->uses_file = true;
     if (conn->protocol != HTTP_1 || conn->dead || conn->out.len > conn->out_at)
         return false;

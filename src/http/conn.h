@@ -42,6 +42,8 @@ struct http_limits {
     uint32_t output_bytes;     /* formatted output held per connection; 256 KiB */
 };
 
+enum { FETCH_BYTES = 256 * 1024 }; /* see http_host.fetch */
+
 enum http_protocol { HTTP_DETECT, HTTP_1, HTTP_2 };
 
 struct http_conn;
@@ -63,12 +65,21 @@ struct http_host {
     /* May be NULL. See exchange_addresses; OWNER is the connection's. */
     bool (*addresses)(struct http_host *host, void *owner, struct endpoint *client,
                       struct endpoint *here);
+    /* May be NULL. Where the state (x->thread_state) of the thread stands that uses the core now:
+     * sinks, sources and cleanups are called with it. For accept, handle and steps the engine sets
+     * it. */
+    void *const *thread_state;
+    /* May be NULL: a file is read, or given to sendfile, although the disk may have to be waited
+     * for. With it a file is read only as far as it is in memory. For what is not, this is called,
+     * on the own thread: X's file from its file_offset on, FETCH_BYTES of it, shall be read by
+     * someone else, who then calls exchange_wake. */
+    void (*fetch)(struct http_host *host, struct exchange *x);
     /* May be NULL. The core itself has refused a request with STATUS (400, 408, 413,
      * 414, 431, ...; 503: the app took too long). For counting only. */
     void (*refused)(struct http_host *host, int status);
 
     struct http_spare *spare; /* the core's; NULL at the start */
-    /* Exchanges whose sink paused or whose source waits: another thread may resume them
+    /* Exchanges whose sink paused, whose source waits or whose file is fetched: another thread may resume them
      * through RUNNER still, so it must live on. Counted by the core. */
     uint64_t suspended;
 };
@@ -95,7 +106,7 @@ bool http_conn_wants_input(const struct http_conn *conn);
  * file body comes out as a piece read into memory, unless http_conn_file has it. */
 int http_conn_output(struct http_conn *conn, struct iovec *pieces, int max);
 /* HTTP/1.1 only: when what comes next is a file's bytes, its descriptor, offset and
- * length for sendfile(2); counted by http_conn_sent like everything else. */
+ * length for sendfile(2); counted by http_conn_sent like everything else. Not with host->fetch. */
 bool http_conn_file(struct http_conn *conn, int *fd, uint64_t *offset, uint64_t *len);
 void http_conn_sent(struct http_conn *conn, size_t len, uint64_t now_ns);
 

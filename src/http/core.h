@@ -20,6 +20,7 @@ enum {
     ARENA_BYTES = 16 << 20, /* what one exchange may allocate */
     DRAIN_BYTES = 65536,    /* body that is read and dropped after an early answer */
     CHUNK_OVERHEAD = 16384, /* chunk extensions and trailers of one request */
+    FETCHES = 3,            /* of the same bytes of a file, before they are read come what may */
     PEER_BYTES = 56,        /* an IPv6 address with its zone */
     RATE_GRACE_S = 10,      /* before the least mean rates apply */
 };
@@ -50,6 +51,8 @@ struct reply {
     struct gzip_stream *deflate; /* between body and wire */
     uint64_t chunk_left;         /* lent body, chunked: unsent of the chunk */
     bool chunk_begun;            /* the line end of a chunk is to be sent */
+    unsigned fetches;            /* of what comes next in the file */
+    uint64_t fetched_to;         /* offset in the file that they came to */
 };
 
 struct stream {
@@ -64,9 +67,10 @@ struct stream {
     bool in_app;          /* handle was called and the answer has not come */
     bool paused;          /* the sink takes nothing until exchange_take_more */
     bool waiting;         /* the source has nothing until exchange_wake */
+    bool fetching;        /* the file neither: http_host.fetch was called */
     bool nudged;          /* both are to be looked at: http_conn_nudge */
     bool tunnel;          /* HTTP/1.1: the answer is 101, and the connection the app's */
-    bool orphan;          /* client gone: ends when none of the three above holds it */
+    bool orphan;          /* client gone: ends when the app or another thread no longer holds it */
     bool body_complete;   /* the whole request has arrived */
     bool expect_continue; /* 100 (Continue) is still to be sent */
     bool keep_alive;      /* HTTP/1: the client lets the connection live on */
@@ -188,11 +192,17 @@ void stream_end(struct stream *stream);
 /* Is the app able to touch it from elsewhere? */
 static inline bool stream_is_held(const struct stream *stream)
 {
-    return stream->in_app || stream->paused || stream->waiting;
+    return stream->in_app || stream->paused || stream->waiting || stream->fetching;
 }
 static inline struct stream *stream_of(struct exchange *x)
 {
     return (struct stream *)(void *)x;
+}
+/* Before the core calls the app: the thread may be another than last time. */
+static inline void stream_adopt(struct stream *stream)
+{
+    if (stream->host->thread_state)
+        stream->x.thread_state = *stream->host->thread_state;
 }
 static inline struct http_conn *conn_of(const struct stream *stream)
 {
@@ -234,7 +244,7 @@ bool host_is_valid(struct str host);
 void answer_prepare(struct stream *stream);
 /* The app gave a Date of its own (as_is). */
 bool answer_has_date(const struct exchange *x);
-/* The next bytes of the body, in at most ROOM. SOURCE_WAIT sets stream->waiting. */
+/* The next bytes of the body, in at most ROOM. SOURCE_WAIT sets stream->waiting or fetching. */
 enum source_verdict body_read(struct stream *stream, char *out, size_t room, size_t *len);
 
 /* The body is lent by the app's source, and goes out as it is. */

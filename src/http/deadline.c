@@ -47,7 +47,7 @@ static uint64_t stream_deadline(const struct http_conn *conn, const struct strea
         if (stream->tunnel)
             return after_ms(stream->heard_ns, limits->tunnel_idle_ms);
         /* HTTP/1.1: see send_deadline. HTTP/2: its own window may be shut */
-        if (conn->protocol != HTTP_2 || stream->waiting)
+        if (conn->protocol != HTTP_2 || stream->waiting || stream->fetching)
             return UINT64_MAX;
         return earlier(after_ms(stream->heard_ns, limits->send_idle_ms),
                        too_slow_at(stream->since_ns, stream->reply.sent, limits->send_bytes_per_s));

@@ -121,6 +121,7 @@ bool stream_body(struct stream *stream, struct str bytes)
         stream_refuse(stream, 503, "out of memory");
         return false;
     }
+    stream_adopt(stream);
     switch (x->sink->data(x, bytes)) {
     case SINK_MORE:
         return true;
@@ -225,6 +226,7 @@ void stream_replace(struct stream *stream, int status, const char *text)
 static void stream_free(struct stream *stream)
 {
     struct http_conn *conn = conn_of(stream);
+    stream_adopt(stream);
     while (stream->x.cleanups) {
         struct exchange_cleanup *cleanup = stream->x.cleanups;
         stream->x.cleanups = cleanup->next;
@@ -250,6 +252,7 @@ static void tell_gone(struct stream *stream)
     stream->x.conn = NULL;
     stream->orphan = true;
     __atomic_store_n(&stream->x.client_gone, true, __ATOMIC_RELAXED);
+    stream_adopt(stream);
     gone(&stream->x);
     let_go(stream);
 }
@@ -306,16 +309,28 @@ void http_conn_answered(struct exchange *x, uint64_t now_ns)
         h1_resume(conn);
 }
 
+/* True: what was awaited was its file. */
+static bool end_fetch(struct stream *stream)
+{
+    bool fetched = stream->fetching;
+    stream->fetching = false;
+    stream->host->suspended -= fetched;
+    return fetched;
+}
+
 void http_conn_woken(struct exchange *x, uint64_t now_ns)
 {
     struct stream *stream = stream_of(x);
+    bool fetched = end_fetch(stream);
     if (stream->orphan) {
-        if (let_go(stream))
+        if (let_go(stream) || fetched)
             orphan_released(stream);
         return;
     }
     conn_of(stream)->now_ns = now_ns;
     stream_go_on(stream);
+    if (fetched && conn_of(stream)->protocol == HTTP_2)
+        h2_wake(stream);
 }
 
 void stream_go_on(struct stream *stream)
