@@ -10,7 +10,7 @@ int thread_start_as(pthread_t *thread, const pthread_attr_t *attributes, const c
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int reason = pthread_create(thread, attributes, run, context);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (reason == 0)
+    if (reason == 0 && name)
         pthread_setname_np(*thread, name);
     return reason;
 }

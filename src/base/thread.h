@@ -8,7 +8,8 @@
 
 /* Begins RUN(CONTEXT) in a thread called NAME (15 characters). 0, or the system's error number. */
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *context);
-/* The same with ATTRIBUTES; NULL: the usual ones. */
+/* The same with ATTRIBUTES; NULL: the usual ones. NAME may be NULL, and must be where the thread may
+ * have ended, and be joined by another, before this has returned: it names itself then. */
 int thread_start_as(pthread_t *thread, const pthread_attr_t *attributes, const char *name,
                     void *(*run)(void *), void *context);
 

@@ -69,7 +69,8 @@ void doors_close_one(struct doors *doors, unsigned index)
 
 void doors_close(struct doors *doors)
 {
-    for (unsigned i = 0; i < doors->engine->config.listen_count; i++)
+    unsigned count = doors->engine->doors ? doors->engine->config.listen_count : 0;
+    for (unsigned i = 0; i < count; i++)
         doors_close_one(doors, i);
     if (doors->spare_fd >= 0)
         close(doors->spare_fd);

@@ -17,6 +17,8 @@ enum {
     SEATS = 256,     /* where config.workers says nothing */
     FULL_MS = 50,    /* without room: look again after this */
     STACK = 1 << 20, /* of a client's thread */
+    ACCEPTS = 64,    /* at an address, before the others and the stop are looked at */
+    QUEUED = 4096,   /* the most that a kernel keeps for an address: for the stop */
 };
 
 struct thread_engine {
@@ -26,13 +28,15 @@ struct thread_engine {
     int stop_fd;
     pthread_t acceptor;
     bool accepts;
-    pthread_attr_t detached;
+    pthread_attr_t small;
     pthread_mutex_t lock;
     pthread_cond_t ended;
     /* Under the lock: */
     unsigned running; /* client threads */
     unsigned cut_off; /* of those that have ended */
     uint64_t held;    /* exchanges left behind */
+    pthread_t last;   /* of those that have ended; it waits for the one before it, and so on, so */
+    bool has_last;    /* that none is still on its way out when the engine has stopped */
 };
 
 /* A client's thread, and what it begins with. */
@@ -56,6 +60,7 @@ static void *client_main(void *argument)
     struct client *client = argument;
     struct thread_engine *engine = client->engine;
     struct conversation *c = &client->conversation;
+    pthread_setname_np(pthread_self(), "stoa-client");
     bool over = conversation_run(c, &engine->base, engine->seats, engine->stop_fd, client->listen,
                                  client->fd, &client->peer);
     uint64_t held = over ? 0 : dispatcher_held(&c->dispatcher);
@@ -63,16 +68,31 @@ static void *client_main(void *argument)
     if (over)
         free(client);
     pthread_mutex_lock(&engine->lock);
+    pthread_t before = engine->last;
+    bool has_before = engine->has_last;
+    engine->last = pthread_self();
+    engine->has_last = true;
     engine->running--;
     engine->cut_off += cut_off;
     engine->held += held;
     if (engine->running == 0)
         pthread_cond_signal(&engine->ended);
     pthread_mutex_unlock(&engine->lock);
+    if (has_before)
+        pthread_join(before, NULL);
     return NULL;
 }
 
 /* ---- Accepting ---- */
+
+/* Counted by threads: one that has not begun yet has opened nothing. */
+static bool has_room(struct thread_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    bool room = engine->running < engine->base.config.connections_max;
+    pthread_mutex_unlock(&engine->lock);
+    return room;
+}
 
 static bool begin_client(struct thread_engine *engine, unsigned index, int fd,
                          const struct endpoint *peer)
@@ -88,7 +108,7 @@ static bool begin_client(struct thread_engine *engine, unsigned index, int fd,
     pthread_mutex_lock(&engine->lock);
     engine->running++;
     pthread_mutex_unlock(&engine->lock);
-    if (thread_start_as(&thread, &engine->detached, "stoa-client", client_main, client) == 0)
+    if (thread_start_as(&thread, &engine->small, NULL, client_main, client) == 0)
         return true;
     pthread_mutex_lock(&engine->lock);
     engine->running--;
@@ -97,12 +117,14 @@ static bool begin_client(struct thread_engine *engine, unsigned index, int fd,
     return false;
 }
 
-/* All that wait at address INDEX. False: there is no room. */
-static bool accept_all(struct thread_engine *engine, unsigned index)
+/* Those that wait at address INDEX, MOST of them. False: there is no room. */
+static bool accept_some(struct thread_engine *engine, unsigned index, unsigned most)
 {
-    for (;;) {
+    for (unsigned i = 0; i < most; i++) {
         struct endpoint peer;
         int fd;
+        if (!has_room(engine))
+            return false;
         switch (doors_accept(&engine->doors, index, &fd, &peer)) {
         case DOORS_TAKEN:
             if (begin_client(engine, index, fd, &peer))
@@ -119,6 +141,7 @@ static bool accept_all(struct thread_engine *engine, unsigned index)
             return false;
         }
     }
+    return true;
 }
 
 static void *accept_main(void *argument)
@@ -135,12 +158,12 @@ static void *accept_main(void *argument)
         poll(fds, room ? count + 1 : 1, room ? -1 : FULL_MS);
         room = true;
         for (unsigned i = 0; i < count; i++)
-            room = accept_all(engine, i) && room;
+            room = accept_some(engine, i, ACCEPTS) && room;
     }
     /* What had connected already is served. At once: what comes in between is lost with the
      * queue. */
     for (unsigned i = 0; i < count; i++) {
-        accept_all(engine, i);
+        accept_some(engine, i, QUEUED);
         doors_close_one(&engine->doors, i);
     }
     return NULL;
@@ -155,7 +178,7 @@ static void thread_free(struct thread_engine *engine)
     engine_close(&engine->base);
     if (engine->stop_fd >= 0)
         close(engine->stop_fd);
-    pthread_attr_destroy(&engine->detached);
+    pthread_attr_destroy(&engine->small);
     pthread_cond_destroy(&engine->ended);
     pthread_mutex_destroy(&engine->lock);
     free(engine);
@@ -185,9 +208,8 @@ static int start(const struct engine_config *config, struct app *app, struct eng
     engine->doors.engine = &engine->base;
     pthread_mutex_init(&engine->lock, NULL);
     pthread_cond_init(&engine->ended, NULL);
-    pthread_attr_init(&engine->detached);
-    pthread_attr_setdetachstate(&engine->detached, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&engine->detached, STACK);
+    pthread_attr_init(&engine->small);
+    pthread_attr_setstacksize(&engine->small, STACK);
     int err = engine_open(&engine->base, config, app, 1, failure);
     *out = &engine->base; /* before the first request, in which the app may want it */
     err = err ? err : prepare(engine, failure);
@@ -214,8 +236,11 @@ static void stop(struct engine *base)
     pthread_mutex_lock(&engine->lock);
     while (engine->running > 0)
         pthread_cond_wait(&engine->ended, &engine->lock);
+    bool has_last = engine->has_last;
     uint64_t held = engine->held;
     pthread_mutex_unlock(&engine->lock);
+    if (has_last)
+        pthread_join(engine->last, NULL);
     engine_cut_off(base, engine->cut_off);
     if (!engine_leaves_behind(base, held))
         thread_free(engine);
