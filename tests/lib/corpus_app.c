@@ -1,5 +1,5 @@
-/* The application of tests/data/http/README.md on the event engine, listening at the
- * address given; /corpus-seen tells how many requests reached it. Prints "ready PORT".
+/* The application of tests/data/http/README.md: corpus_app ADDRESS ENGINE. /corpus-seen tells how
+ * many requests reached it. Prints "ready PORT".
  */
 #include "base/check.h"
 #include "engine/engine.h"
@@ -8,11 +8,12 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 struct corpus_app {
     struct app app;
-    struct bed bed; /* for its page alone */
-    atomic_uint seen;
+    struct bed bed;    /* for its page alone */
+    atomic_uint *seen; /* by all processes of the engine */
 };
 
 static void on_accept(struct app *app, struct exchange *x)
@@ -27,10 +28,10 @@ static enum app_verdict on_handle(struct app *base, struct exchange *x)
     struct corpus_app *app = CONTAINER_OF(base, struct corpus_app, app);
     if (str_eq(x->path, STR("/corpus-seen"))) {
         exchange_reply(x, 200, STR("text/plain"),
-                       arena_printf(&x->arena, "%u", atomic_load(&app->seen)));
+                       arena_printf(&x->arena, "%u", atomic_load(app->seen)));
         return APP_DONE;
     }
-    atomic_fetch_add(&app->seen, 1);
+    atomic_fetch_add(app->seen, 1);
     bed_reply(&app->bed, x);
     return APP_DONE;
 }
@@ -45,7 +46,12 @@ int main(int argc, char **argv)
     sigset_t signals;
     int signal_number;
 
-    CHECK(argc == 2);
+    CHECK(argc == 3);
+    const struct engine_kind *kind = engine_find(argv[2]);
+    CHECK(kind);
+    app.seen =
+        mmap(NULL, sizeof *app.seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(app.seen != MAP_FAILED);
     for (int i = 0; i < 40; i++)
         memcpy(page + i * 11, "<p>page</p>", 11);
     app.bed.page =
@@ -54,14 +60,14 @@ int main(int argc, char **argv)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    if (engine_event.start(&config, &app.app, &engine, &failure) != ERR_OK) {
+    if (kind->start(&config, &app.app, &engine, &failure) != ERR_OK) {
         fprintf(stderr, "corpus_app: %s\n", failure.text);
         return 1;
     }
-    printf("ready %u\n", engine_event.port(engine, 0));
+    printf("ready %u\n", kind->port(engine, 0));
     fflush(stdout);
     sigwait(&signals, &signal_number);
-    engine_event.stop(engine);
+    kind->stop(engine);
     http_page_drop(app.bed.page);
     return 0;
 }

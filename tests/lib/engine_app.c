@@ -6,7 +6,7 @@
  *              [--connections N] [--grace MS] [--state DIR] [--file PATH] [--LIMIT N]...
  *
  * where LIMIT is the name of a field of struct http_limits. Prints "ready PORT..." once
- * it serves; ends at SIGINT or SIGTERM.
+ * it serves; ends at SIGINT or SIGTERM. `engine_app --engines` says which there are.
  *
  *   /page            a ready-made page of 1 KiB
  *   /hello           a few bytes
@@ -16,7 +16,10 @@
  *   /later?ms=N      another thread answers after N ms
  *   /work?ms=N       blocks a helper for N ms
  *   /offload?ms=N    the same, by exchange_offload, and answers in a second step
+ *   /hold            blocks a helper until somebody asks for /release; /holding: how many do
+ *   /crash           aborts
  *   /file            the bytes of --file
+ *   /disk?at=N       4 KiB of them from N, read by a helper
  *   /stream?bytes=N  N bytes from a source, of known length with &known=1
  *   /drip?count=N    N lines from a source that waits 10 ms for each
  *   /stats           the engine's counters as JSON
@@ -29,8 +32,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,12 +54,19 @@ struct bell {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct alarm *first; /* in order of due_ns */
-    bool stopping;
+    bool started, stopping;
+};
+
+/* What the processes of an engine that has several have together. */
+struct shared {
+    atomic_uint holding;
+    atomic_bool released;
 };
 
 struct test_app {
     struct app app;
     struct bell bell;
+    struct shared *shared;
     struct http_page *page;
     const char *file;
     const struct engine_kind *kind;
@@ -85,7 +97,7 @@ static void *bell_main(void *argument)
     return NULL;
 }
 
-static void bell_start(struct bell *bell)
+static void bell_init(struct bell *bell)
 {
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -93,16 +105,26 @@ static void bell_start(struct bell *bell)
     pthread_mutex_init(&bell->lock, NULL);
     pthread_cond_init(&bell->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    CHECK(pthread_create(&bell->thread, NULL, bell_main, bell) == 0);
+}
+
+/* Under the lock. Not before it is needed: the engine may have to be started by a process of one
+ * thread, and run its app in others. */
+static void bell_start(struct bell *bell)
+{
+    if (!bell->started)
+        CHECK(pthread_create(&bell->thread, NULL, bell_main, bell) == 0);
+    bell->started = true;
 }
 
 static void bell_stop(struct bell *bell)
 {
     pthread_mutex_lock(&bell->lock);
     bell->stopping = true;
+    bool started = bell->started;
     pthread_cond_signal(&bell->changed);
     pthread_mutex_unlock(&bell->lock);
-    pthread_join(bell->thread, NULL);
+    if (started)
+        pthread_join(bell->thread, NULL);
 }
 
 static void bell_set(struct bell *bell, struct exchange *x, uint64_t ms,
@@ -112,6 +134,7 @@ static void bell_set(struct bell *bell, struct exchange *x, uint64_t ms,
     CHECK(alarm);
     *alarm = (struct alarm){.due_ns = clock_mono_ns() + ms * MS_NS, .x = x, .ring = ring};
     pthread_mutex_lock(&bell->lock);
+    bell_start(bell);
     struct alarm **place = &bell->first;
     while (*place && (*place)->due_ns <= alarm->due_ns)
         place = &(*place)->next;
@@ -241,9 +264,9 @@ static void say_stats(struct test_app *app, struct exchange *x)
         arena_printf(&x->arena,
                      "{\"accepted\": %lu, \"open\": %lu, \"requests\": %lu, \"refused\": %lu, "
                      "\"bytes_in\": %lu, \"bytes_out\": %lu, \"helper_waiting\": %lu, "
-                     "\"timeouts\": %lu, \"bad_requests\": %lu}\n",
+                     "\"timeouts\": %lu, \"bad_requests\": %lu, \"crashed\": %lu}\n",
                      s.accepted, s.open, s.requests, s.refused, s.bytes_in, s.bytes_out,
-                     s.helper_waiting, s.timeouts, s.bad_requests));
+                     s.helper_waiting, s.timeouts, s.bad_requests, s.crashed));
 }
 
 static void send_file(struct test_app *app, struct exchange *x)
@@ -255,6 +278,31 @@ static void send_file(struct test_app *app, struct exchange *x)
     else
         exchange_reply_file(x, 200, STR("application/octet-stream"), fd, 0,
                             (uint64_t)status.st_size);
+}
+
+static void read_disk(struct test_app *app, struct exchange *x)
+{
+    enum { PIECE = 4096 };
+    char *bytes = arena_alloc(&x->arena, PIECE);
+    int fd = app->file ? open(app->file, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t n = -1;
+    if (bytes && fd >= 0)
+        n = pread(fd, bytes, PIECE, (off_t)number(x, STR("at"), 0));
+    if (fd >= 0)
+        close(fd);
+    if (n < 0)
+        say(x, 404, STR("no file\n"));
+    else
+        say(x, 200, str_make(bytes, (size_t)n));
+}
+
+/* At most 30 s: a test that fails is to end. */
+static void hold(struct shared *shared)
+{
+    atomic_fetch_add(&shared->holding, 1);
+    for (int i = 0; i < 6000 && !atomic_load(&shared->released); i++)
+        sleep_ms(5);
+    atomic_fetch_sub(&shared->holding, 1);
 }
 
 static struct body_sink counting = {count_bytes}, pausing = {count_with_pauses};
@@ -290,8 +338,16 @@ static enum app_verdict on_handle(struct app *base, struct exchange *x)
     } else if (str_eq(x->path, STR("/later"))) {
         bell_set(&app->bell, x, number(x, STR("ms"), 10), finish_late);
         return APP_LATER;
-    } else if (str_eq(x->path, STR("/work"))) {
+    } else if (str_eq(x->path, STR("/work")) || str_eq(x->path, STR("/hold")) ||
+               str_eq(x->path, STR("/disk"))) {
         return APP_WORK;
+    } else if (str_eq(x->path, STR("/release"))) {
+        atomic_store(&app->shared->released, true);
+        say(x, 200, STR("released\n"));
+    } else if (str_eq(x->path, STR("/holding"))) {
+        say(x, 200, arena_printf(&x->arena, "%u\n", atomic_load(&app->shared->holding)));
+    } else if (str_eq(x->path, STR("/crash"))) {
+        abort();
     } else if (str_eq(x->path, STR("/offload"))) {
         job_of(app, x)->left = number(x, STR("ms"), 10);
         exchange_offload(x, offloaded, after_offload);
@@ -315,10 +371,17 @@ static enum app_verdict on_handle(struct app *base, struct exchange *x)
 
 static enum app_verdict on_work(struct app *base, struct exchange *x)
 {
-    (void)base;
+    struct test_app *app = CONTAINER_OF(base, struct test_app, app);
     CHECK(x->thread_state);
-    sleep_ms(number(x, STR("ms"), 10));
-    say(x, 200, STR("worked\n"));
+    if (str_eq(x->path, STR("/disk"))) {
+        read_disk(app, x);
+    } else if (str_eq(x->path, STR("/hold"))) {
+        hold(app->shared);
+        say(x, 200, STR("held\n"));
+    } else {
+        sleep_ms(number(x, STR("ms"), 10));
+        say(x, 200, STR("worked\n"));
+    }
     return APP_DONE;
 }
 
@@ -415,6 +478,11 @@ int main(int argc, char **argv)
     sigset_t signals;
     int signal_number;
 
+    if (argc == 2 && strcmp(argv[1], "--engines") == 0) {
+        for (unsigned i = 0; engine_kinds[i]; i++)
+            puts(engine_kinds[i]->name);
+        return 0;
+    }
     for (int i = 1; i < argc; i += 2)
         if (strncmp(argv[i], "--", 2) != 0 || i + 1 == argc ||
             !set_option(&config, &app, argv[i] + 2, argv[i + 1])) {
@@ -428,7 +496,10 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    bell_start(&app.bell);
+    app.shared =
+        mmap(NULL, sizeof *app.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(app.shared != MAP_FAILED);
+    bell_init(&app.bell);
     if (app.kind->start(&config, &app.app, &app.engine, &failure) != ERR_OK) {
         fprintf(stderr, "engine_app: %s\n", failure.text);
         bell_stop(&app.bell);

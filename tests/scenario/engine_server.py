@@ -1,4 +1,8 @@
-"""Starts tests/lib/engine_app.c and talks to it, for the scenarios of the engines: ENGINE names one."""
+"""Starts tests/lib/engine_app.c and talks to it, for the scenarios of the engines: ENGINE names one.
+
+`./test engines` runs them with each in turn; ./test runs those marked `every_engine` with each, and
+all of them with event.
+"""
 
 import contextlib
 import http.client
@@ -12,11 +16,26 @@ import ssl
 import subprocess
 import time
 
+import pytest
+
 PROGRAM = os.environ.get("ENGINE_APP") or str(
     pathlib.Path(os.environ.get("STOA", "build/stoa")).resolve().parent / "tests/lib/engine_app"
 )
 ENGINE = os.environ.get("ENGINE", "event")
+# What there is an own expectation of, in the engines that differ.
+HAS_HELPERS = ("event", "amped")  # threads for what blocks, behind a queue with a bound
+ONE_AT_A_TIME = ("loop",)
+PROCESSES = ("fork",)
 SANITIZED = "asan" in PROGRAM or "tsan" in PROGRAM
+
+
+def of_engines(*engines, why):
+    """For a test of what only ENGINES promise."""
+    return pytest.mark.skipif(ENGINE not in engines, reason=f"{why} (not {ENGINE})")
+
+
+def not_of_engines(*engines, why):
+    return pytest.mark.skipif(ENGINE in engines, reason=f"{why} ({ENGINE})")
 
 
 class Server:

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from engine_server import PROGRAM
+from engine_server import ENGINE, PROGRAM
 
 CORPUS = pathlib.Path(__file__).resolve().parent.parent / "data/http"
 
@@ -123,7 +123,7 @@ def seen(port):
 @pytest.fixture(scope="module")
 def port():
     program = pathlib.Path(PROGRAM).with_name("corpus_app")
-    process = subprocess.Popen([program, "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([program, "127.0.0.1:0", ENGINE], stdout=subprocess.PIPE, text=True)
     yield int(process.stdout.readline().split()[1])
     process.terminate()
     assert process.wait(timeout=10) == 0
@@ -146,6 +146,7 @@ CUTS = {
 
 
 @pytest.mark.quick
+@pytest.mark.every_engine
 @pytest.mark.parametrize("cut", CUTS)
 def test_every_case_of_the_corpus_has_its_outcome(port, cut):
     assert len(CASES) >= 150

@@ -14,6 +14,7 @@ BUSY, POLITE = 1, 0.3
 
 
 @pytest.mark.quick
+@pytest.mark.every_engine
 def test_an_idle_server_stops_within_two_seconds(tmp_path):
     with Server(tmp_path) as server:
         idle = [server.connect() for _ in range(20)] + [server.connect_tls() for _ in range(5)]
@@ -29,6 +30,7 @@ def test_an_idle_server_stops_within_two_seconds(tmp_path):
 
 
 @pytest.mark.quick
+@pytest.mark.every_engine
 def test_what_is_in_flight_is_finished(tmp_path):
     (tmp_path / "file").write_bytes(b"f" * 20_000_000)
     with Server(tmp_path, "--grace", 60000, "--file", tmp_path / "file") as server:

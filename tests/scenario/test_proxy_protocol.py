@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from cluster_server import free_port
-from engine_server import PROGRAM
+from engine_server import ENGINE, PROGRAM
 from raw_front import RawFront, exchange, read_answers
 from shop_server import Shop
 
@@ -33,7 +33,7 @@ def v6():
 
 def start(folder, *options):
     process = subprocess.Popen(
-        [PROGRAM, "--state", str(folder), "--loops", "1", *options], stdout=subprocess.PIPE,
+        [PROGRAM, "--engine", ENGINE, "--state", str(folder), "--loops", "1", *options], stdout=subprocess.PIPE,
         text=True)
     Shop.running.add(process)
     ports = [int(port) for port in process.stdout.readline().split()[1:]]
@@ -62,6 +62,7 @@ def peer(port, header, pieces=None):
     return answers[0].body.decode().strip()
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("pieces", [None, 1, 7, 28])
 def test_the_client_is_the_one_that_the_header_names(doors, pieces):
     assert peer(doors[0], v2(), pieces) == "http " + CLIENT
@@ -78,6 +79,7 @@ def test_a_proxy_of_its_own_is_itself(doors):
         assert said[1] == "127.0.0.1" and said[3] == f"127.0.0.1:{doors[0]}"
 
 
+@pytest.mark.every_engine
 def test_the_header_stands_before_tls(doors):
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -98,6 +100,7 @@ def test_without_a_header_there_is_no_answer(doors, header):
     assert received == b""
 
 
+@pytest.mark.every_engine
 def test_elsewhere_the_header_is_no_request(doors):
     received, _ = exchange(doors[2], v2() + ASK)
     assert received.startswith(b"HTTP/1.1 400 ")
