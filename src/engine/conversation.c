@@ -148,6 +148,15 @@ static void talk(struct conversation *c)
     }
 }
 
+/* With a seat: what has not been answered ends, and the app is told. */
+static void hang_up(struct conversation *c)
+{
+    struct seat *seat = seats_take(c->seats);
+    sit(c, seat);
+    connection_close(&c->connection);
+    seats_give(c->seats, seat);
+}
+
 /* The client has gone. What the app still holds comes back here. */
 static bool await_app(struct conversation *c)
 {
@@ -173,7 +182,7 @@ bool conversation_run(struct conversation *c, struct engine *engine, struct seat
     dispatcher_init(&c->dispatcher, &kind, engine, &engine->counters);
     if (connection_open(&c->connection, &c->dispatcher, NULL, listen, fd, peer, clock_mono_ns()))
         talk(c);
-    connection_close(&c->connection);
+    hang_up(c);
     if (!await_app(c))
         return false;
     dispatcher_close(&c->dispatcher);

@@ -266,3 +266,4 @@ void dispatcher_close(struct dispatcher *d)
         sched_yield();
     http_host_close(&d->host);
 }
+    d->host.thread_state = &d->thread_state;

@@ -471,6 +471,7 @@ static size_t feed_tunnel(struct http_conn *conn, const char *bytes, size_t len)
     if (stream->paused)
         return 0;
     stream->heard_ns = conn->now_ns;
+    stream_adopt(stream);
     switch (stream->x.sink->data(&stream->x, str_make(bytes, len))) {
     case SINK_PAUSE:
         stream->paused = true;

@@ -80,18 +80,18 @@ static uint64_t recent_of(const struct traffic_thread *thread, uint64_t now_ns)
 
 void traffic_now(struct traffic *traffic, uint64_t now_ns, struct traffic_now *now)
 {
-    uint64_t busy = 0, sum = 0;
+    uint64_t busy = 0, sum = 0, all_begun = 0, all_ended = 0;
     *now = (struct traffic_now){0};
     pthread_mutex_lock(&traffic->lock);
     for (const struct traffic_thread *thread = traffic->threads; thread; thread = thread->next) {
-        uint64_t ended = atomic_load_explicit(&thread->ended, memory_order_relaxed);
-        uint64_t begun = atomic_load_explicit(&thread->begun, memory_order_relaxed);
         uint64_t recent = recent_of(thread, now_ns);
-        now->in_flight += begun > ended ? begun - ended : 0;
+        all_ended += atomic_load_explicit(&thread->ended, memory_order_relaxed);
+        all_begun += atomic_load_explicit(&thread->begun, memory_order_relaxed);
         busy += recent != 0;
         sum += recent;
     }
     pthread_mutex_unlock(&traffic->lock);
+    now->in_flight = all_begun > all_ended ? all_begun - all_ended : 0;
     now->latency_ns = busy ? sum / busy : 0;
 }
 

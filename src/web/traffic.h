@@ -39,7 +39,7 @@ void traffic_close(struct traffic *traffic);
 /* A new thread's counts; they stay when it ends. NULL without memory. */
 struct traffic_thread *traffic_thread_new(struct traffic *traffic);
 
-/* A request begins that will end by traffic_end. Own thread. */
+/* A request begins that will end by traffic_end, perhaps on another thread. Own thread. */
 void traffic_begin(struct traffic_thread *thread);
 void traffic_end(struct traffic_thread *thread);
 

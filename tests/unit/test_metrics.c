@@ -77,6 +77,26 @@ static void threads_are_added_up(void **state)
     traffic_close(&traffic);
 }
 
+/* As on engines whose threads take turns. */
+static void what_ends_on_another_thread_is_not_in_flight(void **state)
+{
+    (void)state;
+    struct traffic traffic;
+    struct traffic_now now;
+    traffic_init(&traffic);
+    struct traffic_thread *a = traffic_thread_new(&traffic), *b = traffic_thread_new(&traffic);
+    for (int i = 0; i < 3; i++)
+        traffic_begin(a);
+    traffic_end(b);
+    traffic_end(b);
+    traffic_now(&traffic, 0, &now);
+    assert_int_equal(now.in_flight, 1);
+    traffic_end(b);
+    traffic_now(&traffic, 0, &now);
+    assert_int_equal(now.in_flight, 0);
+    traffic_close(&traffic);
+}
+
 static bool judge(struct health_view view, struct health_memory *memory)
 {
     struct buf reason;
@@ -134,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_text_is_in_the_format),
         cmocka_unit_test(threads_are_added_up),
+        cmocka_unit_test(what_ends_on_another_thread_is_not_in_flight),
         cmocka_unit_test(health_sees_a_log_that_stands_still),
         cmocka_unit_test(health_sees_a_copy_that_is_behind),
         cmocka_unit_test(health_sees_a_full_disk_a_lost_directory_and_a_lost_primary),
