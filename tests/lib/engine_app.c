@@ -470,7 +470,12 @@ int main(int argc, char **argv)
 {
     struct log log = {.fd = 2, .least = LOG_INFO};
     struct test_app app = {
-        .app = {"test", on_accept, on_handle, on_work, on_thread_start, on_thread_stop},
+        .app = {.name = "test",
+                .accept = on_accept,
+                .handle = on_handle,
+                .work = on_work,
+                .thread_start = on_thread_start,
+                .thread_stop = on_thread_stop},
         .kind = &engine_event};
     struct engine_config config = {.log = &log};
     struct failure failure;
