@@ -31,6 +31,11 @@ enum app_verdict {
 struct app {
     const char *name;
 
+    /* May be NULL. Engine's thread, when the head has arrived and X is to be refused as there is
+     * too much to do: whether it is let in all the same (of those by whom the server is watched).
+     */
+    bool (*is_urgent)(struct app *app, const struct exchange *x);
+
     /* May be NULL. Engine's thread, when the head has arrived: set body_limit or
      * sink, or answer at once to refuse. Must not block. */
     void (*accept)(struct app *app, struct exchange *x);

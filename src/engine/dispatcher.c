@@ -17,10 +17,31 @@ static struct dispatcher *of_runner(struct exchange_runner *runner)
     return CONTAINER_OF(runner, struct dispatcher, runner);
 }
 
+/* ---- Admission ---- */
+
+static bool has_admission(const struct dispatcher *d)
+{
+    return d->kind->admission && d->engine->intake.target_ns > 0;
+}
+
+static bool is_let_in(struct dispatcher *d, struct exchange *x)
+{
+    struct app *app = d->engine->app;
+    return !has_admission(d) || !intake_refuses(&d->engine->intake, d->now_ns) ||
+           (app->is_urgent && app->is_urgent(app, x));
+}
+
+static void measure(struct dispatcher *d, const struct exchange *x)
+{
+    if (has_admission(d))
+        intake_answered(&d->engine->intake, x->started_ns, clock_mono_ns());
+}
+
 static void answered(struct dispatcher *d, struct exchange *x)
 {
     CHECK(d->unanswered > 0);
     d->unanswered--;
+    measure(d, x);
     if (d->kind->answered)
         d->kind->answered(d, x);
     http_conn_answered(x, d->now_ns);
@@ -46,10 +67,15 @@ static void host_accept(struct http_host *host, struct exchange *x)
     x->thread_state = d->thread_state;
     if (engine_is_stopping(d->engine))
         x->close = true;
-    if (d->kind->refuses && d->kind->refuses(d, x))
+    x->started_ns -= d->waited_ns;
+    if (!is_let_in(d, x)) {
+        dispatcher_answer_busy(d, x);
         return;
+    }
     if (app->accept)
         app->accept(app, x);
+    if (x->status)
+        measure(d, x);
 }
 
 /* x->work, or with none app->work. True: X is not the app's any more. */
@@ -256,6 +282,7 @@ void dispatcher_init(struct dispatcher *d, const struct dispatcher_kind *kind,
                  .addresses = host_addresses},
     };
     d->host.runner = &d->runner;
+    d->host.thread_state = &d->thread_state;
     atomic_init(&d->resumed, NULL);
     atomic_init(&d->giving, 0);
 }
@@ -266,4 +293,3 @@ void dispatcher_close(struct dispatcher *d)
         sched_yield();
     http_host_close(&d->host);
 }
-    d->host.thread_state = &d->thread_state;

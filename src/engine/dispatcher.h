@@ -40,9 +40,9 @@ struct dispatcher_kind {
     void (*touch)(struct dispatcher *d, void *owner);
     /* OWNER's client, and its own address. As exchange_addresses. */
     bool (*addresses)(void *owner, struct endpoint *client, struct endpoint *here);
-    /* May be NULL. The head of X has arrived. True: it was refused by an answer of the engine's
-     * own, and the app does not see it. */
-    bool (*refuses)(struct dispatcher *d, struct exchange *x);
+    /* More than can be answered in time (config.admission_ms) are not let in: as soon as the head
+     * has arrived they are answered 503, and the app does not see them. */
+    bool admission;
     /* May be NULL. X, which the app has seen, is answered. */
     void (*answered)(struct dispatcher *d, struct exchange *x);
 };
@@ -56,7 +56,8 @@ struct dispatcher {
     /* Of whoever has its turn; set by the engine. */
     void *thread_state;
     uint64_t now_ns;
-    pthread_t self; /* with kind->wake_own: its thread */
+    uint64_t waited_ns; /* how long what is read in this turn had to wait for it, at most */
+    pthread_t self;     /* with kind->wake_own: its thread */
 
     uint64_t heads;      /* requests begun */
     uint64_t unanswered; /* exchanges that the app has, or a helper */

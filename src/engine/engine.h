@@ -54,14 +54,35 @@ struct engine_config {
     struct fork_zygote *zygote;
 };
 
+/* Of an engine that lets in no more than it can answer in time (intake.h). */
+struct engine_admission {
+    uint64_t target_ns;     /* config.admission_ms; 0: all are let in, and nothing is measured */
+    double rate;            /* requests a second that are let in; 0: all */
+    uint64_t p90_ns;        /* response time, of the last interval */
+    uint64_t on_time, late; /* answered within the target, and later */
+};
+
+/* seda: one of its stages. */
+struct engine_stage {
+    const char *name;
+    uint64_t done, queued;   /* since the start; now */
+    unsigned threads, batch; /* batch: how many a thread takes at once */
+};
+
+enum { ENGINE_STAGES = 5 };
+
 /* Counters, read at any time from any thread; for /metrics. */
 struct engine_stats {
     uint64_t accepted, open, requests, refused; /* refused: 503 for want of helpers or room */
     uint64_t bytes_in, bytes_out;
     uint64_t helper_waiting, timeouts, bad_requests;
+    uint64_t workers, queued; /* pool: its threads, and connections that wait for one */
     /* amped: pieces of files that were not in memory, and were read for a loop; those not yet */
     uint64_t disk_reads, disk_waiting;
     uint64_t crashed; /* fork: clients' processes that did not end by themselves */
+    struct engine_admission admission;
+    struct engine_stage stages[ENGINE_STAGES];
+    unsigned stage_count; /* 0: it has none */
 };
 
 struct engine;

@@ -132,6 +132,8 @@ static struct event_loop *loop_make(struct event_engine *engine, unsigned index,
     event_exchange_init(l);
     int err = doors_open(&l->doors, &engine->base, index);
     l->loop = loop_new(failure);
+    if (l->loop && engine->base.config.admission_ms > 0)
+        loop_measure(l->loop);
     if (l->loop && !err && event_doors_open(l) == ERR_OK)
         return l;
     if (l->loop)

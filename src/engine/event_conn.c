@@ -82,6 +82,7 @@ void event_conn_turn(struct event_conn *c)
             list_append(&l->waiting, &c->waiting);
         return;
     }
+    l->dispatcher.waited_ns = loop_waited(l->loop);
     after_turn(c, connection_turn(&c->connection, loop_now(l->loop)));
 }
 

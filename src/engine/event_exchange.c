@@ -103,6 +103,7 @@ void event_exchange_init(struct event_loop *l)
         .work = work,
         .touch = touch,
         .addresses = connection_addresses,
+        .admission = true,
     };
     static const struct dispatcher_kind alone = {
         .wake = wake,

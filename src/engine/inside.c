@@ -36,6 +36,8 @@ int engine_open(struct engine *engine, const struct engine_config *config, struc
     engine->sharers = sharers > 0 ? sharers : engine->config.loops;
     atomic_init(&engine->open, 0);
     atomic_init(&engine->is_stopping, false);
+    intake_init(&engine->intake, engine->config.admission_ms * MS_NS, engine->config.log,
+                clock_mono_ns());
     int trusted = engine_trusted(&engine->config, engine->trusted, failure);
     if (trusted < 0)
         return ERR_INVALID;
@@ -110,4 +112,5 @@ void engine_stats(const struct engine *engine, struct engine_stats *stats)
     *stats =
         (struct engine_stats){.open = atomic_load_explicit(&engine->open, memory_order_relaxed)};
     engine_counters_add(&engine->counters, stats);
+    intake_look(&engine->intake, &stats->admission);
 }

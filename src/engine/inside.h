@@ -8,6 +8,7 @@
 #define STOA_ENGINE_INSIDE_H
 
 #include "engine/engine.h"
+#include "engine/intake.h"
 #include "engine/stopping.h"
 #include "net/network.h"
 #include "net/socket.h"
@@ -32,6 +33,7 @@ struct engine {
     atomic_uint open;        /* connections */
     atomic_bool is_stopping; /* and then: */
     struct stopping stopping;
+    struct intake intake;            /* for dispatcher_kind.admission */
     struct engine_counters counters; /* of an engine whose threads have none of their own */
 };
 

@@ -204,7 +204,7 @@ struct exchange {
     void *thread_state;
 
     struct arena arena;
-    uint64_t started_ns; /* when the head was complete */
+    uint64_t started_ns; /* when the head was complete; less what the engine knows that it waited */
 
     /* For the engine and the core. */
     struct exchange_runner *runner;

@@ -19,6 +19,9 @@ enum { BATCH = 256 };
 struct loop {
     int epoll_fd, wake_fd;
     uint64_t now_ns, turns;
+    uint64_t waited_ns;
+    bool measured;
+    bool was_full; /* there were more events than a batch takes */
     struct timer_heap timers;
     struct list soons;
     struct watch wake;
@@ -164,6 +167,23 @@ uint64_t loop_turns(const struct loop *loop)
     return loop->turns;
 }
 
+void loop_measure(struct loop *loop)
+{
+    loop->measured = true;
+}
+
+uint64_t loop_waited(const struct loop *loop)
+{
+    return loop->waited_ns;
+}
+
+/* Events that the last look had no room for are older than that. */
+static void measure(struct loop *loop, bool had_room)
+{
+    uint64_t busy_ns = clock_mono_ns() - loop->now_ns;
+    loop->waited_ns = had_room ? busy_ns : loop->waited_ns + busy_ns;
+}
+
 static void run_posts(struct loop *loop)
 {
     loop->posted_here = false;
@@ -229,10 +249,13 @@ void loop_turn(struct loop *loop, int wait_ms)
 {
     bool work = loop->posted_here || !list_empty(&loop->soons);
     wait_ms = work ? 0 : wait_for_timer(loop, wait_ms);
+    if (loop->measured)
+        measure(loop, !loop->was_full);
     int count = epoll_wait(loop->epoll_fd, loop->batch, BATCH, wait_ms);
     loop->now_ns = clock_mono_ns();
     loop->turns++;
     loop->batch_count = count > 0 ? count : 0;
+    loop->was_full = count == BATCH;
     for (loop->batch_at = 0; loop->batch_at < loop->batch_count;) {
         struct epoll_event *event = &loop->batch[loop->batch_at++];
         struct watch *watch = event->data.ptr;

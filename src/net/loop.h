@@ -74,6 +74,12 @@ uint64_t loop_now(const struct loop *loop);
 uint64_t loop_now_refresh(struct loop *loop);
 /* Counts turns: what is cached per turn compares with it. */
 uint64_t loop_turns(const struct loop *loop);
+/* From here on it is known how long events wait for the loop. For that the clock is read once more
+ * in each turn. */
+void loop_measure(struct loop *loop);
+/* How long this turn's events had to wait for it, at most: for as long as the loop was busy before
+ * it looked. Too much for those that came last. 0 without loop_measure. */
+uint64_t loop_waited(const struct loop *loop);
 
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);

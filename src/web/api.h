@@ -147,6 +147,9 @@ enum app_verdict watch_health(struct exchange *x);
 enum app_verdict watch_live(struct exchange *x);
 /* True: X asks whether this server lives, and that is answered. In accept: many ask, often. */
 bool watch_is_live(struct exchange *x);
+/* Whether X is by somebody who watches or operates this server, who needs it most when there is too
+ * much to do. */
+bool watch_is_urgent(const struct exchange *x);
 enum app_verdict watch_metrics(struct exchange *x);
 
 #endif

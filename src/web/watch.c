@@ -28,6 +28,12 @@ bool watch_is_live(struct exchange *x)
     return true;
 }
 
+bool watch_is_urgent(const struct exchange *x)
+{
+    return str_eq(x->path, STR("/livez")) || str_eq(x->path, STR("/healthz")) ||
+           str_eq(x->path, STR("/metrics")) || str_starts(x->path, STR("/admin/"));
+}
+
 /* What this server's readiness is, where shoppers go to others: "warm". */
 static struct str aside_as(struct exchange *x)
 {

@@ -1,0 +1,62 @@
+/* Admission control: at which rate requests are let in, so that nine of ten are answered in time.
+ * Pure.
+ *
+ * Additive increase, multiplicative decrease of a rate by the 90th percentile of the response time
+ * of those that were let in (Welsh and Culler, Adaptive Overload Control for Busy Internet Servers,
+ * USITS 2003, figure 3). An interval ends with ADMISSION_LEAST answers, but is not shorter than the
+ * target (at most a second), and not longer than a second. Where ours differs from theirs, and why:
+ *
+ *   - a change is judged by requests alone that began after it: the caller measures no others;
+ *   - it is not lowered while more is answered than let in: the queue is getting shorter already,
+ *     and what comes out of it is late for an old reason;
+ *   - a decrease begins at the rate that was answered and grows with how late it was; an increase
+ *     is a share of the best rate of late, as servers differ by a factor of a thousand;
+ *   - it steers for seven eighths of the target, as a rate that swings about a target is too late
+ *     half of the time;
+ *   - there is no limit until there is need of one, and none again when for 10 s nobody was
+ *     refused.
+ *
+ * One class only: each request counts the same, though a page that is ready costs less than a
+ * search. What is measured is the mix that comes.
+ */
+#ifndef STOA_ENGINE_CONTROL_ADMISSION_H
+#define STOA_ENGINE_CONTROL_ADMISSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { ADMISSION_LEAST = 100 };
+
+/* What was seen in an interval. */
+struct admission_seen {
+    uint64_t ns;       /* its length */
+    uint32_t answered; /* requests, in it */
+    uint32_t measured; /* of these, begun after the last change: */
+    uint64_t p90_ns;   /* their response time; 0: none was measured */
+    uint32_t refused;
+};
+
+enum admission_move {
+    ADMISSION_HELD,
+    ADMISSION_RAISED,
+    ADMISSION_LOWERED,
+    ADMISSION_LIFTED,
+};
+
+struct control_admission {
+    uint64_t target_ns;
+    double rate;       /* a second; 0: all are let in */
+    double best;       /* answers a second, of late */
+    uint64_t quiet_ns; /* for how long nobody was refused */
+};
+
+void control_admission_init(struct control_admission *control, uint64_t target_ns);
+
+/* Whether an interval is over that is NS long and in which MEASURED were. */
+bool control_admission_is_due(const struct control_admission *control, uint64_t ns,
+                              uint32_t measured);
+/* At its end: sets control->rate. */
+enum admission_move control_admission_step(struct control_admission *control,
+                                           const struct admission_seen *seen);
+
+#endif
