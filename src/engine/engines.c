@@ -2,12 +2,13 @@
 #include "engine/engine.h"
 #include "engine/fork.h"
 #include "engine/loop.h"
+#include "engine/pool.h"
 #include "engine/thread.h"
 
 #include <string.h>
 
-const struct engine_kind *const engine_kinds[] = {&engine_loop,  &engine_thread, &engine_fork,
-                                                  &engine_event, &engine_amped,  NULL};
+const struct engine_kind *const engine_kinds[] = {
+    &engine_loop, &engine_thread, &engine_fork, &engine_pool, &engine_event, &engine_amped, NULL};
 
 const struct engine_kind *engine_find(const char *name)
 {

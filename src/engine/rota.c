@@ -13,6 +13,7 @@
 enum {
     BATCH = 256,    /* events taken at a time */
     ACCEPTS = 64,   /* taken in at a time, at each door */
+    QUEUED = 4096,  /* the most that a kernel keeps for a door: for the stop */
     ROUNDS = 4,     /* of what a turn itself gives back */
     BELL = 0,       /* epoll's data: the bell, 1 + index of a door, or a connection */
     LONGEST = 60000 /* ms, of a wait */
@@ -352,7 +353,7 @@ static void open_door(struct rota *rota, unsigned index, uint64_t now_ns)
 static void drain_doors(struct rota *rota)
 {
     for (unsigned i = 0; i < rota->config.engine->config.listen_count; i++) {
-        accept_some(rota, i, UINT32_MAX);
+        accept_some(rota, i, QUEUED);
         /* At once: what comes in between is lost with the queue. An heir may share the socket. */
         epoll_ctl(rota->epoll_fd, EPOLL_CTL_DEL, doors_fd(&rota->doors, i), NULL);
         doors_close_one(&rota->doors, i);
