@@ -23,7 +23,8 @@ function within(promise, ms, what) {
 }
 
 export async function startShop(catalogue = "demo") {
-  return start("serve", ["--catalogue", catalogue]);
+  const engine = process.env.ENGINE;
+  return start("serve", ["--catalogue", catalogue, ...(engine ? ["--engine", engine] : [])]);
 }
 
 // Servers and a load manager in front of them; `view()` is what `stoa status` says of them.

@@ -1,4 +1,7 @@
-"""A shop for a scenario: `stoa serve` on a free port and a folder of its own."""
+"""A shop for a scenario: `stoa serve` on a free port and in a folder of its own.
+
+ENGINE names its engine.
+"""
 
 import json
 import os
@@ -12,6 +15,8 @@ import http.client
 
 ROOT = pathlib.Path(os.environ.get("STOA_ROOT", pathlib.Path(__file__).resolve().parents[2]))
 STOA = os.environ.get("STOA", str(ROOT / "build" / "stoa"))
+# Nothing: what a server takes by itself.
+ENGINE_OPTIONS = ["--engine", os.environ["ENGINE"]] if "ENGINE" in os.environ else []
 READY = "stoa: shop ready at "
 
 
@@ -32,7 +37,8 @@ class Shop:
 
     def spawn(self):
         """Starts the process without waiting for anything."""
-        command = [STOA, "serve", "--dir", str(self.dir), "--listen", "127.0.0.1:0"]
+        command = [STOA, "serve", "--dir", str(self.dir), "--listen", "127.0.0.1:0",
+                   *ENGINE_OPTIONS]
         if self.catalogue:
             command += ["--catalogue", str(self.catalogue)]
         with open(self.log, "ab") as log:

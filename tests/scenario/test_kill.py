@@ -85,6 +85,7 @@ def kill_rounds(tmp_path, rounds, seed):
 
 
 @pytest.mark.quick
+@pytest.mark.every_engine
 def test_nothing_acknowledged_is_lost_at_five_random_kills(tmp_path):
     kill_rounds(tmp_path, 5, 7)
 
