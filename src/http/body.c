@@ -74,7 +74,8 @@ static enum source_verdict read_file(struct stream *stream, char *out, size_t ro
     if (got < 0 || (got == 0 && want > 0))
         return SOURCE_FAIL; /* shorter than was promised */
     stream->x.file_offset += (uint64_t)got;
-    reply->fetches = 0;
+    if (stream->x.file_offset >= reply->fetched_to)
+        reply->fetches = 0;
     reply->left -= (uint64_t)got;
     *len = (size_t)got;
     return reply->left ? SOURCE_MORE : SOURCE_END;

@@ -51,8 +51,8 @@ struct reply {
     struct gzip_stream *deflate; /* between body and wire */
     uint64_t chunk_left;         /* lent body, chunked: unsent of the chunk */
     bool chunk_begun;            /* the line end of a chunk is to be sent */
-    unsigned fetches;            /* of what comes next in the file */
-    uint64_t fetched_to;         /* offset in the file that they came to */
+    unsigned fetches;            /* of the file, since it was last read to where they came to: */
+    uint64_t fetched_to;         /* an offset in the file */
 };
 
 struct stream {
