@@ -264,12 +264,15 @@ int opening_wait(struct server *server, struct failure *failure)
 }
 
 int opening_begin(struct server *server, const struct settings *settings, int lock,
-                  const struct engine *heir_of, struct failure *failure)
+                  const struct engine *heir_of, struct forked *forked, struct failure *failure)
 {
     int err = server_open_with(server, settings, lock, failure);
-    if (err)
+    if (err) {
+        forked_close(forked);
         return err;
+    }
     server->heir_of = heir_of;
+    server->forked = forked;
     /* In a cluster it listens at once, and says by /healthz why it does not sell yet: what it waits
      * for may take long, and the others want to know where it is. */
     bool early = server->member != NULL;

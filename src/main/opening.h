@@ -10,9 +10,9 @@
 #include "main/server.h"
 
 /* Opens the server of SETTINGS (lent), begins to serve, and waits as below. LOCK: server_open_with;
- * HEIR_OF: struct server. On failure nothing stays open. */
+ * HEIR_OF, FORKED: struct server. On failure nothing stays open. */
 int opening_begin(struct server *server, const struct settings *settings, int lock,
-                  const struct engine *heir_of, struct failure *failure);
+                  const struct engine *heir_of, struct forked *forked, struct failure *failure);
 
 /* Returns when a purchase would go through here. Meanwhile the log says every few seconds what it
  * waits for. */

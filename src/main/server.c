@@ -54,8 +54,8 @@ static int open_cache(struct server *server, struct failure *failure)
 {
     size_t bytes = (size_t)server->settings->cache_bytes;
     struct shared_changes *shared = &server->changes;
-    int err =
-        shared_changes_open(server->dir.service.dir, server->settings->shared, shared, failure);
+    bool tells = server->settings->shared || strcmp(server->settings->engine, "fork") == 0;
+    int err = shared_changes_open(server->dir.service.dir, tells, shared, failure);
     if (err && err != ERR_NOTFOUND)
         return err;
     server->cache = shared->changes ? cache_new_over(bytes, shared->changes) : cache_new(bytes);
@@ -291,13 +291,16 @@ int server_listen(struct server *server, struct failure *failure)
     if (err)
         return err;
     shop_settings(server, &web);
+    if (server->forked)
+        forked_tell(server->forked, &web);
     err = web_new(&web, &server->web, failure);
     if (err)
         return err;
     server->kind = serving_kind(server->settings);
     server->watched.web = server->web;
     server->watched.kind = server->kind;
-    err = server->kind->start(&config, web_app(server->web), &server->engine, failure);
+    err = server->forked ? forked_open(server->forked, &config, web_app(server->web), failure) : 0;
+    err = err ? err : server->kind->start(&config, web_app(server->web), &server->engine, failure);
     if (err)
         return err;
     server->watched.engine = server->engine;
@@ -323,6 +326,7 @@ void server_close(struct server *server)
         buying_hurry(server->buying, hurry_ms(server->settings));
     if (server->engine)
         server->kind->stop(server->engine);
+    forked_close(server->forked);
     web_free(server->web);
     metrics_free(server->metrics);
     health_free(server->health);

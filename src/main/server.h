@@ -17,6 +17,7 @@
 #include "main/bank_choice.h"
 #include "main/cluster.h"
 #include "main/datadir.h"
+#include "main/forked.h"
 #include "main/member.h"
 #include "main/outgoing.h"
 #include "main/settings.h"
@@ -53,6 +54,7 @@ struct server {
     struct web *web;
     const struct engine_kind *kind;
     const struct engine *heir_of; /* set before server_listen; NULL: it opens the addresses anew */
+    struct forked *forked;        /* set before server_listen, with the engine fork; owned */
     struct engine *engine;
     char url[OPTION_TEXT_SIZE];
 };

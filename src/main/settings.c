@@ -39,7 +39,7 @@ static const struct option_row rows[] = {
      "proxies whose X-Forwarded-Proto is believed, besides load managers of this cluster"},
     {"server-header", OPTION_SWITCH, AT(server_header), NULL, 0, 0, NULL, NULL,
      "answers name this server in the header Stoa-Server"},
-    {"engine", OPTION_CHOICE, AT(engine), "event", 0, 0, "loop thread event", "NAME",
+    {"engine", OPTION_CHOICE, AT(engine), "event", 0, 0, "loop thread fork event", "NAME",
      "how requests are run"},
     {"helpers", OPTION_COUNT, AT(helpers), "2", 1, 256, NULL, "N",
      "threads for work that blocks: searches, imports"},
@@ -139,6 +139,9 @@ int settings_read(struct settings *settings, int count, char **words, struct fai
         return fail(failure, ERR_INVALID,
                     "with shared there must be an address for plain HTTP: the other processes of "
                     "the directory reach the one that writes there; give listen");
+    if (settings->shared && strcmp(settings->engine, "fork") == 0)
+        return fail(failure, ERR_INVALID,
+                    "shared and the engine fork do not go together: choose another engine");
     if (!settings->dir[0])
         return fail(failure, ERR_INVALID, "dir is empty: give the shop's data directory");
     if (settings->url[0] && !str_starts(str_of(settings->url), STR("http://")) &&

@@ -155,8 +155,8 @@ static void take_over(struct shared *shared)
     if (before)
         log_line(&shared->log, LOG_INFO, "shared",
                  "the lock of %s is free: this process takes over", shared->settings->dir);
-    int err =
-        opening_begin(&shared->server, shared->settings, shared->lock, before, &shared->failure);
+    int err = opening_begin(&shared->server, shared->settings, shared->lock, before, NULL,
+                            &shared->failure);
     if (err) {
         give_up(shared);
         return;

@@ -13,7 +13,8 @@ int api_new(const struct web_settings *settings, struct api **api, struct failur
     struct api *made = calloc(1, sizeof *made);
     if (!made)
         return fail(failure, ERR_NOMEM, "no memory for the operator's API");
-    int err = uploads_new(settings->spool_dir, &made->uploads, failure);
+    bool reads = settings->writer.find != NULL; /* and takes no uploads: no thread for them */
+    int err = reads ? 0 : uploads_new(settings->spool_dir, &made->uploads, failure);
     err = err ? err : desk_new(&made->importing, failure);
     err = err ? err : desk_new(&made->exporting, failure);
     err = err ? err : desk_new(&made->backing_up, failure);
@@ -25,7 +26,7 @@ int api_new(const struct web_settings *settings, struct api **api, struct failur
         api_free(made);
         return err;
     }
-    if (!settings->writer.find) /* what is being written there is the writer's */
+    if (!reads) /* what is being written there is the writer's */
         uploads_clear(settings->media_dir);
     *api = made;
     return 0;

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "web/call.h"
+#include "web/inner.h"
 #include "web/pass.h"
 #include "web/relay.h"
 #include "web/session.h"
@@ -299,6 +300,8 @@ static enum app_verdict handle_on_reader(struct exchange *x)
     const struct route *route = call_of(x)->route;
     const struct web_writer *writer = &call_web(x)->settings.writer;
     bool own = pass_is_own(route), gated = is_gated(x);
+    if (own && inner_is_client(x))
+        return pass_on(x); /* what is asked of the server is not this process's to say */
     if (!own && (!pass_reads(route, writer->in_cluster) || !writer->same(writer->context)))
         return pass_on(x);
     if (!gated)

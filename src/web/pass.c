@@ -7,6 +7,7 @@
 #include "outside/transfer.h"
 #include "web/api.h"
 #include "web/call.h"
+#include "web/inner.h"
 #include "web/once.h"
 #include "web/relay.h"
 
@@ -313,6 +314,8 @@ static enum app_verdict turn_away(struct exchange *x)
 enum app_verdict pass_on(struct exchange *x)
 {
     struct web *web = call_web(x);
+    if (inner_is_client(x))
+        return inner_pass(x);
     if (relay_has_come(x))
         return turn_away(x);
     struct pass *pass = pass_new(x, web->passes);
@@ -337,7 +340,9 @@ enum app_verdict pass_on(struct exchange *x)
 
 void pass_accept(struct exchange *x)
 {
-    if (call_of(x)->face == FACE_OPERATOR)
+    if (call_of(x)->face == FACE_OPERATOR && inner_is_client(x))
+        inner_accept(x);
+    else if (call_of(x)->face == FACE_OPERATOR)
         api_refuse(x, 409, "reader",
                    STR("This process reads the shop that another one writes: send uploads to that "
                        "one, whose address is in server.json of the data directory."),

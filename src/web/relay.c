@@ -25,19 +25,19 @@ bool relay_passes(struct str name, struct str connection)
         /* What each side's core makes anew. */
         "content-length", "content-encoding", "accept-encoding", "expect", "date", "server",
         /* Set by ourselves. */
-        "host", "stoa-relayed", "stoa-server"};
+        "host", "stoa-relayed", "stoa-server", "stoa-inner"};
     for (unsigned i = 0; i < sizeof local / sizeof *local; i++)
         if (str_eq_nocase(name, str_of(local[i])))
             return false;
     return name.len && name.at[0] != ':' && !(connection.at && is_listed(connection, name));
 }
 
-/* X's headers for the primary, which is to see the client's Host and scheme: the shop's own
- * addresses are made from them. */
-static struct http_header *headers_of(struct exchange *x, unsigned *count)
+const struct http_header *relay_headers(struct exchange *x, const struct http_header *more,
+                                        unsigned more_count, unsigned *count)
 {
     struct str connection = x->known[HTTP_FIELD_CONNECTION];
-    struct http_header *list = ARENA_ARRAY(&x->arena, struct http_header, x->header_count + 2);
+    struct http_header *list =
+        ARENA_ARRAY(&x->arena, struct http_header, x->header_count + more_count + 1);
     if (!list)
         return NULL;
     *count = 0;
@@ -45,7 +45,8 @@ static struct http_header *headers_of(struct exchange *x, unsigned *count)
         if (relay_passes(x->headers[i].name, connection))
             list[(*count)++] = x->headers[i];
     list[(*count)++] = (struct http_header){.name = STR("Host"), .value = x->host};
-    list[(*count)++] = (struct http_header){.name = STR(RELAY_HEADER), .value = STR("1")};
+    for (unsigned i = 0; i < more_count; i++)
+        list[(*count)++] = more[i];
     return list;
 }
 
@@ -79,25 +80,36 @@ bool relay_is_refused(const struct exchange *x)
 
 /* ---- There and back ---- */
 
-static void answer_as(struct exchange *x, const struct fetch *fetch)
+void relay_answer_headers(struct exchange *x, const struct fetch *fetch)
 {
     struct str connection = fetch_header(fetch, STR("connection"));
-    struct str type = fetch_header(fetch, STR("content-type"));
     for (unsigned i = 0; i < fetch->answer_header_count; i++) {
         const struct http_header *header = &fetch->answer_headers[i];
         if (relay_passes(header->name, connection) &&
             !str_eq_nocase(header->name, STR("content-type")))
             exchange_add_header(x, header->name, header->value);
     }
-    exchange_reply(x, fetch->status, type.at ? type : STR("text/plain"), fetch->answer);
+}
+
+struct str relay_answer_type(const struct fetch *fetch)
+{
+    struct str type = fetch_header(fetch, STR("content-type"));
+    return type.at ? type : STR("text/plain");
+}
+
+static void answer_as(struct exchange *x, const struct fetch *fetch)
+{
+    relay_answer_headers(x, fetch);
+    exchange_reply(x, fetch->status, relay_answer_type(fetch), fetch->answer);
     x->compressible = true;
 }
 
 static int prepare(struct exchange *x, const char *server, unsigned timeout_ms, struct fetch *fetch)
 {
     bool get = x->method == HTTP_GET || x->method == HTTP_HEAD;
+    const struct http_header mark = {.name = STR(RELAY_HEADER), .value = STR("1")};
     unsigned count = 0;
-    const struct http_header *headers = headers_of(x, &count);
+    const struct http_header *headers = relay_headers(x, &mark, 1, &count);
     struct str url = arena_printf(&x->arena, "%s%.*s%s%.*s", server, STR_FMT(x->path),
                                   x->query.len ? "?" : "", STR_FMT(x->query));
     if (!headers || !url.at)

@@ -32,6 +32,15 @@ int relay_to_primary(struct exchange *x, unsigned timeout_ms, struct failure *fa
 /* Logs why X did not come to the primary, for who gives up. */
 void relay_note(const struct exchange *x, const struct failure *failure);
 
+/* X's headers for another server of ours, and MORE_COUNT others; it is to see the client's Host:
+ * the shop's own addresses are made from it. In the arena; NULL: no memory. */
+const struct http_header *relay_headers(struct exchange *x, const struct http_header *more,
+                                        unsigned more_count, unsigned *count);
+/* Of FETCH's answer, what X's is to have: the headers, which are added, but for the type. */
+struct fetch;
+void relay_answer_headers(struct exchange *x, const struct fetch *fetch);
+struct str relay_answer_type(const struct fetch *fetch);
+
 /* Pure, for its test: whether the header NAME of a message with Connection: CONNECTION goes on to
  * the next server. */
 bool relay_passes(struct str name, struct str connection);

@@ -9,6 +9,7 @@
 #include "web/csrf.h"
 #include "web/fetch.h"
 #include "web/gate.h"
+#include "web/inner.h"
 #include "web/media.h"
 #include "web/pass.h"
 #include "web/wayback.h"
@@ -91,9 +92,11 @@ static void refuse_unrouted(struct exchange *x, const struct route_match *match)
 static void on_accept(struct app *app, struct exchange *x)
 {
     struct web *web = web_of(app);
+    if (inner_is_server(x) && !inner_take(x))
+        return;
     if (web->settings.server_name && *web->settings.server_name)
         exchange_add_header(x, STR("Stoa-Server"), str_of(web->settings.server_name));
-    if (watch_is_live(x))
+    if (!inner_is_client(x) && watch_is_live(x))
         return;
     whereabouts_tell(x);
     if (answer_from_cache(web, x)) {
@@ -126,6 +129,12 @@ static void on_accept(struct app *app, struct exchange *x)
         pass_accept(x);
     else if (match.route->accept)
         match.route->accept(x);
+}
+
+static bool on_urgent(struct app *app, const struct exchange *x)
+{
+    (void)app;
+    return watch_is_urgent(x);
 }
 
 static enum app_verdict on_handle(struct app *app, struct exchange *x)
@@ -208,6 +217,7 @@ int web_new(const struct web_settings *settings, struct web **web, struct failur
     made->settings = *settings;
     made->app = (struct app){
         .name = "shop",
+        .is_urgent = on_urgent,
         .accept = on_accept,
         .handle = on_handle,
         .work = on_work,
@@ -217,7 +227,7 @@ int web_new(const struct web_settings *settings, struct web **web, struct failur
     int err = compile_templates(made, failure);
     err = err ? err : media_new(settings->secret, &made->media, failure);
     err = err ? err : api_new(settings, &made->api, failure);
-    if (!err && settings->writer.find)
+    if (!err && settings->writer.find && !settings->writer.inner)
         err = passes_new(&made->settings.writer, &made->passes, failure);
     if (err) {
         api_free(made->api);

@@ -63,6 +63,7 @@ struct web_writer {
     /* Whether the database that was opened is the one that is there. */
     bool (*same)(void *context);
     bool in_cluster; /* the copy may be behind, and session tokens tell how far */
+    bool inner;      /* this is a client's process, and the writer its server (inner.h) */
 };
 
 struct web_settings {
@@ -90,6 +91,7 @@ struct web_settings {
     struct web_bank bank;
     struct web_watch watch;     /* may be all zero: then there is neither */
     struct web_cluster cluster; /* may be all zero: alone; a reader's has no more than its names */
+    const char *inner_key;      /* of the inner door, on both of its sides; NULL: none. Lent */
     struct web_writer writer;   /* all zero, or this is a reader: then order, buying, outbox and
                                    copies are NULL */
 };

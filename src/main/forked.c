@@ -1,0 +1,173 @@
+#include "main/forked.h"
+
+#include "engine/fork.h"
+#include "main/cluster.h"
+#include "main/listening.h"
+#include "main/serving.h"
+#include "main/shared_changes.h"
+#include "web/inner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define INNER_ADDRESS "127.0.0.1:0"
+
+enum {
+    URL = 64,
+    HELPERS = 4,         /* of the inner door: what a client's process would do itself waits here */
+    CACHE_MAX = 1 << 20, /* bytes of ready-made answers of one process: there may be a thousand */
+};
+
+/* What the server tells the zygote. */
+struct forked_words {
+    char database[DATADIR_PATH], spool[DATADIR_PATH], token[DATADIR_TOKEN], server_name[24];
+    char url[URL], key[INNER_KEY]; /* of the inner door */
+    unsigned char secret[WEB_SECRET_BYTES];
+    bool in_cluster;
+    struct id cluster_id;
+    uint64_t cluster_generation;
+    char cluster_name[CLUSTER_NAME];
+};
+
+struct forked {
+    const struct settings *settings;
+    struct forked_words *words; /* both processes' */
+    /* The server's. */
+    struct fork_zygote *zygote; /* NULL: the engine has it */
+    struct engine *inner;
+    /* The zygote's. */
+    struct shared_changes changes;
+    struct web *web;
+};
+
+/* ---- In the zygote, and the clients' processes ---- */
+
+static bool find_server(void *context, bool anew, char *url, size_t size)
+{
+    const struct forked *forked = context;
+    (void)anew; /* it stays where it is, or all end */
+    str_copy(url, size, str_of(forked->words->url));
+    return true;
+}
+
+/* A server that fetches another copy of the database begins anew, with another zygote. */
+static bool is_same(void *context)
+{
+    (void)context;
+    return true;
+}
+
+static struct web_settings pages_of(struct forked *forked, struct cache *cache,
+                                    const struct log *log)
+{
+    const struct forked_words *words = forked->words;
+    struct web_settings web = {
+        .database = words->database,
+        .server_name = words->server_name,
+        .spool_dir = words->spool,
+        .operator_token = words->token,
+        .cache = cache,
+        .log = log,
+        .inner_key = words->key,
+        .writer = {forked, find_server, is_same, words->in_cluster, true},
+        .cluster = {.id = words->cluster_id,
+                    .generation = words->cluster_generation,
+                    .name = words->cluster_name},
+    };
+    memcpy(web.secret, words->secret, sizeof web.secret);
+    serving_pages(forked->settings, &web);
+    return web;
+}
+
+static struct app *make(void *context, struct engine_config *config, struct failure *failure)
+{
+    struct forked *forked = context;
+    size_t bytes = (size_t)forked->settings->cache_bytes;
+    int err = shared_changes_open(forked->settings->dir, false, &forked->changes, failure);
+    if (err) {
+        if (err == ERR_NOTFOUND)
+            fail(failure, err, "the server does not tell of its changes");
+        return NULL;
+    }
+    struct cache *cache =
+        cache_new_over(bytes < CACHE_MAX ? bytes : CACHE_MAX, forked->changes.changes);
+    if (!cache) {
+        fail(failure, ERR_NOMEM, "no memory for a cache");
+        return NULL;
+    }
+    struct web_settings web = pages_of(forked, cache, config->log);
+    return web_new(&web, &forked->web, failure) ? NULL : web_app(forked->web);
+}
+
+/* ---- At the server ---- */
+
+int forked_new(const struct settings *settings, struct forked **out, struct failure *failure)
+{
+    struct forked *forked = calloc(1, sizeof *forked);
+    *out = NULL;
+    if (!forked)
+        return fail(failure, ERR_NOMEM, "out of memory");
+    forked->settings = settings;
+    forked->words = mmap(NULL, sizeof *forked->words, PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (forked->words == MAP_FAILED) {
+        free(forked);
+        return fail(failure, ERR_NOMEM, "out of memory");
+    }
+    int err = fork_zygote_new(make, forked, &forked->zygote, failure);
+    if (err) {
+        munmap(forked->words, sizeof *forked->words);
+        free(forked);
+    } else {
+        *out = forked;
+    }
+    return err;
+}
+
+void forked_tell(struct forked *forked, struct web_settings *web)
+{
+    struct forked_words *words = forked->words;
+    inner_key_new(words->key);
+    str_copy(words->database, sizeof words->database, str_of(web->database));
+    str_copy(words->spool, sizeof words->spool, str_of(web->spool_dir));
+    str_copy(words->token, sizeof words->token, str_of(web->operator_token));
+    str_copy(words->server_name, sizeof words->server_name, str_of(web->server_name));
+    memcpy(words->secret, web->secret, sizeof words->secret);
+    words->in_cluster = web->cluster.status != NULL;
+    words->cluster_id = web->cluster.id;
+    words->cluster_generation = web->cluster.generation;
+    if (web->cluster.name)
+        str_copy(words->cluster_name, sizeof words->cluster_name, str_of(web->cluster.name));
+    web->inner_key = words->key;
+}
+
+int forked_open(struct forked *forked, struct engine_config *config, struct app *app,
+                struct failure *failure)
+{
+    struct engine_config inner = *config;
+    inner.listen_count = 1;
+    inner.listen[0] = (struct engine_listen){.address = INNER_ADDRESS};
+    inner.helpers = inner.helpers > HELPERS ? inner.helpers : HELPERS;
+    inner.connections_max = 0; /* the engine fork has that bound */
+    int err = engine_event.start(&inner, app, &forked->inner, failure);
+    if (err)
+        return err;
+    listening_url(INNER_ADDRESS, false, engine_event.port(forked->inner, 0), "127.0.0.1",
+                  forked->words->url, sizeof forked->words->url);
+    config->zygote = forked->zygote;
+    forked->zygote = NULL;
+    return 0;
+}
+
+void forked_close(struct forked *forked)
+{
+    if (!forked)
+        return;
+    if (forked->inner)
+        engine_event.stop(forked->inner);
+    fork_zygote_free(forked->zygote);
+    munmap(forked->words, sizeof *forked->words);
+    free(forked);
+}
