@@ -286,7 +286,7 @@ static bool wants_input(const struct connection *c)
     return !c->http || http_conn_wants_input(c->http);
 }
 
-static void turn_open(struct connection *c)
+static void receive_open(struct connection *c)
 {
     if (c->state == CONNECTION_PROXY && (!connection_proxy_read(c) || !begin(c))) {
         c->broken |= c->state != CONNECTION_PROXY;
@@ -298,6 +298,14 @@ static void turn_open(struct connection *c)
         receive(c);
     if (c->broken)
         c->reset |= c->state == CONNECTION_OPEN && !c->tls;
+}
+
+static void send_open(struct connection *c)
+{
+    if (!c->http && !c->tls)
+        return;
+    if (c->http)
+        http_conn_nudge(c->http, now_of(c));
     bool more = c->tls ? send_tls(c) : send_plain(c);
     c->sending = more || !c->writable;
     if (c->http && http_conn_is_cut(c->http))
@@ -312,15 +320,29 @@ static void turn_open(struct connection *c)
     c->again = more || (c->readable && wants_input(c));
 }
 
-bool connection_turn(struct connection *c, uint64_t now_ns)
+void connection_receive(struct connection *c, uint64_t now_ns)
 {
     c->dispatcher->now_ns = now_ns;
     c->again = false;
     if (c->state == CONNECTION_LINGERING)
         linger(c);
     else
-        turn_open(c);
+        receive_open(c);
+}
+
+bool connection_send(struct connection *c, uint64_t now_ns)
+{
+    c->dispatcher->now_ns = now_ns;
+    c->again = false;
+    if (c->state != CONNECTION_LINGERING)
+        send_open(c);
     return !c->broken;
+}
+
+bool connection_turn(struct connection *c, uint64_t now_ns)
+{
+    connection_receive(c, now_ns);
+    return connection_send(c, now_ns);
 }
 
 bool connection_ready(struct connection *c, uint32_t events)
@@ -410,6 +432,13 @@ void connection_close(struct connection *c)
         socket_reset_on_close(c->fd);
     close(c->fd);
     atomic_fetch_sub_explicit(&c->dispatcher->engine->open, 1, memory_order_relaxed);
+}
+
+void connection_buffers_close(struct connection_buffers *buffers)
+{
+    struct http_host host = {.spare = buffers->spare};
+    http_host_close(&host);
+    buffers->spare = NULL;
 }
 
 bool connection_addresses(void *owner, struct endpoint *client, struct endpoint *here)

@@ -28,6 +28,9 @@ enum {
 struct connection_buffers {
     char input[CONNECTION_READ_BULK]; /* for reading, and for gathering before TLS */
     char plain[CONNECTION_READ];      /* deciphered */
+    /* For an engine that lends it to the host whose turn it is (rota.c), so that connections at
+     * rest keep no memory for reuse. NULL at the start. */
+    struct http_spare *spare;
 };
 
 enum connection_state {
@@ -62,6 +65,9 @@ struct connection {
     struct endpoint peer, here;
 };
 
+/* Frees what is spare. */
+void connection_buffers_close(struct connection_buffers *buffers);
+
 /* Takes FD over, which was accepted at LISTEN from PEER and does not block. C is zeroed by it.
  * False: it is to be closed at once. */
 bool connection_open(struct connection *c, struct dispatcher *dispatcher,
@@ -74,6 +80,10 @@ bool connection_ready(struct connection *c, uint32_t events);
 
 /* Receives, sends: one turn. False: it is over, and to be closed. */
 bool connection_turn(struct connection *c, uint64_t now_ns);
+/* Its two halves. What was wrong with what came is known after the second, which may still tell the
+ * client. */
+void connection_receive(struct connection *c, uint64_t now_ns);
+bool connection_send(struct connection *c, uint64_t now_ns);
 
 /* What it waits for besides its deadline: EPOLLIN, EPOLLOUT, both, or none (the app has it). */
 uint32_t connection_wants(const struct connection *c);

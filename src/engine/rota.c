@@ -59,7 +59,6 @@ static void ring(struct rota *rota)
 
 static void found_add(struct found *found, struct rota_conn *c)
 {
-    c->next = NULL;
     if (found->last)
         found->last->next = c;
     else
@@ -81,6 +80,7 @@ static void make_ready(struct rota_conn *c, uint64_t now_ns)
 {
     c->place = ROTA_READY;
     c->ready_ns = now_ns;
+    c->next = NULL;
 }
 
 /* C is WATCHED no more. */
@@ -188,6 +188,26 @@ static bool is_cut_off(const struct rota *rota, uint64_t now_ns)
            stopping_stage(&engine->stopping, now_ns, &until_ns) >= STOPPING_CUT_OFF;
 }
 
+/* What a host keeps for reuse is the thread's: rested connections are many. */
+static void lend(struct rota_conn *c, struct connection_buffers *buffers)
+{
+    http_host_close(&c->dispatcher.host); /* what it needed before its first turn */
+    c->dispatcher.host.spare = buffers->spare;
+    c->connection.buffers = buffers;
+    buffers->spare = NULL;
+}
+
+static void take_back(struct rota_conn *c)
+{
+    struct connection_buffers *buffers = c->connection.buffers;
+    if (buffers->spare) { /* the turn has passed from one thread to another */
+        http_host_close(&c->dispatcher.host);
+        return;
+    }
+    buffers->spare = c->dispatcher.host.spare;
+    c->dispatcher.host.spare = NULL;
+}
+
 bool rota_begin(struct rota_conn *c, struct connection_buffers *buffers, void *thread_state,
                 struct engine_counters *counters)
 {
@@ -202,7 +222,7 @@ bool rota_begin(struct rota_conn *c, struct connection_buffers *buffers, void *t
     c->rung = false;
     rota->cut_off += cut_off;
     pthread_mutex_unlock(&rota->lock);
-    c->connection.buffers = buffers;
+    lend(c, buffers);
     c->connection.reset |= cut_off;
     c->dispatcher.thread_state = thread_state;
     c->dispatcher.counters = counters;
@@ -257,6 +277,7 @@ void rota_end(struct rota_conn *c, bool goes_on)
 {
     if (!c->closed && (!goes_on || !watch(c, EPOLL_CTL_MOD)))
         close_socket(c);
+    take_back(c);
     leave(c);
 }
 

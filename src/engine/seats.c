@@ -20,6 +20,7 @@ static struct seat *make(struct app *app)
     struct seat *seat = malloc(sizeof *seat);
     if (!seat)
         return NULL;
+    seat->buffers.spare = NULL;
     seat->thread_state = app->thread_start ? app->thread_start(app, NULL) : NULL;
     if (app->thread_start && !seat->thread_state) {
         free(seat);
@@ -109,6 +110,7 @@ void seats_free(struct seats *seats)
         seats->made--;
         if (seats->app->thread_stop)
             seats->app->thread_stop(seats->app, seat->thread_state);
+        connection_buffers_close(&seat->buffers);
         free(seat);
     }
     CHECK(seats->made == 0);
