@@ -1,0 +1,205 @@
+"""Engine fork: a request that crashes its process costs one connection, and nothing is left of it."""
+
+import contextlib
+import http.client
+import os
+import pathlib
+import resource
+import signal
+import socket
+
+import pytest
+
+from engine_server import Server, ended, read_answer, wait_until
+from shop_server import Client, Shop, begin_checkout, checkout_body, payment_body
+
+ITEM = "harrow-mug~chalk-250-ml"
+CRASHES = 20
+
+
+def no_cores():
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+@pytest.fixture
+def server(tmp_path):
+    with Server(tmp_path, "--engine", "fork", preexec=no_cores) as running:
+        yield running
+
+
+def children(pid):
+    """Processes whose parent is PID; those that ended and were not waited for count."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            if int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1]) == pid:
+                found.append(int(entry.name))
+    return found
+
+
+def zygote_of(pid):
+    [zygote] = children(pid)
+    return zygote
+
+
+def is_gone(pid):
+    try:
+        return (pathlib.Path("/proc") / str(pid) / "stat").read_text().rsplit(")")[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def ask(connection, path):
+    connection.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path.encode())
+
+
+# ---- The engine ----
+
+
+@pytest.mark.quick
+def test_a_request_that_crashes_costs_one_connection(server):
+    zygote = zygote_of(server.process.pid)
+    plain, secure = server.connect(), server.connect_tls()
+    for connection in (plain, secure):
+        ask(connection, "/hello")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+    ask(plain, "/hold")  # it is at work meanwhile
+    wait_until(lambda: server.get("/holding")[2] == b"1\n")
+    descriptors = len(os.listdir(f"/proc/{zygote}/fd"))
+    for number in range(CRASHES):
+        with (server.connect_tls if number % 2 else server.connect)() as connection:
+            ask(connection, "/crash")
+            assert ended(connection, 20) == (True, b"")
+    wait_until(lambda: server.stats()["crashed"] == CRASHES)
+    assert server.error_text().count("ended by signal 6") == CRASHES
+    # Two connections of ours, and the one that asks; no process of those that crashed.
+    wait_until(lambda: server.stats()["open"] == 3)
+    wait_until(lambda: len(children(zygote)) == 2)
+    assert len(os.listdir(f"/proc/{zygote}/fd")) == descriptors
+    ask(secure, "/hello")
+    assert secure.recv(4096).startswith(b"HTTP/1.1 200")
+    assert server.get("/release")[0] == 200
+    assert read_answer(plain.makefile("rb"))[2] == b"held\n"
+    plain.close()
+    secure.close()
+
+
+def test_no_more_processes_than_workers(tmp_path):
+    with Server(tmp_path, "--engine", "fork", "--workers", 2) as server:
+        first, second, third = [server.connect() for _ in range(3)]
+        for connection in (first, second):
+            ask(connection, "/hello")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        ask(third, "/hello")
+        assert len(children(zygote_of(server.process.pid))) == 2
+        first.close()
+        assert third.recv(4096).startswith(b"HTTP/1.1 200")  # when there is room
+        second.close()
+        third.close()
+
+
+def test_nobody_outlives_the_program(server):
+    zygote = zygote_of(server.process.pid)
+    with server.connect() as connection:
+        ask(connection, "/hello")
+        assert connection.recv(4096)
+        [client] = children(zygote)
+        server.process.kill()
+        wait_until(lambda: is_gone(zygote) and is_gone(client))
+        assert ended(connection, 20)[0]
+    server.process.wait()
+    server.process.returncode = 0  # for the fixture: it is as it should be
+
+
+def test_the_program_ends_with_who_accepts(server):
+    os.kill(zygote_of(server.process.pid), signal.SIGKILL)
+    assert server.process.wait(30) == 0
+    assert "ends, too" in server.error_text()
+
+
+# ---- The shop ----
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    shop = Shop(tmp_path_factory.mktemp("fork"), "--engine", "fork", "--listen-tls", "127.0.0.1:0")
+    with shop:
+        yield shop
+        assert shop.stop() == 0
+
+
+def figure(shop, name):
+    client = Client(shop.address)
+    client.connection.request("GET", "/metrics")
+    text = client.connection.getresponse().read().decode()
+    client.close()
+    return float(text.split(f"\n{name} ")[1].split()[0])
+
+
+def test_a_process_that_falls_takes_nobody_elses_purchase_along(shop):
+    zygote = zygote_of(shop.process.pid)
+    before = set(children(zygote))
+    falls = Client(shop.address)
+    assert falls.call("GET", "/catalog/none")[0] in (404, 405)
+    [process] = set(children(zygote)) - before
+    buys = Client(shop.address)
+    checkout = begin_checkout(buys, checkout_body({ITEM: 1}))
+    os.kill(process, signal.SIGSEGV)
+    with pytest.raises((http.client.HTTPException, OSError)):
+        falls.call("GET", "/cart")
+    code, done = buys.call("POST", f"/checkout-sessions/{checkout}/complete", payment_body())
+    assert (code, done["status"]) == (200, "completed")
+    assert buys.call("GET", f"/orders/{done['order']['id']}")[0] == 200
+    falls.close()
+    buys.close()
+    wait_until(lambda: figure(shop, "stoa_processes_crashed_total") == 1)
+
+
+def test_what_is_large_goes_through_in_both_directions(shop):
+    content = os.urandom(5_000_000)
+    client = Client(shop.address)
+    headers = {"Authorization": f"Bearer {shop.token()}"}
+    for path in ("/admin/api/media/large.bin", "/media/large.bin"):
+        if path.startswith("/admin"):
+            client.connection.request("PUT", path, content, headers)
+            answer = client.connection.getresponse()
+            assert (answer.status, answer.read()[:12]) == (200, b'{"done":true')
+        client.connection.request("GET", path, headers=headers)
+        answer = client.connection.getresponse()
+        assert (answer.status, answer.read()) == (200, content)
+    client.connection.request("GET", "/api/v1/backup", headers=headers)
+    answer = client.connection.getresponse()
+    assert answer.status == 200 and len(answer.read()) > 100_000
+    client.close()
+    assert not list((shop.dir / "spool").iterdir())
+
+
+def inner_door(shop):
+    """The port at which the server's own process listens."""
+    sockets = set()
+    for fd in pathlib.Path(f"/proc/{shop.process.pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            sockets.add(os.readlink(fd))
+    for line in pathlib.Path(f"/proc/{shop.process.pid}/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+            return int(fields[1].split(":")[1], 16)
+    return None
+
+
+def test_the_inner_door_is_for_the_servers_own_processes(shop):
+    with socket.create_connection(("127.0.0.1", inner_door(shop)), timeout=20) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n"
+                           b"Stoa-Inner: 00000000000000000000000000000000 https 10.0.0.1\r\n\r\n")
+        assert read_answer(connection.makefile("rb"))[0] == 403
+    client = Client(shop.address)  # and what somebody else says of himself is dropped
+    client.connection.request("GET", "/healthz", headers={"Stoa-Inner": "0 https 10.0.0.1"})
+    assert client.connection.getresponse().status == 200
+    client.close()
+
+
+def test_shared_and_fork_are_refused_together(tmp_path):
+    shop = Shop(tmp_path, "--engine", "fork", "--shared")
+    shop.spawn()
+    assert shop.process.wait(30) == 2
+    assert "do not go together" in shop.log.read_text()
