@@ -13,11 +13,13 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     START_MS = 60000, /* most that the zygote's beginning may take: the app's files may be slow */
-    STOP_MS = 5000,   /* after the grace, for killing and reaping what is left */
+    JOINED_MS = 200,
+    STOP_MS = 5000, /* after the grace, for killing and reaping what is left */
 };
 
 static struct fork_zygote *zygote_of(const struct engine *engine)
@@ -39,6 +41,17 @@ static unsigned threads_of_process(void)
     if (status)
         fclose(status);
     return count;
+}
+
+/* One that has been joined is counted until the kernel is done with it. */
+static unsigned threads_that_stay(void)
+{
+    unsigned threads = threads_of_process();
+    for (unsigned ms = 0; threads > 1 && ms < JOINED_MS; ms++) {
+        nanosleep(&(struct timespec){.tv_nsec = MS_NS}, NULL);
+        threads = threads_of_process();
+    }
+    return threads;
 }
 
 static void release(struct fork_zygote *zygote)
@@ -80,7 +93,7 @@ static int zygote_new(fork_make *make, void *context, struct engine **early,
                       struct fork_zygote **out, struct failure *failure)
 {
     *out = NULL;
-    unsigned threads = threads_of_process();
+    unsigned threads = threads_that_stay();
     if (threads != 1)
         return fail(failure, ERR_STATE,
                     "the engine fork needs a process with one thread, and this one has %u: start "
