@@ -1,13 +1,10 @@
 #include "bench/balance_report.h"
 
-#include "base/buf.h"
 #include "base/check.h"
 #include "base/json_text.h"
+#include "bench/page_part.h"
 
-#include <errno.h>
 #include <stdlib.h>
-
-enum { PAGE_MAX = 1 << 20 };
 
 /* ---- Running ---- */
 
@@ -192,62 +189,28 @@ static void write_results(const struct balance_report *report, const char *pictu
     fprintf(out, "\n%s\n", BALANCE_REPORT_END);
 }
 
-static int read_page(const char *file, struct buf *page, struct failure *failure)
-{
-    char piece[4096];
-    size_t got;
-    FILE *in = fopen(file, "re");
-    if (!in)
-        return errno == ENOENT ? 0 : fail_errno(failure, ERR_IO, "cannot read %s", file);
-    while ((got = fread(piece, 1, sizeof piece, in)) > 0)
-        buf_put(page, piece, got);
-    bool lost = ferror(in);
-    fclose(in);
-    if (lost || page->failed)
-        return fail(failure, ERR_IO, "cannot read %s, or it is larger than 1 MiB", file);
-    return 0;
-}
+/* For page_part. */
+struct results {
+    const struct balance_report *report;
+    const char *picture;
+};
 
-/* What is before and after the results. */
-static int split_page(struct str page, const char *file, struct str *before, struct str *after,
-                      struct failure *failure)
+static void write_part(const void *context, FILE *out)
 {
-    *before = STR("# Which policy\n\n");
-    *after = STR("");
-    if (page.len == 0)
-        return 0;
-    ptrdiff_t begin = str_find(page, STR(BALANCE_REPORT_BEGIN));
-    ptrdiff_t end = str_find(page, STR(BALANCE_REPORT_END "\n"));
-    if (begin < 0 || end < begin)
-        return fail(failure, ERR_INVALID,
-                    "%s has not the two lines \"" BALANCE_REPORT_BEGIN
-                    "\" and \"" BALANCE_REPORT_END
-                    "\", between which the results are written: put them in, or give another file",
-                    file);
-    *before = str_sub(page, 0, (size_t)begin);
-    *after = str_from(page, (size_t)end + sizeof BALANCE_REPORT_END);
-    return 0;
+    const struct results *results = context;
+    write_results(results->report, results->picture, out);
 }
 
 int balance_report_page(const struct balance_report *report, const char *file, const char *picture,
                         struct failure *failure)
 {
-    struct buf page;
-    struct str before, after;
-    buf_init(&page, PAGE_MAX);
-    int err = read_page(file, &page, failure);
-    err = err ? err : split_page(buf_text(&page), file, &before, &after, failure);
-    FILE *out = err ? NULL : fopen(file, "we");
-    if (!err && !out)
-        err = fail_errno(failure, ERR_IO, "cannot write %s", file);
-    if (out) {
-        fwrite(before.at, 1, before.len, out);
-        write_results(report, picture, out);
-        fwrite(after.at, 1, after.len, out);
-        bool lost = ferror(out);
-        if (fclose(out) || lost)
-            err = fail_errno(failure, ERR_IO, "cannot write %s", file);
-    }
-    buf_close(&page);
-    return err;
+    struct results results = {report, picture};
+    struct page_part part = {
+        .title = "# Which policy",
+        .begin = BALANCE_REPORT_BEGIN,
+        .end = BALANCE_REPORT_END,
+        .write = write_part,
+        .context = &results,
+    };
+    return page_part_write(&part, file, failure);
 }

@@ -71,7 +71,7 @@ struct worker {
     struct effort effort_from, effort_to;
     int reason; /* why the last connection failed, as errno */
     uint64_t unanswered, unanswered_ns;
-    struct histogram latency, late;
+    struct histogram latency, late, by_kind[LOAD_KINDS];
     uint64_t operations, requests, failed, refused, bytes_in, bytes_mark;
     struct buf path, headers;
     pthread_t thread;
@@ -104,6 +104,17 @@ static void begin(struct slot *slot, uint64_t due_ns)
     send_step(slot);
 }
 
+static void count_done(struct worker *w, const struct slot *slot)
+{
+    uint64_t took = clock_mono_ns() - slot->due_ns;
+    histogram_add(&w->latency, took);
+    if (!w->config->tally)
+        return;
+    CHECK(slot->visitor.kind < LOAD_KINDS);
+    histogram_add(&w->by_kind[slot->visitor.kind], took);
+    w->config->tally->done[slot->visitor.number]++; /* no other thread has this visitor */
+}
+
 static void end(struct slot *slot, enum script_verdict verdict)
 {
     struct worker *w = slot->client->worker;
@@ -114,7 +125,7 @@ static void end(struct slot *slot, enum script_verdict verdict)
         w->failed += verdict == SCRIPT_FAILED;
         w->refused += verdict == SCRIPT_REFUSED;
         if (verdict == SCRIPT_DONE)
-            histogram_add(&w->latency, clock_mono_ns() - slot->due_ns);
+            count_done(w, slot);
     }
     /* A connection that is closing takes no more: its visitors go on when it stands again. */
     if (slot->client->connected && peer_usable(slot->client->peer))
@@ -385,6 +396,8 @@ static int worker_init(struct worker *w, const struct load_config *config, unsig
     buf_init(&w->headers, REQUEST_MAX);
     histogram_clear(&w->latency);
     histogram_clear(&w->late);
+    for (unsigned i = 0; i < LOAD_KINDS; i++)
+        histogram_clear(&w->by_kind[i]);
     random_seed(&w->random, config->seed ^ (first + 0x5bd1e995u));
     w->config = config;
     w->begin = (struct timer){.fire = count_from_here};
@@ -460,6 +473,8 @@ static void add_up(const struct worker *w, struct bench_report *report, struct h
     double waited = (w->effort_to.waited - w->effort_from.waited) / span;
     histogram_merge(&report->latency, &w->latency);
     histogram_merge(late, &w->late);
+    for (unsigned i = 0; w->config->tally && i < LOAD_KINDS; i++)
+        histogram_merge(&w->config->tally->latency[i], &w->by_kind[i]);
     report->operations += w->operations;
     report->requests += w->requests;
     report->failed += w->failed;
@@ -533,6 +548,8 @@ int load_run(const struct load_config *config, struct bench_report *report, stru
     report->threads = config->threads;
     report->http2 = config->http2;
     err = run_workers(workers, config, kinds, report, failure);
+    if (!err && config->standing)
+        config->standing(config->standing_context);
     for (unsigned i = 0; i < config->threads; i++)
         worker_close(&workers[i]);
     free(workers);

@@ -16,7 +16,13 @@
 #include "bench/report.h"
 #include "bench/script.h"
 
-enum { LOAD_ALSO_MAX = 15 };
+enum { LOAD_ALSO_MAX = 15, LOAD_KINDS = 2 };
+
+/* What a run finds of its parts; added to what is there. */
+struct load_tally {
+    uint64_t *done; /* lent, [connections × streams]: operations of each visitor that succeeded */
+    struct histogram latency[LOAD_KINDS]; /* by visitor.kind */
+};
 
 struct load_config {
     const char *url;                 /* "http://127.0.0.1:8080" */
@@ -31,6 +37,10 @@ struct load_config {
     double seconds, warm_up_seconds;
     double rate; /* operations/s in all; 0: closed loop */
     uint64_t seed;
+    struct load_tally *tally; /* may be NULL */
+    /* May be NULL. Called once when time is up and all connections still stand. */
+    void (*standing)(void *context);
+    void *standing_context;
 };
 
 /* Runs and adds what it found to REPORT (whose names the caller has set). Lasts as long as

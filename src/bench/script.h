@@ -24,6 +24,7 @@ struct visitor {
     uint64_t number;   /* of the visitor, from 0 */
     uint64_t sequence; /* of its operation, from 0 */
     unsigned step;     /* of the operation's requests, from 0 */
+    unsigned kind;     /* of the operation, below LOAD_KINDS; the script's to set in `request` */
     union {
         unsigned char bytes[SCRIPT_STATE];
         uint64_t align;

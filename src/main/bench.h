@@ -12,12 +12,13 @@ struct bench_flags {
     char dir[OPTION_TEXT_SIZE], header[OPTION_TEXT_SIZE];
     char cdf[OPTION_TEXT_SIZE], svg[OPTION_TEXT_SIZE];
     char fault[OPTION_TEXT_SIZE], policy[OPTION_TEXT_SIZE];
+    char engines[OPTION_TEXT_SIZE], listen[OPTION_TEXT_SIZE];
     char page[OPTION_TEXT_SIZE], picture[OPTION_TEXT_SIZE], kind[OPTION_TEXT_SIZE];
     struct option_list also, balance;
     uint64_t connections, streams, threads, rate, items, lines, seed, ready, rounds;
-    uint64_t shoppers, managers, commands, buyers, units, backlog, database;
-    uint64_t duration_ms, warm_up_ms, down_ms, calm_ms, arrive_ms;
-    bool http2, json, hot, spread, keep, outside, no_kill, no_key;
+    uint64_t shoppers, managers, commands, buyers, units, backlog, database, cores, steps;
+    uint64_t duration_ms, warm_up_ms, down_ms, calm_ms, arrive_ms, admission_ms;
+    bool http2, json, hot, spread, keep, outside, no_kill, no_key, quick;
 };
 
 /* Commands through the order of three servers, without HTTP; BUY: purchases, else carts. */
@@ -46,5 +47,10 @@ int bench_share(const struct bench_flags *flags, struct failure *failure);
 
 /* The load manager's policies on simulated time. */
 int bench_balance(const struct bench_flags *flags, struct failure *failure);
+
+/* The same workloads on all engines. */
+int bench_engines(const struct bench_flags *flags, struct failure *failure);
+/* The server of one of its measurements, on the engine NAME; until it is told to end. */
+int bench_engine(const struct bench_flags *flags, const char *name, struct failure *failure);
 
 #endif
