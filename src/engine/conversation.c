@@ -23,7 +23,7 @@ static void wake(struct dispatcher *d)
 {
     struct conversation *c = CONTAINER_OF(d, struct conversation, dispatcher);
     atomic_thread_fence(memory_order_seq_cst);
-    int bell = atomic_load_explicit(&c->bell, memory_order_relaxed);
+    int bell = atomic_load_explicit(&c->bell, memory_order_acquire);
     if (bell >= 0)
         eventfd_write(bell, 1);
 }
@@ -49,7 +49,7 @@ static bool listens(struct conversation *c)
 {
     if (atomic_load_explicit(&c->bell, memory_order_relaxed) < 0)
         atomic_store_explicit(&c->bell, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
-                              memory_order_relaxed);
+                              memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
     return !dispatcher_has_resumed(&c->dispatcher);
 }
