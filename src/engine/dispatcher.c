@@ -106,12 +106,10 @@ static void work(struct dispatcher *d, struct exchange *x)
         answered(d, x);
 }
 
-static void host_handle(struct http_host *host, struct exchange *x)
+static void handle(struct dispatcher *d, struct exchange *x)
 {
-    struct dispatcher *d = of_host(host);
     struct app *app = d->engine->app;
     x->thread_state = d->thread_state;
-    d->unanswered++;
     switch (app->handle(app, x)) {
     case APP_DONE:
         answered(d, x);
@@ -121,6 +119,36 @@ static void host_handle(struct http_host *host, struct exchange *x)
     case APP_WORK:
         work(d, x);
         break;
+    }
+}
+
+static void host_handle(struct http_host *host, struct exchange *x)
+{
+    struct dispatcher *d = of_host(host);
+    d->unanswered++;
+    if (!d->kind->defers) {
+        handle(d, x);
+        return;
+    }
+    x->next = NULL;
+    if (d->complete_last)
+        d->complete_last->next = x;
+    else
+        d->complete_first = x;
+    d->complete_last = x;
+}
+
+void dispatcher_handle(struct dispatcher *d)
+{
+    while (d->complete_first) {
+        struct exchange *x = d->complete_first;
+        d->complete_first = x->next;
+        if (!d->complete_first)
+            d->complete_last = NULL;
+        if (x->client_gone)
+            answered(d, x);
+        else
+            handle(d, x);
     }
 }
 

@@ -43,6 +43,9 @@ struct dispatcher_kind {
     /* More than can be answered in time (config.admission_ms) are not let in: as soon as the head
      * has arrived they are answered 503, and the app does not see them. */
     bool admission;
+    /* What is complete waits for dispatcher_handle: for an engine that does not read and handle on
+     * the same thread. */
+    bool defers;
     /* May be NULL. X, which the app has seen, is answered. */
     void (*answered)(struct dispatcher *d, struct exchange *x);
 };
@@ -64,6 +67,7 @@ struct dispatcher {
     /* Given back by other threads, newest first; and on its own, oldest first. */
     _Atomic(struct exchange *) resumed;
     struct exchange *own_first, *own_last;
+    struct exchange *complete_first, *complete_last; /* with kind->defers: not handled yet */
     atomic_uint giving; /* threads that are about to have given something back */
 
     int64_t wall_ms; /* as of wall_at_ns */
@@ -83,6 +87,14 @@ void dispatcher_deliver(struct dispatcher *d);
 bool dispatcher_deliver_own(struct dispatcher *d);
 /* Whether anything was given back that has not been delivered. */
 bool dispatcher_has_resumed(const struct dispatcher *d);
+
+/* With kind->defers: whether requests are complete that have not been handled; handles them all,
+ * and those that this makes complete. */
+static inline bool dispatcher_has_complete(const struct dispatcher *d)
+{
+    return d->complete_first != NULL;
+}
+void dispatcher_handle(struct dispatcher *d);
 
 /* How many exchanges others hold: it must not be closed before they have given them back. */
 static inline uint64_t dispatcher_held(const struct dispatcher *d)

@@ -3,12 +3,14 @@
 #include "engine/fork.h"
 #include "engine/loop.h"
 #include "engine/pool.h"
+#include "engine/seda.h"
 #include "engine/thread.h"
 
 #include <string.h>
 
 const struct engine_kind *const engine_kinds[] = {
-    &engine_loop, &engine_thread, &engine_fork, &engine_pool, &engine_event, &engine_amped, NULL};
+    &engine_loop,  &engine_thread, &engine_fork, &engine_pool,
+    &engine_event, &engine_amped,  &engine_seda, NULL};
 
 const struct engine_kind *engine_find(const char *name)
 {

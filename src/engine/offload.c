@@ -39,11 +39,11 @@ static struct exchange *take(struct offload *offload)
     return x;
 }
 
-static void run(struct offload *offload, struct exchange *x, void *thread_state)
+void offload_run(struct app *app, struct exchange *x, void *thread_state, bool abandoned)
 {
     x->next = NULL;
     x->thread_state = thread_state;
-    if (atomic_load_explicit(&offload->abandoned, memory_order_relaxed)) {
+    if (abandoned) {
         x->work = NULL;
         x->step = NULL;
     } else if (x->work) {
@@ -51,7 +51,7 @@ static void run(struct offload *offload, struct exchange *x, void *thread_state)
         x->work = NULL;
         work(x);
     } else {
-        enum app_verdict verdict = offload->app->work(offload->app, x);
+        enum app_verdict verdict = app->work(app, x);
         CHECK(verdict != APP_WORK);
         if (verdict == APP_LATER)
             return; /* X may be gone already */
@@ -81,7 +81,7 @@ static void *helper_main(void *argument)
     if (!good)
         return NULL;
     for (struct exchange *x; (x = take(offload));)
-        run(offload, x, state);
+        offload_run(app, x, state, atomic_load_explicit(&offload->abandoned, memory_order_relaxed));
     if (app->thread_stop)
         app->thread_stop(app, state);
     return NULL;

@@ -29,6 +29,10 @@ uint64_t offload_waiting(const struct offload *offload);
 /* What waits is not run any more, but goes back at once to be answered as it is. */
 void offload_abandon(struct offload *offload);
 
+/* Runs what X asks for on the calling thread, which is a helper of any kind, and gives X back.
+ * ABANDONED: gives it back at once. */
+void offload_run(struct app *app, struct exchange *x, void *thread_state, bool abandoned);
+
 /* Waits for what runs, ends the threads. The queue must be empty. NULL is fine. */
 void offload_free(struct offload *offload);
 

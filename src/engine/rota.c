@@ -230,6 +230,18 @@ bool rota_begin(struct rota_conn *c, struct connection_buffers *buffers, void *t
     return c->closed || (!cut_off && connection_ready(&c->connection, events));
 }
 
+void rota_lay_down(struct rota_conn *c)
+{
+    take_back(c);
+}
+
+void rota_take_up(struct rota_conn *c, struct connection_buffers *buffers, void *thread_state)
+{
+    lend(c, buffers);
+    c->dispatcher.thread_state = thread_state;
+    c->dispatcher.now_ns = clock_mono_ns();
+}
+
 bool rota_deliver(struct rota_conn *c)
 {
     dispatcher_deliver(&c->dispatcher);

@@ -73,6 +73,10 @@ bool rota_turn(struct rota_conn *c);
 bool rota_deliver(struct rota_conn *c);
 /* Obeys the stop, and looks at the deadline: either may take a turn. False: it is over. */
 bool rota_heed(struct rota_conn *c);
+/* A taker passes C on, within the turn, to another, who takes it up with BUFFERS and THREAD_STATE
+ * of its own; c->dispatcher.now_ns is set again. */
+void rota_lay_down(struct rota_conn *c);
+void rota_take_up(struct rota_conn *c, struct connection_buffers *buffers, void *thread_state);
 /* GOES_ON: whether it is not over. C may be gone afterwards, or with another taker. */
 void rota_end(struct rota_conn *c, bool goes_on);
 
