@@ -5,8 +5,10 @@
 #include "main/listening.h"
 #include "main/serving.h"
 #include "main/shared_changes.h"
+#include "net/sign.h"
 #include "web/inner.h"
 
+#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +83,19 @@ static struct web_settings pages_of(struct forked *forked, struct cache *cache,
     return web;
 }
 
+/* What each process would else do for itself, for milliseconds: OpenSSL makes its lists, and looks
+ * for what signs, at the first use. No database: a connection of SQLite's must not come through a
+ * fork. */
+static void warm(const unsigned char *secret)
+{
+    unsigned char mark[SIGN_BYTES];
+    struct signer *signer = signer_new(secret, WEB_SECRET_BYTES);
+    if (signer)
+        signer_sign(signer, secret, WEB_SECRET_BYTES, mark);
+    signer_free(signer);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
 static struct app *make(void *context, struct engine_config *config, struct failure *failure)
 {
     struct forked *forked = context;
@@ -98,6 +113,7 @@ static struct app *make(void *context, struct engine_config *config, struct fail
         return NULL;
     }
     struct web_settings web = pages_of(forked, cache, config->log);
+    warm(web.secret);
     return web_new(&web, &forked->web, failure) ? NULL : web_app(forked->web);
 }
 
