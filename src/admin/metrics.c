@@ -272,12 +272,62 @@ static void put_outbox(struct buf *out, const struct figures *figures)
     }
 }
 
+/* Of engines that have it: a limit of 0 is none. */
+static void put_admission(struct buf *out, const struct engine_admission *admission)
+{
+    const struct {
+        const char *name, *type, *help;
+        double value;
+    } families[] = {
+        {"stoa_admission_target_seconds", "gauge", "Nine of ten are to be answered within this.",
+         (double)admission->target_ns / 1e9},
+        {"stoa_admission_p90_seconds", "gauge",
+         "What nine of ten were answered within, of those let in lately.",
+         (double)admission->p90_ns / 1e9},
+        {"stoa_admission_rate", "gauge", "Requests a second that are let in; 0: all are.",
+         admission->rate},
+        {"stoa_admission_on_time_total", "counter", "Requests let in and answered in that time.",
+         (double)admission->on_time},
+        {"stoa_admission_late_total", "counter", "Requests let in and answered later.",
+         (double)admission->late},
+    };
+    for (unsigned i = 0; admission->target_ns > 0 && i < COUNT_OF(families); i++) {
+        put_head(out, families[i].name, families[i].type, families[i].help);
+        buf_printf(out, "%s %.15g\n", families[i].name, families[i].value);
+    }
+}
+
+/* One row a stage and figure. */
+static void put_stages(struct buf *out, const struct engine_stats *engine)
+{
+    static const struct {
+        const char *name, *type, *help;
+    } families[] = {
+        {"stoa_stage_queue", "gauge", "What waits for a stage of the engine."},
+        {"stoa_stage_threads", "gauge", "Threads of the stage."},
+        {"stoa_stage_batch", "gauge", "How many of its queue a thread takes at once, at most."},
+        {"stoa_stage_done_total", "counter", "What has gone through the stage."},
+    };
+    for (unsigned family = 0; engine->stage_count && family < COUNT_OF(families); family++) {
+        put_head(out, families[family].name, families[family].type, families[family].help);
+        for (unsigned i = 0; i < engine->stage_count; i++) {
+            const struct engine_stage *stage = &engine->stages[i];
+            const uint64_t values[COUNT_OF(families)] = {stage->queued, stage->threads,
+                                                         stage->batch, stage->done};
+            buf_printf(out, "%s{stage=\"%s\"} %llu\n", families[family].name, stage->name,
+                       (unsigned long long)values[family]);
+        }
+    }
+}
+
 void metrics_format(struct buf *out, const struct figures *figures)
 {
     put_head(out, "stoa_build_info", "gauge", "The program's version.");
     buf_puts(out, "stoa_build_info{version=\"" STOA_VERSION "\"} 1\n");
     for (unsigned i = 0; i < COUNT_OF(rows); i++)
         put_row(out, &rows[i], figures);
+    put_admission(out, &figures->engine.admission);
+    put_stages(out, &figures->engine);
     put_statuses(out, &figures->web);
     put_latencies(out, &figures->web);
     put_servers(out, &figures->cluster);

@@ -22,7 +22,7 @@
  *   /disk?at=N       4 KiB of them from N, read by a helper
  *   /stream?bytes=N  N bytes from a source, of known length with &known=1
  *   /drip?count=N    N lines from a source that waits 10 ms for each
- *   /stats           the engine's counters as JSON
+ *   /stats           the engine's counters as JSON, always let in
  */
 #include "base/check.h"
 #include "base/clock.h"
@@ -264,9 +264,11 @@ static void say_stats(struct test_app *app, struct exchange *x)
         arena_printf(&x->arena,
                      "{\"accepted\": %lu, \"open\": %lu, \"requests\": %lu, \"refused\": %lu, "
                      "\"bytes_in\": %lu, \"bytes_out\": %lu, \"helper_waiting\": %lu, "
-                     "\"timeouts\": %lu, \"bad_requests\": %lu, \"crashed\": %lu}\n",
+                     "\"timeouts\": %lu, \"bad_requests\": %lu, \"crashed\": %lu, "
+                     "\"on_time\": %lu, \"late\": %lu, \"p90_us\": %lu, \"rate\": %.0f}\n",
                      s.accepted, s.open, s.requests, s.refused, s.bytes_in, s.bytes_out,
-                     s.helper_waiting, s.timeouts, s.bad_requests, s.crashed));
+                     s.helper_waiting, s.timeouts, s.bad_requests, s.crashed, s.admission.on_time,
+                     s.admission.late, s.admission.p90_ns / 1000, s.admission.rate));
 }
 
 static void send_file(struct test_app *app, struct exchange *x)
@@ -385,6 +387,12 @@ static enum app_verdict on_work(struct app *base, struct exchange *x)
     return APP_DONE;
 }
 
+static bool on_urgent(struct app *app, const struct exchange *x)
+{
+    (void)app;
+    return str_eq(x->path, STR("/stats"));
+}
+
 static void *on_thread_start(struct app *app, struct loop *loop)
 {
     (void)loop;
@@ -469,14 +477,14 @@ static bool set_option(struct engine_config *config, struct test_app *app, const
 int main(int argc, char **argv)
 {
     struct log log = {.fd = 2, .least = LOG_INFO};
-    struct test_app app = {
-        .app = {.name = "test",
-                .accept = on_accept,
-                .handle = on_handle,
-                .work = on_work,
-                .thread_start = on_thread_start,
-                .thread_stop = on_thread_stop},
-        .kind = &engine_event};
+    struct test_app app = {.app = {.name = "test",
+                                   .is_urgent = on_urgent,
+                                   .accept = on_accept,
+                                   .handle = on_handle,
+                                   .work = on_work,
+                                   .thread_start = on_thread_start,
+                                   .thread_stop = on_thread_stop},
+                           .kind = &engine_event};
     struct engine_config config = {.log = &log};
     struct failure failure;
     char kilobyte[1024];

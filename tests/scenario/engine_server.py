@@ -23,7 +23,7 @@ PROGRAM = os.environ.get("ENGINE_APP") or str(
 )
 ENGINE = os.environ.get("ENGINE", "event")
 # What there is an own expectation of, in the engines that differ.
-HAS_HELPERS = ("event", "amped")  # threads for what blocks, behind a queue with a bound
+HAS_HELPERS = ("event", "amped", "seda")  # threads for what blocks, behind a queue with a bound
 ONE_AT_A_TIME = ("loop",)
 PROCESSES = ("fork",)
 SANITIZED = "asan" in PROGRAM or "tsan" in PROGRAM
@@ -82,6 +82,14 @@ class Server:
     def rss_bytes(self):
         with open(f"/proc/{self.process.pid}/statm") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def forget_peak(self):
+        pathlib.Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def peak_bytes(self):
+        """The most memory that it has had since its start, or since that was forgotten."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
     def ask_to_stop(self):
         self.process.send_signal(signal.SIGTERM)

@@ -38,6 +38,9 @@ static void the_text_is_in_the_format(void **state)
     char name[128] = "";
     unsigned lines = 0;
     figures->web.traffic[WEB_UCP].by_status[1] = 7;
+    figures->engine.admission = (struct engine_admission){.target_ns = 50000000, .rate = 812.5};
+    figures->engine.stages[0] = (struct engine_stage){.name = "parse", .queued = 17, .threads = 2};
+    figures->engine.stage_count = 1;
     figures->cluster.count = 2;
     figures->cluster.servers[1] = (struct server_status){
         .place.id = 2, .state = SERVER_COPYING, .copy_bytes = 5000000000, .lag_ms = 1500};
@@ -55,6 +58,8 @@ static void the_text_is_in_the_format(void **state)
     assert_true(str_find(buf_text(&out), STR("stoa_server_lag_seconds{server=\"2\"} 1.5\n")) > 0);
     assert_true(
         str_find(buf_text(&out), STR("stoa_server_copying_bytes{server=\"2\"} 5000000000\n")) > 0);
+    assert_true(str_find(buf_text(&out), STR("stoa_stage_queue{stage=\"parse\"} 17\n")) > 0);
+    assert_true(str_find(buf_text(&out), STR("stoa_admission_rate 812.5\n")) > 0);
     buf_close(&out);
     free(figures);
 }
