@@ -89,8 +89,8 @@ static int fork_it(struct fork_zygote *zygote, struct failure *failure)
 }
 
 /* *EARLY, if any, is set before the fork, so that both sides have it. */
-static int zygote_new(fork_make *make, void *context, struct engine **early,
-                      struct fork_zygote **out, struct failure *failure)
+static int zygote_new(const struct fork_app *app, struct engine **early, struct fork_zygote **out,
+                      struct failure *failure)
 {
     *out = NULL;
     unsigned threads = threads_that_stay();
@@ -104,8 +104,7 @@ static int zygote_new(fork_make *make, void *context, struct engine **early,
     if (zygote == MAP_FAILED)
         return fail(failure, ERR_NOMEM, "no memory for the engine");
     zygote->line = zygote->stop_fd = zygote->end_fd = -1;
-    zygote->make = make;
-    zygote->context = context;
+    zygote->app = *app;
     if (early)
         *early = &zygote->base;
     int err = fork_it(zygote, failure);
@@ -116,10 +115,10 @@ static int zygote_new(fork_make *make, void *context, struct engine **early,
     return err;
 }
 
-int fork_zygote_new(fork_make *make, void *context, struct fork_zygote **zygote,
+int fork_zygote_new(const struct fork_app *app, struct fork_zygote **zygote,
                     struct failure *failure)
 {
-    return zygote_new(make, context, NULL, zygote, failure);
+    return zygote_new(app, NULL, zygote, failure);
 }
 
 /* The line's end, which the zygote's is, or what it says, within MS. */
@@ -215,13 +214,14 @@ static int start_zygote(struct fork_zygote *zygote, const struct engine_config *
 static int start(const struct engine_config *config, struct app *app, struct engine **engine,
                  struct failure *failure)
 {
+    const struct fork_app given = {.context = app, .make = make_given};
     struct fork_zygote *zygote = config->zygote;
     int err = 0;
     if (config->heir_of)
         err = fail(failure, ERR_INVALID,
                    "the engine fork cannot take over another engine's addresses");
     else if (!zygote)
-        err = zygote_new(make_given, app, engine, &zygote, failure);
+        err = zygote_new(&given, engine, &zygote, failure);
     else
         *engine = &zygote->base;
     err = err ? err : start_zygote(zygote, config, failure);

@@ -42,13 +42,21 @@ extern const struct engine_kind engine_fork;
 /* Thread: main, and the only one. */
 struct fork_zygote;
 
-/* In the zygote, when the engine starts there: the app, which it runs. It starts no thread. NULL
- * with FAILURE: start fails with it. CONFIG is start's, and may be amended. */
-typedef struct app *fork_make(void *context, struct engine_config *config, struct failure *failure);
+enum { FORK_CLIENTS = 1000 }; /* processes, where config.workers says nothing */
 
-/* Forks it. It waits until an engine starts with it, calls MAKE then, and serves until that stops.
- * ERR_STATE: there are threads already. */
-int fork_zygote_new(fork_make *make, void *context, struct fork_zygote **zygote,
+struct fork_app {
+    void *context;
+    /* In the zygote, when the engine starts there: the app, which it runs. It starts no thread.
+     * NULL with FAILURE: start fails with it. CONFIG is start's, and may be amended. */
+    struct app *(*make)(void *context, struct engine_config *config, struct failure *failure);
+    /* May be NULL. In a client's process, before its thread_start: as long as it lives it alone has
+     * PLACE, which is below the most that there may be. */
+    void (*begin)(void *context, unsigned place);
+};
+
+/* Forks it. It waits until an engine starts with it, makes the app then, and serves until that
+ * stops. APP is copied. ERR_STATE: there are threads already. */
+int fork_zygote_new(const struct fork_app *app, struct fork_zygote **zygote,
                     struct failure *failure);
 /* Ends it, unless an engine has it: that does. NULL is fine. */
 void fork_zygote_free(struct fork_zygote *zygote);

@@ -13,8 +13,6 @@
 #include <pthread.h>
 #include <sys/types.h>
 
-enum { FORK_CLIENTS = 1000 }; /* processes, where config.workers says nothing */
-
 /* By one byte on the line: */
 enum fork_word {
     FORK_GO = 'g',     /* to the zygote: config is set */
@@ -30,8 +28,7 @@ struct fork_zygote {
     _Atomic uint64_t crashed, cut_off;
     int stop_fd; /* everybody's: an eventfd */
     /* The zygote's, and its clients'. */
-    fork_make *make;
-    void *context;
+    struct fork_app app;
     /* The program's. */
     pid_t pid;
     int line;   /* to the zygote; its end tells of the zygote's */

@@ -69,7 +69,10 @@ static _Noreturn void client_live(struct nursery *n, struct client *client,
     struct conversation conversation;
     struct seats *seats;
     struct failure failure = {0};
+    const struct fork_app *app = &n->zygote->app;
     let_go(n);
+    if (app->begin)
+        app->begin(app->context, (unsigned)(client - n->clients));
     if (seats_new(engine->app, 1, &seats, &failure)) {
         log_line(engine->config.log, LOG_ERROR, "engine", "%s", failure.text);
         socket_reset_on_close(fd);
@@ -290,7 +293,7 @@ static int prepare(struct nursery *n, struct failure *failure)
 {
     struct fork_zygote *zygote = n->zygote;
     *failure = (struct failure){.err = ERR_STATE, .text = "the app could not be made"};
-    struct app *app = zygote->make(zygote->context, &zygote->config, failure);
+    struct app *app = zygote->app.make(zygote->app.context, &zygote->config, failure);
     int err = app ? 0 : failure->err ? failure->err : ERR_STATE;
     err = err ? err : engine_open(n->engine, &zygote->config, app, 1, failure);
     err = err ? err : prepare_signals(n, failure);

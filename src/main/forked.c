@@ -7,6 +7,7 @@
 #include "main/shared_changes.h"
 #include "net/sign.h"
 #include "web/inner.h"
+#include "web/traffic.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -35,7 +36,9 @@ struct forked_words {
 
 struct forked {
     const struct settings *settings;
-    struct forked_words *words; /* both processes' */
+    struct forked_words *words;    /* all processes', as are the next */
+    struct traffic_thread *counts; /* [places], one for each client's process */
+    unsigned places;
     /* The server's. */
     struct fork_zygote *zygote; /* NULL: the engine has it */
     struct engine *inner;
@@ -73,6 +76,8 @@ static struct web_settings pages_of(struct forked *forked, struct cache *cache,
         .cache = cache,
         .log = log,
         .inner_key = words->key,
+        .counts = forked->counts,
+        .counts_max = forked->places,
         .writer = {forked, find_server, is_same, words->in_cluster, true},
         .cluster = {.id = words->cluster_id,
                     .generation = words->cluster_generation,
@@ -117,7 +122,28 @@ static struct app *make(void *context, struct engine_config *config, struct fail
     return web_new(&web, &forked->web, failure) ? NULL : web_app(forked->web);
 }
 
+static void begin(void *context, unsigned place)
+{
+    struct forked *forked = context;
+    web_count_at(forked->web, place);
+}
+
 /* ---- At the server ---- */
+
+static void *shared_memory(size_t bytes)
+{
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+static void release(struct forked *forked)
+{
+    if (forked->words)
+        munmap(forked->words, sizeof *forked->words);
+    if (forked->counts)
+        munmap(forked->counts, forked->places * sizeof *forked->counts);
+    free(forked);
+}
 
 int forked_new(const struct settings *settings, struct forked **out, struct failure *failure)
 {
@@ -126,19 +152,16 @@ int forked_new(const struct settings *settings, struct forked **out, struct fail
     if (!forked)
         return fail(failure, ERR_NOMEM, "out of memory");
     forked->settings = settings;
-    forked->words = mmap(NULL, sizeof *forked->words, PROT_READ | PROT_WRITE,
-                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (forked->words == MAP_FAILED) {
-        free(forked);
-        return fail(failure, ERR_NOMEM, "out of memory");
-    }
-    int err = fork_zygote_new(make, forked, &forked->zygote, failure);
-    if (err) {
-        munmap(forked->words, sizeof *forked->words);
-        free(forked);
-    } else {
+    forked->places = settings->workers > 0 ? (unsigned)settings->workers : FORK_CLIENTS;
+    forked->words = shared_memory(sizeof *forked->words);
+    forked->counts = shared_memory(forked->places * sizeof *forked->counts);
+    const struct fork_app app = {forked, make, begin};
+    int err = forked->words && forked->counts ? fork_zygote_new(&app, &forked->zygote, failure)
+                                              : fail(failure, ERR_NOMEM, "out of memory");
+    if (err)
+        release(forked);
+    else
         *out = forked;
-    }
     return err;
 }
 
@@ -157,6 +180,8 @@ void forked_tell(struct forked *forked, struct web_settings *web)
     if (web->cluster.name)
         str_copy(words->cluster_name, sizeof words->cluster_name, str_of(web->cluster.name));
     web->inner_key = words->key;
+    web->counts = forked->counts;
+    web->counts_max = forked->places;
 }
 
 int forked_open(struct forked *forked, struct engine_config *config, struct app *app,
@@ -184,6 +209,10 @@ void forked_close(struct forked *forked)
     if (forked->inner)
         engine_event.stop(forked->inner);
     fork_zygote_free(forked->zygote);
-    munmap(forked->words, sizeof *forked->words);
-    free(forked);
+}
+
+void forked_free(struct forked *forked)
+{
+    if (forked)
+        release(forked);
 }

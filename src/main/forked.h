@@ -23,8 +23,9 @@
  *     not see that it is one, and shows pages as old as the copy.
  *   - Load managers are believed what they say of https only as far as --trust and --url say: who
  *     has announced itself is known to the server alone.
- *   - In /metrics, requests by kind and their latencies count what came through the inner door; the
- *     engine's figures count all.
+ *
+ * Each client's process counts its requests in memory that the server adds up for /metrics and
+ * Stoa-Load.
  *
  * Thread: main.
  */
@@ -48,5 +49,7 @@ int forked_open(struct forked *forked, struct engine_config *config, struct app 
                 struct failure *failure);
 /* Closes the inner door, after the engine fork was stopped. NULL is fine. */
 void forked_close(struct forked *forked);
+/* After web_free, which has counts of it. NULL is fine. */
+void forked_free(struct forked *forked);
 
 #endif

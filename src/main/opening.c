@@ -269,6 +269,7 @@ int opening_begin(struct server *server, const struct settings *settings, int lo
     int err = server_open_with(server, settings, lock, failure);
     if (err) {
         forked_close(forked);
+        forked_free(forked);
         return err;
     }
     server->heir_of = heir_of;

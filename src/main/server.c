@@ -328,6 +328,7 @@ void server_close(struct server *server)
         server->kind->stop(server->engine);
     forked_close(server->forked);
     web_free(server->web);
+    forked_free(server->forked);
     metrics_free(server->metrics);
     health_free(server->health);
     if (server->buying)

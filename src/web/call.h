@@ -37,6 +37,7 @@ struct web {
     char names[WEB_TEMPLATES_MAX][48]; /* of the templates */
     struct template_set *templates;
     struct traffic traffic;
+    struct traffic_thread *counts; /* a client's process's; NULL: each thread's own */
     _Atomic uint64_t pages, commands, commands_failed, gate_waits, gate_barriers, relayed;
 };
 

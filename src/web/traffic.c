@@ -17,7 +17,13 @@ const char *const web_class_names[WEB_CLASS_COUNT] = {
 void traffic_init(struct traffic *traffic)
 {
     pthread_mutex_init(&traffic->lock, NULL);
-    traffic->threads = NULL;
+    traffic->threads = traffic->lent = NULL;
+    traffic->lent_count = 0;
+}
+
+static bool is_lent(const struct traffic *traffic, const struct traffic_thread *thread)
+{
+    return thread >= traffic->lent && thread < traffic->lent + traffic->lent_count;
 }
 
 void traffic_close(struct traffic *traffic)
@@ -25,7 +31,8 @@ void traffic_close(struct traffic *traffic)
     struct traffic_thread *thread;
     while ((thread = traffic->threads)) {
         traffic->threads = thread->next;
-        free(thread);
+        if (!is_lent(traffic, thread))
+            free(thread);
     }
     pthread_mutex_destroy(&traffic->lock);
 }
@@ -40,6 +47,25 @@ struct traffic_thread *traffic_thread_new(struct traffic *traffic)
     traffic->threads = thread;
     pthread_mutex_unlock(&traffic->lock);
     return thread;
+}
+
+void traffic_lend(struct traffic *traffic, struct traffic_thread *threads, unsigned count)
+{
+    pthread_mutex_lock(&traffic->lock);
+    traffic->lent = threads;
+    traffic->lent_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        threads[i].next = traffic->threads;
+        traffic->threads = &threads[i];
+    }
+    pthread_mutex_unlock(&traffic->lock);
+}
+
+void traffic_inherit(struct traffic_thread *thread)
+{
+    atomic_store_explicit(&thread->ended,
+                          atomic_load_explicit(&thread->begun, memory_order_relaxed),
+                          memory_order_relaxed);
 }
 
 /* One writer: a load and a store are enough, and cheaper than an atomic addition. */

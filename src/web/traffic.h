@@ -15,7 +15,7 @@
 
 #include <pthread.h>
 
-/* One thread's counts. Written by that thread alone. */
+/* One thread's counts. Written by that thread alone, which may be another process's (lend). */
 struct traffic_thread {
     struct traffic_thread *next;
     _Atomic uint64_t by_status[WEB_CLASS_COUNT][5];
@@ -31,6 +31,8 @@ struct traffic_now {
 struct traffic {
     pthread_mutex_t lock;
     struct traffic_thread *threads;
+    struct traffic_thread *lent;
+    unsigned lent_count;
 };
 
 void traffic_init(struct traffic *traffic);
@@ -38,6 +40,11 @@ void traffic_close(struct traffic *traffic);
 
 /* A new thread's counts; they stay when it ends. NULL without memory. */
 struct traffic_thread *traffic_thread_new(struct traffic *traffic);
+
+/* COUNT threads' more, in memory that other processes have, too, and write; once. */
+void traffic_lend(struct traffic *traffic, struct traffic_thread *threads, unsigned count);
+/* Own thread: these were another one's, which may have been cut off in the middle of a request. */
+void traffic_inherit(struct traffic_thread *thread);
 
 /* A request begins that will end by traffic_end, perhaps on another thread. Own thread. */
 void traffic_begin(struct traffic_thread *thread);

@@ -1,6 +1,7 @@
 #include "web/web.h"
 
 #include "balance/home.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "http/asset.h"
 #include "net/sign.h"
@@ -69,6 +70,12 @@ static void count(void *argument)
         traffic_count(traffic_of(x), class_of(x), x->status, x->started_ns, clock_mono_ns());
 }
 
+/* What comes through the inner door was counted where it came from. */
+static bool is_counted(const struct exchange *x)
+{
+    return !inner_is_server(x);
+}
+
 static void count_cached(const struct exchange *x)
 {
     traffic_count(traffic_of(x), WEB_CACHED, 200, x->started_ns, clock_mono_ns());
@@ -100,7 +107,8 @@ static void on_accept(struct app *app, struct exchange *x)
         return;
     whereabouts_tell(x);
     if (answer_from_cache(web, x)) {
-        count_cached(x);
+        if (is_counted(x))
+            count_cached(x);
         return;
     }
     struct call *call = ARENA_NEW(&x->arena, struct call);
@@ -114,7 +122,7 @@ static void on_accept(struct app *app, struct exchange *x)
     call->face = match.face;
     memcpy(call->params, match.params, sizeof call->params);
     x->state = call;
-    if (exchange_at_end(x, count, x) == 0)
+    if (is_counted(x) && exchange_at_end(x, count, x) == 0)
         traffic_begin(traffic_of(x));
     if (!match.route) {
         refuse_unrouted(x, &match);
@@ -172,7 +180,8 @@ static void *on_thread_start(struct app *app, struct loop *loop)
     const struct web_settings *settings = &thread->web->settings;
     struct failure failure = {.text = "out of memory"};
     unsigned char key[HOME_KEY];
-    thread->traffic = traffic_thread_new(&thread->web->traffic);
+    struct traffic_thread *counts = thread->web->counts;
+    thread->traffic = counts ? counts : traffic_thread_new(&thread->web->traffic);
     thread->signer = signer_new(settings->secret, sizeof settings->secret);
     home_key(settings->secret, sizeof settings->secret, key);
     thread->homes = home_signer_new(key);
@@ -237,6 +246,8 @@ int web_new(const struct web_settings *settings, struct web **web, struct failur
         return err;
     }
     traffic_init(&made->traffic);
+    if (settings->counts && !settings->writer.inner)
+        traffic_lend(&made->traffic, settings->counts, settings->counts_max);
     *web = made;
     return 0;
 }
@@ -263,6 +274,13 @@ void web_stop(struct web *web)
 struct app *web_app(struct web *web)
 {
     return &web->app;
+}
+
+void web_count_at(struct web *web, unsigned place)
+{
+    CHECK(place < web->settings.counts_max);
+    web->counts = &web->settings.counts[place];
+    traffic_inherit(web->counts);
 }
 
 void web_stats(struct web *web, struct web_stats *stats)

@@ -92,8 +92,10 @@ struct web_settings {
     struct web_watch watch;     /* may be all zero: then there is neither */
     struct web_cluster cluster; /* may be all zero: alone; a reader's has no more than its names */
     const char *inner_key;      /* of the inner door, on both of its sides; NULL: none. Lent */
-    struct web_writer writer;   /* all zero, or this is a reader: then order, buying, outbox and
-                                   copies are NULL */
+    struct traffic_thread *counts; /* with it: where the clients' processes count; one for each */
+    unsigned counts_max;
+    struct web_writer writer; /* all zero, or this is a reader: then order, buying, outbox and
+                                 copies are NULL */
 };
 
 struct web;
@@ -106,6 +108,8 @@ int web_new(const struct web_settings *settings, struct web **web, struct failur
 void web_stop(struct web *web);
 void web_free(struct web *web);
 struct app *web_app(struct web *web);
+/* In a client's process, before there are threads: it counts in the settings' counts[PLACE]. */
+void web_count_at(struct web *web, unsigned place);
 
 /* Requests of one kind: how many, how they ended, how long they took from the complete
  * head to the answer (for what the cache answers, to the page found). */

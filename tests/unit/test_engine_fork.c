@@ -19,6 +19,8 @@ static struct app *no_app(void *context, struct engine_config *config, struct fa
     return NULL;
 }
 
+static const struct fork_app none = {.make = no_app};
+
 static enum app_verdict never(struct app *app, struct exchange *x)
 {
     (void)app;
@@ -62,7 +64,7 @@ static void a_zygote_that_nobody_needs_ends(void **state)
     (void)state;
     struct fork_zygote *zygote = NULL;
     struct failure failure = {0};
-    assert_int_equal(fork_zygote_new(no_app, NULL, &zygote, &failure), 0);
+    assert_int_equal(fork_zygote_new(&none, &zygote, &failure), 0);
     fork_zygote_free(zygote);
     fork_zygote_free(NULL);
     nobody_is_left();
@@ -74,7 +76,7 @@ static void what_the_zygote_cannot_do_is_told(void **state)
     struct engine_config config = {.listen_count = 1, .listen[0].address = "127.0.0.1:0"};
     struct engine *engine = NULL;
     struct failure failure = {0};
-    assert_int_equal(fork_zygote_new(no_app, NULL, &config.zygote, &failure), 0);
+    assert_int_equal(fork_zygote_new(&none, &config.zygote, &failure), 0);
     assert_int_equal(engine_fork.start(&config, NULL, &engine, &failure), ERR_DENIED);
     assert_string_equal(failure.text, "not today");
     assert_null(engine);
