@@ -1,5 +1,6 @@
 """Slow, huge and greedy clients are bounded, and the others do not notice them."""
 
+import concurrent.futures
 import multiprocessing
 import select
 import socket
@@ -189,6 +190,22 @@ def test_a_large_upload_needs_no_memory_and_delays_nobody(tmp_path, control, meg
         hardly_noticed(server, control, upload_all)
         if not SANITIZED:
             assert server.rss_bytes() < rss + (2 << 20)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("tls", [False, True])
+def test_ten_uploads_of_a_gigabyte_at_once_need_no_memory_and_delay_nobody(tmp_path, control, tls):
+    with Server(tmp_path) as server, concurrent.futures.ThreadPoolExecutor(10) as pool:
+        def upload_all(megabytes):
+            for status, _, body in pool.map(lambda _: upload(server, megabytes, tls=tls), range(10)):
+                assert (status, int(body)) == (200, megabytes << 20)
+
+        upload_all(2)
+        server.forget_peak()
+        before = server.peak_bytes()
+        hardly_noticed(server, control, lambda: upload_all(1024))
+        if not SANITIZED:
+            assert server.peak_bytes() < before + (2 << 20)
 
 
 def test_an_upload_that_the_app_takes_slowly_waits_in_the_client(tmp_path):
