@@ -6,9 +6,9 @@
 enum {
     WINDOW_LEAST = 4, /* intervals */
     WINDOW_MOST = 40,
-    TURNS_EACH = 4,  /* a worker's turns in a window, if they come before WINDOW_MOST */
-    TURNS_LEAST = 8, /* fewer tell nothing */
-    PAUSE_MOST = 64, /* windows between two trials when nothing changes */
+    TURNS_EACH = 4,   /* a worker's turns in a window, if they come before WINDOW_MOST */
+    TURNS_LEAST = 8,  /* fewer tell nothing */
+    PAUSE_MOST = 128, /* windows between two trials when nothing changes */
     IDLE_WINDOWS = 4,
     DIFFERENT_WINDOWS = 2,
 };
@@ -119,12 +119,13 @@ static void settle(struct pool_size *size, unsigned workers)
 static enum pool_why try_fewer(struct pool_size *size)
 {
     unsigned kept = size->kept;
-    if (kept == 1) {
+    if (kept <= size->floor) {
+        bool goes_back = size->workers != kept;
         settle(size, kept);
-        return POOL_NOT_WORTH;
+        return goes_back ? POOL_NOT_WORTH : POOL_STAYS;
     }
     unsigned fewer = size->moved ? kept / 2 : kept - (kept < 4 ? 1 : kept / 4);
-    go(size, POOL_DOWN, fewer);
+    go(size, POOL_DOWN, fewer > size->floor ? fewer : size->floor);
     return POOL_TRIES_FEWER;
 }
 
@@ -173,6 +174,16 @@ static void look_for_change(struct pool_size *size)
     size->pause = size->left = 1;
 }
 
+/* With idle workers there are to be one for each processor at least: one turn that blocks would
+ * stop the others, and the throughput would not show it. */
+static enum pool_why leave_settled(struct pool_size *size, bool busy)
+{
+    size->kept = size->workers;
+    size->base = size->now;
+    size->floor = busy ? 1 : size->cores;
+    return busy ? try_more(size) : try_fewer(size);
+}
+
 static enum pool_why after_settled(struct pool_size *size)
 {
     double share = busy_share(&size->now, size->workers);
@@ -187,11 +198,8 @@ static enum pool_why after_settled(struct pool_size *size)
         look_for_change(size);
         if (size->left > 0)
             size->left--;
-        if (size->left == 0 && share > BUSY_SHARE) {
-            size->kept = size->workers;
-            size->base = size->now;
-            return try_more(size);
-        }
+        if (size->left == 0)
+            return leave_settled(size, share > BUSY_SHARE);
     }
     begin_window(size);
     return POOL_STAYS;
@@ -222,10 +230,7 @@ static enum pool_why after_down(struct pool_size *size)
         return POOL_NOT_WORTH;
     }
     keep(size);
-    if (size->workers > 1)
-        return try_fewer(size);
-    settle(size, size->workers);
-    return POOL_STAYS;
+    return try_fewer(size);
 }
 
 /* ---- The guard against starvation ---- */

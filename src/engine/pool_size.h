@@ -10,9 +10,9 @@
  *
  *      +--------------- pause, the longer the less changes ---------------+
  *      v                                                                  |
- *   SETTLED --some wait--> UP --worth it--> UP, twice as many --not--> SETTLED
- *      |                    +--not--> DOWN                                ^
- *      |                               +--as good--> DOWN, half as many --+-- not as good
+ *   SETTLED --all busy--> UP --worth it--> UP, twice as many --not--> SETTLED
+ *      |   |                +--not--> DOWN                                ^
+ *      |   +-some idle---------------> +--as good--> DOWN, half as many --+-- not as good
  *      +--half of them idle for some windows: fewer
  *      +--all blocked, the queue stands still: more, at once (from any state)
  *
@@ -65,6 +65,7 @@ struct pool_size {
     enum pool_state state;
     unsigned kept;            /* the size to go back to */
     unsigned last, older;     /* settled at before */
+    unsigned floor;           /* of what is tried */
     bool climbed, moved;      /* since SETTLED was left: up; at all */
     bool skips;               /* the next interval, which began with another size */
     unsigned pause, left;     /* windows */
