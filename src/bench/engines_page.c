@@ -44,7 +44,7 @@ static void put_cell(const struct engines_report *report, const struct column *c
     else
         fputs("–", out);
     if (result && result->why[0])
-        fputs(" ¹", out);
+        fputs(" †", out);
 }
 
 static void write_head(const struct column *columns, unsigned count, FILE *out)
@@ -56,25 +56,6 @@ static void write_head(const struct column *columns, unsigned count, FILE *out)
     for (unsigned i = 0; i < count; i++)
         fputs(" | ---:", out);
     fputs(" |\n", out);
-}
-
-/* What could not be measured, and why. */
-static void write_reasons(const struct engines_report *report, const struct column *columns,
-                          unsigned count, FILE *out)
-{
-    const char *mark = "\n¹ ";
-    for (unsigned c = 0; c < count; c++) {
-        if (columns[c].cell < 0 || (c > 0 && columns[c].cell == columns[c - 1].cell))
-            continue;
-        for (unsigned i = 0; i < report->contestant_count; i++) {
-            const char *why = report->results[columns[c].cell][i].why;
-            if (!why[0])
-                continue;
-            fprintf(out, "%s%s, %s: %s.\n", mark, report->contestants[i].name,
-                    report->cells[columns[c].cell].name, why);
-            mark = "\n";
-        }
-    }
 }
 
 /* A row for each contestant that has something in the first column's cell. */
@@ -90,7 +71,6 @@ static void write_table(const struct engines_report *report, const struct column
             put_cell(report, &columns[c], i, out);
         fputs(" |\n", out);
     }
-    write_reasons(report, columns, count, out);
 }
 
 /* ---- The tables ---- */
@@ -124,7 +104,6 @@ static void write_overview(const struct engines_report *report, FILE *out)
             put_cell(report, &columns[c], i, out);
         fprintf(out, " | %u | %u |\n", lines->own, lines->shared);
     }
-    write_reasons(report, columns, COUNT_OF(columns), out);
 }
 
 /* One figure of all cells of WORK, side by side. */
@@ -151,6 +130,8 @@ static void write_cached(const struct engines_report *report, FILE *out)
           "same).\n\n",
           out);
     write_series(report, ENGINES_CACHED, ENGINES_JAIN_CLIENTS, out);
+    fputs("\nThe longest wait, ms, also of requests that were never answered:\n\n", out);
+    write_series(report, ENGINES_CACHED, ENGINES_LONGEST, out);
     fprintf(out, "\nMemory, MB (PSS: what is shared counts once, children count).\n\n");
     write_series(report, ENGINES_CACHED, ENGINES_PSS, out);
     fprintf(out, "\nWhat a request costs with %u connections:\n\n", ENGINES_MIDDLE);
@@ -252,7 +233,29 @@ static void write_overload(const struct engines_report *report, FILE *out)
     fputs(".\n", out);
 }
 
+/* What a † stands for. */
+static void write_failures(const struct engines_report *report, FILE *out)
+{
+    const char *heading = "\n### † What could not be measured, at least in one round\n\n";
+    for (unsigned at = 0; at < report->cell_count; at++)
+        for (unsigned i = 0; i < report->contestant_count; i++) {
+            const struct engines_result *result = &report->results[at][i];
+            if (!result->why[0])
+                continue;
+            fprintf(out, "%s- %s, %s: %s\n", heading, report->contestants[i].name,
+                    report->cells[at].name, result->why);
+            heading = "";
+        }
+}
+
 /* ---- The page ---- */
+
+/* Whether the figures are worth little: too few, or not alone on the machine. */
+static bool is_rough(const struct engines_report *report)
+{
+    return report->quick || report->rounds < 3 || report->seconds < 2 ||
+           report->machine.load_before > report->machine.cores / 2.0;
+}
 
 static void write_machine(const struct engines_report *report, FILE *out)
 {
@@ -265,9 +268,9 @@ static void write_machine(const struct engines_report *report, FILE *out)
             machine->cores > 1 ? report->server_cores : 1, (unsigned long long)machine->memory_mb,
             machine->kernel, machine->date, machine->load_before, machine->load_after,
             100 * machine->stolen, report->rounds, report->seconds,
-            report->quick ? " **A short run (`--quick`): it shows that everything is measured, not "
-                            "what is fast.**"
-                          : "");
+            is_rough(report) ? " **A short run, or a busy machine: it shows that everything is "
+                               "measured, not what is fast.**"
+                             : "");
 }
 
 static void write_results(const struct engines_report *report, const char *file, FILE *out)
@@ -288,6 +291,7 @@ static void write_results(const struct engines_report *report, const char *file,
     write_disk(report, out);
     write_mix(report, out);
     write_overload(report, out);
+    write_failures(report, out);
     fprintf(out, "\n%s\n", ENGINES_REPORT_END);
 }
 

@@ -66,7 +66,8 @@ static void draw_begin(const struct plot *plot, const char *title, const char *x
             ".head{font-size:18px;font-weight:600}.tick{fill:#66717e}.x{text-anchor:middle}"
             ".y{text-anchor:end}.grid{stroke:#e4e8ed;fill:none}"
             ".line{fill:none;stroke-width:2.2;stroke-linejoin:round}.dashed{stroke-dasharray:6 4}\n"
-            ".e0{stroke:#8d6e63}.e1{stroke:#c2410c}.e2{stroke:#b0a000}.e3{stroke:#1d5fa8}"
+            ".ideal{stroke:#c3cad2}.e0{stroke:#8d6e63}.e1{stroke:#c2410c}.e2{stroke:#b0a000}.e3{"
+            "stroke:#1d5fa8}"
             ".e4{stroke:#00796b}.e5{stroke:#7b1fa2}.e6{stroke:#d81b60}.e7{stroke:#455a64}\n"
             "</style>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
             WIDTH, HEIGHT);
@@ -100,8 +101,8 @@ static void draw_y_decades(const struct plot *plot)
 /* Five steps of a round size, up to MOST or a little more. */
 static void draw_y_steps(struct plot *plot, double most)
 {
-    static const double round_ones[] = {1, 2, 2.5, 5, 10};
-    double power = pow(10, floor(log10(fmax(most, 5) / 5))), step = power;
+    static const double round_ones[] = {1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10};
+    double power = pow(10, floor(log10(fmax(most, 1) / 5))), step = power;
     for (unsigned i = 0; i < COUNT_OF(round_ones) && 5 * step < most; i++)
         step = power * round_ones[i];
     plot->y = (struct axis){0, 5 * step, false};
@@ -150,20 +151,33 @@ static double most_of(const struct engines_report *report, enum engines_work wor
 
 /* ---- Each of them ---- */
 
+/* What a figure of a contestant is divided by: where load is in multiples of the capacity, so is
+ * what comes out. */
+static double unit_of(const struct engines_report *report, enum engines_work work,
+                      unsigned contestant)
+{
+    if (work != ENGINES_OVERLOAD)
+        return 1;
+    int capacity = engines_report_cell(report, ENGINES_COMPUTE, 0, 0);
+    unsigned plain = report->contestants[contestant].plain;
+    return engines_report_median(report, capacity, plain, ENGINES_PER_S);
+}
+
 /* A line through the cells of WORK: FIGURE against their connections or offered load. */
 static void draw_series(struct plot *plot, const struct engines_report *report,
                         enum engines_work work, enum engines_figure figure)
 {
     for (unsigned i = 0; i < report->contestant_count; i++) {
         bool first = true;
-        if (report->contestants[i].admission_ms && work != ENGINES_OVERLOAD)
+        double unit = unit_of(report, work, i);
+        if ((report->contestants[i].admission_ms && work != ENGINES_OVERLOAD) || unit <= 0)
             continue;
         begin_line(plot, report, i);
         for (unsigned at = 0; at < report->cell_count; at++) {
             const struct engines_cell *cell = &report->cells[at];
             if (cell->work == work && report->results[at][i].rounds)
                 draw_point(plot, &first, work == ENGINES_OVERLOAD ? cell->load : cell->connections,
-                           report->results[at][i].median[figure]);
+                           report->results[at][i].median[figure] / unit);
         }
         end_line(plot, first);
     }
@@ -191,12 +205,14 @@ static void draw_overload(struct plot *plot, const struct engines_report *report
     plot->x = (struct axis){0, 2, false};
     draw_begin(plot, "A page that computes for 1 ms: answers within a second",
                "offered load, as multiples of the engine's own capacity (open loop)",
-               "answers a second");
+               "answers, as multiples of the same; grey: what can be");
     for (unsigned i = 0; i < COUNT_OF(marks); i++) {
         snprintf(text, sizeof text, "%g", marks[i]);
         draw_x_tick(plot, marks[i], text);
     }
-    draw_y_steps(plot, most_of(report, ENGINES_OVERLOAD, ENGINES_IN_TIME));
+    draw_y_steps(plot, 1.2);
+    fprintf(plot->out, "<path class=\"line ideal\" d=\"M%.1f %.1fL%.1f %.1fH%.1f\"/>\n",
+            x_of(plot, 0), y_of(plot, 0), x_of(plot, 1), y_of(plot, 1), x_of(plot, 2));
     draw_series(plot, report, ENGINES_OVERLOAD, ENGINES_IN_TIME);
 }
 

@@ -6,7 +6,12 @@
 
 #include <string.h>
 
-enum { ADMISSION_MS = 100, OVERLOAD_CONNECTIONS = 2000, OVERLOAD_CONNECTIONS_QUICK = 200 };
+enum {
+    ADMISSION_MS = 100,
+    OVERLOAD_CONNECTIONS = 2000,
+    OVERLOAD_CONNECTIONS_QUICK = 200,
+    PROCESSES = 12000
+};
 
 /* With --quick those that are marked. */
 static const struct {
@@ -71,6 +76,8 @@ static void add_contestant(struct engines_report *report, const struct engine_ki
         .engine = kind->name,
         .about = kind->about,
         .admission_ms = admission_ms,
+        /* Elsewhere a bound, or found; of it this engine is to have a process for each. */
+        .workers = strcmp(kind->name, "fork") == 0 ? PROCESSES : 0,
         .plain = plain,
     };
     snprintf(contestant->name, sizeof contestant->name, "%.20s%s", kind->name,

@@ -56,6 +56,7 @@ struct engines_cell {
     X(P999, "p99_9_ms")                                                                     \
     X(P9999, "p99_99_ms")                                                                   \
     X(MEAN, "mean_ms")                                                                      \
+    X(LONGEST, "longest_wait_ms") /* of all, also of those that were never answered */      \
     X(LONG_P50, "long_p50_ms")                                                              \
     X(LONG_P99, "long_p99_ms")                                                              \
     X(LONG_MEAN, "long_mean_ms")                                                            \
@@ -94,6 +95,7 @@ struct engines_contestant {
     const char *engine; /* its name */
     const char *about;
     uint32_t admission_ms; /* 0: without */
+    unsigned workers;      /* engine_config.workers */
     unsigned plain;        /* the contestant that is the same engine without */
     unsigned capacity_connections;
 };

@@ -206,6 +206,10 @@ static void take_load(const struct run *run, const struct engines_cell *cell, un
     figures[ENGINES_P999] = quantile_ms(first, 0.999);
     figures[ENGINES_P9999] = quantile_ms(first, 0.9999);
     figures[ENGINES_MEAN] = mean_ms(first);
+    uint64_t longest = found->latency.max;
+    if (found->unanswered && found->unanswered_ns > longest)
+        longest = found->unanswered_ns;
+    figures[ENGINES_LONGEST] = (double)longest / 1e6;
     figures[ENGINES_LONG_P50] = quantile_ms(second, 0.5);
     figures[ENGINES_LONG_P99] = quantile_ms(second, 0.99);
     figures[ENGINES_LONG_MEAN] = mean_ms(second);
@@ -328,6 +332,7 @@ static int prepare(struct run *run, struct failure *failure)
 {
     struct engines_report *report = run->report;
     int err = engines_run_lay_out(run->plan, report, failure);
+    err = err ? err : engines_files_make(run->plan->dir, failure);
     err = err ? err : engines_files_cold_ms(run->plan->dir, &report->cold_ms, failure);
     if (err)
         return err;

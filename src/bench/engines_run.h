@@ -31,7 +31,7 @@ struct engines_host {
 
 struct engines_plan {
     const char *only; /* "event,pool"; NULL or "": all */
-    const char *dir;  /* of the set of files, made by engines_files_make */
+    const char *dir;  /* where the set of files is made */
     unsigned rounds;
     double seconds, warm_up_seconds;
     bool quick;

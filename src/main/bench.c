@@ -96,6 +96,8 @@ static const struct option_row rows[] = {
     {"listen", OPTION_TEXT, AT(listen), "127.0.0.1:8080", 0, 0, NULL, "ADDR:PORT", "engine: where"},
     {"admission", OPTION_DURATION, AT(admission_ms), "0ms", 0, 60000, NULL, "TIME",
      "engine: let in as many that nine of ten are answered within this (event and seda; 0: all)"},
+    {"workers", OPTION_COUNT, AT(workers), "0", 0, 100000, NULL, "N",
+     "engine: most at work at once, or threads of a pool or stage (0: the engine's default)"},
     {"cores", OPTION_COUNT, AT(cores), "0", 0, 1024, NULL, "N",
      "engine: stay on the first N processors (0: all)"},
     {"steps", OPTION_COUNT, AT(steps), "0", 0, 0, NULL, "N",

@@ -16,7 +16,7 @@ struct bench_flags {
     char page[OPTION_TEXT_SIZE], picture[OPTION_TEXT_SIZE], kind[OPTION_TEXT_SIZE];
     struct option_list also, balance;
     uint64_t connections, streams, threads, rate, items, lines, seed, ready, rounds;
-    uint64_t shoppers, managers, commands, buyers, units, backlog, database, cores, steps;
+    uint64_t shoppers, managers, commands, buyers, units, backlog, database, cores, steps, workers;
     uint64_t duration_ms, warm_up_ms, down_ms, calm_ms, arrive_ms, admission_ms;
     bool http2, json, hot, spread, keep, outside, no_kill, no_key, quick;
 };

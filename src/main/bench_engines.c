@@ -79,6 +79,7 @@ int bench_engine(const struct bench_flags *flags, const char *name, struct failu
         .listen_count = 1,
         .stop_grace_ms = GRACE_MS,
         .admission_ms = (uint32_t)flags->admission_ms,
+        .workers = (unsigned)flags->workers,
         .log = &log,
     };
     struct engines_app app;
@@ -115,7 +116,7 @@ static int start_server(void *context, const struct engines_contestant *contesta
                         pid_t *pid, struct failure *failure)
 {
     struct stand *stand = context;
-    char address[URL_SIZE - 8], cores[WORD], steps[WORD], admission[WORD];
+    char address[URL_SIZE - 8], cores[WORD], steps[WORD], admission[WORD], workers[WORD];
     int err = free_address("127.0.0.1", NULL, NULL, address, sizeof address, failure);
     if (err)
         return err;
@@ -123,9 +124,11 @@ static int start_server(void *context, const struct engines_contestant *contesta
     snprintf(cores, sizeof cores, "%u", stand->cores);
     snprintf(steps, sizeof steps, "%llu", (unsigned long long)stand->steps);
     snprintf(admission, sizeof admission, "%ums", contestant->admission_ms);
-    const char *words[] = {"bench",   "engine", contestant->engine, "--listen", address,
-                           "--cores", cores,    "--steps",          steps,      "--admission",
-                           admission, "--dir",  stand->dir,         NULL};
+    snprintf(workers, sizeof workers, "%u", contestant->workers);
+    const char *words[] = {
+        "bench",    "engine", contestant->engine, "--listen", address,     "--cores", cores,
+        "--steps",  steps,    "--admission",      admission,  "--workers", workers,   "--dir",
+        stand->dir, NULL};
     err = bench_process_start(&stand->server, words, stand->log, failure);
     if (err)
         return err;
@@ -230,7 +233,6 @@ static int run_in(struct stand *stand, const struct bench_flags *flags, struct f
     engines_cores_look(&cores);
     stand->cores = cores.server;
     stand->steps = engines_calibrate();
-    err = err ? err : engines_files_make(stand->dir, failure);
     err = err ? err : engines_run(&plan, &host, report, failure);
     err = err ? err : give_results(flags, report, failure);
     free(report);
