@@ -220,10 +220,11 @@ static void seda_free(struct seda_engine *engine)
         pthread_mutex_unlock(&engine->lock);
         pthread_join(engine->governor, NULL);
     }
-    stage_free(engine->work);
-    stage_free(engine->parse);
-    stage_free(engine->handle);
-    stage_free(engine->write);
+    struct stage *stages[] = {engine->parse, engine->handle, engine->work, engine->write};
+    for (unsigned i = 0; i < COUNT_OF(stages); i++)
+        stage_end(stages[i]);
+    for (unsigned i = 0; i < COUNT_OF(stages); i++)
+        stage_free(stages[i]);
     rota_free(engine->rota);
     seats_free(engine->seats);
     engine_close(&engine->base);

@@ -204,7 +204,19 @@ int stage_new(const struct stage_config *config, struct stage **out, struct fail
     return good ? 0 : fail(failure, ERR_IO, "cannot start a thread of the stage %s", config->name);
 }
 
-void stage_free(struct stage *stage)
+static void join(struct worker *worker)
+{
+    struct stage *stage = worker->stage;
+    if (!stage)
+        return; /* there never was one */
+    pthread_mutex_lock(&stage->lock);
+    bool exists = worker->place != WORKER_FREE;
+    pthread_mutex_unlock(&stage->lock);
+    if (exists)
+        pthread_join(worker->thread, NULL);
+}
+
+void stage_end(struct stage *stage)
 {
     if (!stage)
         return;
@@ -214,8 +226,13 @@ void stage_free(struct stage *stage)
     pthread_cond_broadcast(&stage->filled);
     pthread_mutex_unlock(&stage->lock);
     for (unsigned i = 0; i < stage->config.most; i++)
-        if (stage->workers[i].place != WORKER_FREE)
-            pthread_join(stage->workers[i].thread, NULL);
+        join(&stage->workers[i]);
+}
+
+void stage_free(struct stage *stage)
+{
+    if (!stage)
+        return;
     pthread_cond_destroy(&stage->filled);
     pthread_mutex_destroy(&stage->lock);
     free(stage->ring);

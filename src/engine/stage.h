@@ -37,7 +37,9 @@ bool stage_put(struct stage *stage, void *const *items, unsigned count);
 /* One thread: the controllers' turn. */
 void stage_control(struct stage *stage, uint64_t now_ns);
 void stage_look(struct stage *stage, struct engine_stage *look);
-/* When the queue is empty and nobody puts anything in: ends the threads. NULL is fine. */
+/* When the queue is empty and nobody puts anything in any more: ends the threads. NULL is fine. */
+void stage_end(struct stage *stage);
+/* When the threads of all stages that put something in have ended, too. NULL is fine. */
 void stage_free(struct stage *stage);
 
 #endif
