@@ -35,6 +35,10 @@ static const struct row rows[] = {
     {"stoa_sent_bytes_total", "counter", "Bytes sent to clients.", COUNT, AT(engine.bytes_out)},
     {"stoa_processes_crashed_total", "counter", "Engine fork: clients' processes that did not end by themselves.", COUNT, AT(engine.crashed)},
     {"stoa_helpers_waiting", "gauge", "Requests waiting for a helper thread.", COUNT, AT(engine.helper_waiting)},
+    {"stoa_disk_reads_total", "counter", "Pieces of files that were not in memory (engine amped).", COUNT, AT(engine.disk_reads)},
+    {"stoa_disk_waiting", "gauge", "Answers that wait until such a piece is read.", COUNT, AT(engine.disk_waiting)},
+    {"stoa_workers", "gauge", "Threads that take turns (engine pool).", COUNT, AT(engine.workers)},
+    {"stoa_workers_waited_for", "gauge", "Connections that wait for one of these.", COUNT, AT(engine.queued)},
 
     {"stoa_cache_hits_total", "counter", "Answers given from the response cache.", COUNT, AT(cache.hits)},
     {"stoa_cache_misses_total", "counter", "Look-ups that found nothing.", COUNT, AT(cache.misses)},
