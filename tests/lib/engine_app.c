@@ -265,10 +265,12 @@ static void say_stats(struct test_app *app, struct exchange *x)
                      "{\"accepted\": %lu, \"open\": %lu, \"requests\": %lu, \"refused\": %lu, "
                      "\"bytes_in\": %lu, \"bytes_out\": %lu, \"helper_waiting\": %lu, "
                      "\"timeouts\": %lu, \"bad_requests\": %lu, \"crashed\": %lu, "
+                     "\"disk_reads\": %lu, \"disk_waiting\": %lu, "
                      "\"on_time\": %lu, \"late\": %lu, \"p90_us\": %lu, \"rate\": %.0f}\n",
                      s.accepted, s.open, s.requests, s.refused, s.bytes_in, s.bytes_out,
-                     s.helper_waiting, s.timeouts, s.bad_requests, s.crashed, s.admission.on_time,
-                     s.admission.late, s.admission.p90_ns / 1000, s.admission.rate));
+                     s.helper_waiting, s.timeouts, s.bad_requests, s.crashed, s.disk_reads,
+                     s.disk_waiting, s.admission.on_time, s.admission.late,
+                     s.admission.p90_ns / 1000, s.admission.rate));
 }
 
 static void send_file(struct test_app *app, struct exchange *x)

@@ -110,15 +110,16 @@ def test_one_request_at_a_time_waits_for_the_disk_with_the_first(tmp_path):
 def test_amped_has_the_disk_read_by_others_than_its_loop(tmp_path):
     with serving(tmp_path, "amped", "--workers", 2) as (server, disk):
         clients = [ask_for_file(server, protocol) for protocol in PROTOCOLS for _ in range(3)]
-        wait_until(lambda: len(disk.readings()) >= 2)
-        assert server.get("/page")[0] == 200
+        wait_until(lambda: server.stats()["disk_waiting"] == len(clients) - 2)
+        wait_until(lambda: len(disk.readings()) == 2)
         disk.set(1)
         for client in clients:
             assert client.communicate()[0] == FILE
         assert {call for call, _ in disk.readings()} == {"pread"}
-        before = disk.readings()
+        before = disk.readings(), server.stats()["disk_reads"]
+        assert before[1] >= len(clients)
         assert server.get("/file")[2] == FILE
-        assert disk.readings() == before, "what is in memory is not read again"
+        assert (disk.readings(), server.stats()["disk_reads"]) == before, "it is in memory now"
 
 
 def test_streams_of_one_connection_do_not_wait_for_each_others_disk(tmp_path):
