@@ -25,7 +25,7 @@ enum {
 
 /* What the server tells the zygote. */
 struct forked_words {
-    char database[DATADIR_PATH], spool[DATADIR_PATH], token[DATADIR_TOKEN], server_name[24];
+    char database[DATADIR_PATH], token[DATADIR_TOKEN], server_name[24];
     char url[URL], key[INNER_KEY]; /* of the inner door */
     unsigned char secret[WEB_SECRET_BYTES];
     bool in_cluster;
@@ -71,7 +71,7 @@ static struct web_settings pages_of(struct forked *forked, struct cache *cache,
     struct web_settings web = {
         .database = words->database,
         .server_name = words->server_name,
-        .spool_dir = words->spool,
+        .spool_dir = "",
         .operator_token = words->token,
         .cache = cache,
         .log = log,
@@ -170,7 +170,6 @@ void forked_tell(struct forked *forked, struct web_settings *web)
     struct forked_words *words = forked->words;
     inner_key_new(words->key);
     str_copy(words->database, sizeof words->database, str_of(web->database));
-    str_copy(words->spool, sizeof words->spool, str_of(web->spool_dir));
     str_copy(words->token, sizeof words->token, str_of(web->operator_token));
     str_copy(words->server_name, sizeof words->server_name, str_of(web->server_name));
     memcpy(words->secret, web->secret, sizeof words->secret);

@@ -11,8 +11,8 @@
  *
  * Answered there: pages, products, search, files, carts, checkouts, orders; UCP's reads; the
  * operator's reads of these. By the server: what changes something, what is told of the server
- * itself (/livez, /healthz, /metrics, backup, export, cluster), and uploads, which wait in a file
- * until they are complete. TLS and HTTP/2 end in the client's process; the zygote reads the key.
+ * itself (/livez, /healthz, /metrics, backup, export, cluster), and uploads, piece by piece. TLS
+ * and HTTP/2 end in the client's process; the zygote reads the key.
  *
  * What cannot be, and why:
  *   - A response cache for all: each process has one of its own, empty at first, judged by the

@@ -13,8 +13,8 @@
  * names, which whoever has the key is believed. The key is made at each start and leaves the
  * machine's memory never; without it the inner door answers 403.
  *
- * Constant memory: an upload goes into a file without a name, and from there to the server; answers
- * that may be long come back in one. So both take room on the disk for as long.
+ * Uploads, and answers that may be long, go through piece by piece, in constant memory
+ * (inner_long.h).
  *
  * Thread: the exchange's own.
  */
@@ -37,7 +37,7 @@ void inner_key_new(char key[static INNER_KEY]);
 bool inner_is_client(const struct exchange *x);
 bool inner_is_server(const struct exchange *x);
 
-/* At the client's process. In accept, for an upload: into a file. */
+/* At the client's process. In accept, for an upload: its body goes to the server. */
 void inner_accept(struct exchange *x);
 /* X, complete, goes to the server. */
 enum app_verdict inner_pass(struct exchange *x);
