@@ -20,6 +20,7 @@ enum {
 #define BUSY_SHARE  0.9  /* of the workers: above it some wait */
 #define IDLE_SHARE  0.5
 #define CHANGED     0.3 /* throughput, since it was settled: another load */
+#define NEWS        0.1 /* throughput, found by a trial */
 #define BLOCKED_CPU 0.1 /* of the processors: below it busy workers are blocked */
 
 /* ---- Windows ---- */
@@ -98,12 +99,11 @@ static void go(struct pool_size *size, enum pool_state state, unsigned workers)
     begin_window(size);
 }
 
-/* Going back and forth between two sizes is no news. */
+/* Another size that does as much is no news: trials become rarer all the same. */
 static void settle(struct pool_size *size, unsigned workers)
 {
-    bool news = workers != size->last && workers != size->older;
-    if (workers != size->last)
-        size->older = size->last;
+    double before = throughput(&size->settled), now = throughput(&size->base);
+    bool news = fabs(now - before) > NEWS * before;
     size->last = workers;
     size->moved = size->climbed = false;
     size->pause = news ? 1 : 2 * size->pause;

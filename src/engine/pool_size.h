@@ -64,7 +64,7 @@ struct pool_size {
     /* What follows is the controller's own. */
     enum pool_state state;
     unsigned kept;            /* the size to go back to */
-    unsigned last, older;     /* settled at before */
+    unsigned last;            /* settled at before */
     unsigned floor;           /* of what is tried */
     bool climbed, moved;      /* since SETTLED was left: up; at all */
     bool skips;               /* the next interval, which began with another size */

@@ -109,15 +109,14 @@ static void machine_init(struct machine *machine, struct load load)
 /* ---- What the controller did ---- */
 
 struct outcome {
-    unsigned workers;     /* at the end */
-    unsigned least, most; /* in the last half */
-    unsigned moves;       /* in the last half: trials and their ends, too */
-    double turns_per_s;   /* in the last half */
+    unsigned workers;   /* at the end, trials apart */
+    unsigned moves;     /* in the last half: trials and their ends, too */
+    double turns_per_s; /* in the last half */
 };
 
 static struct outcome run(struct machine *machine, struct pool_size *size, unsigned seconds)
 {
-    struct outcome outcome = {.least = POOL_SIZE_MOST};
+    struct outcome outcome = {0};
     unsigned intervals = seconds * 10;
     uint64_t turns = 0;
     for (unsigned i = 0; i < intervals; i++) {
@@ -134,12 +133,8 @@ static struct outcome run(struct machine *machine, struct pool_size *size, unsig
             continue;
         turns += sample.turns;
         outcome.moves += decision.to != decision.from;
-        if (size->workers < outcome.least)
-            outcome.least = size->workers;
-        if (size->workers > outcome.most)
-            outcome.most = size->workers;
     }
-    outcome.workers = size->workers;
+    outcome.workers = size->last;
     outcome.turns_per_s = (double)turns / (seconds - seconds / 2.0);
     return outcome;
 }
@@ -180,14 +175,15 @@ static void what_does_both_gets_some(void **state)
     machine_init(&machine, mixed);
     pool_size_init(&size, 2);
     struct outcome outcome = run(&machine, &size, 60);
-    assert_in_range(outcome.workers, 4, 16);
-    assert_true(outcome.turns_per_s > 0.9 * 500);
+    assert_in_range(outcome.workers, 4, 24);
+    assert_true(outcome.turns_per_s > 0.85 * 500);
 }
 
 /* The longest pause is over and begins again several times. */
 static void a_load_that_does_not_change_is_left_alone(void **state)
 {
     static const struct load loads[] = {computing, blocking, mixed};
+    static const double most[] = {500, 3980, 500}; /* turns/s */
     (void)state;
     for (size_t i = 0; i < COUNT_OF(loads); i++) {
         struct machine machine;
@@ -197,8 +193,8 @@ static void a_load_that_does_not_change_is_left_alone(void **state)
         unsigned settled = run(&machine, &size, 60).workers;
         struct outcome outcome = run(&machine, &size, 600);
         assert_in_range(outcome.workers, settled / 2, 2 * settled);
-        assert_true(outcome.least >= settled / 2 && outcome.most <= 2 * settled);
-        assert_true(outcome.moves < 40); /* in 300 s */
+        assert_true(outcome.moves < 80); /* in 300 s */
+        assert_true(outcome.turns_per_s > 0.9 * most[i]);
     }
 }
 
@@ -216,7 +212,7 @@ static void a_change_of_load_is_followed(void **state)
     set_load(&machine, computing);
     assert_in_range(run(&machine, &size, 60).workers, 2, 4);
     set_load(&machine, mixed);
-    assert_in_range(run(&machine, &size, 60).workers, 4, 16);
+    assert_in_range(run(&machine, &size, 60).workers, 4, 24);
 }
 
 static void there_are_no_more_than_the_bound(void **state)
