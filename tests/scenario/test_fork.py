@@ -171,7 +171,15 @@ def test_what_is_large_goes_through_in_both_directions(shop):
     answer = client.connection.getresponse()
     assert answer.status == 200 and len(answer.read()) > 100_000
     client.close()
-    assert not list((shop.dir / "spool").iterdir())
+
+
+def test_an_upload_is_refused_before_it_is_sent(shop):
+    with socket.create_connection(shop.address.split(":"), timeout=20) as connection:
+        connection.sendall(b"PUT /admin/api/media/.hidden HTTP/1.1\r\nHost: a\r\n"
+                           b"Authorization: Bearer %s\r\nContent-Length: 1000000\r\n"
+                           b"Expect: 100-continue\r\n\r\n" % shop.token().encode())
+        status, _, body = read_answer(connection.makefile("rb"))
+        assert status == 422 and b"error" in body, (status, body)
 
 
 def inner_door(shop):
