@@ -131,9 +131,13 @@ static void join_workers(struct pool_engine *engine)
     pthread_cond_signal(&engine->over);
     pthread_mutex_unlock(&engine->lock);
     pool_sizer_join(engine);
-    for (unsigned i = 0; i < engine->most; i++)
-        if (engine->workers[i].place != POOL_FREE)
+    for (unsigned i = 0; i < engine->most; i++) {
+        pthread_mutex_lock(&engine->lock);
+        bool started = engine->workers[i].place != POOL_FREE;
+        pthread_mutex_unlock(&engine->lock);
+        if (started)
             pthread_join(engine->workers[i].thread, NULL);
+    }
 }
 
 /* ---- The seam ---- */
