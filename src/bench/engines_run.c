@@ -134,6 +134,7 @@ static int generate(struct run *run, const char *url, const struct engines_cell 
         .rate = rate,
         .seed = plan->seed,
         .tally = run->tally,
+        .greeting = "/cached",
         .standing = look_at_memory,
         .standing_context = run,
     };

@@ -44,6 +44,7 @@ struct client {
     struct slot *slots;
     struct timer retry;
     bool connected, answered; /* answered: since it stands */
+    bool greets;              /* its first slot's call is the greeting */
 };
 
 /* What a thread has spent, in seconds: computing, and runnable without a core. */
@@ -209,17 +210,34 @@ static void begin_all(struct worker *w)
     }
 }
 
-static void connected(struct peer *peer)
+static void greet(struct client *client)
 {
-    struct client *client = peer_owner(peer);
+    struct worker *w = client->worker;
+    struct slot *slot = &client->slots[0];
+    client->greets = true;
+    buf_clear(&slot->call.sent);
+    peer_request(client->peer, &slot->call, "GET", str_of(w->config->greeting), STR(""));
+}
+
+static void stand(struct client *client)
+{
     struct worker *w = client->worker;
     client->connected = true;
-    client->answered = false;
     w->connected++;
     for (unsigned i = 0; i < w->config->streams; i++)
         begin_next(w, &client->slots[i]);
     if (!w->running && w->connected == w->client_count)
         begin_all(w);
+}
+
+static void connected(struct peer *peer)
+{
+    struct client *client = peer_owner(peer);
+    client->answered = false;
+    if (client->worker->config->greeting && !client->worker->running)
+        greet(client);
+    else
+        stand(client);
 }
 
 static void answered(struct peer *peer, struct peer_call *call, int status)
@@ -228,6 +246,11 @@ static void answered(struct peer *peer, struct peer_call *call, int status)
     struct worker *w = slot->client->worker;
     (void)peer;
     slot->client->answered = true;
+    if (slot->client->greets) {
+        slot->client->greets = false;
+        stand(slot->client);
+        return;
+    }
     enum script_verdict verdict = w->config->script->answer(
         w->config->script_context, &slot->visitor, status, buf_text(&call->answer));
     if (verdict != SCRIPT_NEXT) {
@@ -255,7 +278,7 @@ static void closed(struct peer *peer)
     struct worker *w = client->worker;
     bool stood = client->connected, idle = true;
     w->reason = peer_reason(peer);
-    client->connected = false;
+    client->connected = client->greets = false;
     w->connected -= stood;
     client->peer = NULL;
     peer_free(peer);

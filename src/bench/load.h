@@ -38,6 +38,9 @@ struct load_config {
     double rate; /* operations/s in all; 0: closed loop */
     uint64_t seed;
     struct load_tally *tally; /* may be NULL */
+    /* May be NULL: a path that each connection is asked for once, uncounted, before it begins: a
+     * connection stands when the kernel has it, which says nothing of the server. */
+    const char *greeting;
     /* May be NULL. Called once when time is up and all connections still stand. */
     void (*standing)(void *context);
     void *standing_context;
