@@ -1,15 +1,8 @@
 #include "http/fields.h"
 
 #include "base/err.h"
+#include "http/characters.h"
 #include "http/core.h"
-
-/* tchar of RFC 9110 §5.6.2. */
-static bool is_token_byte(unsigned char c)
-{
-    static const uint64_t low = 0x03ff6cfa00000000;  /* !#$%&'*+-. 0-9 */
-    static const uint64_t high = 0x57ffffffc7fffffe; /* A-Z ^_` a-z | ~ */
-    return c < 64 ? low >> c & 1 : c < 128 && high >> (c - 64) & 1;
-}
 
 ptrdiff_t fields_end(struct str bytes, struct fields_scan *scan, const char **why)
 {
@@ -60,7 +53,7 @@ static const char *parse_line(const char **at, const char *end, struct http_head
     const char *p = *at, *name = p;
     if (is_blank(*p))
         return "a header line begins with a blank";
-    while (is_token_byte((unsigned char)*p))
+    while (characters_have(CHARACTERS_TOKEN, *p))
         p++;
     header->name = str_make(name, (size_t)(p - name));
     if (*p != ':' || p == name)

@@ -6,6 +6,7 @@
  * the parts of the request line, other protocols' names, bare line ends before it.
  */
 #include "base/check.h"
+#include "http/characters.h"
 #include "http/core.h"
 #include "http/fields.h"
 
@@ -341,12 +342,6 @@ static bool awaits_upgrade(const struct http_conn *conn)
     return last->x.wants_upgrade && (last->state < STREAM_ANSWERED || last->tunnel);
 }
 
-static bool is_token(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c && strchr("!#$%&'*+-.^_`|~", c));
-}
-
 /* One empty line may precede a request (RFC 9112 §2.2); we take up to four. */
 static bool skip_blank(struct http_conn *conn, const char **at, const char *end)
 {
@@ -368,7 +363,7 @@ static bool scan_method(struct http_conn *conn, const char **at, const char *end
     struct h1 *h1 = &conn->h1;
     const char *p = *at;
     for (; p < end && *p != ' '; p++) {
-        if (!is_token(*p)) {
+        if (!characters_have(CHARACTERS_TOKEN, *p)) {
             h1_refuse(conn, 400, "the request line does not begin with a method");
             return false;
         }

@@ -1,4 +1,5 @@
 #include "base/check.h"
+#include "http/characters.h"
 #include "http/core.h"
 
 #include <stdlib.h>
@@ -105,13 +106,6 @@ bool method_is_safe(enum http_method method)
     return method == HTTP_GET || method == HTTP_HEAD || method == HTTP_OPTIONS;
 }
 
-/* unreserved, sub-delims and '%' of RFC 3986. */
-static bool is_host_character(char c)
-{
-    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    return plain || c == '.' || c == '-' || (c && strchr("_~!$&'()*+,;=%", c));
-}
-
 /* host[:port] of RFC 3986, or a bracketed literal; no user information. */
 bool host_is_valid(struct str host)
 {
@@ -128,11 +122,7 @@ bool host_is_valid(struct str host)
         if (i < 3 || i++ == host.len)
             return false;
     } else {
-        for (; i < host.len && host.at[i] != ':'; i++) {
-            char c = host.at[i];
-            if (!is_host_character(c))
-                return false;
-        }
+        i = characters_span(CHARACTERS_HOST, host);
         if (i == 0)
             return false;
     }
@@ -144,16 +134,6 @@ bool host_is_valid(struct str host)
         if (host.at[i] < '0' || host.at[i] > '9')
             return false;
     return true;
-}
-
-static bool target_is_clean(struct str target)
-{
-    for (size_t i = 0; i < target.len; i++) {
-        unsigned char c = (unsigned char)target.at[i];
-        if (c <= 0x20 || c >= 0x7f || c == '#')
-            return false;
-    }
-    return target.len > 0;
 }
 
 /* "http://host/path": gives the rest after the host in *TARGET. */
@@ -181,7 +161,7 @@ static int absolute_form(struct exchange *x, struct str *target, const char **wh
 int head_target(struct exchange *x, struct str target, const char **why)
 {
     x->target = target;
-    if (!target_is_clean(target)) {
+    if (target.len == 0 || characters_span(CHARACTERS_TARGET, target) < target.len) {
         *why = "the request target has characters that must be percent-encoded";
         return 400;
     }

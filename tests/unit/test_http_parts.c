@@ -1,4 +1,5 @@
 /* The pure parts: fields, escapes, forms, cookies, tags, ranges, codings, pages. */
+#include "http/characters.h"
 #include "http/core.h"
 #include "http/etag.h"
 #include "http/gzip.h"
@@ -117,6 +118,28 @@ static void hosts_are_checked(void **state)
             fail_msg("%s is no host", bad[i]);
 }
 
+/* Each of the 256, against the definitions written out. */
+static void characters_are_those_of_the_definitions(void **state)
+{
+    (void)state;
+    static const char alphanumeric[] =
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    for (int i = 0; i < 256; i++) {
+        char c = (char)i;
+        bool plain = c && strchr(alphanumeric, c);
+        bool token = plain || (c && strchr("!#$%&'*+-.^_`|~", c));
+        bool host = plain || (c && strchr("-._~!$&'()*+,;=%", c));
+        bool target = i > 0x20 && i < 0x7f && c != '#';
+        if (characters_have(CHARACTERS_TOKEN, c) != token ||
+            characters_have(CHARACTERS_HOST, c) != host ||
+            characters_have(CHARACTERS_TARGET, c) != target)
+            fail_msg("byte %d is in other sets", i);
+    }
+    assert_int_equal(characters_span(CHARACTERS_HOST, STR("a.b:80")), 3);
+    assert_int_equal(characters_span(CHARACTERS_TOKEN, STR("GET")), 3);
+    assert_int_equal(characters_span(CHARACTERS_TARGET, STR(" /")), 0);
+}
+
 static void pages_have_a_tag_of_their_bytes(void **state)
 {
     (void)state;
@@ -172,6 +195,7 @@ int main(void)
         cmocka_unit_test(tags_are_compared_weakly),
         cmocka_unit_test(gzip_is_chosen_by_quality),
         cmocka_unit_test(hosts_are_checked),
+        cmocka_unit_test(characters_are_those_of_the_definitions),
         cmocka_unit_test(pages_have_a_tag_of_their_bytes),
         cmocka_unit_test(pages_that_do_not_compress_have_one_form),
         cmocka_unit_test(pages_carry_further_headers),
