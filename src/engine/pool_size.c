@@ -271,32 +271,39 @@ static void tell(const struct pool_window *now, const struct pool_window *base,
     decision->base_busy_ms = per_turn_ms(base->busy_ns, base);
 }
 
+static enum pool_why decide(struct pool_size *size)
+{
+    if (!window_is_full(&size->now, size->workers))
+        return POOL_STAYS;
+    switch (size->state) {
+    case POOL_SETTLED:
+        return after_settled(size);
+    case POOL_UP:
+        return after_up(size);
+    case POOL_DOWN:
+        return after_down(size);
+    }
+    return POOL_STAYS;
+}
+
 void pool_size_observe(struct pool_size *size, const struct pool_sample *sample,
                        struct pool_decision *decision)
 {
-    *decision = (struct pool_decision){.why = POOL_STAYS, .from = size->workers};
     const struct pool_window base = size->base;
     unsigned last = size->last;
     bool hungry = starves(size, sample);
+    *decision = (struct pool_decision){
+        .why = POOL_STAYS, .to = size->workers, .with = size->workers, .base_with = size->kept};
     if (size->skips && !hungry) {
         size->skips = false;
-        decision->to = size->workers;
         return;
     }
     window_add(&size->now, sample);
     const struct pool_window now = size->now;
-    if (hungry)
-        decision->why = feed(size, sample);
-    else if (!window_is_full(&now, size->workers))
-        decision->why = POOL_STAYS;
-    else if (size->state == POOL_SETTLED)
-        decision->why = after_settled(size);
-    else if (size->state == POOL_UP)
-        decision->why = after_up(size);
-    else
-        decision->why = after_down(size);
+    decision->why = hungry ? feed(size, sample) : decide(size);
     decision->to = size->workers;
     decision->settled = size->last != last;
+    decision->before = decision->settled ? last : decision->with;
     tell(&now, &base, decision);
 }
 

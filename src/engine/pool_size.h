@@ -75,9 +75,11 @@ struct pool_size {
 
 struct pool_decision {
     enum pool_why why;
-    bool settled; /* at another size than before: no trial */
-    unsigned from, to;
-    /* What it rests on: the last window, and the one that it was compared with (0: none). */
+    bool settled;        /* no trial: there are to be so many from now on */
+    unsigned to, before; /* workers; before: when it was settled last, or the trial began */
+    /* What it rests on: the last window, with so many workers, and the one that it was compared
+     * with (0: none). */
+    unsigned with, base_with;
     double turns_per_s, waited_ms, busy_ms, base_turns_per_s, base_waited_ms, base_busy_ms;
 };
 

@@ -80,12 +80,13 @@ static void log_decision(const struct log *log, const struct pool_decision *d,
 {
     if (d->why == POOL_STAYS && !d->settled)
         return;
-    log_line(log, d->settled ? LOG_INFO : LOG_DEBUG, "pool",
-             "%s: %u workers instead of %u; %.0f turns/s that waited %.2f ms and took %.2f ms, "
-             "before %.0f/s, %.2f ms and %.2f ms; %u connections wait, %u workers are busy",
-             pool_why_text(d->why), d->to, d->from, d->turns_per_s, d->waited_ms, d->busy_ms,
-             d->base_turns_per_s, d->base_waited_ms, d->base_busy_ms, sample->waiting,
-             sample->busy_now);
+    log_line(
+        log, d->settled ? LOG_INFO : LOG_DEBUG, "pool",
+        "%u workers, before %u (%s): %u did %.0f turns/s, which waited %.2f ms and took "
+        "%.2f ms; %u did %.0f/s, %.2f ms and %.2f ms; %u connections wait, %u workers are busy",
+        d->to, d->before, pool_why_text(d->why), d->with, d->turns_per_s, d->waited_ms, d->busy_ms,
+        d->base_with, d->base_turns_per_s, d->base_waited_ms, d->base_busy_ms, sample->waiting,
+        sample->busy_now);
 }
 
 /* An interval is over: under the lock, which is let go of to log. */

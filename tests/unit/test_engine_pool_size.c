@@ -132,7 +132,7 @@ static struct outcome run(struct machine *machine, struct pool_size *size, unsig
         if (i < intervals / 2)
             continue;
         turns += sample.turns;
-        outcome.moves += decision.to != decision.from;
+        outcome.moves += decision.to != decision.with;
     }
     outcome.workers = size->last;
     outcome.turns_per_s = (double)turns / (seconds - seconds / 2.0);
