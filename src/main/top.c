@@ -1,4 +1,5 @@
-/* `stoa top`: asks a load manager's status door how it is, again and again, and shows it. */
+/* `stoa top`: asks a load manager's status door how it is, or a server how its engine is, again and
+ * again, and shows it. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "main/balance_config.h"
@@ -6,6 +7,7 @@
 #include "main/demo_file.h"
 #include "main/program.h"
 #include "main/terminal.h"
+#include "main/top_engine.h"
 #include "main/top_screen.h"
 
 #include <curl/curl.h>
@@ -26,7 +28,7 @@ enum {
 };
 
 struct top_flags {
-    char dir[OPTION_TEXT_SIZE], url[OPTION_TEXT_SIZE];
+    char dir[OPTION_TEXT_SIZE], url[OPTION_TEXT_SIZE], server[OPTION_TEXT_SIZE];
     uint64_t every_ms;
     bool once;
 };
@@ -37,6 +39,8 @@ static const struct option_row option_rows[] = {
      "a demo's directory, or that of one of the servers, which know the load managers"},
     {"url", OPTION_TEXT, AT(url), NULL, 0, 0, NULL, "URL",
      "in place of that: a load manager's status door (its --status)"},
+    {"server", OPTION_TEXT, AT(server), NULL, 0, 0, NULL, "URL",
+     "in place of a load manager: a server, and how its engine is at work"},
     {"every", OPTION_DURATION, AT(every_ms), "1s", 100, 3600000, NULL, "TIME",
      "how often it is asked"},
     {"once", OPTION_SWITCH, AT(once), NULL, 0, 0, NULL, NULL,
@@ -51,6 +55,8 @@ struct top {
     struct cluster_view cluster;
     uint64_t cluster_ns; /* when it was looked at */
     yyjson_doc *balance, *events;
+    struct buf metrics, before; /* of --server: the last look, and the one before */
+    uint64_t looked_ns, between_ns;
     struct failure trouble; /* err 0: none */
     struct buf screen;
 };
@@ -80,9 +86,13 @@ static void add_demo_doors(struct top *top)
 
 static int look_for_doors(struct top *top, struct failure *failure)
 {
-    if (top->flags.url[0]) {
+    bool server = top->flags.server[0] != 0;
+    if (server || top->flags.url[0]) {
         char url[VIEW_URL];
-        int err = balance_config_url("url", str_of(top->flags.url), url, sizeof url, failure);
+        int err =
+            server
+                ? balance_config_url("server", str_of(top->flags.server), url, sizeof url, failure)
+                : balance_config_url("url", str_of(top->flags.url), url, sizeof url, failure);
         if (!err)
             add_door(top, url);
         return err;
@@ -123,9 +133,32 @@ static int ask(const struct top *top, const char *path, yyjson_doc **doc, struct
     return err;
 }
 
+static void ask_server(struct top *top)
+{
+    struct remote remote = {0};
+    struct buf answer;
+    buf_init(&answer, ANSWER_MAX);
+    str_copy(remote.url, sizeof remote.url, str_of(top->doors[top->door]));
+    top->trouble.err = remote_call(&remote, "/metrics", NULL, ASK_MS, &answer, &top->trouble);
+    if (top->trouble.err) {
+        buf_close(&answer);
+        return;
+    }
+    uint64_t now_ns = clock_mono_ns();
+    buf_close(&top->before);
+    top->before = top->metrics;
+    top->metrics = answer;
+    top->between_ns = now_ns - top->looked_ns;
+    top->looked_ns = now_ns;
+}
+
 static void ask_all(struct top *top)
 {
     top->trouble = (struct failure){0};
+    if (top->flags.server[0]) {
+        ask_server(top);
+        return;
+    }
     top->trouble.err = ask(top, "/balance.json", &top->balance, &top->trouble);
     if (!top->trouble.err)
         ask(top, "/events.json", &top->events, NULL);
@@ -142,13 +175,9 @@ static void forget(struct top *top)
 
 /* ---- Showing ---- */
 
-static void paint(struct top *top, unsigned columns, unsigned rows, bool colours)
+static void paint_balance(struct top *top, const char *now, unsigned columns, unsigned rows,
+                          bool colours)
 {
-    char now[16];
-    struct tm local;
-    time_t seconds = (time_t)(clock_wall_ms() / 1000);
-    localtime_r(&seconds, &local);
-    strftime(now, sizeof now, "%H:%M:%S", &local);
     yyjson_val *events = yyjson_doc_get_root(top->events);
     struct top_picture picture = {
         .balance = yyjson_doc_get_root(top->balance),
@@ -161,13 +190,49 @@ static void paint(struct top *top, unsigned columns, unsigned rows, bool colours
         .rows = rows,
         .colours = colours,
     };
-    buf_clear(&top->screen);
     top_screen(&picture, &top->screen);
+}
+
+static void paint_engine(struct top *top, const char *now, unsigned columns, unsigned rows,
+                         bool colours)
+{
+    struct top_engine_picture picture = {
+        .metrics = buf_text(&top->metrics),
+        .before = buf_text(&top->before),
+        .between_ns = top->between_ns,
+        .door = top->doors[top->door],
+        .trouble = top->trouble.err ? top->trouble.text : NULL,
+        .time = now,
+        .columns = columns,
+        .rows = rows,
+        .colours = colours,
+    };
+    top_engine_screen(&picture, &top->screen);
+}
+
+static void paint(struct top *top, unsigned columns, unsigned rows, bool colours)
+{
+    char now[16];
+    struct tm local;
+    time_t seconds = (time_t)(clock_wall_ms() / 1000);
+    localtime_r(&seconds, &local);
+    strftime(now, sizeof now, "%H:%M:%S", &local);
+    buf_clear(&top->screen);
+    if (top->flags.server[0])
+        paint_engine(top, now, columns, rows, colours);
+    else
+        paint_balance(top, now, columns, rows, colours);
 }
 
 static int show_once(const struct program_command *self, struct top *top)
 {
     ask_all(top);
+    if (top->flags.server[0] && !top->trouble.err) {
+        struct timespec between = {(time_t)(top->flags.every_ms / 1000),
+                                   (long)(top->flags.every_ms % 1000 * MS_NS)};
+        nanosleep(&between, NULL); /* rates are of the time between two looks */
+        ask_all(top);
+    }
     if (top->trouble.err)
         return command_failed(self, top->trouble.text);
     paint(top, ONCE_COLUMNS, ONCE_ROWS, false);
@@ -218,6 +283,8 @@ static int run_top(const struct program_command *self, int count, char **words)
     if (!top)
         return command_failed(self, err_sentence(ERR_NOMEM));
     buf_init(&top->screen, SCREEN_MAX);
+    buf_init(&top->metrics, ANSWER_MAX);
+    buf_init(&top->before, ANSWER_MAX);
     option_defaults(&table, &top->flags);
     int status;
     if (option_parse(&table, &top->flags, count, words, operands, 0, &operand_count, &failure)) {
@@ -230,6 +297,8 @@ static int run_top(const struct program_command *self, int count, char **words)
                                    : show_on(self, top);
     }
     forget(top);
+    buf_close(&top->before);
+    buf_close(&top->metrics);
     buf_close(&top->screen);
     free(top);
     return status;
@@ -238,9 +307,12 @@ static int run_top(const struct program_command *self, int count, char **words)
 const struct program_command command_top = {
     "top",
     "[options]",
-    "watch a load manager and its servers at work",
+    "watch a load manager and its servers at work, or a server's engine",
     "Keys: q ends it, Tab shows the next load manager, any other asks at once. Errors and retries\n"
-    "are counted since the load manager's start; rates and latencies are of the last seconds.",
+    "are counted since the load manager's start; rates and latencies are of the last seconds.\n"
+    "With --server: the engine's requests, its admission (serve --admission) and the stages of "
+    "the\n"
+    "engine seda; rates are of the time between two looks.",
     &table,
     run_top,
     NULL,

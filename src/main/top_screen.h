@@ -7,12 +7,10 @@
 #ifndef STOA_MAIN_TOP_SCREEN_H
 #define STOA_MAIN_TOP_SCREEN_H
 
-#include "base/buf.h"
 #include "main/cluster_view.h"
+#include "main/top_lines.h"
 
 #include <yyjson.h>
-
-enum { TOP_COLUMNS_LEAST = 40, TOP_ROWS_LEAST = 8 };
 
 struct top_picture {
     yyjson_val *balance;                /* NULL: it has not answered yet */
