@@ -13,17 +13,29 @@
 
 #include <stdio.h>
 
-/* What a view shows that was begun before the last change told of (TOLD) is used, and not kept. */
-static int read_settings(struct web_thread *thread, uint64_t told)
+struct reader *call_reader(const struct exchange *x)
 {
+    struct web_thread *thread = call_thread(x);
+    const struct web_settings *settings = &thread->web->settings;
+    struct failure failure;
+    if (!thread->reader && reader_open(settings->database, &thread->reader, &failure))
+        log_line(settings->log, LOG_ERROR, "web", "%s", failure.text);
+    return thread->reader;
+}
+
+/* What a view shows that was begun before the last change told of (TOLD) is used, and not kept. */
+static int read_settings(const struct exchange *x, uint64_t told)
+{
+    struct web_thread *thread = call_thread(x);
+    struct reader *reader = call_reader(x);
     uint64_t index;
     arena_reset(&thread->settings_memory);
     thread->settings_known = false;
-    int err = reader_begin(thread->reader, &index);
+    int err = reader ? reader_begin(reader, &index) : ERR_IO;
     if (err)
         return err;
-    err = reader_settings(thread->reader, &thread->settings_memory, &thread->settings);
-    reader_end(thread->reader);
+    err = reader_settings(reader, &thread->settings_memory, &thread->settings);
+    reader_end(reader);
     thread->settings_known = !err && index >= told;
     thread->settings_index = told;
     return err;
@@ -34,7 +46,7 @@ int call_settings(struct exchange *x, struct shop_settings *out)
     struct web_thread *thread = call_thread(x);
     uint64_t told = cache_settings_index(thread->web->settings.cache);
     if (!thread->settings_known || thread->settings_index != told) {
-        int err = read_settings(thread, told);
+        int err = read_settings(x, told);
         if (err)
             return err;
     }

@@ -91,10 +91,9 @@ static inline struct web *call_web(const struct exchange *x)
 {
     return call_thread(x)->web;
 }
-static inline struct reader *call_reader(const struct exchange *x)
-{
-    return call_thread(x)->reader;
-}
+/* NULL: the database cannot be opened, at a client's process (inner.h), which opens it at the first
+ * need and passes on what it cannot read. Never elsewhere. */
+struct reader *call_reader(const struct exchange *x);
 /* As reader_settings, but without looking into the database while nothing has changed; within a
  * view they may be newer than it. */
 int call_settings(struct exchange *x, struct shop_settings *settings);

@@ -274,6 +274,19 @@ static enum app_verdict pass(struct exchange *x, gate_then *then)
     return err ? call_fail_err(x, err) : APP_LATER;
 }
 
+/* Files are the same everywhere. */
+static bool shows_the_shop(const struct route *route)
+{
+    static const char *const files[] = {"/assets/", "/pictures/", "/media/", "/favicon", "/robots"};
+    struct str pattern = str_of(route->pattern);
+    if ((route->face != FACE_PAGES && route->face != FACE_UCP) || pass_is_own(route))
+        return false;
+    for (unsigned i = 0; i < COUNT_OF(files); i++)
+        if (str_starts(pattern, str_of(files[i])))
+            return false;
+    return true;
+}
+
 /* ---- On a reader ---- */
 
 /* The view tells how far this copy is; without a token only the writer knows what is acknowledged.
@@ -295,6 +308,11 @@ static enum app_verdict read_here(struct exchange *x)
     return verdict;
 }
 
+static bool needs_reader(const struct route *route)
+{
+    return route->face == FACE_OPERATOR || shows_the_shop(route);
+}
+
 static enum app_verdict handle_on_reader(struct exchange *x)
 {
     const struct route *route = call_of(x)->route;
@@ -303,6 +321,8 @@ static enum app_verdict handle_on_reader(struct exchange *x)
     if (own && inner_is_client(x))
         return pass_on(x); /* what is asked of the server is not this process's to say */
     if (!own && (!pass_reads(route, writer->in_cluster) || !writer->same(writer->context)))
+        return pass_on(x);
+    if (inner_is_client(x) && needs_reader(route) && !call_reader(x))
         return pass_on(x);
     if (!gated)
         return route->kind == ROUTE_WORK ? APP_WORK : route->handle(x);
@@ -316,19 +336,6 @@ bool gate_is_aside(const struct exchange *x)
 {
     struct ordering *order = call_web(x)->settings.order;
     return order && !is_alone(x) && order_is_aside(order);
-}
-
-/* Files are the same everywhere. */
-static bool shows_the_shop(const struct route *route)
-{
-    static const char *const files[] = {"/assets/", "/pictures/", "/media/", "/favicon", "/robots"};
-    struct str pattern = str_of(route->pattern);
-    if ((route->face != FACE_PAGES && route->face != FACE_UCP) || pass_is_own(route))
-        return false;
-    for (unsigned i = 0; i < COUNT_OF(files); i++)
-        if (str_starts(pattern, str_of(files[i])))
-            return false;
-    return true;
 }
 
 /* Without a primary what is here is better than nothing. */

@@ -31,7 +31,7 @@ int page_begin(struct exchange *x, struct page *page, const char *template)
     page->x = x;
     page->template = template;
     page->reader = call_reader(x);
-    int err = reader_begin(page->reader, &page->tags.index);
+    int err = page->reader ? reader_begin(page->reader, &page->tags.index) : ERR_IO;
     if (err)
         return err;
     err = reader_settings(page->reader, &x->arena, &page->settings);
