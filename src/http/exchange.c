@@ -2,7 +2,10 @@
 
 #include "base/check.h"
 #include "http/core.h"
+#include "http/fields.h"
 #include "http/url.h"
+
+enum { LONG_HEADER = 32 }; /* bytes; below it a plain loop is faster */
 
 struct str exchange_header(const struct exchange *x, struct str name)
 {
@@ -33,8 +36,11 @@ struct str exchange_form(struct exchange *x, struct str name)
     return form_find(&x->arena, x->body, name);
 }
 
+/* A long one, as Content-Security-Policy is, eight bytes at a time. */
 static bool is_clean(struct str text)
 {
+    if (text.len >= LONG_HEADER && fields_clean(text.at, text.at + text.len) == text.len)
+        return true;
     for (size_t i = 0; i < text.len; i++)
         if (text.at[i] == '\r' || text.at[i] == '\n' || text.at[i] == 0)
             return false;
