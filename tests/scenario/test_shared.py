@@ -11,11 +11,13 @@ import uuid
 
 import pytest
 
+from engine_server import not_of_engines
 from shop_server import (STOA, Client, Shop, begin_checkout, buy, checkout_body, payment_body,
                          wait_until)
 from three_servers import Three
 
-pytestmark = pytest.mark.outside
+pytestmark = [pytest.mark.outside,
+              not_of_engines("fork", why="who takes over has threads, and no zygote")]
 
 ITEM = "harrow-mug~chalk-250-ml"
 MUG = checkout_body({ITEM: 1})
