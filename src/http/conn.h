@@ -79,8 +79,8 @@ struct http_host {
     void (*refused)(struct http_host *host, int status);
 
     struct http_spare *spare; /* the core's; NULL at the start */
-    /* Exchanges whose sink paused, whose source waits or whose file is fetched: another thread may resume them
-     * through RUNNER still, so it must live on. Counted by the core. */
+    /* Exchanges whose sink paused, whose source waits or whose file is fetched: another thread may
+     * resume them through RUNNER still, so it must live on. Counted by the core. */
     uint64_t suspended;
 };
 
