@@ -51,7 +51,9 @@ struct app {
      * its first exchange; x->thread_state is what it returned, on whichever
      * thread is running the exchange now. LOOP is the thread's event loop, for an
      * app with sockets and timers of its own there (lent until thread_stop); NULL on
-     * a thread that has none. NULL from thread_start: the engine does not start. */
+     * a thread that has none. NULL from thread_start: the engine does not start.
+     * With the engine fork (fork.h) each client's process calls it: threads that the app
+     * started before are not there, and what it changes there stays there. */
     void *(*thread_start)(struct app *app, struct loop *loop);
     void (*thread_stop)(struct app *app, void *thread_state);
 };

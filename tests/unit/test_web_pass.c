@@ -1,5 +1,6 @@
 /* What a reader answers itself is exactly what changes nothing and needs nobody else. */
 #include "base/check.h"
+#include "web/inner.h"
 #include "web/pass.h"
 
 #include <setjmp.h>
@@ -82,6 +83,31 @@ static void how_it_is_it_says_itself(void **state)
     assert_false(pass_is_own(route_of(HTTP_GET, "/")));
 }
 
+/* With the engine fork: what a client's process must not collect. */
+static void what_may_be_of_any_length_goes_piece_by_piece(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"/admin/api/export", "/api/v1/backup",
+                                        "/admin/api/media/a.png", "/media/a.png"};
+    for (unsigned i = 0; i < COUNT_OF(paths); i++)
+        assert_true(inner_is_long(route_of(HTTP_GET, paths[i])));
+    for (unsigned i = 0; i < route_count; i++)
+        if (routes[i].accept && routes[i].face == FACE_OPERATOR)
+            assert_true(inner_is_long(&routes[i]));
+    assert_false(inner_is_long(route_of(HTTP_POST, "/carts")));
+    assert_false(inner_is_long(route_of(HTTP_GET, "/metrics")));
+}
+
+static void a_key_of_the_inner_door_is_new_each_time(void **state)
+{
+    (void)state;
+    char one[INNER_KEY], other[INNER_KEY];
+    inner_key_new(one);
+    inner_key_new(other);
+    assert_int_equal(strlen(one), INNER_KEY - 1);
+    assert_string_not_equal(one, other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -90,6 +116,8 @@ int main(void)
         cmocka_unit_test(what_only_the_writer_knows_is_passed_on),
         cmocka_unit_test(a_file_of_the_media_may_be_with_another_of_the_cluster),
         cmocka_unit_test(how_it_is_it_says_itself),
+        cmocka_unit_test(what_may_be_of_any_length_goes_piece_by_piece),
+        cmocka_unit_test(a_key_of_the_inner_door_is_new_each_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
