@@ -9,8 +9,10 @@
  *   - a change is judged by requests alone that began after it: the caller measures no others;
  *   - it is not lowered while more is answered than let in: the queue is getting shorter already,
  *     and what comes out of it is late for an old reason;
- *   - a decrease begins at the rate that was answered and grows with how late it was; an increase
- *     is a share of the best rate of late, as servers differ by a factor of a thousand;
+ *   - a decrease begins at the rate that was answered, which is what the server can do; what is
+ *     taken off beyond a small part, the more the later they were, is for the queue to get shorter,
+ *     and is given back when it has;
+ *   - an increase is a share of the best rate of late, as servers differ by a factor of a thousand;
  *   - it steers for seven eighths of the target, as a rate that swings about a target is too late
  *     half of the time;
  *   - there is no limit until there is need of one, and none again when for 10 s nobody was
@@ -47,6 +49,7 @@ struct control_admission {
     uint64_t target_ns;
     double rate;       /* a second; 0: all are let in */
     double best;       /* answers a second, of late */
+    double drained;    /* what the rate is to be once the queue is gone; 0: what it is */
     uint64_t quiet_ns; /* for how long nobody was refused */
 };
 

@@ -81,6 +81,18 @@ static void it_is_not_lowered_while_the_queue_is_getting_shorter(void **state)
     assert_int_equal(control_admission_step(&control, &still_late), ADMISSION_LOWERED);
 }
 
+static void what_was_taken_off_for_the_queue_is_given_back(void **state)
+{
+    (void)state;
+    struct control_admission control = begun();
+    struct admission_seen late = seen(1000, 5000, 0), well = seen(1000, 40, 500);
+    control_admission_step(&control, &late);
+    assert_true(control.rate < 501);
+    assert_int_equal(control_admission_step(&control, &well), ADMISSION_RAISED);
+    assert_true(control.rate > 940 && control.rate < 1000);
+    assert_int_equal(control_admission_step(&control, &well), ADMISSION_HELD);
+}
+
 static void what_was_not_measured_changes_nothing(void **state)
 {
     (void)state;
@@ -99,6 +111,7 @@ static void it_is_raised_only_while_it_holds_somebody_back(void **state)
     struct admission_seen late = seen(1000, 60, 0), well = seen(500, 10, 0),
                           refusing = seen(500, 10, 1), nearly = seen(500, 40, 300);
     control_admission_step(&control, &late);
+    control_admission_step(&control, &well); /* the queue is gone */
     double rate = control.rate;
     assert_int_equal(control_admission_step(&control, &well), ADMISSION_HELD);
     assert_int_equal(control_admission_step(&control, &nearly), ADMISSION_HELD);
@@ -284,6 +297,7 @@ int main(void)
         cmocka_unit_test(all_are_let_in_until_they_are_late),
         cmocka_unit_test(the_later_they_are_the_more_it_is_lowered_but_not_below_half),
         cmocka_unit_test(it_is_not_lowered_while_the_queue_is_getting_shorter),
+        cmocka_unit_test(what_was_taken_off_for_the_queue_is_given_back),
         cmocka_unit_test(what_was_not_measured_changes_nothing),
         cmocka_unit_test(it_is_raised_only_while_it_holds_somebody_back),
         cmocka_unit_test(ten_quiet_seconds_end_it),
