@@ -59,13 +59,13 @@ def ask(connection, path):
 @pytest.mark.quick
 def test_a_request_that_crashes_costs_one_connection(server):
     zygote = zygote_of(server.process.pid)
+    descriptors = len(os.listdir(f"/proc/{zygote}/fd"))
     plain, secure = server.connect(), server.connect_tls()
     for connection in (plain, secure):
         ask(connection, "/hello")
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
     ask(plain, "/hold")  # it is at work meanwhile
     wait_until(lambda: server.get("/holding")[2] == b"1\n")
-    descriptors = len(os.listdir(f"/proc/{zygote}/fd"))
     for number in range(CRASHES):
         with (server.connect_tls if number % 2 else server.connect)() as connection:
             ask(connection, "/crash")
@@ -75,7 +75,7 @@ def test_a_request_that_crashes_costs_one_connection(server):
     # Two connections of ours, and the one that asks; no process of those that crashed.
     wait_until(lambda: server.stats()["open"] == 3)
     wait_until(lambda: len(children(zygote)) == 2)
-    assert len(os.listdir(f"/proc/{zygote}/fd")) == descriptors
+    wait_until(lambda: len(os.listdir(f"/proc/{zygote}/fd")) == descriptors)
     ask(secure, "/hello")
     assert secure.recv(4096).startswith(b"HTTP/1.1 200")
     assert server.get("/release")[0] == 200
