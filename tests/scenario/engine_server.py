@@ -1,6 +1,6 @@
-"""Starts tests/lib/engine_app.c and talks to it, for the scenarios of the engines: ENGINE names one.
+"""Starts tests/lib/engine_app.c and talks to it, for the scenarios of the engines.
 
-`./test engines` runs them with each in turn; ./test runs those marked `every_engine` with each, and
+ENGINE names one. `./test engines` runs them with each in turn; ./test runs those marked `every_engine` with each, and
 all of them with event.
 """
 

@@ -197,7 +197,9 @@ def test_a_large_upload_needs_no_memory_and_delays_nobody(tmp_path, control, meg
 def test_ten_uploads_of_a_gigabyte_at_once_need_no_memory_and_delay_nobody(tmp_path, control, tls):
     with Server(tmp_path) as server, concurrent.futures.ThreadPoolExecutor(10) as pool:
         def upload_all(megabytes):
-            for status, _, body in pool.map(lambda _: upload(server, megabytes, tls=tls), range(10)):
+            uploads = [pool.submit(upload, server, megabytes, tls=tls) for _ in range(10)]
+            for one in uploads:
+                status, _, body = one.result()
                 assert (status, int(body)) == (200, megabytes << 20)
 
         upload_all(2)

@@ -312,7 +312,8 @@ def test_what_prevents_a_start_is_said(tmp_path):
             (["--listen", "192.0.2.1:0"], "this machine has no such address"),
             (["--tls", "127.0.0.1:0", "--state", "/nowhere"], "/nowhere/self-signed.pem"),
         ]:
-            done = subprocess.run([PROGRAM, "--engine", ENGINE] + options, capture_output=True, text=True, timeout=20)
+            done = subprocess.run([PROGRAM, "--engine", ENGINE] + options, capture_output=True,
+                                  text=True, timeout=20)
             assert done.returncode == 1
             assert expected in done.stderr
 
