@@ -6,6 +6,7 @@
 #include "bench/engines_report.h"
 #include "bench/page_part.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { NAME_SIZE = 256 };
@@ -18,10 +19,12 @@ struct column {
 
 /* ---- Cells of tables ---- */
 
-/* Three digits that count; thousands with commas. */
+/* Three digits that count; thousands with commas; what is whole is written so. */
 static void put_number(double value, FILE *out)
 {
-    if (value >= 9999.5)
+    if (value < 9999.5 && value == floor(value))
+        fprintf(out, "%.0f", value);
+    else if (value >= 9999.5)
         fprintf(out, "%.0f,%03.0f", (double)(long)(value / 1000),
                 value - 1000 * (double)(long)(value / 1000));
     else
@@ -263,7 +266,8 @@ static void write_machine(const struct engines_report *report, FILE *out)
     fprintf(out,
             "%s; %u processors, of which the server had %u and the generator the others; %llu MB; "
             "%s; %s. Load average %.2f before and %.2f after; %.1f %% of the processors' time went "
-            "to others of the host. %u rounds by turns, %.1f s each: medians.%s\n\n",
+            "to others of the host. Rounds by turns: %u, of %.1f s each; figures are their "
+            "medians.%s\n\n",
             machine->processor[0] ? machine->processor : "Processor unknown", machine->cores,
             machine->cores > 1 ? report->server_cores : 1, (unsigned long long)machine->memory_mb,
             machine->kernel, machine->date, machine->load_before, machine->load_after,

@@ -82,7 +82,7 @@ static void print_machine(const struct engines_report *report, FILE *out)
     fprintf(out,
             "\n%s, %u processors (%u for the server), %llu MB, %s, %s\n"
             "load average %.2f before, %.2f after; %.1f %% of the time went to others of its host\n"
-            "%u rounds of %.1f s each; a page that is not in memory takes %.2f ms to read\n\n",
+            "rounds: %u, of %.1f s each; a page that is not in memory takes %.2f ms to read\n\n",
             machine->processor[0] ? machine->processor : "processor unknown", machine->cores,
             report->server_cores, (unsigned long long)machine->memory_mb, machine->kernel,
             machine->date, machine->load_before, machine->load_after, 100 * machine->stolen,
