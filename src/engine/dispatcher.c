@@ -169,6 +169,12 @@ static void host_refused(struct http_host *host, int status)
     engine_count(status == 408 || status == 503 ? &counters->timeouts : &counters->bad_requests, 1);
 }
 
+static void host_fetch(struct http_host *host, struct exchange *x)
+{
+    struct dispatcher *d = of_host(host);
+    d->kind->fetch(d, x);
+}
+
 static bool host_addresses(struct http_host *host, void *owner, struct endpoint *client,
                            struct endpoint *here)
 {
@@ -311,6 +317,8 @@ void dispatcher_init(struct dispatcher *d, const struct dispatcher_kind *kind,
     };
     d->host.runner = &d->runner;
     d->host.thread_state = &d->thread_state;
+    if (kind->fetch)
+        d->host.fetch = host_fetch;
     atomic_init(&d->resumed, NULL);
     atomic_init(&d->giving, 0);
 }

@@ -35,6 +35,9 @@ struct dispatcher_kind {
     /* May be NULL: what may block is run here and now. Own thread: x->work, or with none
      * app->work, on a helper thread. False: no room; it is answered 503. */
     bool (*work)(struct dispatcher *d, struct exchange *x);
+    /* May be NULL: files are read where they are sent, though the disk may have to be waited for.
+     * http_host.fetch: X's file is to be read by someone else. */
+    void (*fetch)(struct dispatcher *d, struct exchange *x);
     /* Own thread: the connection with OWNER (http_conn_owner) wants a turn soon. In a delivery,
      * too, before something is delivered to it. */
     void (*touch)(struct dispatcher *d, void *owner);

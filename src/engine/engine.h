@@ -70,7 +70,7 @@ struct engine_stage {
     unsigned threads, batch; /* batch: how many a thread takes at once */
 };
 
-enum { ENGINE_STAGES = 5 };
+enum { ENGINE_STAGES = 6 };
 
 /* Counters, read at any time from any thread; for /metrics. */
 struct engine_stats {
@@ -78,7 +78,8 @@ struct engine_stats {
     uint64_t bytes_in, bytes_out;
     uint64_t helper_waiting, timeouts, bad_requests;
     uint64_t workers, queued; /* pool: its threads, and connections that wait for one */
-    /* amped: pieces of files that were not in memory, and were read for a loop; those not yet */
+    /* amped, seda: pieces of files that were not in memory, and were read by others than who sends;
+     * those not yet */
     uint64_t disk_reads, disk_waiting;
     uint64_t crashed; /* fork: clients' processes that did not end by themselves */
     struct engine_admission admission;

@@ -72,9 +72,8 @@ static bool work(struct dispatcher *d, struct exchange *x)
     return offload_submit(loop_of(d)->engine->offload, x);
 }
 
-static void fetch(struct http_host *host, struct exchange *x)
+static void fetch(struct dispatcher *d, struct exchange *x)
 {
-    struct dispatcher *d = CONTAINER_OF(host, struct dispatcher, host);
     residency_fetch(loop_of(d)->engine->residency, x);
 }
 
@@ -105,6 +104,15 @@ void event_exchange_init(struct event_loop *l)
         .addresses = connection_addresses,
         .admission = true,
     };
+    static const struct dispatcher_kind with_readers = {
+        .wake = wake,
+        .wake_own = wake_own,
+        .work = work,
+        .fetch = fetch,
+        .touch = touch,
+        .addresses = connection_addresses,
+        .admission = true,
+    };
     static const struct dispatcher_kind alone = {
         .wake = wake,
         .wake_own = wake_own,
@@ -112,10 +120,11 @@ void event_exchange_init(struct event_loop *l)
         .addresses = connection_addresses,
         .answered = answered,
     };
-    dispatcher_init(&l->dispatcher, l->engine->variant->alone ? &alone : &usual, &l->engine->base,
-                    &l->counters);
-    if (l->engine->variant->residency)
-        l->dispatcher.host.fetch = fetch;
+    const struct event_variant *variant = l->engine->variant;
+    const struct dispatcher_kind *kind = variant->alone       ? &alone
+                                         : variant->residency ? &with_readers
+                                                              : &usual;
+    dispatcher_init(&l->dispatcher, kind, &l->engine->base, &l->counters);
     l->resumed_post.run = run_resumed;
     l->own_soon.run = run_own;
     l->touched_soon.run = run_touched;

@@ -41,23 +41,25 @@ static struct exchange *take(struct residency *residency)
     return x;
 }
 
-static bool is_wanted(const struct residency *residency, const struct exchange *x)
+static bool is_wanted(const struct exchange *x, const atomic_bool *abandoned)
 {
-    return !atomic_load_explicit(&residency->abandoned, memory_order_relaxed) &&
+    return !(abandoned && atomic_load_explicit(abandoned, memory_order_relaxed)) &&
            !__atomic_load_n(&x->client_gone, __ATOMIC_RELAXED);
 }
 
 /* All is asked for at once, so that the disk gets one long request; then a byte of each page is
  * waited for, which copies nothing. What cannot be read is found out by the core, when it reads. */
-static void bring_in(const struct residency *residency, const struct exchange *x)
+void residency_read(const struct exchange *x, const atomic_bool *abandoned)
 {
     static const off_t page =
         4096; /* the smallest there is: with larger ones some are asked twice */
     off_t from = (off_t)x->file_offset;
     off_t len = x->length < FETCH_BYTES ? (off_t)x->length : FETCH_BYTES;
     char byte;
+    if (!is_wanted(x, abandoned))
+        return;
     posix_fadvise(x->file, from, len, POSIX_FADV_WILLNEED);
-    for (off_t at = from; at < from + len && is_wanted(residency, x); at += page - at % page) {
+    for (off_t at = from; at < from + len && is_wanted(x, abandoned); at += page - at % page) {
         ssize_t got;
         do {
             got = pread(x->file, &byte, 1, at);
@@ -72,8 +74,7 @@ static void *residency_main(void *argument)
     struct residency *residency = argument;
     for (struct exchange *x; (x = take(residency));) {
         x->next = NULL;
-        if (is_wanted(residency, x))
-            bring_in(residency, x);
+        residency_read(x, &residency->abandoned);
         exchange_wake(x);
     }
     return NULL;

@@ -22,12 +22,17 @@
 #include "base/err.h"
 #include "http/exchange.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct residency;
 
 /* Starts THREADS of them. NULL with FAILURE. */
 struct residency *residency_new(unsigned threads, struct failure *failure);
+
+/* What its threads do, for who has threads of its own: reads X's next FETCH_BYTES, which go
+ * nowhere, unless X's client goes or ABANDONED (may be NULL) becomes true meanwhile. May block. */
+void residency_read(const struct exchange *x, const atomic_bool *abandoned);
 
 /* X's thread. Until exchange_wake X's file, file_offset and next are not to be touched. */
 void residency_fetch(struct residency *residency, struct exchange *x);

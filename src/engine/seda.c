@@ -6,6 +6,7 @@
 #include "base/thread.h"
 #include "engine/control_batch.h"
 #include "engine/offload.h"
+#include "engine/residency.h"
 #include "engine/rota.h"
 #include "engine/stage.h"
 
@@ -13,7 +14,7 @@
 
 enum {
     THREADS = 20,     /* of a stage, at most, where config.workers says nothing */
-    WRITERS = 2,      /* at least: while one waits for a disk, another sends */
+    READERS = 4,      /* of the disk, at least: they wait more than they work */
     ROUNDS = 4,       /* of what is given back while it is delivered */
     OTHERS = 1 << 16, /* besides connections: closed ones of which the app had something left */
 };
@@ -22,7 +23,7 @@ struct seda_engine {
     struct engine base;
     struct seats *seats;
     struct rota *rota;
-    struct stage *parse, *handle, *work, *write;
+    struct stage *parse, *handle, *work, *disk, *write;
     /* Who has the controllers take their turns. */
     pthread_t governor;
     bool governed;
@@ -189,6 +190,27 @@ static void work_one(void *context, struct seat *seat, void **items, unsigned co
         offload_run(engine->base.app, items[i], seat->thread_state, abandoned);
 }
 
+/* ---- disk ---- */
+
+/* Without room the writer reads for itself. */
+static void fetch(struct dispatcher *d, struct exchange *x)
+{
+    void *item = x;
+    if (!stage_put(seda_of(d->engine)->disk, &item, 1))
+        exchange_wake(x);
+}
+
+static void read_all(void *context, struct seat *seat, void **items, unsigned count)
+{
+    struct seda_engine *engine = context;
+    (void)seat;
+    for (unsigned i = 0; i < count; i++) {
+        if (!is_abandoned(&engine->base))
+            residency_read(items[i], NULL);
+        exchange_wake(items[i]);
+    }
+}
+
 /* ---- The governor ---- */
 
 static void *govern(void *argument)
@@ -203,6 +225,7 @@ static void *govern(void *argument)
         stage_control(engine->parse, clock_mono_ns());
         stage_control(engine->handle, clock_mono_ns());
         stage_control(engine->work, clock_mono_ns());
+        stage_control(engine->disk, clock_mono_ns());
         stage_control(engine->write, clock_mono_ns());
     }
     pthread_mutex_unlock(&engine->lock);
@@ -220,7 +243,8 @@ static void seda_free(struct seda_engine *engine)
         pthread_mutex_unlock(&engine->lock);
         pthread_join(engine->governor, NULL);
     }
-    struct stage *stages[] = {engine->parse, engine->handle, engine->work, engine->write};
+    struct stage *stages[] = {engine->parse, engine->handle, engine->work, engine->disk,
+                              engine->write};
     for (unsigned i = 0; i < COUNT_OF(stages); i++)
         stage_end(stages[i]);
     for (unsigned i = 0; i < COUNT_OF(stages); i++)
@@ -242,12 +266,14 @@ static int make_stages(struct seda_engine *engine, unsigned most, struct failure
         const char *name, *thread;
         void (*handle)(void *, struct seat *, void **, unsigned);
         unsigned least, queue_max;
-        bool singly;
+        bool singly, runs_app;
     } rows[] = {
-        {&engine->parse, "parse", "stoa-parse", parse, 1, any, false},
-        {&engine->handle, "handle", "stoa-handle", handle, 1, any, false},
-        {&engine->write, "write", "stoa-write", write_all, WRITERS, any, false},
-        {&engine->work, "work", "stoa-work", work_one, config->helpers, config->helper_queue, true},
+        {&engine->parse, "parse", "stoa-parse", parse, 1, any, false, true},
+        {&engine->handle, "handle", "stoa-handle", handle, 1, any, false, true},
+        {&engine->write, "write", "stoa-write", write_all, 1, any, false, true},
+        {&engine->disk, "disk", "stoa-disk", read_all, READERS, any, true, false},
+        {&engine->work, "work", "stoa-work", work_one, config->helpers, config->helper_queue, true,
+         true},
     };
     int err = 0;
     for (unsigned i = 0; !err && i < COUNT_OF(rows); i++)
@@ -261,7 +287,7 @@ static int make_stages(struct seda_engine *engine, unsigned most, struct failure
                 .singly = rows[i].singly,
                 .handle = rows[i].handle,
                 .context = engine,
-                .seats = engine->seats,
+                .seats = rows[i].runs_app ? engine->seats : NULL,
                 .log = config->log,
             },
             rows[i].stage, failure);
@@ -270,7 +296,8 @@ static int make_stages(struct seda_engine *engine, unsigned most, struct failure
 
 static int prepare(struct seda_engine *engine, struct failure *failure)
 {
-    static const struct dispatcher_kind kind = {.work = work, .admission = true, .defers = true};
+    static const struct dispatcher_kind kind = {
+        .work = work, .fetch = fetch, .admission = true, .defers = true};
     const struct engine_config *config = &engine->base.config;
     unsigned most = config->workers > 0 ? config->workers : THREADS;
     int err = seats_new(engine->base.app, 4 * most, &engine->seats, failure);
@@ -311,9 +338,12 @@ static void stats(const struct engine *base, struct engine_stats *stats)
     stage_look(engine->parse, &stats->stages[1]);
     stage_look(engine->handle, &stats->stages[2]);
     stage_look(engine->work, &stats->stages[3]);
-    stage_look(engine->write, &stats->stages[4]);
+    stage_look(engine->disk, &stats->stages[4]);
+    stage_look(engine->write, &stats->stages[5]);
     stats->stage_count = ENGINE_STAGES;
     stats->helper_waiting = stats->stages[3].queued;
+    stats->disk_waiting = stats->stages[4].queued;
+    stats->disk_reads = stats->stages[4].done;
 }
 
 static void stop(struct engine *base)

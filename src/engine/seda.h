@@ -13,7 +13,8 @@
  *   parse    reads, deciphers, makes requests of bytes; app->accept
  *   handle   app->handle, and the steps of what had been waiting (exchange_continue)
  *   work     what may block: app->work, exchange_offload
- *   write    sends, and reads the files that are sent
+ *   write    sends; what is not in memory of a file
+ *   disk     reads first (residency.h)
  *
  * A connection is in one stage's queue at a time, and its requests with it: so all that the app may
  * do on "its own thread" holds, though that is another one in each stage. What is in work is the
@@ -24,10 +25,10 @@
  * answered by parse, and costs no more than that.
  *
  * Good for: load beyond what there is capacity for: queues are seen, so that one can say what is
- * slow, give it threads, and refuse in time. A slow disk holds up write and nothing else. Limits:
- * three hand-overs for each request, each a lock and perhaps a wake-up, and data that change
- * processors; its latency at low load is the worst of all but fork's. That is what made its author
- * doubt its stages later, and keep its admission control.
+ * slow, give it threads, and refuse in time. A slow disk holds up the disk's stage and nothing
+ * else. Limits: three hand-overs for each request, each a lock and perhaps a wake-up, and data that
+ * change processors; its latency at low load is the worst of all but fork's. That is what made its
+ * author doubt its stages later, and keep its admission control.
  *
  * HTTP/2: the streams of a connection are handled one after the other, but for work.
  */

@@ -90,7 +90,8 @@ static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
     struct stage *stage = worker->stage;
-    struct seat *seat = seats_take(stage->config.seats);
+    struct seats *seats = stage->config.seats;
+    struct seat *seat = seats ? seats_take(seats) : NULL;
     void *batch[CONTROL_BATCH_MOST];
     pthread_mutex_lock(&stage->lock);
     while (await(stage)) {
@@ -107,7 +108,8 @@ static void *worker_main(void *argument)
     stage->running--;
     worker->place = WORKER_ENDED;
     pthread_mutex_unlock(&stage->lock);
-    seats_give(stage->config.seats, seat);
+    if (seats)
+        seats_give(seats, seat);
     return NULL;
 }
 

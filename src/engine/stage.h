@@ -26,7 +26,7 @@ struct stage_config {
     /* COUNT of them, on a thread of the stage. */
     void (*handle)(void *context, struct seat *seat, void **items, unsigned count);
     void *context;
-    struct seats *seats;
+    struct seats *seats; /* NULL: its handler runs nothing of the app, and gets none */
     const struct log *log;
 };
 

@@ -20,9 +20,9 @@ PROTOCOLS = {
     "http/2": ("http", ["--http2-prior-knowledge"]),
     "http/2 over TLS": ("https", ["--http2"]),
 }
-# amped has a way for each; the others' threads and processes just wait.
-NOT_HELD_UP = [("amped", protocol) for protocol in PROTOCOLS] + \
-    [(engine, "http/1.1") for engine in ["thread", "fork", "pool", "seda"]]
+# amped and seda have a way for each; the others' threads and processes just wait.
+NOT_HELD_UP = [(engine, protocol) for engine in ["amped", "seda"] for protocol in PROTOCOLS] + \
+    [(engine, "http/1.1") for engine in ["thread", "fork", "pool"]]
 
 pytestmark = [pytest.mark.quick,
               pytest.mark.skipif(SANITIZED, reason="a library is preloaded; sanitizers refuse that")]
@@ -91,6 +91,20 @@ def test_pages_are_served_while_the_disk_stands_still(tmp_path, engine, protocol
         assert client.communicate()[0] == FILE
         assert client.returncode == 0
         assert [offset for _, offset in disk.readings()] == list(range(0, len(FILE), BLOCK))
+
+
+@pytest.mark.parametrize("engine", ["amped", "seda"])
+def test_pages_are_served_while_more_wait_for_the_disk_than_there_are_threads(tmp_path, engine):
+    with serving(tmp_path, engine) as (server, disk):
+        clients = [ask_for_file(server, "http/1.1") for _ in range(24)]
+        wait_until(lambda: server.stats()["open"] > len(clients))
+        wait_until(disk.readings)
+        for _ in range(20):
+            assert server.get("/page")[2] == b"k" * 1024
+        assert {offset for _, offset in disk.readings()} == {0}, "the disk still stands still"
+        disk.set(0)
+        for client in clients:
+            assert client.communicate()[0] == FILE
 
 
 def test_one_request_at_a_time_waits_for_the_disk_with_the_first(tmp_path):
