@@ -121,7 +121,7 @@ static void put_stage(struct screen *screen, const struct top_engine_picture *pi
 /* Of an engine that has them. */
 static void put_stages(struct screen *screen, const struct top_engine_picture *picture)
 {
-    static const char *const stages[] = {"accept", "parse", "handle", "work", "write"};
+    static const char *const stages[] = {"accept", "parse", "handle", "work", "disk", "write"};
     double threads;
     if (!value_of(picture->metrics, "stoa_stage_threads{stage=\"accept\"}", &threads))
         return;

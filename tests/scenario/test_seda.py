@@ -5,7 +5,7 @@ import urllib.request
 
 from shop_server import STOA, Shop
 
-STAGES = ["accept", "parse", "handle", "work", "write"]
+STAGES = ["accept", "parse", "handle", "work", "disk", "write"]
 
 
 def get(shop, path):
