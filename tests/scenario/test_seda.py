@@ -31,7 +31,8 @@ def test_its_stages_and_its_admission_are_seen(tmp_path):
             assert after["stoa_stage_batch" + label] >= 1
             assert after["stoa_stage_queue" + label] >= 0
             done = "stoa_stage_done_total" + label
-            assert after[done] > before[done], stage
+            if stage != "disk":  # nothing had to come from there
+                assert after[done] > before[done], stage
         assert after["stoa_admission_target_seconds"] == 10
         assert after["stoa_admission_rate"] == 0
         assert after["stoa_admission_on_time_total"] >= 3
@@ -40,4 +41,4 @@ def test_its_stages_and_its_admission_are_seen(tmp_path):
                              capture_output=True, text=True, timeout=60)
         assert top.returncode == 0, top.stderr
         assert "admission  let in all" in top.stdout
-        assert [line.split()[0] for line in top.stdout.splitlines()[-5:]] == STAGES
+        assert [line.split()[0] for line in top.stdout.splitlines()[-len(STAGES):]] == STAGES
