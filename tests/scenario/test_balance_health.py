@@ -20,7 +20,7 @@ pytestmark = pytest.mark.front
 
 # For servers that are threads of the test, where silence is not what is looked at: it is borne for
 # longer than the test may be held up.
-PATIENT = ("--silent-after", "20s")
+CALM = ("--silent-after", "20s")
 
 
 def bodies(seen):
@@ -44,7 +44,7 @@ def test_checks_are_spread_over_the_time(tmp_path):
 
 def test_a_server_that_refuses_is_out_and_comes_back_with_a_growing_share(tmp_path):
     with upstreams(3) as servers, \
-            Balancer(tmp_path, *options(servers, "--slow-start", "8s", *PATIENT)) as balancer, \
+            Balancer(tmp_path, *options(servers, "--slow-start", "8s", *CALM)) as balancer, \
             Load(balancer) as load:
         for server in servers:
             server.pause = 0.02  # beside it, what the test is held up for makes nobody a slow one
@@ -72,7 +72,7 @@ def test_a_server_that_refuses_is_out_and_comes_back_with_a_growing_share(tmp_pa
 
 def test_a_server_that_fails_is_ejected_and_its_ejections_grow(tmp_path):
     with upstreams(3) as servers, \
-            Balancer(tmp_path, *options(servers, "--policy", "round-robin", *PATIENT)) as balancer, \
+            Balancer(tmp_path, *options(servers, "--policy", "round-robin", *CALM)) as balancer, \
             Load(balancer) as load:
         bad = servers[1]
         bad.status = 500
@@ -89,7 +89,7 @@ def test_a_server_that_fails_is_ejected_and_its_ejections_grow(tmp_path):
 
 def test_when_all_fail_at_most_half_are_out(tmp_path):
     with upstreams(4) as servers, \
-            Balancer(tmp_path, *options(servers, "--policy", "round-robin", *PATIENT)) as balancer, \
+            Balancer(tmp_path, *options(servers, "--policy", "round-robin", *CALM)) as balancer, \
             Load(balancer) as load:
         load.wait_more(20)
         for server in servers:
@@ -110,7 +110,7 @@ def test_when_all_fail_at_most_half_are_out(tmp_path):
 
 def test_when_nobody_is_well_those_who_are_there_are_used(tmp_path):
     with upstreams(3) as servers, \
-            Balancer(tmp_path, *options(servers, *PATIENT)) as balancer:
+            Balancer(tmp_path, *options(servers, *CALM)) as balancer:
         for server in servers:
             server.check_status = 503
         balancer.wait_event("panic")
@@ -187,7 +187,7 @@ def stop_for_a_while(process):
 def test_a_slow_server_loses_most_of_its_requests(tmp_path):
     with upstreams(3) as servers, \
             Balancer(tmp_path, *options(servers, "--policy", "round-robin",
-                                        "--hedge", "off", *PATIENT)) as balancer, \
+                                        "--hedge", "off", *CALM)) as balancer, \
             Load(balancer, clients=8) as load:
         for server in servers:
             server.pause = 0.005
@@ -339,6 +339,6 @@ def test_servers_behind_https_are_believed_by_their_certificates(tmp_path):
                       "--insecure") as balancer:
             assert balancer.get()[0] == 200
         with Balancer(tmp_path, "--upstream", url, "--check-path", "/healthz",
-                      *PATIENT) as balancer:
+                      *CALM) as balancer:
             balancer.wait_event("out", name, saying="self")
             assert balancer.get()[0] == 503

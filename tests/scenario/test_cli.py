@@ -105,7 +105,7 @@ def test_flags_win_over_the_file(tmp_path):
 
 def test_ready_line_stands_alone_and_a_signal_ends_it_well(tmp_path):
     for number in (signal.SIGINT, signal.SIGTERM):
-        shop = Shop(tmp_path).start()
+        shop = Shop(tmp_path, "--stop-grace", "1m").start()
         shop.process.send_signal(number)
         assert shop.process.wait(30) == 0
         assert shop.process.stdout.read() == ""

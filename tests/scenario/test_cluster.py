@@ -42,7 +42,7 @@ def test_a_demo_sells_on_each_of_its_servers(tmp_path):
         for server in view:
             wait_until(lambda server=server: cluster.audit(server)[1]["orders"] == 3, 30,
                        f"all orders in the copy of server {server}")
-        assert cluster.stop(30) == 0
+        assert cluster.stop() == 0
     for server in (1, 2, 3):
         code, report = cluster.audit(server)
         assert code == 0 and report["orders"] == 3, report

@@ -73,8 +73,9 @@ def used_seconds(pid):
 
 
 def test_a_demo_that_waits_for_its_servers_to_end_sleeps(tmp_path):
-    """One of them is not started again any more, another does not end."""
-    with Cluster(tmp_path, "--stop-grace", "3s") as cluster:
+    """One of them is not started again any more, another does not end: until the grace is over,
+    which is well after the first would have been started again."""
+    with Cluster(tmp_path, "--stop-grace", "6s") as cluster:
         primary = cluster.wait_primary()
         victim, hanging = (s for s in (1, 2, 3) if s != primary)
         pid = cluster.process.pid

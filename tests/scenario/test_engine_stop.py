@@ -74,7 +74,8 @@ def test_what_is_in_flight_is_finished(tmp_path):
 
 @pytest.mark.parametrize("loops", [1, 2])
 def test_no_accepted_request_fails_under_load(tmp_path, loops):
-    with Server(tmp_path, "--loops", loops, tls=False) as server:
+    # By itself, and not because the grace is over.
+    with Server(tmp_path, "--loops", loops, "--grace", 60000, tls=False) as server:
         done, failures, stop_at = [], [], []
 
         def may_be_lost(before, sent):

@@ -1,6 +1,7 @@
 """A server leaves its cluster by the operator's API; the others go on."""
 
 import socket
+import time
 
 import pytest
 
@@ -45,10 +46,12 @@ def test_who_leaves_and_takes_its_time_to_stop_has_not_been_thrown_out(tmp_path)
         with socket.create_connection((host, int(port))) as slow:
             slow.sendall(b"POST /carts HTTP/1.1\r\nHost: shop\r\nContent-Length: 10\r\n"
                          b"Expect: 100-continue\r\n\r\n")
-            slow.recv(1)  # it is being served
+            assert slow.recv(100).startswith(b"HTTP/1.1 100 ")  # it is being served
             done = operate(own, leaver, "/leave", {})
             assert done.status == 200 and done.json == {"done": True}, done.text
+            begun = time.monotonic()
             assert own.processes[leaver].wait(30) == 0, own.log(leaver)
+            assert time.monotonic() - begun > 3
 
 
 def test_a_change_asked_while_the_servers_choose_a_primary_is_done(tmp_path):

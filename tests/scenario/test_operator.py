@@ -310,7 +310,7 @@ def test_a_stop_does_not_wait_for_an_import(tmp_path):
     dropped, or goes on with the next start."""
     with Shop(tmp_path, catalogue=None) as shop:
         operator = Operator(shop)
-        answer = operator.send("POST", "/import?name=many.csv", goods(60000))
+        answer = operator.send("POST", "/import?name=many.csv", goods(200000))
         assert answer.status == 200
         begun = time.monotonic()
         assert shop.stop() == 0
@@ -322,7 +322,7 @@ def test_a_stop_does_not_wait_for_an_import(tmp_path):
         shop.start()
         products = figures_of(shop)["stoa_products"]
         assert products == 0 or wait_until(
-            lambda: figures_of(shop)["stoa_products"] == 60000, 60, "the rest of the import")
+            lambda: figures_of(shop)["stoa_products"] == 200000, 60, "the rest of the import")
 
 
 def test_an_import_goes_on_without_its_client(tmp_path):

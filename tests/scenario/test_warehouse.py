@@ -250,12 +250,13 @@ def test_killed_at_each_point_nothing_is_lost_or_done_twice(tmp_path, shop, poin
     def start_to_die(passage):
         """It may report so much that it dies before it is ready; then there is less to report."""
         nonlocal crashes
-        while True:
+        for _ in range(100):
             try:
                 return house.start("--crash-at", f"{point}:{passage}")
             except AssertionError:
                 house.wait_crashed()
                 crashes += 1
+        raise AssertionError(f"it dies at {point}:{passage} at each start")
 
     house.start("--crash-at", f"{point}:1")
     try:
