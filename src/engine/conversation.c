@@ -17,13 +17,13 @@ _Static_assert(POLLIN == 1 && POLLOUT == 4 && POLLERR == 8 && POLLHUP == 16, "bi
 
 /* ---- For the dispatcher ---- */
 
-/* Either this thread sees the bell, or the conversation's sees what was given back (listens):
- * each writes before it reads, in one order for all. */
+/* Either this thread sees the bell, or the conversation's sees what was given back (listens). Both
+ * exchange the same word, this one for what it is, and so one comes first. If that is the bell it
+ * is seen here; if it is this exchange, what was written before it is seen after the other. */
 static void wake(struct dispatcher *d)
 {
     struct conversation *c = CONTAINER_OF(d, struct conversation, dispatcher);
-    atomic_thread_fence(memory_order_seq_cst);
-    int bell = atomic_load_explicit(&c->bell, memory_order_acquire);
+    int bell = atomic_fetch_add_explicit(&c->bell, 0, memory_order_acq_rel);
     if (bell >= 0)
         eventfd_write(bell, 1);
 }
@@ -48,9 +48,8 @@ static const struct dispatcher_kind kind = {
 static bool listens(struct conversation *c)
 {
     if (atomic_load_explicit(&c->bell, memory_order_relaxed) < 0)
-        atomic_store_explicit(&c->bell, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
-                              memory_order_release);
-    atomic_thread_fence(memory_order_seq_cst);
+        atomic_exchange_explicit(&c->bell, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+                                 memory_order_acq_rel);
     return !dispatcher_has_resumed(&c->dispatcher);
 }
 
