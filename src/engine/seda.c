@@ -66,6 +66,16 @@ static void end_turn(struct rota_conn *c, bool goes_on)
     rota_end(c, goes_on);
 }
 
+/* What has left makes room, in which pipelined requests may have become complete. */
+static void send_here(struct rota_conn *c, struct onward *to_handle)
+{
+    bool goes_on = connection_send(&c->connection, c->dispatcher.now_ns);
+    if (goes_on && dispatcher_has_complete(&c->dispatcher))
+        add(to_handle, c);
+    else
+        end_turn(c, goes_on);
+}
+
 /* ---- parse ---- */
 
 static void ready(void *context, struct rota_conn *first, unsigned count)
@@ -106,7 +116,7 @@ static void parse_one(struct seda_engine *engine, struct seat *seat, struct rota
     else if (connection->sending && !connection->broken)
         add(to_write, c);
     else
-        end_turn(c, connection_send(connection, now_ns));
+        send_here(c, to_handle);
 }
 
 static void parse(void *context, struct seat *seat, void **items, unsigned count)
@@ -157,11 +167,7 @@ static void write_all(void *context, struct seat *seat, void **items, unsigned c
     for (unsigned i = 0; i < count; i++) {
         struct rota_conn *c = items[i];
         rota_take_up(c, &seat->buffers, seat->thread_state);
-        bool goes_on = connection_send(&c->connection, c->dispatcher.now_ns);
-        if (goes_on && dispatcher_has_complete(&c->dispatcher))
-            add(&to_handle, c);
-        else
-            end_turn(c, goes_on);
+        send_here(c, &to_handle);
     }
     send_on(engine->handle, &to_handle);
 }

@@ -105,6 +105,19 @@ def test_pipelined_requests_are_answered_in_order(server):
             )
 
 
+@pytest.mark.quick
+@pytest.mark.every_engine
+def test_what_waited_for_room_behind_an_early_answer_is_answered(tmp_path):
+    with Server(tmp_path, "--output_bytes", 100, tls=False) as server:
+        with server.connect() as connection:
+            connection.sendall(
+                b"GET /refused HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+            )
+            stream = connection.makefile("rb")
+            assert read_answer(stream)[2] == b"refused\n"
+            assert read_answer(stream)[2] == b"hello\n"
+
+
 def test_a_slow_reader_gets_the_whole_file(server):
     for connect in [server.connect, server.connect_tls]:
         with connect() as connection:
