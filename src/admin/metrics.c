@@ -33,6 +33,7 @@ static const struct row rows[] = {
     {"stoa_requests_timed_out_total", "counter", "Requests cut off by a deadline.", COUNT, AT(engine.timeouts)},
     {"stoa_received_bytes_total", "counter", "Bytes received from clients.", COUNT, AT(engine.bytes_in)},
     {"stoa_sent_bytes_total", "counter", "Bytes sent to clients.", COUNT, AT(engine.bytes_out)},
+    {"stoa_processes", "gauge", "Engine fork: clients' processes.", COUNT, AT(engine.processes)},
     {"stoa_processes_crashed_total", "counter", "Engine fork: clients' processes that did not end by themselves.", COUNT, AT(engine.crashed)},
     {"stoa_helpers_waiting", "gauge", "Requests waiting for a helper thread.", COUNT, AT(engine.helper_waiting)},
     {"stoa_disk_reads_total", "counter", "Pieces of files that were not in memory (engine amped).", COUNT, AT(engine.disk_reads)},

@@ -81,7 +81,7 @@ struct engine_stats {
     /* amped, seda: pieces of files that were not in memory, and were read by others than who sends;
      * those not yet */
     uint64_t disk_reads, disk_waiting;
-    uint64_t crashed; /* fork: clients' processes that did not end by themselves */
+    uint64_t processes, crashed; /* fork: its clients'; those that did not end by themselves */
     struct engine_admission admission;
     struct engine_stage stages[ENGINE_STAGES];
     unsigned stage_count; /* 0: it has none */

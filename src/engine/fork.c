@@ -233,7 +233,9 @@ static int start(const struct engine_config *config, struct app *app, struct eng
 static void stats(const struct engine *base, struct engine_stats *stats)
 {
     engine_stats(base, stats);
-    stats->crashed = atomic_load_explicit(&zygote_of(base)->crashed, memory_order_relaxed);
+    const struct fork_zygote *zygote = zygote_of(base);
+    stats->processes = atomic_load_explicit(&zygote->processes, memory_order_relaxed);
+    stats->crashed = atomic_load_explicit(&zygote->crashed, memory_order_relaxed);
 }
 
 static void stop(struct engine *base)

@@ -92,6 +92,12 @@ static _Noreturn void client_live(struct nursery *n, struct client *client,
 
 /* ---- Reaping ---- */
 
+static void recount(struct nursery *n, unsigned count)
+{
+    n->count = count;
+    atomic_store_explicit(&n->zygote->processes, count, memory_order_relaxed);
+}
+
 static struct client *client_find(struct nursery *n, pid_t pid)
 {
     for (unsigned i = 0; i < n->room; i++)
@@ -122,7 +128,7 @@ static void bury(struct nursery *n, struct client *client, int status)
     if (fell && !engine_is_stopping(n->engine))
         note_crash(n, client, status);
     client->pid = 0;
-    n->count--;
+    recount(n, n->count - 1);
 }
 
 static void reap(struct nursery *n)
@@ -154,7 +160,7 @@ static bool begin_client(struct nursery *n, unsigned index, int fd, const struct
     bool begun = pid > 0;
     if (begun) {
         client->pid = pid;
-        n->count++;
+        recount(n, n->count + 1);
     } else {
         socket_reset_on_close(fd);
         engine_count(&n->engine->counters.refused, 1);

@@ -310,9 +310,9 @@ const struct program_command command_top = {
     "watch a load manager and its servers at work, or a server's engine",
     "Keys: q ends it, Tab shows the next load manager, any other asks at once. Errors and retries\n"
     "are counted since the load manager's start; rates and latencies are of the last seconds.\n"
-    "With --server: the engine's requests, its admission (serve --admission) and the stages of "
-    "the\n"
-    "engine seda; rates are of the time between two looks.",
+    "With --server: the engine's requests, the workers of pool, the processes of fork, what is\n"
+    "read from disk, admission (serve --admission) and the stages of seda; rates are of the time\n"
+    "between two looks.",
     &table,
     run_top,
     NULL,

@@ -77,6 +77,28 @@ static void put_totals(struct screen *screen, const struct top_engine_picture *p
     screen_end_line(screen);
 }
 
+/* Of engines that have them: pool; fork; amped, and seda. */
+static void put_workers(struct screen *screen, const struct top_engine_picture *picture)
+{
+    double workers = gauge(picture, "stoa_workers"), processes = gauge(picture, "stoa_processes");
+    double crashed = gauge(picture, "stoa_processes_crashed_total");
+    if (workers > 0) {
+        put_figure(screen, "workers", workers);
+        put_figure(screen, "connections that wait for one",
+                   gauge(picture, "stoa_workers_waited_for"));
+    }
+    if (processes > 0 || crashed > 0) {
+        put_figure(screen, "processes", processes);
+        put_figure(screen, "crashed", crashed);
+    }
+    if (gauge(picture, "stoa_disk_reads_total") > 0) {
+        put_figure(screen, "disk reads/s", rate(picture, "stoa_disk_reads_total"));
+        put_figure(screen, "waiting for the disk", gauge(picture, "stoa_disk_waiting"));
+    }
+    if (screen->column > 0)
+        screen_end_line(screen);
+}
+
 /* Of engines that have it. */
 static void put_admission(struct screen *screen, const struct top_engine_picture *picture)
 {
@@ -144,6 +166,7 @@ void top_engine_screen(const struct top_engine_picture *picture, struct buf *out
     if (picture->metrics.len == 0)
         return;
     put_totals(&screen, picture);
+    put_workers(&screen, picture);
     put_admission(&screen, picture);
     put_stages(&screen, picture);
 }

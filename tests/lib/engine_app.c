@@ -261,17 +261,18 @@ static void say_stats(struct test_app *app, struct exchange *x)
     struct engine_stats s;
     app->kind->stats(app->engine, &s);
     say(x, 200,
-        arena_printf(&x->arena,
-                     "{\"accepted\": %lu, \"open\": %lu, \"requests\": %lu, \"refused\": %lu, "
-                     "\"bytes_in\": %lu, \"bytes_out\": %lu, \"helper_waiting\": %lu, "
-                     "\"timeouts\": %lu, \"bad_requests\": %lu, \"crashed\": %lu, "
-                     "\"disk_reads\": %lu, \"disk_waiting\": %lu, "
-                     "\"on_time\": %lu, \"late\": %lu, \"p90_us\": %lu, \"rate\": %.0f, "
-                     "\"workers\": %lu, \"queued\": %lu}\n",
-                     s.accepted, s.open, s.requests, s.refused, s.bytes_in, s.bytes_out,
-                     s.helper_waiting, s.timeouts, s.bad_requests, s.crashed, s.disk_reads,
-                     s.disk_waiting, s.admission.on_time, s.admission.late,
-                     s.admission.p90_ns / 1000, s.admission.rate, s.workers, s.queued));
+        arena_printf(
+            &x->arena,
+            "{\"accepted\": %lu, \"open\": %lu, \"requests\": %lu, \"refused\": %lu, "
+            "\"bytes_in\": %lu, \"bytes_out\": %lu, \"helper_waiting\": %lu, "
+            "\"timeouts\": %lu, \"bad_requests\": %lu, \"processes\": %lu, \"crashed\": %lu, "
+            "\"disk_reads\": %lu, \"disk_waiting\": %lu, "
+            "\"on_time\": %lu, \"late\": %lu, \"p90_us\": %lu, \"rate\": %.0f, "
+            "\"workers\": %lu, \"queued\": %lu}\n",
+            s.accepted, s.open, s.requests, s.refused, s.bytes_in, s.bytes_out, s.helper_waiting,
+            s.timeouts, s.bad_requests, s.processes, s.crashed, s.disk_reads, s.disk_waiting,
+            s.admission.on_time, s.admission.late, s.admission.p90_ns / 1000, s.admission.rate,
+            s.workers, s.queued));
 }
 
 static void send_file(struct test_app *app, struct exchange *x)

@@ -75,6 +75,7 @@ def test_a_request_that_crashes_costs_one_connection(server):
     # Two connections of ours, and the one that asks; no process of those that crashed.
     wait_until(lambda: server.stats()["open"] == 3)
     wait_until(lambda: len(children(zygote)) == 2)
+    wait_until(lambda: server.stats()["processes"] == 3)
     wait_until(lambda: len(os.listdir(f"/proc/{zygote}/fd")) == descriptors)
     ask(secure, "/hello")
     assert secure.recv(4096).startswith(b"HTTP/1.1 200")

@@ -17,6 +17,13 @@
     "stoa_stage_queue{stage=\"parse\"} 17\nstoa_stage_threads{stage=\"accept\"} 1\n" \
     "stoa_stage_threads{stage=\"parse\"} 3\nstoa_stage_batch{stage=\"parse\"} 12\n"
 
+#define WORKERS     "stoa_workers 12\nstoa_workers_waited_for 3\n"
+#define PROCESSES   "stoa_processes 34\nstoa_processes_crashed_total 2\n"
+#define DISK(reads) "stoa_disk_reads_total " reads "\nstoa_disk_waiting 5\n"
+#define NONE                                                        \
+    "stoa_workers 0\nstoa_workers_waited_for 0\nstoa_processes 0\n" \
+    "stoa_processes_crashed_total 0\nstoa_disk_reads_total 0\nstoa_disk_waiting 0\n"
+
 static struct top_engine_picture picture_of(const char *metrics)
 {
     return (struct top_engine_picture){
@@ -71,6 +78,35 @@ static void a_server_that_was_started_anew_has_no_rate_yet(void **state)
     check(&picture, (const char *const[]){"requests/s 0 ", NULL}, NULL);
 }
 
+static void workers_are_shown_and_how_many_wait_for_one(void **state)
+{
+    (void)state;
+    struct top_engine_picture picture = picture_of(COMMON("1500") NONE);
+    check(&picture, (const char *const[]){"waiting for a helper 0", NULL},
+          (const char *const[]){"workers", "processes", "disk", NULL});
+    picture = picture_of(COMMON("1500") WORKERS);
+    check(&picture, (const char *const[]){"\nworkers 12  connections that wait for one 3", NULL},
+          (const char *const[]){"processes", "disk", NULL});
+}
+
+static void processes_are_shown_and_how_many_crashed(void **state)
+{
+    (void)state;
+    struct top_engine_picture picture = picture_of(COMMON("1500") PROCESSES);
+    check(&picture, (const char *const[]){"\nprocesses 34  crashed 2", NULL},
+          (const char *const[]){"workers", "disk", NULL});
+}
+
+static void reads_from_disk_are_shown_once_there_are_some(void **state)
+{
+    (void)state;
+    struct top_engine_picture picture = picture_of(COMMON("1500") DISK("60"));
+    picture.before = STR(COMMON("500") DISK("20"));
+    picture.between_ns = 2000000000;
+    check(&picture, (const char *const[]){"\ndisk reads/s 20  waiting for the disk 5", NULL},
+          (const char *const[]){"workers", "processes", NULL});
+}
+
 static void admission_says_how_many_are_let_in_and_how_late_they_are(void **state)
 {
     (void)state;
@@ -107,6 +143,9 @@ int main(void)
         cmocka_unit_test(every_engine_has_its_totals),
         cmocka_unit_test(rates_are_of_the_time_between_two_looks),
         cmocka_unit_test(a_server_that_was_started_anew_has_no_rate_yet),
+        cmocka_unit_test(workers_are_shown_and_how_many_wait_for_one),
+        cmocka_unit_test(processes_are_shown_and_how_many_crashed),
+        cmocka_unit_test(reads_from_disk_are_shown_once_there_are_some),
         cmocka_unit_test(admission_says_how_many_are_let_in_and_how_late_they_are),
         cmocka_unit_test(each_stage_has_a_line),
         cmocka_unit_test(who_does_not_answer_is_said_so),
