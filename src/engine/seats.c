@@ -5,14 +5,21 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+/* Who waits, on its own stack. */
+struct taker {
+    struct taker *next;
+    struct seat *seat; /* given to it; NULL: none yet */
+    pthread_cond_t given;
+};
+
 struct seats {
     struct app *app;
     unsigned max;
     pthread_mutex_t lock;
-    pthread_cond_t freed;
     /* Under the lock: */
     unsigned made, waiting;
-    struct seat *free;
+    struct seat *free;           /* none, while anybody waits */
+    struct taker *first, **last; /* those that wait, the longest first; last: where to append */
 };
 
 static struct seat *make(struct app *app)
@@ -42,7 +49,7 @@ int seats_new(struct app *app, unsigned max, struct seats **out, struct failure 
     seats->app = app;
     seats->max = max;
     pthread_mutex_init(&seats->lock, NULL);
-    pthread_cond_init(&seats->freed, NULL);
+    seats->last = &seats->first;
     first->next = NULL;
     seats->free = first;
     seats->made = 1;
@@ -64,31 +71,57 @@ static struct seat *make_another(struct seats *seats)
     return seat;
 }
 
+/* Under the lock. */
+static struct seat *wait_for_one(struct seats *seats)
+{
+    struct taker self = {0};
+    pthread_cond_init(&self.given, NULL);
+    *seats->last = &self;
+    seats->last = &self.next;
+    seats->waiting++;
+    while (!self.seat)
+        pthread_cond_wait(&self.given, &seats->lock);
+    pthread_cond_destroy(&self.given);
+    return self.seat;
+}
+
 struct seat *seats_take(struct seats *seats)
 {
     struct seat *seat = NULL;
     pthread_mutex_lock(&seats->lock);
     if (!seats->free && seats->made < seats->max)
         seat = make_another(seats);
-    seats->waiting++;
-    while (!seat && !seats->free)
-        pthread_cond_wait(&seats->freed, &seats->lock);
-    seats->waiting--;
-    if (!seat) {
+    if (!seat && seats->free) {
         seat = seats->free;
         seats->free = seat->next;
+    } else if (!seat) {
+        seat = wait_for_one(seats);
     }
     pthread_mutex_unlock(&seats->lock);
     return seat;
 }
 
+/* Under the lock, while somebody waits. */
+static void pass_on(struct seats *seats, struct seat *seat)
+{
+    struct taker *taker = seats->first;
+    seats->first = taker->next;
+    if (!seats->first)
+        seats->last = &seats->first;
+    seats->waiting--;
+    taker->seat = seat;
+    pthread_cond_signal(&taker->given); /* it cannot be gone before the lock is let go of */
+}
+
 void seats_give(struct seats *seats, struct seat *seat)
 {
     pthread_mutex_lock(&seats->lock);
-    seat->next = seats->free;
-    seats->free = seat;
-    if (seats->waiting > 0)
-        pthread_cond_signal(&seats->freed);
+    if (seats->first) {
+        pass_on(seats, seat);
+    } else {
+        seat->next = seats->free;
+        seats->free = seat;
+    }
     pthread_mutex_unlock(&seats->lock);
 }
 
@@ -114,7 +147,6 @@ void seats_free(struct seats *seats)
         free(seat);
     }
     CHECK(seats->made == 0);
-    pthread_cond_destroy(&seats->freed);
     pthread_mutex_destroy(&seats->lock);
     free(seats);
 }

@@ -3,7 +3,8 @@
  * An engine with a thread for each connection has thousands of them, of which few are at work; and
  * the shop's thread_state is a database reader. So a seat is taken for a turn and given back before
  * the thread waits for its client. Seats are made when they are first needed, up to a bound; above
- * it takers wait. The one given back last is lent next: its memory is in the processor's cache.
+ * it takers wait, and who has waited longest gets the next one, before any that comes later. With
+ * nobody waiting, the one given back last is lent next: its memory is in the processor's cache.
  *
  * Thread: any.
  */

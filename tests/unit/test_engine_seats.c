@@ -118,6 +118,48 @@ static void above_the_bound_a_taker_waits_for_one(void **state)
     seats_free(stand.seats);
 }
 
+enum { QUEUE = 5 };
+
+/* Who takes a seat, when its turn was, and how many turns there were. */
+struct sitter {
+    struct stand *stand;
+    unsigned turn;
+};
+
+static void *sit_once(void *argument)
+{
+    struct sitter *sitter = argument;
+    struct seat *seat = seats_take(sitter->stand->seats);
+    sitter->turn = atomic_fetch_add(&sitter->stand->seated, 1);
+    seats_give(sitter->stand->seats, seat);
+    return NULL;
+}
+
+static void who_has_waited_longest_gets_the_next_one(void **state)
+{
+    (void)state;
+    struct stand stand;
+    struct sitter sitters[QUEUE];
+    pthread_t threads[QUEUE];
+    assert_int_equal(stand_open(&stand, 1, 0, NULL), 0);
+    struct seat *seat = seats_take(stand.seats);
+    for (unsigned i = 0; i < QUEUE; i++) {
+        sitters[i] = (struct sitter){&stand, QUEUE};
+        assert_int_equal(pthread_create(&threads[i], NULL, sit_once, &sitters[i]), 0);
+        while (seats_waiting(stand.seats) <= i)
+            sched_yield();
+    }
+    seats_give(stand.seats, seat);
+    seat = seats_take(stand.seats); /* behind them all, although it is here first */
+    assert_int_equal(stand.seated, QUEUE);
+    for (unsigned i = 0; i < QUEUE; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(sitters[i].turn, i);
+    }
+    seats_give(stand.seats, seat);
+    seats_free(stand.seats);
+}
+
 static void an_app_that_cannot_be_prepared_is_found_out_at_once(void **state)
 {
     (void)state;
@@ -205,6 +247,7 @@ int main(void)
         cmocka_unit_test(the_first_is_made_at_once_and_the_others_when_needed),
         cmocka_unit_test(the_one_given_back_last_is_lent_next),
         cmocka_unit_test(above_the_bound_a_taker_waits_for_one),
+        cmocka_unit_test(who_has_waited_longest_gets_the_next_one),
         cmocka_unit_test(an_app_that_cannot_be_prepared_is_found_out_at_once),
         cmocka_unit_test(what_there_is_must_do_when_no_more_can_be_prepared),
         cmocka_unit_test(an_app_without_thread_states_has_seats_too),
