@@ -96,31 +96,53 @@ static void *worker_main(void *argument)
 
 /* ---- How many there are ---- */
 
-static bool start_worker(struct pool_engine *engine)
+/* Under the lock: a place for one more, counted as running. NULL: one of them is ending yet; the
+ * next time. */
+static struct pool_worker *reserve_place(struct pool_engine *engine, bool *ended)
 {
-    struct pool_worker *worker = engine->workers;
-    while (worker->place == POOL_RUNS)
-        if (++worker == engine->workers + engine->most)
-            return true; /* one of them is ending yet: the next time */
-    if (worker->place == POOL_ENDED)
+    for (unsigned i = 0; i < engine->most; i++) {
+        struct pool_worker *worker = &engine->workers[i];
+        if (worker->place == POOL_RUNS)
+            continue;
+        *ended = worker->place == POOL_ENDED;
+        worker->place = POOL_RUNS;
+        engine->running++;
+        return worker;
+    }
+    return NULL;
+}
+
+/* Not under the lock, as the kernel may take its time: who is done, and who serves, must not wait
+ * for it. */
+static bool start_worker(struct pool_engine *engine, struct pool_worker *worker, bool ended)
+{
+    if (ended)
         pthread_join(worker->thread, NULL); /* nothing is left for it to do */
+    if (thread_start(&worker->thread, "stoa-worker", worker_main, worker) == 0)
+        return true;
+    pthread_mutex_lock(&engine->lock);
     worker->place = POOL_FREE;
-    if (thread_start(&worker->thread, "stoa-worker", worker_main, worker))
-        return false;
-    worker->place = POOL_RUNS;
-    engine->running++;
-    return true;
+    engine->running--;
+    pthread_mutex_unlock(&engine->lock);
+    return false;
 }
 
 bool pool_resize(struct pool_engine *engine, unsigned count)
 {
-    engine->wanted = count < engine->most ? count : engine->most;
-    for (unsigned lack = engine->wanted; lack > engine->running; lack--)
-        if (!start_worker(engine))
-            return false;
-    if (engine->running > engine->wanted)
-        pthread_cond_broadcast(&engine->filled);
-    return true;
+    bool good = true, lacks = true;
+    while (good && lacks) {
+        bool ended = false;
+        pthread_mutex_lock(&engine->lock);
+        engine->wanted = count < engine->most ? count : engine->most;
+        lacks = engine->running < engine->wanted;
+        struct pool_worker *worker = lacks ? reserve_place(engine, &ended) : NULL;
+        if (engine->running > engine->wanted)
+            pthread_cond_broadcast(&engine->filled);
+        pthread_mutex_unlock(&engine->lock);
+        lacks = worker != NULL;
+        good = !lacks || start_worker(engine, worker, ended);
+    }
+    return good;
 }
 
 static void join_workers(struct pool_engine *engine)
@@ -178,10 +200,7 @@ static int prepare(struct pool_engine *engine, struct failure *failure)
     int err = seats_new(engine->base.app, engine->most, &engine->seats, failure);
     if (err)
         return err;
-    pthread_mutex_lock(&engine->lock);
-    bool good = pool_resize(engine, config->workers > 0 ? config->workers : pool_cores());
-    pthread_mutex_unlock(&engine->lock);
-    if (!good)
+    if (!pool_resize(engine, config->workers > 0 ? config->workers : pool_cores()))
         return fail(failure, ERR_IO, "cannot start %u threads", engine->wanted);
     err = config->workers > 0 ? 0 : pool_sizer_start(engine, failure);
     return err ? err : rota_new(&rota, &engine->rota, failure);

@@ -44,9 +44,8 @@ struct pool_worker {
     _Atomic uint64_t turns, busy_ns, waited_ns;
     _Atomic uint64_t since_ns; /* in a turn since then; 0: in none */
     struct pool_engine *engine;
-    /* Under the engine's lock: */
-    pthread_t thread;
-    enum pool_place place;
+    pthread_t thread;      /* of who resizes */
+    enum pool_place place; /* under the engine's lock */
 };
 
 struct pool_engine {
@@ -67,8 +66,9 @@ struct pool_engine {
     struct pool_worker workers[];
 };
 
-/* Under the lock: there are to be COUNT workers, `most` at most; starts those that lack, and has
- * too many end when their turns are over. False: no thread can be started. */
+/* There are to be COUNT workers, `most` at most; starts those that lack, and has too many end when
+ * their turns are over. False: no thread can be started. Not under the lock. Thread: start's, and
+ * from when there is a sizer the sizer's. */
 bool pool_resize(struct pool_engine *engine, unsigned count);
 
 /* Processors of this machine: how many workers it begins with. */

@@ -89,7 +89,7 @@ static void log_decision(const struct log *log, const struct pool_decision *d,
         sample->busy_now);
 }
 
-/* An interval is over: under the lock, which is let go of to log. */
+/* An interval is over: under the lock, which is let go of to start threads, and to log. */
 static void decide(struct pool_engine *engine, struct pool_size *size, struct counted *then)
 {
     const struct log *log = engine->base.config.log;
@@ -97,9 +97,9 @@ static void decide(struct pool_engine *engine, struct pool_size *size, struct co
     struct pool_sample sample = sample_of(engine, &now, then);
     struct pool_decision decision;
     pool_size_observe(size, &sample, &decision);
-    bool good = pool_resize(engine, decision.to);
     *then = now;
     pthread_mutex_unlock(&engine->lock);
+    bool good = pool_resize(engine, decision.to);
     log_decision(log, &decision, &sample);
     if (!good)
         log_line(log, LOG_WARN, "pool", "cannot start as many as %u threads", decision.to);
