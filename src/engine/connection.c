@@ -379,7 +379,7 @@ bool connection_expire(struct connection *c, uint64_t now_ns)
     }
     c->dispatcher->now_ns = now_ns;
     if (!http_conn_expire(c->http, now_ns))
-        return connection_turn(c, now_ns);
+        return connection_send(c, now_ns);
     engine_count(&c->dispatcher->counters->timeouts, 1);
     c->reset = true;
     return false;

@@ -90,7 +90,8 @@ uint32_t connection_wants(const struct connection *c);
 
 /* Monotonic ns; UINT64_MAX: none. */
 uint64_t connection_deadline(const struct connection *c);
-/* To be called when it has come (or may have): false: it is over. */
+/* To be called when it has come (or may have): sends what is said of it, and reads nothing. False:
+ * it is over. */
 bool connection_expire(struct connection *c, uint64_t now_ns);
 
 /* Graceful stop: answers what has arrived, and nothing more. False: it is over. */

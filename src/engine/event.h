@@ -49,6 +49,7 @@ struct event_conn {
     struct list waiting; /* in loop->waiting */
     struct event_loop *owner;
     enum connection_state timed; /* the state that the timer was set for */
+    bool drains;                 /* alone: it is to be drained when it has its turn */
 };
 
 struct event_door {
@@ -125,7 +126,8 @@ void event_conn_open(struct event_loop *l, const struct engine_listen *listen, i
                      const struct endpoint *peer);
 /* Receives, sends, closes: one turn of it. C may be gone afterwards. */
 void event_conn_turn(struct event_conn *c);
-/* Graceful stop. C may be gone afterwards. */
+/* Graceful stop: it is drained, at once or (alone) when nothing runs any more. C may be gone
+ * afterwards. */
 void event_conn_drain(struct event_conn *c);
 void event_conn_close(struct event_conn *c);
 void event_pool_free(struct event_loop *l);

@@ -74,21 +74,34 @@ static void after_turn(struct event_conn *c, bool goes_on)
         loop_soon(c->owner->loop, &c->soon);
 }
 
-void event_conn_turn(struct event_conn *c)
+/* The exchange that runs keeps it from its turn. */
+static void wait_for_turn(struct event_conn *c)
 {
-    struct event_loop *l = c->owner;
-    if (event_is_taken(l)) {
-        if (list_empty(&c->waiting))
-            list_append(&l->waiting, &c->waiting);
-        return;
-    }
-    l->dispatcher.waited_ns = loop_waited(l->loop);
-    after_turn(c, connection_turn(&c->connection, loop_now(l->loop)));
+    if (list_empty(&c->waiting))
+        list_append(&c->owner->waiting, &c->waiting);
 }
 
 void event_conn_drain(struct event_conn *c)
 {
-    after_turn(c, connection_drain(&c->connection, loop_now(c->owner->loop)));
+    c->drains = event_is_taken(c->owner);
+    if (c->drains)
+        wait_for_turn(c);
+    else
+        after_turn(c, connection_drain(&c->connection, loop_now(c->owner->loop)));
+}
+
+void event_conn_turn(struct event_conn *c)
+{
+    struct event_loop *l = c->owner;
+    if (event_is_taken(l)) {
+        wait_for_turn(c);
+        return;
+    }
+    l->dispatcher.waited_ns = loop_waited(l->loop);
+    if (c->drains)
+        event_conn_drain(c);
+    else
+        after_turn(c, connection_turn(&c->connection, loop_now(l->loop)));
 }
 
 static void conn_ready(struct watch *watch, uint32_t events)

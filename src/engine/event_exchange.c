@@ -89,7 +89,11 @@ static void touch(struct dispatcher *d, void *owner)
 static void answered(struct dispatcher *d, struct exchange *x)
 {
     struct event_loop *l = loop_of(d);
-    (void)x;
+    if (!x->client_gone) {
+        struct event_conn *c =
+            CONTAINER_OF(http_conn_owner(x->conn), struct event_conn, connection);
+        x->close |= c->drains; /* its answer is to say so, although it is drained behind it */
+    }
     if (!list_empty(&l->waiting))
         loop_soon(l->loop, &l->waiting_soon);
 }
