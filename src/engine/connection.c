@@ -78,6 +78,19 @@ static void receive_end(struct connection *c)
         c->broken = true;
 }
 
+/* FULL: there may be more. */
+static void received(struct connection *c, const char *at, size_t n, bool full)
+{
+    uint64_t heads = c->dispatcher->heads;
+    engine_count(&c->dispatcher->counters->bytes_in, (uint64_t)n);
+    c->heard_ns = now_of(c);
+    if (c->tls)
+        receive_tls(c, n);
+    else
+        http_conn_receive(c->http, at, n, c->heard_ns);
+    c->bulk = full && c->dispatcher->heads == heads;
+}
+
 /* One read, at most. */
 static void receive(struct connection *c)
 {
@@ -98,14 +111,7 @@ static void receive(struct connection *c)
      * The end of the stream, when it is known to have come, would not be another one. */
     if ((size_t)n < room && !c->hung_up)
         c->readable = false;
-    uint64_t heads = c->dispatcher->heads;
-    engine_count(&c->dispatcher->counters->bytes_in, (uint64_t)n);
-    c->heard_ns = now_of(c);
-    if (c->tls)
-        receive_tls(c, (size_t)n);
-    else
-        http_conn_receive(c->http, c->buffers->input, (size_t)n, c->heard_ns);
-    c->bulk = (size_t)n == room && c->dispatcher->heads == heads;
+    received(c, c->buffers->input, (size_t)n, (size_t)n == room);
 }
 
 /* ---- Sending ---- */
@@ -153,7 +159,7 @@ static bool send_plain(struct connection *c)
 {
     struct iovec pieces[PIECES];
     size_t budget = CONNECTION_SEND;
-    while (c->writable) {
+    while (c->writable && !c->submitted) {
         int fd;
         uint64_t offset, len;
         ssize_t n;
@@ -162,6 +168,10 @@ static bool send_plain(struct connection *c)
         } else {
             int count = http_conn_output(c->http, pieces, PIECES);
             if (count == 0)
+                return false;
+            c->submitted = count == 1 && c->submit &&
+                           c->submit(c, pieces[0].iov_base, pieces[0].iov_len);
+            if (c->submitted)
                 return false;
             n = send_pieces(c, pieces, count);
         }
@@ -253,13 +263,18 @@ static void start_lingering(struct connection *c)
         c->deadline_ns = now_of(c) + (is_stopping(c) ? LINGER_STOP_NS : LINGER_NS);
 }
 
+static void throw_away(struct connection *c, size_t n)
+{
+    c->lingered += (uint32_t)n;
+    c->broken = c->reset = c->lingered > LINGER_BYTES;
+}
+
 static void linger(struct connection *c)
 {
     while (c->readable && !c->broken) {
         ssize_t n = recv(c->fd, c->buffers->input, CONNECTION_READ_BULK, 0);
         if (n > 0) {
-            c->lingered += (uint32_t)n;
-            c->broken = c->reset = c->lingered > LINGER_BYTES;
+            throw_away(c, (size_t)n);
         } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
             c->readable = false;
         } else if (n == 0 || errno != EINTR) {
@@ -328,6 +343,38 @@ void connection_receive(struct connection *c, uint64_t now_ns)
         linger(c);
     else
         receive_open(c);
+}
+
+void connection_take(struct connection *c, const char *at, ssize_t n, bool full, uint64_t now_ns)
+{
+    c->dispatcher->now_ns = now_ns;
+    if (n > 0 && c->state == CONNECTION_LINGERING)
+        throw_away(c, (size_t)n);
+    else if (n > 0)
+        received(c, at, (size_t)n, full);
+    else if (n == 0)
+        receive_end(c);
+    else
+        c->broken = true;
+    if (c->broken)
+        c->reset |= c->state == CONNECTION_OPEN;
+}
+
+bool connection_wants_input(const struct connection *c)
+{
+    return wants_input(c);
+}
+
+void connection_sent(struct connection *c, ssize_t n, uint64_t now_ns)
+{
+    size_t budget = CONNECTION_SEND;
+    c->dispatcher->now_ns = now_ns;
+    c->submitted = false;
+    if (n < 0)
+        errno = (int)-n;
+    sent(c, n, &budget);
+    if (n > 0)
+        http_conn_sent(c->http, (size_t)n, now_ns);
 }
 
 bool connection_send(struct connection *c, uint64_t now_ns)

@@ -61,8 +61,12 @@ struct connection {
     bool broken;    /* to be closed */
     bool reset;     /* and by a reset */
     bool wants_tls; /* after the PROXY header */
+    bool submitted; /* `submit` has taken something: nothing is done to it until connection_sent */
     bool proxied;   /* peer and here are what it said */
     struct endpoint peer, here;
+    /* NULL, or of an engine that sends by itself: takes bytes, which stay as they are until
+     * connection_sent. False: they are sent here. */
+    bool (*submit)(struct connection *c, const void *at, size_t len);
 };
 
 /* Frees what is spare. */
@@ -84,6 +88,13 @@ bool connection_turn(struct connection *c, uint64_t now_ns);
  * client. */
 void connection_receive(struct connection *c, uint64_t now_ns);
 bool connection_send(struct connection *c, uint64_t now_ns);
+
+/* For an engine that receives by itself, instead of connection_receive: N bytes have come; 0: the
+ * end; less: -errno. To be followed by connection_send. */
+void connection_take(struct connection *c, const char *at, ssize_t n, bool full, uint64_t now_ns);
+bool connection_wants_input(const struct connection *c);
+/* N bytes of what was submitted have been sent, or -errno. To be followed by connection_send. */
+void connection_sent(struct connection *c, ssize_t n, uint64_t now_ns);
 
 /* What it waits for besides its deadline: EPOLLIN, EPOLLOUT, both, or none (the app has it). */
 uint32_t connection_wants(const struct connection *c);

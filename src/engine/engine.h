@@ -103,7 +103,7 @@ struct engine_kind {
     void (*stop)(struct engine *engine);
 };
 
-extern const struct engine_kind engine_event;
+extern const struct engine_kind engine_event, engine_uring;
 
 /* All there are, in the order of their age; NULL after the last. */
 extern const struct engine_kind *const engine_kinds[];

@@ -41,7 +41,7 @@ static void *loop_main(void *argument)
 
 void event_loop_check_end(struct event_loop *l)
 {
-    if (l->stopping && list_empty(&l->conns) && dispatcher_held(&l->dispatcher) == 0)
+    if (l->stopping && list_empty(&l->conns) && l->ringing == 0 && dispatcher_held(&l->dispatcher) == 0)
         loop_stop(l->loop);
 }
 
@@ -134,6 +134,8 @@ static struct event_loop *loop_make(struct event_engine *engine, unsigned index,
     l->loop = loop_new(failure);
     if (l->loop && engine->base.config.admission_ms > 0)
         loop_measure(l->loop);
+    if (l->loop && !err && engine->variant->ring)
+        err = loop_use_ring(l->loop, failure);
     if (l->loop && !err && event_doors_open(l) == ERR_OK)
         return l;
     if (l->loop)
@@ -243,6 +245,13 @@ static int event_start(const struct engine_config *config, struct app *app, stru
     return event_start_as(&usual, config, app, engine, failure);
 }
 
+static int ring_start(const struct engine_config *config, struct app *app, struct engine **engine,
+                      struct failure *failure)
+{
+    static const struct event_variant by_ring = {.ring = true};
+    return event_start_as(&by_ring, config, app, engine, failure);
+}
+
 void event_stats(const struct engine *base, struct engine_stats *stats)
 {
     const struct event_engine *engine = event_engine_of(base);
@@ -275,6 +284,15 @@ const struct engine_kind engine_event = {
     .name = "event",
     .about = "one event loop per core, each with its own listening sockets",
     .start = event_start,
+    .port = engine_port,
+    .stats = event_stats,
+    .stop = event_stop,
+};
+
+const struct engine_kind engine_uring = {
+    .name = "uring",
+    .about = "the engine event, receiving and sending by io_uring",
+    .start = ring_start,
     .port = engine_port,
     .stats = event_stats,
     .stop = event_stop,

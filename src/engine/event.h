@@ -21,6 +21,7 @@
 #include "engine/offload.h"
 #include "engine/residency.h"
 #include "net/loop.h"
+#include "net/ring.h"
 
 #include <pthread.h>
 
@@ -36,6 +37,7 @@ struct event_loop;
 struct event_variant {
     unsigned loops; /* 0: config.loops */
     bool alone;     /* loop.h: one exchange at a time; what may block is run on the loop */
+    bool ring;      /* plain connections are served by io_uring (net/ring.h) */
     bool residency; /* amped.h: what is not in memory of a file is read by other threads first */
 };
 
@@ -49,6 +51,13 @@ struct event_conn {
     struct list waiting; /* in loop->waiting */
     struct event_loop *owner;
     enum connection_state timed; /* the state that the timer was set for */
+    /* With loop_ring: event_ring.c. */
+    struct ring_socket socket;
+    struct buf held;     /* what came while it was not wanted */
+    ssize_t held_end;    /* and that it ended: 0, -errno; 1: it has not */
+    bool rings;          /* the ring has it */
+    bool settles;        /* the ring has sent: the rest is sent here */
+    bool closed;         /* only kept for the ring */
     bool drains;                 /* alone: it is to be drained when it has its turn */
 };
 
@@ -93,6 +102,8 @@ struct event_loop {
     struct list waiting; /* alone: connections that may have their turn when nothing runs */
     struct soon waiting_soon;
 
+    unsigned ringing; /* connections that the ring has */
+
     /* Graceful stop. */
     struct post stop_post;
     struct timer stop_timer;
@@ -130,7 +141,24 @@ void event_conn_turn(struct event_conn *c);
  * afterwards. */
 void event_conn_drain(struct event_conn *c);
 void event_conn_close(struct event_conn *c);
+/* For event_ring.c: the same after something else than a turn; and its memory is given back. */
+void event_conn_went(struct event_conn *c, bool goes_on);
+void event_conn_drop(struct event_conn *c);
+/* From here on epoll tells of it. */
+void event_conn_watch(struct event_conn *c);
 void event_pool_free(struct event_loop *l);
+
+/* event_ring.c. C is served by the loop's ring; until it wants what the ring cannot do. */
+void event_ring_join(struct event_conn *c);
+void event_ring_leave(struct event_conn *c);
+/* After a turn. C may be gone afterwards. */
+void event_ring_look(struct event_conn *c);
+/* Has something come that it has not been told yet? connection_turn, with that. */
+static inline bool event_ring_holds(const struct event_conn *c)
+{
+    return c->held.len > 0 || c->held_end <= 0;
+}
+bool event_ring_turn(struct event_conn *c);
 
 /* event_exchange.c */
 void event_exchange_init(struct event_loop *l);

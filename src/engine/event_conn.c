@@ -18,6 +18,7 @@ static struct event_conn *conn_take(struct event_loop *l)
 
 static void conn_give_back(struct event_loop *l, struct event_conn *c)
 {
+    buf_close(&c->held);
     if (l->pool_count >= EVENT_POOL) {
         free(c);
         return;
@@ -39,7 +40,10 @@ void event_pool_free(struct event_loop *l)
 void event_conn_close(struct event_conn *c)
 {
     struct event_loop *l = c->owner;
-    loop_unwatch(l->loop, &c->watch);
+    if (c->socket.sending)
+        ring_settle(loop_ring(l->loop));
+    if (!c->rings)
+        loop_unwatch(l->loop, &c->watch);
     loop_timer_stop(l->loop, &c->timer);
     loop_soon_cancel(&c->soon);
     list_remove(&c->touched);
@@ -47,9 +51,18 @@ void event_conn_close(struct event_conn *c)
     list_remove(&c->node);
     l->dispatcher.now_ns = loop_now(l->loop);
     connection_close(&c->connection);
-    conn_give_back(l, c);
+    c->closed = true;
+    if (c->rings)
+        event_ring_leave(c);
+    else
+        conn_give_back(l, c);
     event_doors_resume(l);
     event_loop_check_end(l);
+}
+
+void event_conn_drop(struct event_conn *c)
+{
+    conn_give_back(c->owner, c);
 }
 
 /* ---- Turns ---- */
@@ -68,10 +81,22 @@ static bool set_deadline(struct event_conn *c)
 
 static void after_turn(struct event_conn *c, bool goes_on)
 {
-    if (!goes_on || !set_deadline(c))
+    /* What follows from it is settled when the ring has sent. */
+    if (goes_on && c->connection.submitted)
+        return;
+    if (!goes_on || !set_deadline(c)) {
         event_conn_close(c);
-    else if (c->connection.again)
-        loop_soon(c->owner->loop, &c->soon);
+    } else {
+        if (c->connection.again)
+            loop_soon(c->owner->loop, &c->soon);
+        if (c->rings)
+            event_ring_look(c);
+    }
+}
+
+void event_conn_went(struct event_conn *c, bool goes_on)
+{
+    after_turn(c, goes_on);
 }
 
 /* The exchange that runs keeps it from its turn. */
@@ -100,6 +125,8 @@ void event_conn_turn(struct event_conn *c)
     l->dispatcher.waited_ns = loop_waited(l->loop);
     if (c->drains)
         event_conn_drain(c);
+    else if (event_ring_holds(c))
+        after_turn(c, event_ring_turn(c));
     else
         after_turn(c, connection_turn(&c->connection, loop_now(l->loop)));
 }
@@ -129,6 +156,12 @@ static void conn_deadline(struct timer *timer, uint64_t now_ns)
     after_turn(c, connection_expire(&c->connection, now_ns));
 }
 
+void event_conn_watch(struct event_conn *c)
+{
+    if (loop_watch(c->owner->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) != ERR_OK)
+        event_conn_close(c);
+}
+
 void event_conn_open(struct event_loop *l, const struct engine_listen *listen, int fd,
                      const struct endpoint *peer)
 {
@@ -138,7 +171,8 @@ void event_conn_open(struct event_loop *l, const struct engine_listen *listen, i
         return;
     }
     *c = (struct event_conn){
-        .owner = l, .watch = {fd, conn_ready}, .timer.fire = conn_deadline, .soon.run = conn_soon};
+        .owner = l, .watch = {fd, conn_ready}, .timer.fire = conn_deadline, .soon.run = conn_soon,
+        .held_end = 1};
     list_init(&c->soon.node);
     list_init(&c->touched);
     list_init(&c->waiting);
@@ -146,7 +180,10 @@ void event_conn_open(struct event_loop *l, const struct engine_listen *listen, i
     bool good = connection_open(&c->connection, &l->dispatcher, &l->buffers, listen, fd, peer,
                                 loop_now(l->loop));
     c->timed = c->connection.state;
-    if (!good || !set_deadline(c) ||
-        loop_watch(l->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) != ERR_OK)
+    if (!good || !set_deadline(c))
         event_conn_close(c);
+    else if (loop_ring(l->loop) && !listen->tls && !listen->proxy)
+        event_ring_join(c);
+    else
+        event_conn_watch(c);
 }

@@ -39,7 +39,7 @@ static const struct option_row rows[] = {
      "proxies whose X-Forwarded-Proto is believed, besides load managers of this cluster"},
     {"server-header", OPTION_SWITCH, AT(server_header), NULL, 0, 0, NULL, NULL,
      "answers name this server in the header Stoa-Server"},
-    {"engine", OPTION_CHOICE, AT(engine), "event", 0, 0, "loop thread fork pool event amped seda",
+    {"engine", OPTION_CHOICE, AT(engine), "event", 0, 0, "loop thread fork pool event uring amped seda",
      "NAME", "how requests are run"},
     {"helpers", OPTION_COUNT, AT(helpers), "2", 1, 256, NULL, "N",
      "threads for work that blocks: searches, imports"},

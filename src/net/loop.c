@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "net/ring.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -18,6 +19,7 @@ enum { BATCH = 256 };
 
 struct loop {
     int epoll_fd, wake_fd;
+    struct ring *ring; /* NULL: epoll_wait waits */
     uint64_t now_ns, turns;
     uint64_t waited_ns;
     bool measured;
@@ -72,12 +74,24 @@ void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
+    ring_free(loop->ring);
     if (loop->epoll_fd >= 0)
         close(loop->epoll_fd);
     if (loop->wake_fd >= 0)
         close(loop->wake_fd);
     timer_heap_close(&loop->timers);
     free(loop);
+}
+
+int loop_use_ring(struct loop *loop, struct failure *failure)
+{
+    loop->ring = ring_new(loop->epoll_fd, failure);
+    return loop->ring ? ERR_OK : ERR_IO;
+}
+
+struct ring *loop_ring(const struct loop *loop)
+{
+    return loop->ring;
 }
 
 static int control(struct loop *loop, int operation, struct watch *watch, uint32_t events)
@@ -251,9 +265,15 @@ void loop_turn(struct loop *loop, int wait_ms)
     wait_ms = work ? 0 : wait_for_timer(loop, wait_ms);
     if (loop->measured)
         measure(loop, !loop->was_full);
-    int count = epoll_wait(loop->epoll_fd, loop->batch, BATCH, wait_ms);
+    int count = 0;
+    if (loop->ring)
+        ring_wait(loop->ring, wait_ms);
+    else
+        count = epoll_wait(loop->epoll_fd, loop->batch, BATCH, wait_ms);
     loop->now_ns = clock_mono_ns();
     loop->turns++;
+    if (loop->ring && ring_run(loop->ring))
+        count = epoll_wait(loop->epoll_fd, loop->batch, BATCH, 0);
     loop->batch_count = count > 0 ? count : 0;
     loop->was_full = count == BATCH;
     for (loop->batch_at = 0; loop->batch_at < loop->batch_count;) {
@@ -272,6 +292,8 @@ void loop_turn(struct loop *loop, int wait_ms)
 void loop_run(struct loop *loop)
 {
     loop->thread = pthread_self();
+    if (loop->ring)
+        CHECK(ring_enable(loop->ring) == ERR_OK);
     atomic_store_explicit(&loop->running, true, memory_order_release);
     while (!atomic_load_explicit(&loop->stopping, memory_order_acquire))
         loop_turn(loop, -1);

@@ -41,6 +41,8 @@ struct soon {
     void (*run)(struct soon *soon);
 };
 
+struct ring;
+
 struct loop *loop_new(struct failure *failure);
 /* After loop_run has returned. Posts not yet run are dropped. NULL is fine. */
 void loop_free(struct loop *loop);
@@ -80,6 +82,12 @@ void loop_measure(struct loop *loop);
 /* How long this turn's events had to wait for it, at most: for as long as the loop was busy before
  * it looked. Too much for those that came last. 0 without loop_measure. */
 uint64_t loop_waited(const struct loop *loop);
+
+/* Before loop_run: it waits by io_uring (net/ring.h) from then on. ERR_NOMEM, or ERR_IO where there
+ * is none; then nothing has changed. */
+int loop_use_ring(struct loop *loop, struct failure *failure);
+/* NULL: it waits by epoll. */
+struct ring *loop_ring(const struct loop *loop);
 
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);

@@ -23,7 +23,7 @@ PROGRAM = os.environ.get("ENGINE_APP") or str(
 )
 ENGINE = os.environ.get("ENGINE", "event")
 # What there is an own expectation of, in the engines that differ.
-HAS_HELPERS = ("event", "amped", "seda")  # threads for what blocks, behind a queue with a bound
+HAS_HELPERS = ("event", "uring", "amped", "seda")  # threads for what blocks, behind a queue with a bound
 ONE_AT_A_TIME = ("loop",)
 PROCESSES = ("fork",)
 SANITIZED = "asan" in PROGRAM or "tsan" in PROGRAM
