@@ -169,8 +169,8 @@ static bool send_plain(struct connection *c)
             int count = http_conn_output(c->http, pieces, PIECES);
             if (count == 0)
                 return false;
-            c->submitted = count == 1 && c->submit &&
-                           c->submit(c, pieces[0].iov_base, pieces[0].iov_len);
+            c->submitted =
+                count == 1 && c->submit && c->submit(c, pieces[0].iov_base, pieces[0].iov_len);
             if (c->submitted)
                 return false;
             n = send_pieces(c, pieces, count);

@@ -37,6 +37,7 @@ struct engine_config {
                                  amped: threads that read files; 0: 8 */
     uint32_t admission_ms;    /* event, seda: so many requests are let in that nine of ten are
                                  answered within this; 0: all are */
+    bool io_uring;            /* event: plain connections by io_uring, where that may be used */
     unsigned connections_max; /* per process; above it we stop accepting. 0: from RLIMIT_NOFILE */
     uint64_t stop_grace_ms; /* at a graceful stop: how long what is in flight may take. 0: 10000 */
     struct http_limits limits;
@@ -103,7 +104,7 @@ struct engine_kind {
     void (*stop)(struct engine *engine);
 };
 
-extern const struct engine_kind engine_event, engine_uring;
+extern const struct engine_kind engine_event;
 
 /* All there are, in the order of their age; NULL after the last. */
 extern const struct engine_kind *const engine_kinds[];

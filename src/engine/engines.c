@@ -10,7 +10,7 @@
 
 const struct engine_kind *const engine_kinds[] = {
     &engine_loop,  &engine_thread, &engine_fork, &engine_pool,
-    &engine_event, &engine_uring, &engine_amped,  &engine_seda, NULL};
+    &engine_event, &engine_amped,  &engine_seda, NULL};
 
 const struct engine_kind *engine_find(const char *name)
 {

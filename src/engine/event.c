@@ -41,7 +41,8 @@ static void *loop_main(void *argument)
 
 void event_loop_check_end(struct event_loop *l)
 {
-    if (l->stopping && list_empty(&l->conns) && l->ringing == 0 && dispatcher_held(&l->dispatcher) == 0)
+    if (l->stopping && list_empty(&l->conns) && l->ringing == 0 &&
+        dispatcher_held(&l->dispatcher) == 0)
         loop_stop(l->loop);
 }
 
@@ -118,6 +119,14 @@ static void loop_dispose(struct event_loop *l)
     free(l);
 }
 
+/* Without it there is epoll. */
+static void use_ring(struct event_loop *l, unsigned index)
+{
+    struct failure why;
+    if (loop_use_ring(l->loop, &why) != ERR_OK && index == 0)
+        log_line(l->engine->base.config.log, LOG_WARN, "engine", "%s; epoll is used", why.text);
+}
+
 static struct event_loop *loop_make(struct event_engine *engine, unsigned index,
                                     struct failure *failure)
 {
@@ -134,8 +143,8 @@ static struct event_loop *loop_make(struct event_engine *engine, unsigned index,
     l->loop = loop_new(failure);
     if (l->loop && engine->base.config.admission_ms > 0)
         loop_measure(l->loop);
-    if (l->loop && !err && engine->variant->ring)
-        err = loop_use_ring(l->loop, failure);
+    if (l->loop && !err && engine->variant->ring && engine->base.config.io_uring)
+        use_ring(l, index);
     if (l->loop && !err && event_doors_open(l) == ERR_OK)
         return l;
     if (l->loop)
@@ -241,15 +250,8 @@ int event_start_as(const struct event_variant *variant, const struct engine_conf
 static int event_start(const struct engine_config *config, struct app *app, struct engine **engine,
                        struct failure *failure)
 {
-    static const struct event_variant usual = {0};
+    static const struct event_variant usual = {.ring = true};
     return event_start_as(&usual, config, app, engine, failure);
-}
-
-static int ring_start(const struct engine_config *config, struct app *app, struct engine **engine,
-                      struct failure *failure)
-{
-    static const struct event_variant by_ring = {.ring = true};
-    return event_start_as(&by_ring, config, app, engine, failure);
 }
 
 void event_stats(const struct engine *base, struct engine_stats *stats)
@@ -284,15 +286,6 @@ const struct engine_kind engine_event = {
     .name = "event",
     .about = "one event loop per core, each with its own listening sockets",
     .start = event_start,
-    .port = engine_port,
-    .stats = event_stats,
-    .stop = event_stop,
-};
-
-const struct engine_kind engine_uring = {
-    .name = "uring",
-    .about = "the engine event, receiving and sending by io_uring",
-    .start = ring_start,
     .port = engine_port,
     .stats = event_stats,
     .stop = event_stop,

@@ -7,6 +7,7 @@
  *   event.c           starts and stops the threads, adds up the counters
  *   event_accept.c    takes connections in, as many as there may be
  *   event_conn.c      gives connections their turns and deadlines
+ *   event_ring.c      serves connections by io_uring, if that is asked for
  *   event_exchange.c  gives helpers their work, and delivers what is given back
  *
  * Thread: the loop's own, but for what is given back and the counters.
@@ -37,7 +38,7 @@ struct event_loop;
 struct event_variant {
     unsigned loops; /* 0: config.loops */
     bool alone;     /* loop.h: one exchange at a time; what may block is run on the loop */
-    bool ring;      /* plain connections are served by io_uring (net/ring.h) */
+    bool ring;      /* config.io_uring holds */
     bool residency; /* amped.h: what is not in memory of a file is read by other threads first */
 };
 
@@ -53,12 +54,12 @@ struct event_conn {
     enum connection_state timed; /* the state that the timer was set for */
     /* With loop_ring: event_ring.c. */
     struct ring_socket socket;
-    struct buf held;     /* what came while it was not wanted */
-    ssize_t held_end;    /* and that it ended: 0, -errno; 1: it has not */
-    bool rings;          /* the ring has it */
-    bool settles;        /* the ring has sent: the rest is sent here */
-    bool closed;         /* only kept for the ring */
-    bool drains;                 /* alone: it is to be drained when it has its turn */
+    struct buf held;  /* what came while it was not wanted */
+    ssize_t held_end; /* and how it ended: 0, -errno; 1: it has not */
+    bool rings;       /* the ring has it */
+    bool settles;     /* the ring has sent: the rest is sent here */
+    bool closed;      /* only kept for the ring */
+    bool drains;      /* alone: it is to be drained when it has its turn */
 };
 
 struct event_door {
@@ -141,23 +142,31 @@ void event_conn_turn(struct event_conn *c);
  * afterwards. */
 void event_conn_drain(struct event_conn *c);
 void event_conn_close(struct event_conn *c);
-/* For event_ring.c: the same after something else than a turn; and its memory is given back. */
-void event_conn_went(struct event_conn *c, bool goes_on);
-void event_conn_drop(struct event_conn *c);
+/* For event_ring.c: what follows from a turn, after which it goes on or is over (C may be gone
+ * afterwards); and its memory is given back. */
+void event_conn_after(struct event_conn *c, bool goes_on);
+void event_conn_give_back(struct event_conn *c);
 /* From here on epoll tells of it. */
 void event_conn_watch(struct event_conn *c);
 void event_pool_free(struct event_loop *l);
 
-/* event_ring.c. C is served by the loop's ring; until it wants what the ring cannot do. */
+/* event_ring.c. The loop's ring receives for C, and sends what it makes of that at once; what it
+ * sends later, and files, it sends by calls of its own. A connection that does more than ask and
+ * get (a large body, a client that takes nothing) leaves the ring for epoll, for good.
+ *
+ *   join --> rings --leave--> (what is under way comes back) --gone--> watched by epoll
+ *                                                              +-----> given back: closed before
+ */
 void event_ring_join(struct event_conn *c);
 void event_ring_leave(struct event_conn *c);
-/* After a turn. C may be gone afterwards. */
+/* After a turn: is it to leave? C may be gone afterwards. */
 void event_ring_look(struct event_conn *c);
-/* Has something come that it has not been told yet? connection_turn, with that. */
+/* Has something come that has not been taken yet? */
 static inline bool event_ring_holds(const struct event_conn *c)
 {
     return c->held.len > 0 || c->held_end <= 0;
 }
+/* connection_turn, with what is held. */
 bool event_ring_turn(struct event_conn *c);
 
 /* event_exchange.c */

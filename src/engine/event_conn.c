@@ -16,8 +16,9 @@ static struct event_conn *conn_take(struct event_loop *l)
     return c;
 }
 
-static void conn_give_back(struct event_loop *l, struct event_conn *c)
+void event_conn_give_back(struct event_conn *c)
 {
+    struct event_loop *l = c->owner;
     buf_close(&c->held);
     if (l->pool_count >= EVENT_POOL) {
         free(c);
@@ -55,14 +56,9 @@ void event_conn_close(struct event_conn *c)
     if (c->rings)
         event_ring_leave(c);
     else
-        conn_give_back(l, c);
+        event_conn_give_back(c);
     event_doors_resume(l);
     event_loop_check_end(l);
-}
-
-void event_conn_drop(struct event_conn *c)
-{
-    conn_give_back(c->owner, c);
 }
 
 /* ---- Turns ---- */
@@ -79,7 +75,7 @@ static bool set_deadline(struct event_conn *c)
     return !loop_timer_put_off(loop, &c->timer, due_ns);
 }
 
-static void after_turn(struct event_conn *c, bool goes_on)
+void event_conn_after(struct event_conn *c, bool goes_on)
 {
     /* What follows from it is settled when the ring has sent. */
     if (goes_on && c->connection.submitted)
@@ -94,11 +90,6 @@ static void after_turn(struct event_conn *c, bool goes_on)
     }
 }
 
-void event_conn_went(struct event_conn *c, bool goes_on)
-{
-    after_turn(c, goes_on);
-}
-
 /* The exchange that runs keeps it from its turn. */
 static void wait_for_turn(struct event_conn *c)
 {
@@ -111,8 +102,10 @@ void event_conn_drain(struct event_conn *c)
     c->drains = event_is_taken(c->owner);
     if (c->drains)
         wait_for_turn(c);
+    else if (event_ring_holds(c) && !event_ring_turn(c))
+        event_conn_after(c, false);
     else
-        after_turn(c, connection_drain(&c->connection, loop_now(c->owner->loop)));
+        event_conn_after(c, connection_drain(&c->connection, loop_now(c->owner->loop)));
 }
 
 void event_conn_turn(struct event_conn *c)
@@ -126,9 +119,9 @@ void event_conn_turn(struct event_conn *c)
     if (c->drains)
         event_conn_drain(c);
     else if (event_ring_holds(c))
-        after_turn(c, event_ring_turn(c));
+        event_conn_after(c, event_ring_turn(c));
     else
-        after_turn(c, connection_turn(&c->connection, loop_now(l->loop)));
+        event_conn_after(c, connection_turn(&c->connection, loop_now(l->loop)));
 }
 
 static void conn_ready(struct watch *watch, uint32_t events)
@@ -153,7 +146,7 @@ static void conn_deadline(struct timer *timer, uint64_t now_ns)
     struct event_conn *c = CONTAINER_OF(timer, struct event_conn, timer);
     if (event_is_taken(c->owner) && !list_empty(&c->waiting))
         return; /* it has not been heard, and may have spoken in time */
-    after_turn(c, connection_expire(&c->connection, now_ns));
+    event_conn_after(c, connection_expire(&c->connection, now_ns));
 }
 
 void event_conn_watch(struct event_conn *c)
@@ -170,9 +163,11 @@ void event_conn_open(struct event_loop *l, const struct engine_listen *listen, i
         close(fd);
         return;
     }
-    *c = (struct event_conn){
-        .owner = l, .watch = {fd, conn_ready}, .timer.fire = conn_deadline, .soon.run = conn_soon,
-        .held_end = 1};
+    *c = (struct event_conn){.owner = l,
+                             .watch = {fd, conn_ready},
+                             .timer.fire = conn_deadline,
+                             .soon.run = conn_soon,
+                             .held_end = 1};
     list_init(&c->soon.node);
     list_init(&c->touched);
     list_init(&c->waiting);

@@ -19,6 +19,7 @@ int serving_engine(const struct settings *settings, const char *dir, const struc
         .helper_queue = (unsigned)s->helper_queue,
         .workers = (unsigned)s->workers,
         .admission_ms = (uint32_t)s->admission_ms,
+        .io_uring = s->io_uring,
         .stop_grace_ms = s->stop_grace_ms,
         .limits = {.body_bytes = s->body_bytes, .answer_ms = (uint32_t)s->answer_ms},
         .log = log,

@@ -39,7 +39,7 @@ static const struct option_row rows[] = {
      "proxies whose X-Forwarded-Proto is believed, besides load managers of this cluster"},
     {"server-header", OPTION_SWITCH, AT(server_header), NULL, 0, 0, NULL, NULL,
      "answers name this server in the header Stoa-Server"},
-    {"engine", OPTION_CHOICE, AT(engine), "event", 0, 0, "loop thread fork pool event uring amped seda",
+    {"engine", OPTION_CHOICE, AT(engine), "event", 0, 0, "loop thread fork pool event amped seda",
      "NAME", "how requests are run"},
     {"helpers", OPTION_COUNT, AT(helpers), "2", 1, 256, NULL, "N",
      "threads for work that blocks: searches, imports"},
@@ -52,6 +52,9 @@ static const struct option_row rows[] = {
     {"admission", OPTION_DURATION, AT(admission_ms), "0ms", 0, 60000, NULL, "TIME",
      "event and seda: so many requests are let in that nine of ten are answered within this; the "
      "others get 503 at once (0: all are let in)"},
+    {"io-uring", OPTION_SWITCH, AT(io_uring), NULL, 0, 0, NULL, NULL,
+     "event: connections without TLS are served by io_uring, where the kernel (6.1 or later) and "
+     "who guards it let us; else by epoll"},
     {"cache", OPTION_SIZE, AT(cache_bytes), "8M", 64 << 10, 1ull << 40, NULL, "SIZE",
      "memory for ready-made answers"},
     {"stop-grace", OPTION_DURATION, AT(stop_grace_ms), "10s", 0, 3600000, NULL, "TIME",

@@ -18,6 +18,7 @@ struct settings {
     char url[OPTION_TEXT_SIZE], cookie_domain[OPTION_TEXT_SIZE];
     struct option_list trust;
     bool server_header;
+    bool io_uring;
     char certificate[OPTION_TEXT_SIZE], key[OPTION_TEXT_SIZE];
     char engine[OPTION_TEXT_SIZE];
     char log_level[OPTION_TEXT_SIZE];

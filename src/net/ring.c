@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 enum {
-    ENTRIES = 512,      /* requests that wait for ring_wait or the end of a batch */
-    COMPLETIONS = 8192, /* beyond it the kernel keeps them in memory of its own */
-    BUFFERS = 256,      /* a power of two; few, so that they stay in the processor's cache */
-    BATCH = 64,         /* completions told before what they led to is sent */
-    GROUP = 0,          /* of buffers */
+    ENTRIES = 512,        /* requests that wait for ring_wait or the end of a batch */
+    COMPLETIONS = 8192,   /* beyond it the kernel keeps them in memory of its own */
+    BATCH = 64,           /* completions told before what they led to is sent */
+    SETTLE_TRIES = 10000, /* some 10 s */
+    GROUP = 0,            /* of buffers */
 };
 
 /* In the lowest two bits of user_data, behind the socket's address. */
@@ -37,32 +37,33 @@ struct ring {
 
 static size_t lent_size(void)
 {
-    return BUFFERS * sizeof(struct io_uring_buf);
+    return RING_BUFFERS * sizeof(struct io_uring_buf);
 }
 
 static void lend(struct ring *ring, unsigned index, int offset)
 {
     io_uring_buf_ring_add(ring->lent, ring->buffers + (size_t)index * RING_BUFFER, RING_BUFFER,
-                          (unsigned short)index, io_uring_buf_ring_mask(BUFFERS), offset);
+                          (unsigned short)index, io_uring_buf_ring_mask(RING_BUFFERS), offset);
 }
 
 static int make_buffers(struct ring *ring)
 {
-    ring->buffers = malloc((size_t)BUFFERS * RING_BUFFER);
-    void *lent = mmap(NULL, lent_size(), PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+    ring->buffers = malloc((size_t)RING_BUFFERS * RING_BUFFER);
+    void *lent =
+        mmap(NULL, lent_size(), PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
     if (lent != MAP_FAILED)
         ring->lent = lent;
     if (!ring->buffers || !ring->lent)
         return -ENOMEM;
     struct io_uring_buf_reg registration = {
-        .ring_addr = (uintptr_t)lent, .ring_entries = BUFFERS, .bgid = GROUP};
+        .ring_addr = (uintptr_t)lent, .ring_entries = RING_BUFFERS, .bgid = GROUP};
     int err = io_uring_register_buf_ring(&ring->uring, &registration, 0);
     if (err)
         return err;
     io_uring_buf_ring_init(ring->lent);
-    for (unsigned i = 0; i < BUFFERS; i++)
+    for (unsigned i = 0; i < RING_BUFFERS; i++)
         lend(ring, i, (int)i);
-    io_uring_buf_ring_advance(ring->lent, BUFFERS);
+    io_uring_buf_ring_advance(ring->lent, RING_BUFFERS);
     return 0;
 }
 
@@ -74,8 +75,8 @@ struct ring *ring_new(int epoll_fd, struct failure *failure)
         return NULL;
     }
     struct io_uring_params parameters = {
-        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                 IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE,
+        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED |
+                 IORING_SETUP_CQSIZE,
         .cq_entries = COMPLETIONS,
     };
     ring->epoll_fd = epoll_fd;
@@ -170,13 +171,15 @@ bool ring_send(struct ring *ring, struct ring_socket *socket, const void *at, si
     return true;
 }
 
-/* EBUSY and EAGAIN pass. */
+/* The kernel may be out of memory for requests, which passes. */
 void ring_settle(struct ring *ring)
 {
-    int done;
-    do {
-        done = io_uring_submit(&ring->uring);
-    } while (done == -EINTR || (done >= 0 && io_uring_sq_ready(&ring->uring) > 0));
+    for (int tries = 0; io_uring_sq_ready(&ring->uring) > 0; tries++) {
+        if (io_uring_submit(&ring->uring) >= 0)
+            continue;
+        CHECK(tries < SETTLE_TRIES);
+        usleep(1000);
+    }
 }
 
 /* ---- Being told ---- */

@@ -2,10 +2,10 @@
  *
  * A loop that has one (loop_use_ring) waits by it alone; its epoll is one of the things that the
  * ring looks at. What has come is told in batches. What is given to ring_send in a batch is sent at
- * its end, by one call, and when ring_run returns, all of that is over: outside of it nobody's bytes
- * are lent. Receiving goes on in the kernel all the time, into buffers of the ring's own; when
- * ring_run has returned, all that was taken from a socket has been told, so that it may be read from
- * by recv(2), too.
+ * its end, by one call, and when ring_run returns, all of that is over: outside of it nobody's
+ * bytes are lent. Receiving goes on in the kernel all the time, into buffers of the ring's own;
+ * when ring_run has returned, all that was taken from a socket has been told, so that it may be
+ * read from by recv(2), too.
  *
  * Linux 6.1 or later: IORING_SETUP_DEFER_TASKRUN, receiving by multishot requests.
  *
@@ -20,7 +20,11 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { RING_BUFFER = 4096 }; /* most that is told at once */
+enum {
+    RING_BUFFER = 4096, /* most that is told at once */
+    RING_BUFFERS = 256, /* a power of two; few, to stay in the processor's cache */
+    RING_MOST = RING_BUFFER * RING_BUFFERS, /* most that is told in one ring_run for one socket */
+};
 
 struct ring;
 

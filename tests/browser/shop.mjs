@@ -23,8 +23,9 @@ function within(promise, ms, what) {
 }
 
 export async function startShop(catalogue = "demo") {
-  const engine = process.env.ENGINE;
-  return start("serve", ["--catalogue", catalogue, ...(engine ? ["--engine", engine] : [])]);
+  const [engine, by] = (process.env.ENGINE ?? "").split("+");
+  return start("serve", ["--catalogue", catalogue, ...(engine ? ["--engine", engine] : []),
+    ...(by ? ["--io-uring"] : [])]);
 }
 
 // Servers and a load manager in front of them; `view()` is what `stoa status` says of them.

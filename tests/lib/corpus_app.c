@@ -46,7 +46,8 @@ int main(int argc, char **argv)
     sigset_t signals;
     int signal_number;
 
-    CHECK(argc == 3);
+    CHECK(argc == 3 || argc == 5);
+    config.io_uring = argc == 5; /* --io_uring 1 */
     const struct engine_kind *kind = engine_find(argv[2]);
     CHECK(kind);
     app.seen =

@@ -1,7 +1,7 @@
 /* An app that uses every way of answering, for the scenarios that try out an engine.
  *
  *   engine_app [--listen ADDRESS | --tls ADDRESS | --proxy ADDRESS | --proxytls ADDRESS]...
- *              [--engine NAME] [--workers N] [--admission MS]
+ *              [--engine NAME] [--io_uring 1] [--workers N] [--admission MS]
  *              [--trust NETWORK]... [--loops N] [--helpers N] [--queue N]
  *              [--connections N] [--grace MS] [--state DIR] [--file PATH] [--LIMIT N]...
  *
@@ -454,6 +454,8 @@ static bool set_option(struct engine_config *config, struct test_app *app, const
     } else if (strcmp(name, "engine") == 0) {
         app->kind = engine_find(value);
         return app->kind != NULL;
+    } else if (strcmp(name, "io_uring") == 0) {
+        config->io_uring = count > 0;
     } else if (strcmp(name, "workers") == 0) {
         config->workers = (unsigned)count;
     } else if (strcmp(name, "admission") == 0) {

@@ -1,6 +1,6 @@
 """Starts tests/lib/engine_app.c and talks to it, for the scenarios of the engines.
 
-ENGINE names one. `./test engines` runs them with each in turn; ./test runs those marked
+ENGINE names one; "event+io_uring" is event with --io-uring. `./test engines` runs them with each in turn; ./test runs those marked
 `every_engine` with each, and all of them with event.
 """
 
@@ -21,9 +21,10 @@ import pytest
 PROGRAM = os.environ.get("ENGINE_APP") or str(
     pathlib.Path(os.environ.get("STOA", "build/stoa")).resolve().parent / "tests/lib/engine_app"
 )
-ENGINE = os.environ.get("ENGINE", "event")
+ENGINE, _, BY = os.environ.get("ENGINE", "event").partition("+")
+ENGINE_OPTIONS = ["--engine", ENGINE] + (["--io_uring", "1"] if BY else [])
 # What there is an own expectation of, in the engines that differ.
-HAS_HELPERS = ("event", "uring", "amped", "seda")  # threads for what blocks, behind a queue with a bound
+HAS_HELPERS = ("event", "amped", "seda")  # threads for what blocks, behind a queue with a bound
 ONE_AT_A_TIME = ("loop",)
 PROCESSES = ("fork",)
 SANITIZED = "asan" in PROGRAM or "tsan" in PROGRAM
@@ -40,7 +41,7 @@ def not_of_engines(*engines, why):
 
 class Server:
     def __init__(self, folder, *options, tls=True, preexec=None):
-        command = [PROGRAM, "--engine", ENGINE, "--listen", "127.0.0.1:0"]
+        command = [PROGRAM, *ENGINE_OPTIONS, "--listen", "127.0.0.1:0"]
         if tls:
             command += ["--tls", "127.0.0.1:0", "--state", str(folder)]
         command += [str(option) for option in options]

@@ -16,7 +16,8 @@ import http.client
 ROOT = pathlib.Path(os.environ.get("STOA_ROOT", pathlib.Path(__file__).resolve().parents[2]))
 STOA = os.environ.get("STOA", str(ROOT / "build" / "stoa"))
 # Nothing: what a server takes by itself.
-ENGINE_OPTIONS = ["--engine", os.environ["ENGINE"]] if "ENGINE" in os.environ else []
+ENGINE, _, BY = os.environ.get("ENGINE", "").partition("+")
+ENGINE_OPTIONS = (["--engine", ENGINE] if ENGINE else []) + (["--io-uring"] if BY else [])
 READY = "stoa: shop ready at "
 
 

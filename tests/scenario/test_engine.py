@@ -272,7 +272,7 @@ def test_running_out_of_descriptors_refuses_some_and_serves_on(tmp_path):
 
 # By engine: how many idle connections, and the most bytes of memory that each may take. Where each
 # has a thread, that is its stack, too.
-IDLE = {"uring": (9500, 2048), "event": (9500, 2048), "amped": (9500, 2048), "loop": (9500, 2048), "pool": (9500, 4096),
+IDLE = {"event": (9500, 2048), "amped": (9500, 2048), "loop": (9500, 2048), "pool": (9500, 4096),
         "seda": (9500, 4096), "thread": (2000, 32768)}
 
 

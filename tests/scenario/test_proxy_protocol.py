@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from cluster_server import free_port
-from engine_server import ENGINE, PROGRAM
+from engine_server import ENGINE_OPTIONS, PROGRAM
 from raw_front import RawFront, exchange, read_answers
 from shop_server import Shop
 
@@ -33,7 +33,7 @@ def v6():
 
 def start(folder, *options):
     process = subprocess.Popen(
-        [PROGRAM, "--engine", ENGINE, "--state", str(folder), "--loops", "1", *options], stdout=subprocess.PIPE,
+        [PROGRAM, *ENGINE_OPTIONS, "--state", str(folder), "--loops", "1", *options], stdout=subprocess.PIPE,
         text=True)
     Shop.running.add(process)
     ports = [int(port) for port in process.stdout.readline().split()[1:]]
