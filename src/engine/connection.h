@@ -62,6 +62,7 @@ struct connection {
     bool reset;     /* and by a reset */
     bool wants_tls; /* after the PROXY header */
     bool proxied;   /* peer and here are what it said */
+    bool in_pieces; /* it did not come at once: the socket tells of more of it alone */
     struct endpoint peer, here;
 };
 
