@@ -68,6 +68,13 @@ void engine_begin_stop(struct engine *engine)
     atomic_store_explicit(&engine->is_stopping, true, memory_order_release);
 }
 
+bool engine_cuts_off(const struct engine *engine, uint64_t now_ns)
+{
+    uint64_t until_ns;
+    return engine_is_stopping(engine) &&
+           stopping_stage(&engine->stopping, now_ns, &until_ns) >= STOPPING_CUT_OFF;
+}
+
 bool engine_leaves_behind(const struct engine *engine, uint64_t held)
 {
     if (held > 0)
