@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import pathlib
 import resource
@@ -10,7 +11,7 @@ import socket
 
 import pytest
 
-from engine_server import Server, ended, read_answer, wait_until
+from engine_server import PROGRAM, SANITIZED, Server, ended, read_answer, wait_until
 from shop_server import Client, Shop, begin_checkout, checkout_body, payment_body
 
 ITEM = "harrow-mug~chalk-250-ml"
@@ -87,16 +88,64 @@ def test_a_request_that_crashes_costs_one_connection(server):
 
 def test_no_more_processes_than_workers(tmp_path):
     with Server(tmp_path, "--engine", "fork", "--workers", 2) as server:
-        first, second, third = [server.connect() for _ in range(3)]
+        first, second = server.connect(), server.connect()
         for connection in (first, second):
             ask(connection, "/hello")
             assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        third = server.connect()
         ask(third, "/hello")
+        wait_until(lambda: "as many as there may be" in server.error_text())
         assert len(children(zygote_of(server.process.pid))) == 2
         first.close()
         assert third.recv(4096).startswith(b"HTTP/1.1 200")  # when there is room
         second.close()
         third.close()
+
+
+@pytest.mark.skipif(SANITIZED, reason="a library is preloaded; sanitizers refuse that")
+def test_who_can_have_no_process_yet_waits_for_one(tmp_path, monkeypatch):
+    library = pathlib.Path(PROGRAM).with_name("fork_fault.so")
+    no_more = tmp_path / "no-more-processes"
+    assert library.exists(), f"{library} is missing: build with -Dtests=enabled"
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setenv("STOA_FORK_FAULT", str(no_more))
+    with Server(tmp_path, "--engine", "fork", tls=False) as server:
+        first = server.connect()
+        ask(first, "/hello")
+        assert first.recv(4096).startswith(b"HTTP/1.1 200")
+        no_more.touch()
+        others = [server.connect() for _ in range(3)]
+        for connection in others:
+            ask(connection, "/hello")
+        wait_until(lambda: "no other one can be made" in server.error_text())
+        assert "ulimit -u" in server.error_text()
+        ask(first, "/stats")  # who has one goes on
+        assert json.loads(read_answer(first.makefile("rb"))[2])["open"] == 1
+        no_more.unlink()
+        for connection in others:
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        assert server.stats()["refused"] == 0
+        for connection in [first, *others]:
+            connection.close()
+
+
+def test_more_may_come_at_once_than_a_listening_socket_keeps(tmp_path):
+    """To begin a client takes a fork; the others must not fall out of the kernel's queue."""
+    kept = min(4096, int(pathlib.Path("/proc/sys/net/core/somaxconn").read_text()))
+    crowd = kept * 3 // 2
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most[1], most[1]))
+    try:
+        with Server(tmp_path, "--engine", "fork", tls=False) as server, \
+                contextlib.ExitStack() as stack:
+            os.kill(zygote_of(server.process.pid), signal.SIGSTOP)
+            for _ in range(crowd):
+                stack.enter_context(server.connect())
+            server.process.kill()  # who is stopped goes, too
+            server.process.wait()
+            server.process.returncode = 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, most)
 
 
 def test_nobody_outlives_the_program(server):
