@@ -180,12 +180,29 @@ static void a_piece_of_a_proxy_header_is_looked_at_once(void **state)
     pair_close(&pair);
 }
 
+static void a_stop_answers_what_has_come_behind_a_proxy_header(void **state)
+{
+    (void)state;
+    struct pair pair;
+    char text[1024];
+    pair_open_proxied(&pair);
+    tell(&pair, STR("PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n"));
+    ask(&pair);
+    engine_begin_stop(&pair.engine);
+    connection_drain(&pair.connection, 2);
+    struct pollfd answered = {pair.client, POLLIN, 0};
+    assert_int_equal(poll(&answered, 1, 20000), 1);
+    assert_true(str_ends(received(&pair, text, sizeof text), STR("hello")));
+    pair_close(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_turn_answers_what_has_come),
         cmocka_unit_test(a_stop_answers_what_has_come_though_nobody_was_told),
         cmocka_unit_test(a_stop_closes_who_has_said_nothing),
+        cmocka_unit_test(a_stop_answers_what_has_come_behind_a_proxy_header),
         cmocka_unit_test(a_piece_of_a_proxy_header_is_looked_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
