@@ -587,6 +587,7 @@ void rota_free(struct rota *rota)
     if (!rota)
         return;
     CHECK(rota->count == 0);
+    bury(rota); /* what was given back when its thread had left it behind already */
     doors_close(&rota->doors);
     timer_heap_close(&rota->timers);
     if (rota->epoll_fd >= 0)
