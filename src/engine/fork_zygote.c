@@ -98,9 +98,10 @@ static _Noreturn void client_live(struct nursery *n, unsigned place)
         _exit(0);
     }
     client->progress = TALKS;
-    bool over = conversation_run(&conversation, engine, seats, n->zygote->stop_fd, listen,
-                                 n->next.fd, &client->peer);
+    conversation_run(&conversation, engine, seats, n->zygote->stop_fd, listen, n->next.fd,
+                     &client->peer);
     client->progress = OVER;
+    bool over = conversation_close(&conversation);
     engine_count(&n->zygote->cut_off, conversation.cut_off);
     if (over)
         seats_free(seats);
@@ -331,10 +332,11 @@ static void see_off(struct nursery *n)
 
 /* ---- The zygote ---- */
 
-/* Signals are the program's, which tells of a stop; in a terminal all of the group get them. */
+/* Signals are the program's, which tells of a stop; in a terminal all of the group get them. And a
+ * client that hangs up in the middle of a file (sendfile) is no crash. */
 static void leave_signals(void)
 {
-    static const int theirs[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    static const int theirs[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     for (unsigned i = 0; i < COUNT_OF(theirs); i++)
         sigaction(theirs[i], &ignore, NULL);

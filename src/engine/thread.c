@@ -61,8 +61,9 @@ static void *client_main(void *argument)
     struct thread_engine *engine = client->engine;
     struct conversation *c = &client->conversation;
     pthread_setname_np(pthread_self(), "stoa-client");
-    bool over = conversation_run(c, &engine->base, engine->seats, engine->stop_fd, client->listen,
-                                 client->fd, &client->peer);
+    conversation_run(c, &engine->base, engine->seats, engine->stop_fd, client->listen, client->fd,
+                     &client->peer);
+    bool over = conversation_close(c);
     uint64_t held = over ? 0 : dispatcher_held(&c->dispatcher);
     bool cut_off = c->cut_off;
     if (over)

@@ -2,12 +2,17 @@
 
 import contextlib
 import http.client
+import itertools
+import itertools
 import json
 import os
 import pathlib
+import random
 import resource
 import signal
 import socket
+import struct
+import threading
 
 import pytest
 
@@ -84,6 +89,91 @@ def test_a_request_that_crashes_costs_one_connection(server):
     assert read_answer(plain.makefile("rb"))[2] == b"held\n"
     plain.close()
     secure.close()
+
+
+def test_who_hangs_up_in_the_middle_of_a_file_is_no_crash(tmp_path):
+    (tmp_path / "file").write_bytes(b"f" * 1_000_000)
+    with Server(tmp_path, "--engine", "fork", "--file", tmp_path / "file", tls=False) as server:
+        zygote = zygote_of(server.process.pid)
+        for _ in range(10):
+            with server.connect() as connection:
+                ask(connection, "/file")
+        looks = itertools.count(1)  # each is a request itself
+        wait_until(lambda: server.stats()["requests"] == 10 + next(looks))
+        wait_until(lambda: not children(zygote))
+        assert server.stats()["crashed"] == 0
+
+
+def test_who_is_killed_after_its_client_has_gone_is_not_counted_twice(server):
+    zygote = zygote_of(server.process.pid)
+    stays = server.connect()
+    ask(stays, "/hello")
+    assert read_answer(stays.makefile("rb"))[2] == b"hello\n"
+    others = set(children(zygote))
+    with server.connect() as connection:
+        ask(connection, "/later?ms=60000")  # which its process waits for, when it has gone, too
+        [process] = wait_until(lambda: set(children(zygote)) - others)
+        wait_until(lambda: server.stats()["open"] == 3)
+        reset_on_close = struct.pack("ii", 1, 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset_on_close)
+    wait_until(lambda: server.stats()["open"] == 2)
+    os.kill(process, signal.SIGKILL)
+    wait_until(lambda: server.stats()["crashed"] == 1)
+    assert server.stats()["open"] == 2
+    stays.close()
+
+
+def test_a_hundred_killed_at_random_moments_cost_a_connection_each(server):
+    zygote, seed = zygote_of(server.process.pid), random.Random(5)
+    descriptors = len(os.listdir(f"/proc/{zygote}/fd"))
+    over, answers, broken, wrong = threading.Event(), [0], [], []
+    expected = {"/hello": b"hello\n", "/later?ms=3": b"later\n", "/work?ms=3": b"worked\n",
+                "/drip?count=3": b"drip\n" * 3, "/stream?bytes=70000": b"s" * 70000}
+
+    def visit(connect, paths):
+        """A connection, for as long as it is not broken."""
+        with connect() as connection:
+            stream = connection.makefile("rb")
+            for path in itertools.islice(itertools.cycle(paths), 20):
+                ask(connection, path)
+                answer = read_answer(stream)
+                if answer is None:
+                    raise ConnectionError("closed")
+                if answer[0] != 200 or answer[2] != expected[path]:
+                    wrong.append((path, answer))
+                answers[0] += 1
+
+    def come_again_and_again(number):
+        paths = list(expected)[number % 5:] + list(expected)[:number % 5]
+        while not over.is_set():
+            try:
+                visit(server.connect_tls if number % 4 == 0 else server.connect, paths)
+            except (OSError, ValueError, IndexError) as failure:  # cut off, in the middle of an answer
+                broken.append(failure)
+
+    clients = [threading.Thread(target=come_again_and_again, args=(n,)) for n in range(8)]
+    for client in clients:
+        client.start()
+    try:
+        killed, seen = 0, 0
+        while killed < 100:
+            wait_until(lambda: answers[0] > seen)
+            seen = answers[0] + seed.randrange(8)
+            with contextlib.suppress(ProcessLookupError, IndexError):
+                os.kill(seed.choice(children(zygote)), seed.choice([signal.SIGKILL, signal.SIGSEGV]))
+                killed += 1
+    finally:
+        over.set()
+        for client in clients:
+            client.join()
+    assert not wrong
+    wait_until(lambda: not children(zygote))
+    crashed = server.error_text().count("ended by signal")
+    assert 0 < crashed <= killed  # some had come to their end already
+    assert len(broken) <= crashed
+    stats = server.stats()
+    assert (stats["crashed"], stats["open"]) == (crashed, 1)
+    wait_until(lambda: len(os.listdir(f"/proc/{zygote}/fd")) == descriptors)
 
 
 def test_no_more_processes_than_workers(tmp_path):
