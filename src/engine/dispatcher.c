@@ -70,6 +70,7 @@ static void host_accept(struct http_host *host, struct exchange *x)
     x->started_ns -= d->waited_ns;
     if (!is_let_in(d, x)) {
         dispatcher_answer_busy(d, x);
+        exchange_add_header(x, STR("Stoa-Try"), STR("once")); /* the app has not seen it */
         return;
     }
     if (app->accept)
