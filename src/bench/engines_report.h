@@ -103,7 +103,7 @@ struct engines_contestant {
 struct engines_report {
     struct engines_machine machine;
     unsigned rounds, contestant_count, cell_count, server_cores;
-    double seconds, cold_ms, cold_per_s;
+    double seconds, warm_up_seconds, cold_ms, cold_per_s;
     bool quick;
     struct engines_contestant contestants[ENGINES_CONTESTANTS_MAX];
     struct engines_cell cells[ENGINES_CELLS_MAX];

@@ -296,7 +296,7 @@ static int run_bench(const struct program_command *self, int count, char **words
 {
     struct bench_flags flags = {0};
     struct failure failure = {0};
-    const char *operands[2];
+    const char *operands[2] = {NULL, NULL};
     unsigned operand_count;
     option_defaults(&table, &flags);
     if (option_parse(&table, &flags, count, words, operands, 2, &operand_count, &failure))

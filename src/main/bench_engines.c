@@ -86,7 +86,7 @@ int bench_engine(const struct bench_flags *flags, const char *name, struct failu
     const struct engine_kind *kind = engine_find(name);
     struct engines_cores cores;
     if (!kind)
-        return fail(failure, ERR_NOTFOUND, "there is no engine \"%s\"", name);
+        return engines_run_unknown(str_of(name), failure);
     engines_cores_look(&cores);
     if (flags->cores) {
         engines_cores_take(&cores, 0, (unsigned)flags->cores);

@@ -234,6 +234,8 @@ static void the_page_has_every_engine_and_keeps_what_is_by_hand(void **state)
     char dir[FOLDER_PATH], file[FOLDER_PATH + 16], row[64];
     struct failure failure = {0};
     struct engines_report *report = made_up();
+    report->results[1][1].median[ENGINES_PER_S] = 10999.7;
+    report->results[1][2].median[ENGINES_PER_S] = 2034567.2;
     folder_make(dir);
     snprintf(file, sizeof file, "%s/page.md", dir);
     FILE *out = fopen(file, "we");
@@ -249,6 +251,8 @@ static void the_page_has_every_engine_and_keeps_what_is_by_hand(void **state)
         assert_null(strstr(text, "\nold\n"));
         assert_non_null(strstr(text, "(page-cdf.svg)"));
         assert_non_null(strstr(text, "it died"));
+        assert_non_null(strstr(text, " | 11,000 | "));
+        assert_non_null(strstr(text, " | 2,034,567 | "));
         for (unsigned n = 0; engine_kinds[n]; n++) {
             snprintf(row, sizeof row, "\n| **%s** |", engine_kinds[n]->name);
             assert_int_equal(count_of(text, row), 1);
