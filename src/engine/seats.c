@@ -18,6 +18,7 @@ struct seats {
     pthread_mutex_t lock;
     /* Under the lock: */
     unsigned made, waiting;
+    unsigned patience;           /* takers that shall not try to have another one made */
     struct seat *free;           /* none, while anybody waits */
     struct taker *first, **last; /* those that wait, the longest first; last: where to append */
 };
@@ -56,8 +57,19 @@ int seats_new(struct app *app, unsigned max, struct seats **out, struct failure 
     return 0;
 }
 
+/* Under the lock. */
+static bool may_make_another(struct seats *seats)
+{
+    if (seats->free || seats->made == seats->max)
+        return false;
+    if (seats->patience == 0)
+        return true;
+    seats->patience--;
+    return false;
+}
+
 /* Under the lock, which is let go of meanwhile. NULL: the app could not be prepared once more, and
- * what there is must do. */
+ * for a while what there is must do. */
 static struct seat *make_another(struct seats *seats)
 {
     seats->made++;
@@ -66,7 +78,7 @@ static struct seat *make_another(struct seats *seats)
     pthread_mutex_lock(&seats->lock);
     if (!seat) {
         seats->made--;
-        seats->max = seats->made;
+        seats->patience = SEATS_PATIENCE;
     }
     return seat;
 }
@@ -89,7 +101,7 @@ struct seat *seats_take(struct seats *seats)
 {
     struct seat *seat = NULL;
     pthread_mutex_lock(&seats->lock);
-    if (!seats->free && seats->made < seats->max)
+    if (may_make_another(seats))
         seat = make_another(seats);
     if (!seat && seats->free) {
         seat = seats->free;

@@ -21,6 +21,10 @@ struct seat {
 
 struct seats;
 
+/* When one cannot be made, so many takers wait for those there are before it is tried again: what
+ * was short (descriptors, memory) may be there again. */
+enum { SEATS_PATIENCE = 64 };
+
 /* At most MAX; the first one is made at once, so that an app that cannot be prepared is found
  * out. */
 int seats_new(struct app *app, unsigned max, struct seats **seats, struct failure *failure);
