@@ -168,7 +168,7 @@ def test_a_hundred_killed_at_random_moments_cost_a_connection_each(server):
             client.join()
     assert not wrong
     wait_until(lambda: not children(zygote))
-    crashed = server.error_text().count("ended by signal")
+    crashed = server.error_text().count("ended by ")  # a sanitizer ends it by a status
     assert 0 < crashed <= killed  # some had come to their end already
     assert len(broken) <= crashed
     stats = server.stats()
