@@ -1,18 +1,12 @@
 """What tools/bench-peers writes into a page: tables of its figures, between two lines."""
 
-import datetime
-import os
-import pathlib
-import platform
 import re
 import subprocess
-import sys
 
 from beside import ENVIRONMENT
+from page_part import machine, raised, write_part
 
 KEYS = ("requests_per_s", "p50_ms", "p99_ms", "p999_ms", "cpu_us")
-BEGIN = "<!-- from here on written by: tools/bench-peers -->"
-END = "<!-- until here -->"
 
 
 def version_of(*command):
@@ -25,30 +19,23 @@ def version_of(*command):
     return " " + found[0] if found else ""
 
 
-def processor():
-    text = pathlib.Path("/proc/cpuinfo").read_text()
-    found = re.search(r"model name\s*: (.*)", text)
-    return found[1].strip() if found else platform.machine()
-
-
 def conditions(report):
     cases = report["cases"]
     rows = [row for case in cases for row in case["rows"].values()]
     errors = sum(row["errors"] for row in rows)
     sizes = sorted({case["bytes"] for case in cases})
-    raised = " Server and generator ran with raised priority (`--raise`), beside other work." \
-        if report["raised"] else ""
     return (
-        f"Medians of {report['rounds']} rounds of {report['seconds']} s, by turns, taken on "
-        f"{datetime.date.today()}: {os.cpu_count()} processors ({processor()}), Linux "
-        f"{platform.release().split('-')[0]}, nginx{version_of('nginx', '-v')}, "
-        f"wrk{version_of('wrk', '-v')}; {' and '.join(f'{size:,}' for size in sizes)} bytes. "
+        f"Medians of {report['rounds']} rounds of {report['seconds']} s, by turns, {machine()}, "
+        f"nginx{version_of('nginx', '-v')}, wrk{version_of('wrk', '-v')}; "
+        f"{' and '.join(f'{size:,}' for size in sizes)} bytes. "
         f"The host took at most {max(row['stolen'] for row in rows):.1%} of the time from a round. "
-        f"{f'{errors} requests failed' if errors else 'No request failed'}.{raised}")
+        f"{f'{errors} requests failed' if errors else 'No request failed'}."
+        f"{raised(report['raised'])}")
 
 
 def name_of(case):
-    return f"{case['connections']:,}, {'one' if case['cores'] == 1 else case['cores']}"
+    cores = {1: "one", 2: "two"}.get(case["cores"], case["cores"])
+    return f"{case['connections']:,}, {cores}"
 
 
 def ratios(case):
@@ -66,7 +53,7 @@ def figures(case):
 
 
 def lines_of(report):
-    yield from (BEGIN, "", conditions(report), "",
+    yield from (conditions(report), "",
                 "Ratios, round by round; more than 1 is better than the second one. In brackets the "
                 "least and the most:", "",
                 "| connections, cores | | requests/s | p50 | p99 | p99.9 | processor |",
@@ -79,14 +66,7 @@ def lines_of(report):
                 "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for case in report["cases"]:
         yield from figures(case)
-    yield from ("", END)
 
 
 def write_page(file, report):
-    """FILE, which has the two lines, with new ones between them."""
-    text = file.read_text()
-    before, begun, rest = text.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not begun or not ended:
-        sys.exit(f"{file} has not the two lines between which the report goes: {BEGIN} and {END}")
-    file.write_text(before + "\n".join(lines_of(report)) + after)
+    write_part(file, "tools/bench-peers", lines_of(report))
