@@ -128,6 +128,21 @@ static bool is_domain(const char *text)
            strlen(text);
 }
 
+/* What the engine would pass over in silence. */
+static int check_engine(const struct settings *settings, struct failure *failure)
+{
+    const char *engine = settings->engine;
+    if (settings->shared && strcmp(engine, "fork") == 0)
+        return fail(failure, ERR_INVALID,
+                    "shared and the engine fork do not go together: choose another engine");
+    if (settings->admission_ms > 0 && strcmp(engine, "event") != 0 && strcmp(engine, "seda") != 0)
+        return fail(failure, ERR_INVALID,
+                    "admission is of the engines event and seda, and %s lets everybody in: choose "
+                    "one of those, or leave admission out",
+                    engine);
+    return 0;
+}
+
 int settings_read(struct settings *settings, int count, char **words, struct failure *failure)
 {
     int err = config_read(&settings_table, settings, count, words, failure);
@@ -140,9 +155,8 @@ int settings_read(struct settings *settings, int count, char **words, struct fai
         return fail(failure, ERR_INVALID,
                     "with shared there must be an address for plain HTTP: the other processes of "
                     "the directory reach the one that writes there; give listen");
-    if (settings->shared && strcmp(settings->engine, "fork") == 0)
-        return fail(failure, ERR_INVALID,
-                    "shared and the engine fork do not go together: choose another engine");
+    if (check_engine(settings, failure))
+        return ERR_INVALID;
     if (!settings->dir[0])
         return fail(failure, ERR_INVALID, "dir is empty: give the shop's data directory");
     if (settings->url[0] && !str_starts(str_of(settings->url), STR("http://")) &&
