@@ -34,6 +34,7 @@ struct engine {
     atomic_bool is_stopping; /* and then: */
     struct stopping stopping;
     struct intake intake;            /* for dispatcher_kind.admission */
+    struct http_page *too_much;      /* what intake refuses is answered; NULL: it refuses nothing */
     struct engine_counters counters; /* of an engine whose threads have none of their own */
 };
 
