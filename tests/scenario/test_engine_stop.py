@@ -134,7 +134,7 @@ def test_no_accepted_request_fails_under_load(tmp_path, loops):
 @pytest.mark.every_engine
 def test_who_is_turned_away_at_the_door_takes_nobody_along(tmp_path):
     """At the stop there are more in the queue than are accepted at once; only the last may speak."""
-    options = ["--proxy", "127.0.0.1:0", "--trust", "127.0.0.1/32", "--loops", 1]
+    options = ["--proxy", "127.0.0.1:0", "--trust", "127.0.0.1/32", "--loops", 1, "--grace", 60000]
     with Server(tmp_path, *options, tls=False) as server, contextlib.ExitStack() as clients:
         door = ("127.0.0.1", server.tls_port)
         state = pathlib.Path(f"/proc/{server.process.pid}/stat")
