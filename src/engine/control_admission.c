@@ -21,7 +21,7 @@ static const double lowest = 0.5;      /* of the rate before */
 static const double undone = 0.7;      /* of the rate before, once nobody waits any more */
 static const double draining = 1.05;   /* answered per let in */
 static const double standing = 0.5;    /* of what is aimed at: half of them took longer */
-static const double few = 4;           /* requests in the server at a time: they are no queue */
+static const double few = 2;           /* requests in the server at a time: they are no queue */
 static const double forgetting = 0.98; /* what the best rate is worth an interval later */
 static const double doubted = 0.9;     /* and when it was too much */
 
