@@ -100,9 +100,9 @@ static _Noreturn void client_live(struct nursery *n, unsigned place)
     client->progress = TALKS;
     conversation_run(&conversation, engine, seats, n->zygote->stop_fd, listen, n->next.fd,
                      &client->peer);
+    engine_count(&n->zygote->cut_off, conversation.cut_off);
     client->progress = OVER;
     bool over = conversation_close(&conversation);
-    engine_count(&n->zygote->cut_off, conversation.cut_off);
     if (over)
         seats_free(seats);
     else
@@ -303,13 +303,19 @@ static void close_doors(struct nursery *n)
     engine_count(&n->engine->counters.refused, 1);
 }
 
-static void kill_all(struct nursery *n)
+/* How many connections that cuts off. */
+static unsigned kill_all(struct nursery *n)
 {
-    for (unsigned i = 0; i < n->room; i++)
-        if (n->pids[i] > 0)
-            kill(n->pids[i], SIGKILL);
+    unsigned cut_off = 0;
+    for (unsigned i = 0; i < n->room; i++) {
+        if (n->pids[i] == 0)
+            continue;
+        kill(n->pids[i], SIGKILL);
+        cut_off += n->clients[i].progress != OVER;
+    }
     while (n->count > 0 && !n->orphaned)
         wait_shortly(n, false, -1);
+    return cut_off;
 }
 
 /* Each client's process obeys the stages of a stop by itself, unless it is blocked. */
@@ -322,12 +328,11 @@ static void see_off(struct nursery *n)
            stopping_stage(&n->engine->stopping, clock_mono_ns() - MARGIN_MS * MS_NS, &until_ns) !=
                STOPPING_LEFT)
         wait_shortly(n, false, MARGIN_MS / 10);
-    unsigned blocked = n->count;
-    if (blocked > 0)
+    if (n->count > 0)
         log_line(config->log, LOG_WARN, "engine", "%u processes that did not stop are killed",
-                 blocked);
-    kill_all(n);
-    engine_cut_off(n->engine, (unsigned)atomic_load(&n->zygote->cut_off) + blocked);
+                 n->count);
+    unsigned cut_off = kill_all(n);
+    engine_cut_off(n->engine, (unsigned)atomic_load(&n->zygote->cut_off) + cut_off);
 }
 
 /* ---- The zygote ---- */

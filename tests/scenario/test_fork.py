@@ -238,6 +238,25 @@ def test_more_may_come_at_once_than_a_listening_socket_keeps(tmp_path):
         resource.setrlimit(resource.RLIMIT_NOFILE, most)
 
 
+def test_who_is_killed_at_the_end_of_a_stop_is_counted_once(tmp_path):
+    with Server(tmp_path, "--engine", "fork", "--grace", 1, tls=False) as server:
+        zygote = zygote_of(server.process.pid)
+        waits = server.connect()
+        ask(waits, "/later?ms=60000")
+        [process] = wait_until(lambda: children(zygote))
+        works = server.connect()
+        ask(works, "/work?ms=60000")
+        wait_until(lambda: server.stats()["requests"] >= 3)
+        server.ask_to_stop()
+        assert ended(waits, 20) == (True, b"")  # its process has cut it off, and waits for the app
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGSTOP)
+        server.stop()
+        assert "2 connections were cut off" in server.error_text()
+        waits.close()
+        works.close()
+
+
 def test_nobody_outlives_the_program(server):
     zygote = zygote_of(server.process.pid)
     with server.connect() as connection:
