@@ -18,6 +18,8 @@ import pytest
 
 from engine_server import PROGRAM, SANITIZED, Server, ended, read_answer, wait_until
 from shop_server import Client, Shop, begin_checkout, checkout_body, payment_body
+from shoppers import Shopper, check_promises
+from test_kill import promises, stock_of
 
 ITEM = "harrow-mug~chalk-250-ml"
 CRASHES = 20
@@ -312,6 +314,38 @@ def test_a_process_that_falls_takes_nobody_elses_purchase_along(shop):
     falls.close()
     buys.close()
     wait_until(lambda: figure(shop, "stoa_processes_crashed_total") == 1)
+
+
+def test_a_hundred_processes_killed_while_they_sell_break_no_promise(tmp_path):
+    """Also what had been passed on to the server, and was not answered, happened once or not."""
+    file, items = stock_of(tmp_path, 100000)
+    with Shop(tmp_path, "--engine", "fork", catalogue=file) as shop:
+        zygote, choose, shoppers, killed = zygote_of(shop.process.pid), random.Random(7), [], 0
+        while killed < 100:
+            for _ in range(8 - sum(shopper.is_alive() for shopper in shoppers)):
+                shoppers.append(Shopper(shop.address, items, len(shoppers)))
+                shoppers[-1].start()
+            enough = promises(shoppers) + choose.randrange(4)
+            wait_until(lambda: promises(shoppers) >= enough or
+                       sum(shopper.is_alive() for shopper in shoppers) < 8)
+            with contextlib.suppress(ProcessLookupError, IndexError):
+                os.kill(choose.choice(children(zygote)), signal.SIGKILL)
+                killed += 1
+        for shopper in shoppers:
+            shopper.halt.set()
+        for shopper in shoppers:
+            shopper.join(30)
+            assert not shopper.is_alive()
+            assert not shopper.errors, shopper.errors[:3]
+        client = Client(shop.address)
+        for shopper in shoppers:
+            check_promises(client, shopper)
+        client.close()
+        assert sum(len(shopper.orders) for shopper in shoppers) > 0
+        assert 0 < figure(shop, "stoa_processes_crashed_total") <= killed
+        assert zygote_of(shop.process.pid) == zygote
+        assert shop.stop() == 0
+    assert shop.audit()[0] == 0
 
 
 def test_what_is_large_goes_through_in_both_directions(shop):
