@@ -319,16 +319,23 @@ static void write_part(const void *context, FILE *out)
     write_results(results->report, results->file, out);
 }
 
+static const struct page_part results_part = {
+    .title = "# Seven engines",
+    .begin = ENGINES_REPORT_BEGIN,
+    .end = ENGINES_REPORT_END,
+    .write = write_part,
+};
+
 int engines_report_page(const struct engines_report *report, const char *file,
                         struct failure *failure)
 {
     struct results results = {report, file};
-    struct page_part part = {
-        .title = "# Seven engines",
-        .begin = ENGINES_REPORT_BEGIN,
-        .end = ENGINES_REPORT_END,
-        .write = write_part,
-        .context = &results,
-    };
+    struct page_part part = results_part;
+    part.context = &results;
     return page_part_write(&part, file, failure);
+}
+
+int engines_report_page_check(const char *file, struct failure *failure)
+{
+    return page_part_check(&results_part, file, failure);
 }

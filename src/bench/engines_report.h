@@ -133,6 +133,8 @@ void engines_print_json(const struct engines_report *report, FILE *out);
  * taken to lie beside it. */
 int engines_report_page(const struct engines_report *report, const char *file,
                         struct failure *failure);
+/* Whether FILE can be written so, before it is measured what is to stand there. */
+int engines_report_page_check(const char *file, struct failure *failure);
 /* engines_picture.c: all of them, beside PAGE, named for it: "engines.md" has
  * "engines-throughput.svg" and so on. */
 enum { ENGINES_PICTURES = 4 };

@@ -266,6 +266,24 @@ static void the_page_has_every_engine_and_keeps_what_is_by_hand(void **state)
     free(report);
 }
 
+static void a_page_without_its_two_lines_is_refused_before_anything_is_measured(void **state)
+{
+    (void)state;
+    char dir[FOLDER_PATH], file[FOLDER_PATH + 16];
+    struct failure failure = {0};
+    folder_make(dir);
+    snprintf(file, sizeof file, "%s/page.md", dir);
+    assert_int_equal(engines_report_page_check(file, &failure), 0); /* it will be made */
+    FILE *out = fopen(file, "we");
+    assert_non_null(out);
+    fputs("# Mine\n\n" ENGINES_REPORT_BEGIN "\nand no end\n", out);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(engines_report_page_check(file, &failure), ERR_INVALID);
+    assert_non_null(strstr(failure.text, ENGINES_REPORT_END));
+    assert_string_equal(read_all(file), "# Mine\n\n" ENGINES_REPORT_BEGIN "\nand no end\n");
+    folder_remove(dir);
+}
+
 static void the_pictures_have_a_line_for_each_engine(void **state)
 {
     (void)state;
@@ -315,6 +333,7 @@ int main(void)
         cmocka_unit_test(engines_may_be_chosen),
         cmocka_unit_test(a_figure_is_the_median_of_its_rounds),
         cmocka_unit_test(the_page_has_every_engine_and_keeps_what_is_by_hand),
+        cmocka_unit_test(a_page_without_its_two_lines_is_refused_before_anything_is_measured),
         cmocka_unit_test(the_pictures_have_a_line_for_each_engine),
         cmocka_unit_test(each_engine_has_its_lines_counted),
     };
