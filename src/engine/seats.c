@@ -97,18 +97,32 @@ static struct seat *wait_for_one(struct seats *seats)
     return self.seat;
 }
 
+/* Under the lock. */
+static struct seat *take_or_make(struct seats *seats)
+{
+    struct seat *seat = may_make_another(seats) ? make_another(seats) : NULL;
+    if (seat || !seats->free)
+        return seat;
+    seat = seats->free;
+    seats->free = seat->next;
+    return seat;
+}
+
 struct seat *seats_take(struct seats *seats)
 {
-    struct seat *seat = NULL;
     pthread_mutex_lock(&seats->lock);
-    if (may_make_another(seats))
-        seat = make_another(seats);
-    if (!seat && seats->free) {
-        seat = seats->free;
-        seats->free = seat->next;
-    } else if (!seat) {
+    struct seat *seat = take_or_make(seats);
+    if (!seat)
         seat = wait_for_one(seats);
-    }
+    pthread_mutex_unlock(&seats->lock);
+    return seat;
+}
+
+struct seat *seats_try(struct seats *seats)
+{
+    pthread_mutex_lock(&seats->lock);
+    seats->patience = 0; /* it is asked for rarely */
+    struct seat *seat = take_or_make(seats);
     pthread_mutex_unlock(&seats->lock);
     return seat;
 }

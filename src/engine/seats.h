@@ -30,6 +30,8 @@ enum { SEATS_PATIENCE = 64 };
 int seats_new(struct app *app, unsigned max, struct seats **seats, struct failure *failure);
 /* Waits until one is free. Never NULL. */
 struct seat *seats_take(struct seats *seats);
+/* The same without waiting. NULL: there is none, and none can be made at present. */
+struct seat *seats_try(struct seats *seats);
 void seats_give(struct seats *seats, struct seat *seat);
 /* Takers that wait at this moment. */
 unsigned seats_waiting(struct seats *seats);
