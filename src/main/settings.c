@@ -47,8 +47,8 @@ static const struct option_row rows[] = {
      "most requests that wait for such a thread; above it 503"},
     {"workers", OPTION_COUNT, AT(workers), "0", 0, 10000, NULL, "N",
      "threads of the engine pool (0: found while it runs), of a stage of seda at most (0: 20); "
-     "threads or processes at work at once of thread and fork (0: 1000); threads of amped that read "
-     "files (0: 8)"},
+     "threads at work at once of thread (0: 256), processes of fork (0: 1000); threads of amped "
+     "that read files (0: 8)"},
     {"admission", OPTION_DURATION, AT(admission_ms), "0ms", 0, 60000, NULL, "TIME",
      "event and seda: so many requests are let in that nine of ten are answered within this; the "
      "others get 503 at once (0: all are let in)"},
