@@ -375,6 +375,18 @@ def test_an_upload_is_refused_before_it_is_sent(shop):
         assert status == 422 and b"error" in body, (status, body)
 
 
+def test_a_head_as_large_as_allowed_goes_through(shop):
+    for fields in ({f"X-{number}": "v" for number in range(99)}, {"X-Long": "v" * 16300}):
+        client = Client(shop.address)
+        client.connection.putrequest("GET", "/healthz", skip_accept_encoding=True)
+        for name, value in fields.items():
+            client.connection.putheader(name, value)
+        client.connection.endheaders()
+        answer = client.connection.getresponse()
+        assert answer.status == 200, answer.read()
+        client.close()
+
+
 def inner_door(shop):
     """The port at which the server's own process listens."""
     sockets = set()
