@@ -153,6 +153,23 @@ def load(folder, pid, url, connections, seconds, cores):
             "cpu_share": spent / 1e9 / row["seconds"], "load_share": generator_s / row["seconds"]}
 
 
+def open_load(stoa, pid, url, connections, seconds, cores, rate):
+    """The same row by `stoa bench http`: an open loop of RATE a second, after a second that does not
+    count but in the processor's time."""
+    before, requests = processor_ns(pid), rate * (seconds + 1)
+    out = subprocess.run(
+        ["taskset", "-c", cores, stoa, "bench", "http", url, "--connections", str(connections),
+         "--rate", str(rate), "--threads", str(len(cores.split(","))), "--duration", f"{seconds}s",
+         "--warm-up", "1s", "--json"], capture_output=True, text=True, check=True).stdout
+    spent, row = processor_ns(pid) - before, json.loads(out)
+    took = row["latency_ms"]
+    return {"requests_per_s": row["operations_per_s"], "p50_ms": took["p50"],
+            "p99_ms": took["p99"], "p999_ms": took["p99.9"],
+            "errors": row["failed"] + row["refused"] + row["missed"],
+            "cpu_us": spent / 1e3 / requests, "cpu_share": spent / 1e9 / (seconds + 1),
+            "load_share": row["generator_busy"]}
+
+
 def by_turns(rounds, started, measure_once, tries=TRIES):
     """{name: [a row for each round]}; each round begins with another of STARTED."""
     results = {name: [] for name in started}

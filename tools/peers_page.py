@@ -24,9 +24,11 @@ def conditions(report):
     rows = [row for case in cases for row in case["rows"].values()]
     errors = sum(row["errors"] for row in rows)
     sizes = sorted({case["bytes"] for case in cases})
+    load = f"an open loop of {report['rate']:,} requests/s" if report["rate"] else \
+        f"wrk{version_of('wrk', '-v')}"
     return (
         f"Medians of {report['rounds']} rounds of {report['seconds']} s, by turns, {machine()}, "
-        f"nginx{version_of('nginx', '-v')}, wrk{version_of('wrk', '-v')}; "
+        f"nginx{version_of('nginx', '-v')}, {load}; "
         f"{' and '.join(f'{size:,}' for size in sizes)} bytes. "
         f"The host took at most {max(row['stolen'] for row in rows):.1%} of the time from a round. "
         f"{f'{errors} requests failed' if errors else 'No request failed'}."
@@ -62,11 +64,12 @@ def lines_of(report):
         yield from ratios(case)
     yield from ("", "The figures themselves (latencies in ms; processor time in µs for a request; "
                 "how much of a processor server and generator used):", "",
-                "| connections, cores | | requests/s | p50 | p99 | p99.9 | processor | server | wrk |",
+                "| connections, cores | | requests/s | p50 | p99 | p99.9 | processor | server | generator |",
                 "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for case in report["cases"]:
         yield from figures(case)
 
 
 def write_page(file, report):
-    write_part(file, "tools/bench-peers", lines_of(report))
+    tool = "tools/bench-peers --rate" if report["rate"] else "tools/bench-peers"
+    write_part(file, tool, lines_of(report))
