@@ -1,8 +1,9 @@
 /* Engine fork: a process for each connection.
  *
- * The oldest way to serve many at once (inetd; NCSA httpd; Apache's prefork): a process of its own
- * for each client, which serves it from its first byte to its last (conversation.h) and ends. What
- * the app may block on (work) is simply run.
+ * The oldest way to serve many at once (the concurrent server of Stevens, UNIX Network Programming,
+ * 1990; inetd; NCSA httpd; Apache's prefork): a process of its own for each client, which serves it
+ * from its first byte to its last (conversation.h) and ends. What the app may block on (work) is
+ * simply run.
  *
  *   the program --fork--> zygote --fork--> client's process
  *    (start, stop,         (accepts,   +-> client's process
