@@ -2,6 +2,7 @@
 bench-uploads): processes on cores of their own, wrk's report in full, processor time, and measuring
 again what the host has disturbed."""
 
+import atexit
 import json
 import os
 import pathlib
@@ -94,19 +95,19 @@ def machine_ticks():
     return ticks[7], sum(ticks)
 
 
+AUTOGROUP = pathlib.Path("/proc/self/autogroup")
+
+
 def raise_priority():
-    """This process and those that it starts come before all others; for root alone. Where Linux
-    shares the processors out between sessions first (autogroup), nice counts for little."""
-    try:
-        if os.getsid(0) != os.getpid():
-            os.setsid()
-    except OSError:
-        pass  # it leads a group of processes: its session's share is raised
+    """This process and those that it starts come before all others until it ends; for root alone.
+    Where Linux shares the processors out between sessions first (autogroup), nice counts for little:
+    the session is raised too."""
     try:
         os.nice(-20)
-        own = pathlib.Path("/proc/self/autogroup")
-        if own.exists():
-            own.write_text("-20")
+        if AUTOGROUP.exists():
+            usual = AUTOGROUP.read_text().split()[-1]
+            AUTOGROUP.write_text("-20")
+            atexit.register(AUTOGROUP.write_text, usual)
     except OSError as why:
         sys.exit(f"the priority cannot be raised ({why}): run it as root, or without --raise")
 
