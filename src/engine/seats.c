@@ -108,10 +108,26 @@ static struct seat *take_or_make(struct seats *seats)
     return seat;
 }
 
+/* Under the lock, while somebody waits. */
+static void pass_on(struct seats *seats, struct seat *seat)
+{
+    struct taker *taker = seats->first;
+    seats->first = taker->next;
+    if (!seats->first)
+        seats->last = &seats->first;
+    seats->waiting--;
+    taker->seat = seat;
+    pthread_cond_signal(&taker->given); /* it cannot be gone before the lock is let go of */
+}
+
 struct seat *seats_take(struct seats *seats)
 {
     pthread_mutex_lock(&seats->lock);
     struct seat *seat = take_or_make(seats);
+    if (seat && seats->first) { /* it has been made, and they have waited for longer */
+        pass_on(seats, seat);
+        seat = NULL;
+    }
     if (!seat)
         seat = wait_for_one(seats);
     pthread_mutex_unlock(&seats->lock);
@@ -125,18 +141,6 @@ struct seat *seats_try(struct seats *seats)
     struct seat *seat = take_or_make(seats);
     pthread_mutex_unlock(&seats->lock);
     return seat;
-}
-
-/* Under the lock, while somebody waits. */
-static void pass_on(struct seats *seats, struct seat *seat)
-{
-    struct taker *taker = seats->first;
-    seats->first = taker->next;
-    if (!seats->first)
-        seats->last = &seats->first;
-    seats->waiting--;
-    taker->seat = seat;
-    pthread_cond_signal(&taker->given); /* it cannot be gone before the lock is let go of */
 }
 
 void seats_give(struct seats *seats, struct seat *seat)

@@ -9,17 +9,26 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h> /* last: it has a macro named fail */
 
-enum { WORKERS = 6 };
+enum { WORKERS = 6, PATIENCE_S = 20 };
 
 struct stand {
     struct app app;
     struct engine *engine;
     atomic_uint begun; /* workers' threads */
     bool no_more;      /* there are to be */
+    unsigned seats;    /* that can be prepared */
 };
+
+static void *start_thread(struct app *app, struct loop *loop)
+{
+    struct stand *stand = CONTAINER_OF(app, struct stand, app);
+    (void)loop;
+    return stand->seats-- > 0 ? stand : NULL;
+}
 
 static enum app_verdict never(struct app *app, struct exchange *x)
 {
@@ -35,7 +44,8 @@ int __wrap_thread_start(pthread_t *thread, const char *name, void *(*run)(void *
     if (strcmp(name, "stoa-worker") == 0) {
         struct pool_engine *engine = ((struct pool_worker *)context)->engine;
         struct stand *stand = CONTAINER_OF(engine->base.app, struct stand, app);
-        CHECK(pthread_mutex_trylock(&engine->lock) == 0);
+        struct timespec until = {.tv_sec = time(NULL) + PATIENCE_S};
+        CHECK(pthread_mutex_timedlock(&engine->lock, &until) == 0); /* a worker may have it */
         pthread_mutex_unlock(&engine->lock);
         if (stand->no_more)
             return 1;
@@ -105,11 +115,25 @@ static void without_more_threads_it_goes_on_with_those_it_has(void **state)
     engine_pool.stop(stand.engine);
 }
 
+static void without_a_seat_for_each_worker_it_does_not_begin(void **state)
+{
+    (void)state;
+    const struct engine_config config = {
+        .listen_count = 1, .listen[0].address = "127.0.0.1:0", .workers = WORKERS};
+    struct stand stand = {.app = {.name = "stand", .handle = never, .thread_start = start_thread},
+                          .seats = WORKERS - 1};
+    struct failure failure = {0};
+    assert_int_equal(engine_pool.start(&config, &stand.app, &stand.engine, &failure), ERR_IO);
+    assert_int_equal(stand.begun, WORKERS - 1);
+    assert_null(stand.engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(those_that_are_too_many_end_and_those_that_lack_begin),
         cmocka_unit_test(without_more_threads_it_goes_on_with_those_it_has),
+        cmocka_unit_test(without_a_seat_for_each_worker_it_does_not_begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

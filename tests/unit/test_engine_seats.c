@@ -211,6 +211,28 @@ static void what_there_is_must_do_when_no_more_can_be_prepared(void **state)
     assert_int_equal(stand.stopped, 1);
 }
 
+static void one_that_is_made_after_all_is_for_who_has_waited_longest(void **state)
+{
+    (void)state;
+    struct stand stand;
+    pthread_t later;
+    assert_int_equal(stand_open(&stand, 3, 2, NULL), 0);
+    struct seat *a = seats_take(stand.seats);
+    pthread_t waiting = begin_waiting(&stand);
+    stand.fails_at = 0;
+    struct seat *b = seats_try(stand.seats); /* and from now on others may be made */
+    assert_int_equal(pthread_create(&later, NULL, take_one, &stand), 0);
+    struct seat *c = seat_of(waiting);
+    while (seats_waiting(stand.seats) == 0)
+        sched_yield();
+    seats_give(stand.seats, a);
+    assert_ptr_equal(seat_of(later), a);
+    seats_give(stand.seats, a);
+    seats_give(stand.seats, b);
+    seats_give(stand.seats, c);
+    seats_free(stand.seats);
+}
+
 static void an_app_without_thread_states_has_seats_too(void **state)
 {
     (void)state;
@@ -273,6 +295,7 @@ int main(void)
         cmocka_unit_test(an_app_that_cannot_be_prepared_is_found_out_at_once),
         cmocka_unit_test(what_could_not_be_prepared_is_tried_again_after_a_while),
         cmocka_unit_test(what_there_is_must_do_when_no_more_can_be_prepared),
+        cmocka_unit_test(one_that_is_made_after_all_is_for_who_has_waited_longest),
         cmocka_unit_test(an_app_without_thread_states_has_seats_too),
         cmocka_unit_test(no_two_have_one_seat_and_no_more_have_one_than_there_may_be),
     };
