@@ -58,7 +58,8 @@ struct attempt {
     uint64_t began_ns;
     uint64_t took_ns; /* until the answer's head; 0: it has not come */
     bool reused;      /* on a connection that was kept */
-    bool moving;      /* its answer says: elsewhere. It is read and forgotten */
+    bool moving;      /* its answer says to ask another one. It is read and forgotten */
+    bool busy;        /* its answer says that it has too much to do */
     bool hedge;
 };
 
@@ -81,6 +82,7 @@ struct forward {
     unsigned planned_count, tried_count;
     unsigned attempts_made, costly, pauses, stale;
     bool denied;              /* for want of a budget */
+    bool was_busy;            /* a server was, and another one is asked instead */
     enum retry_reason reason; /* why the last attempt came to nothing */
     struct attempt attempts[2];
     struct attempt *winner; /* whose answer it is */
@@ -141,6 +143,9 @@ void forward_place(struct forward *f);
 /* Its last attempt has ended, for REASON, without an answer that counts. SENT: something of it had
  * left. */
 void forward_again(struct forward *f, enum retry_reason reason, bool sent);
+/* ATTEMPT's server says that it has too much to do. Whether another one is asked instead, which is
+ * paid for then: when its answer has come to its end, forward_again for RETRY_BUSY. */
+bool forward_leaves_busy(struct forward *f, const struct attempt *attempt);
 /* It is asked for a second time (hedge.h). */
 void forward_hedge(struct forward *f);
 /* All attempts but WINNER (may be NULL) are given up. */

@@ -179,12 +179,21 @@ static bool has_room(struct forward *f)
     return f->bytes != NULL;
 }
 
+/* Whether the answer is that another server should be asked, and one is. */
+static bool moves(struct forward *f, struct attempt *attempt, const struct http_response *response)
+{
+    enum hop_try word = response->status == 503 ? hop_says_try(response) : HOP_TRY_NONE;
+    attempt->busy = word == HOP_TRY_ONCE;
+    if (attempt->busy)
+        return forward_leaves_busy(f, attempt);
+    return word == HOP_TRY_ELSEWHERE && attempt->pool->backend->shop && f->repeatable;
+}
+
 static void on_head(void *user, const struct http_response *response)
 {
     struct attempt *attempt = user;
     struct forward *f = attempt->forward;
-    attempt->moving = response->status == 503 && attempt->pool->backend->shop && f->repeatable &&
-                      hop_says_elsewhere(response);
+    attempt->moving = moves(f, attempt, response);
     if (attempt->moving)
         return;
     note_answer(f, attempt, response->status);
@@ -348,7 +357,7 @@ static enum retry_reason judge(struct forward *f, struct attempt *attempt, enum 
     struct backend *backend = attempt->pool->backend;
     enum retry_reason reason = causes[end].reason;
     if (attempt->moving)
-        return RETRY_ELSEWHERE;
+        return attempt->busy ? RETRY_BUSY : RETRY_ELSEWHERE;
     if (end == UPSTREAM_RESET && attempt->reused && f->stale < RETRY_STALE_MOST) {
         f->stale++;
         pool_mistrust(attempt->pool, attempt->began_ns);

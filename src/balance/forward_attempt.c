@@ -250,7 +250,8 @@ static void give_up(struct forward *f)
 {
     char sentence[160];
     bool nobody = f->reason == RETRY_REFUSED || f->reason == RETRY_UNHEARD;
-    if (nobody || f->attempts_made == 0 || f->reason == RETRY_ELSEWHERE) {
+    nobody |= f->reason == RETRY_ELSEWHERE || f->reason == RETRY_BUSY;
+    if (nobody || f->attempts_made == 0) {
         forward_fail(f, 503, "No server can take requests at the moment.");
         return;
     }
@@ -282,6 +283,7 @@ static struct retry_case make_case(const struct forward *f, enum retry_reason re
         .kept = !f->streamed || f->kept,
         .shop = f->shop || f->lane->set->keyed,
         .others = has_others(f),
+        .was_busy = f->was_busy,
         .costly = f->costly,
         .now_ns = lane_now(f->lane),
         .began_ns = f->began_ns,
@@ -315,11 +317,23 @@ void forward_again(struct forward *f, enum retry_reason reason, bool sent)
     f->reason = reason;
     if (reason == RETRY_STALE && f->tried_count > 0)
         f->tried_count--; /* the server has done nothing wrong */
-    enum retry_verdict verdict = ask_again(f, reason, sent);
+    /* Who was busy has been asked for already: forward_leaves_busy. */
+    enum retry_verdict verdict = reason == RETRY_BUSY ? RETRY_AT_ONCE : ask_again(f, reason, sent);
     if (verdict == RETRY_GIVE_UP)
         give_up(f);
     else
         go_again(f, verdict);
+}
+
+bool forward_leaves_busy(struct forward *f, const struct attempt *attempt)
+{
+    for (unsigned i = 0; i < COUNT_OF(f->attempts); i++)
+        if (&f->attempts[i] != attempt && f->attempts[i].line && !f->attempts[i].moving)
+            return true; /* one has been */
+    if (next_place(f) < 0 || ask_again(f, RETRY_BUSY, true) != RETRY_AT_ONCE)
+        return false;
+    f->was_busy = true;
+    return true;
 }
 
 /* No server is left in this round. */

@@ -379,12 +379,16 @@ static char *copy(char **at, struct str text)
     return copied;
 }
 
-bool hop_says_elsewhere(const struct http_response *response)
+enum hop_try hop_says_try(const struct http_response *response)
 {
     for (unsigned i = 0; i < response->header_count; i++)
-        if (is_named(response->headers[i].name, STR("stoa-try")))
-            return str_eq(response->headers[i].value, STR("elsewhere"));
-    return false;
+        if (is_named(response->headers[i].name, STR("stoa-try"))) {
+            struct str value = response->headers[i].value;
+            return str_eq(value, STR("elsewhere")) ? HOP_TRY_ELSEWHERE
+                   : str_eq(value, STR("once"))    ? HOP_TRY_ONCE
+                                                   : HOP_TRY_NONE;
+        }
+    return HOP_TRY_NONE;
 }
 
 int hop_read_answer(struct arena *arena, const struct http_response *response, unsigned more,

@@ -70,8 +70,13 @@ struct hop_answer {
     struct str upgrade; /* with status 101: to what */
 };
 
-/* Stoa-Try: elsewhere: this server cannot now, another one can. */
-bool hop_says_elsewhere(const struct http_response *response);
+/* What it says in Stoa-Try (retry.h). */
+enum hop_try {
+    HOP_TRY_NONE,
+    HOP_TRY_ELSEWHERE, /* this server cannot now, another one can */
+    HOP_TRY_ONCE,      /* it is too busy to look at it; one other may be less so */
+};
+enum hop_try hop_says_try(const struct http_response *response);
 /* ERR_NOMEM. Names and values are copied into ARENA. */
 int hop_read_answer(struct arena *arena, const struct http_response *response, unsigned more,
                     struct hop_answer *answer);

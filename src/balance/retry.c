@@ -7,7 +7,8 @@
 
 bool retry_costs(enum retry_reason reason)
 {
-    return reason == RETRY_RESET || reason == RETRY_RUBBISH || reason == RETRY_SILENT;
+    return reason == RETRY_RESET || reason == RETRY_RUBBISH || reason == RETRY_SILENT ||
+           reason == RETRY_BUSY;
 }
 
 static bool has_patience(const struct retry_case *is)
@@ -22,6 +23,8 @@ enum retry_verdict retry_decide(const struct retry_case *is)
     bool said_no = is->reason == RETRY_REFUSED || is->reason == RETRY_UNHEARD;
     if (!is->kept || is->now_ns >= is->deadline_ns)
         return RETRY_GIVE_UP;
+    if (is->reason == RETRY_BUSY)
+        return is->others && !is->was_busy ? RETRY_AT_ONCE : RETRY_GIVE_UP;
     if (is->sent && !is->repeatable)
         return RETRY_GIVE_UP;
     if (retry_costs(is->reason) && is->costly >= RETRY_MOST)
@@ -77,6 +80,8 @@ const char *retry_name(enum retry_reason reason)
         return "fell silent";
     case RETRY_ELSEWHERE:
         return "said that another server should be asked";
+    case RETRY_BUSY:
+        return "had too much to do";
     }
     return "failed";
 }

@@ -9,6 +9,10 @@
  * A server that says `Stoa-Try: elsewhere` cannot serve now what another one can, as while a
  * primary is elected. Nobody else may be able to for some tenths of a second either, so that this
  * one is asked for again, after a pause, for up to RETRY_PATIENCE_NS.
+ *
+ * One that says `Stoa-Try: once` has more to do than it can, and has not looked at the request: by
+ * its word nothing was done, so that any may be sent again. But the others may be as busy: so one
+ * other is asked, once, within the budget, and if it is, the answer stands.
  */
 #ifndef STOA_BALANCE_RETRY_H
 #define STOA_BALANCE_RETRY_H
@@ -25,6 +29,7 @@ enum retry_reason {
     RETRY_RUBBISH,   /* what came is no answer */
     RETRY_SILENT,    /* the server hangs */
     RETRY_ELSEWHERE, /* it says that another one can */
+    RETRY_BUSY,      /* it says that it has not looked, and one other may be asked */
 };
 
 /* Attempts of one request that may cost a server something. */
@@ -42,6 +47,7 @@ struct retry_case {
     bool kept;       /* its body is all there still */
     bool shop;       /* servers of ours, of which one will be there again soon */
     bool others;     /* there is a server that has not been tried in this round */
+    bool was_busy;   /* it has been sent on for RETRY_BUSY */
     unsigned costly; /* attempts so far that may have cost something */
     uint64_t now_ns, began_ns, deadline_ns;
 };

@@ -22,11 +22,13 @@ struct column {
 /* Three digits that count; thousands with commas; what is whole is written so. */
 static void put_number(double value, FILE *out)
 {
-    if (value < 9999.5 && value == floor(value))
+    long whole = lround(value);
+    if (whole >= 1000000)
+        fprintf(out, "%ld,%03ld,%03ld", whole / 1000000, whole / 1000 % 1000, whole % 1000);
+    else if (whole >= 10000)
+        fprintf(out, "%ld,%03ld", whole / 1000, whole % 1000);
+    else if (value == floor(value))
         fprintf(out, "%.0f", value);
-    else if (value >= 9999.5)
-        fprintf(out, "%.0f,%03.0f", (double)(long)(value / 1000),
-                value - 1000 * (double)(long)(value / 1000));
     else
         fprintf(out,
                 value >= 100  ? "%.0f"
@@ -135,6 +137,11 @@ static void write_cached(const struct engines_report *report, FILE *out)
     write_series(report, ENGINES_CACHED, ENGINES_JAIN_CLIENTS, out);
     fputs("\nThe longest wait, ms, also of requests that were never answered:\n\n", out);
     write_series(report, ENGINES_CACHED, ENGINES_LONGEST, out);
+    fputs("\nHow busy the generator was, as a share of its time (near 1 it has no time left: then "
+          "the "
+          "figures say as much about the generator as about the engine):\n\n",
+          out);
+    write_series(report, ENGINES_CACHED, ENGINES_GENERATOR, out);
     fprintf(out, "\nMemory, MB (PSS: what is shared counts once, children count).\n\n");
     write_series(report, ENGINES_CACHED, ENGINES_PSS, out);
     fprintf(out, "\nWhat a request costs with %u connections:\n\n", ENGINES_MIDDLE);
@@ -266,12 +273,13 @@ static void write_machine(const struct engines_report *report, FILE *out)
     fprintf(out,
             "%s; %u processors, of which the server had %u and the generator the others; %llu MB; "
             "%s; %s. Load average %.2f before and %.2f after; %.1f %% of the processors' time went "
-            "to others of the host. Rounds by turns: %u, of %.1f s each; figures are their "
-            "medians.%s\n\n",
+            "to others of the host. Rounds by turns: %u, of %.1f s each after %.1f s of the same; "
+            "figures are "
+            "their medians.%s\n\n",
             machine->processor[0] ? machine->processor : "Processor unknown", machine->cores,
             machine->cores > 1 ? report->server_cores : 1, (unsigned long long)machine->memory_mb,
             machine->kernel, machine->date, machine->load_before, machine->load_after,
-            100 * machine->stolen, report->rounds, report->seconds,
+            100 * machine->stolen, report->rounds, report->seconds, report->warm_up_seconds,
             is_rough(report) ? " **A short run, or a busy machine: it shows that everything is "
                                "measured, not what is fast.**"
                              : "");
@@ -311,16 +319,23 @@ static void write_part(const void *context, FILE *out)
     write_results(results->report, results->file, out);
 }
 
+static const struct page_part results_part = {
+    .title = "# Seven engines",
+    .begin = ENGINES_REPORT_BEGIN,
+    .end = ENGINES_REPORT_END,
+    .write = write_part,
+};
+
 int engines_report_page(const struct engines_report *report, const char *file,
                         struct failure *failure)
 {
     struct results results = {report, file};
-    struct page_part part = {
-        .title = "# Seven engines",
-        .begin = ENGINES_REPORT_BEGIN,
-        .end = ENGINES_REPORT_END,
-        .write = write_part,
-        .context = &results,
-    };
+    struct page_part part = results_part;
+    part.context = &results;
     return page_part_write(&part, file, failure);
+}
+
+int engines_report_page_check(const char *file, struct failure *failure)
+{
+    return page_part_check(&results_part, file, failure);
 }

@@ -10,7 +10,8 @@ enum {
     ADMISSION_MS = 100,
     OVERLOAD_CONNECTIONS = 2000,
     OVERLOAD_CONNECTIONS_QUICK = 200,
-    PROCESSES = 12000
+    PROCESSES = 12000,
+    NAME_MAX_SHOWN = 40,
 };
 
 /* With --quick those that are marked. */
@@ -48,17 +49,27 @@ static bool is_wanted(const char *only, const char *name)
     return false;
 }
 
-static int check_names(const char *only, struct failure *failure)
+int engines_run_unknown(struct str name, struct failure *failure)
 {
-    struct str rest = str_of(only), word;
-    char name[32], all[128] = "";
+    char all[128] = "";
     for (unsigned i = 0; engine_kinds[i]; i++)
         snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "",
                  engine_kinds[i]->name);
+    return fail(failure, ERR_INVALID, "there is no engine \"%.*s\"; there are %s",
+                (int)(name.len < NAME_MAX_SHOWN ? name.len : NAME_MAX_SHOWN), name.at, all);
+}
+
+static int check_names(const char *only, struct failure *failure)
+{
+    struct str rest = str_of(only), word;
+    char name[32];
     while (only && only[0] && str_cut(&rest, ',', &word)) {
-        str_copy(name, sizeof name, str_trim(word));
+        word = str_trim(word);
+        if (word.len >= sizeof name)
+            return engines_run_unknown(word, failure);
+        str_copy(name, sizeof name, word);
         if (!engine_find(name))
-            return fail(failure, ERR_INVALID, "there is no engine \"%s\"; there are %s", name, all);
+            return engines_run_unknown(word, failure);
     }
     return 0;
 }
@@ -107,6 +118,7 @@ int engines_run_lay_out(const struct engines_plan *plan, struct engines_report *
     }
     report->rounds = plan->rounds < ENGINES_ROUNDS_MAX ? plan->rounds : ENGINES_ROUNDS_MAX;
     report->seconds = plan->seconds;
+    report->warm_up_seconds = plan->warm_up_seconds;
     report->quick = plan->quick;
     return 0;
 }

@@ -177,11 +177,13 @@ void engines_print_json(const struct engines_report *report, FILE *out)
     json_text_print(machine->kernel, out);
     fprintf(out,
             ",\"processors\":%u,\"server_processors\":%u,\"memory_mb\":%llu,\"load_before\":%.2f,"
-            "\"load_after\":%.2f,\"stolen\":%.4f},\"rounds\":%u,\"seconds\":%.3f,\"quick\":%s,"
+            "\"load_after\":%.2f,\"stolen\":%.4f},\"rounds\":%u,\"seconds\":%.3f,"
+            "\"warm_up_seconds\":%.3f,\"quick\":%s,"
             "\"cold_read_ms\":%.4f,\"cold_per_s\":%.2f,\"lines\":{",
             machine->cores, report->server_cores, (unsigned long long)machine->memory_mb,
             machine->load_before, machine->load_after, machine->stolen, report->rounds,
-            report->seconds, report->quick ? "true" : "false", report->cold_ms, report->cold_per_s);
+            report->seconds, report->warm_up_seconds, report->quick ? "true" : "false",
+            report->cold_ms, report->cold_per_s);
     for (const struct engines_lines *lines = engines_lines; lines->name; lines++)
         fprintf(out, "%s\"%s\":{\"own\":%u,\"shared\":%u}", lines == engines_lines ? "" : ",",
                 lines->name, lines->own, lines->shared);

@@ -103,7 +103,7 @@ struct engines_contestant {
 struct engines_report {
     struct engines_machine machine;
     unsigned rounds, contestant_count, cell_count, server_cores;
-    double seconds, cold_ms, cold_per_s;
+    double seconds, warm_up_seconds, cold_ms, cold_per_s;
     bool quick;
     struct engines_contestant contestants[ENGINES_CONTESTANTS_MAX];
     struct engines_cell cells[ENGINES_CELLS_MAX];
@@ -133,6 +133,8 @@ void engines_print_json(const struct engines_report *report, FILE *out);
  * taken to lie beside it. */
 int engines_report_page(const struct engines_report *report, const char *file,
                         struct failure *failure);
+/* Whether FILE can be written so, before it is measured what is to stand there. */
+int engines_report_page_check(const char *file, struct failure *failure);
 /* engines_picture.c: all of them, beside PAGE, named for it: "engines.md" has
  * "engines-throughput.svg" and so on. */
 enum { ENGINES_PICTURES = 4 };

@@ -11,6 +11,7 @@
 #ifndef STOA_BENCH_ENGINES_RUN_H
 #define STOA_BENCH_ENGINES_RUN_H
 
+#include "base/str.h"
 #include "bench/engines_report.h"
 
 /* What a server has used in its life, children included. */
@@ -47,5 +48,8 @@ int engines_run(const struct engines_plan *plan, const struct engines_host *host
  * in a test. */
 int engines_run_lay_out(const struct engines_plan *plan, struct engines_report *report,
                         struct failure *failure);
+
+/* ERR_INVALID: there is no engine NAME; FAILURE says which there are. */
+int engines_run_unknown(struct str name, struct failure *failure);
 
 #endif

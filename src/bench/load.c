@@ -67,6 +67,7 @@ struct worker {
     double rate;
     uint64_t next_due_ns;
     struct random random;
+    bool reached; /* somebody is at the address: the kernel there has taken a connection */
     bool running, counting, over;
     uint64_t count_from_ns, count_to_ns;
     struct effort effort_from, effort_to;
@@ -234,6 +235,7 @@ static void connected(struct peer *peer)
 {
     struct client *client = peer_owner(peer);
     client->answered = false;
+    client->worker->reached = true;
     if (client->worker->config->greeting && !client->worker->running)
         greet(client);
     else
@@ -365,7 +367,7 @@ static void look_for_first(struct timer *timer, uint64_t now_ns)
 {
     struct worker *w = CONTAINER_OF(timer, struct worker, first);
     (void)now_ns;
-    if (!w->running && w->connected == 0)
+    if (!w->running && !w->reached)
         give_up(w, FIRST_WAIT_S);
 }
 

@@ -43,6 +43,17 @@ static int split_page(const struct page_part *part, struct str page, const char 
     return 0;
 }
 
+int page_part_check(const struct page_part *part, const char *file, struct failure *failure)
+{
+    struct buf page;
+    struct str before, after;
+    buf_init(&page, PAGE_MAX);
+    int err = read_page(file, &page, failure);
+    err = err ? err : split_page(part, buf_text(&page), file, &before, &after, failure);
+    buf_close(&page);
+    return err;
+}
+
 int page_part_write(const struct page_part *part, const char *file, struct failure *failure)
 {
     struct buf page;

@@ -19,5 +19,8 @@ struct page_part {
 /* FILE is made, or its part is written anew and the rest kept as it is. ERR_INVALID: it is there
  * and has not the two lines; it is left alone. */
 int page_part_write(const struct page_part *part, const char *file, struct failure *failure);
+/* Whether that would do, before a long measurement rather than after it: the same errors, but for
+ * those of writing. */
+int page_part_check(const struct page_part *part, const char *file, struct failure *failure);
 
 #endif

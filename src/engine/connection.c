@@ -434,10 +434,9 @@ bool connection_expire(struct connection *c, uint64_t now_ns)
 
 bool connection_drain(struct connection *c, uint64_t now_ns)
 {
-    if (c->state == CONNECTION_HANDSHAKE || c->state == CONNECTION_PROXY)
-        return false;
     c->readable = !c->eof; /* a request may have come of which nobody has been told yet */
-    if (!connection_turn(c, now_ns))
+    if (!connection_turn(c, now_ns) || c->state == CONNECTION_HANDSHAKE ||
+        c->state == CONNECTION_PROXY)
         return false;
     if (c->http)
         http_conn_drain(c->http);

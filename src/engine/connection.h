@@ -63,6 +63,7 @@ struct connection {
     bool wants_tls; /* after the PROXY header */
     bool submitted; /* `submit` has taken something: nothing is done to it until connection_sent */
     bool proxied;   /* peer and here are what it said */
+    bool in_pieces; /* it did not come at once: the socket tells of more of it alone */
     struct endpoint peer, here;
     /* NULL, or of an engine that sends by itself: takes bytes, which stay as they are until
      * connection_sent. False: they are sent here. */

@@ -16,6 +16,14 @@ static void refuse(struct connection *c)
     engine_count(&c->dispatcher->counters->bad_requests, 1);
 }
 
+/* Than the LEN bytes that stay where they are: who polls would be told of those for ever. */
+static void await_more(struct connection *c, size_t len)
+{
+    socket_set_low_water(c->fd, len + 1);
+    c->in_pieces = true;
+    c->readable = false;
+}
+
 bool connection_proxy_read(struct connection *c)
 {
     struct proxy_header header;
@@ -36,13 +44,15 @@ bool connection_proxy_read(struct connection *c)
     }
     int err = proxy_header_parse(str_make(c->buffers->input, (size_t)n), &header, &why);
     if (err == ERR_SHORT && !c->hung_up) {
-        c->readable = false; /* more of it is an event */
+        await_more(c, (size_t)n);
         return false;
     }
     if (err || recv(c->fd, c->buffers->input, header.len, 0) != (ssize_t)header.len) {
         refuse(c);
         return false;
     }
+    if (c->in_pieces)
+        socket_set_low_water(c->fd, 1);
     if (!header.local) {
         c->proxied = true;
         c->peer = header.client;

@@ -5,17 +5,25 @@
 #define LONGEST_NS SEC_NS
 #define QUIET_NS   (10 * SEC_NS)
 
-/* Found with a queue of 1 and of 10 servers, 100 to 20,000 requests a second and 2 to 10 times as
- * many arrivals: 95 to 99 % of the server's capacity is used, and 4 to 6 % are later than the
- * target (tests/unit/test_engine_control_admission.c has that queue). */
-static const double aim = 0.875;       /* of the target */
-static const double dead_band = 0.4;   /* below what is aimed at: neither raised nor lowered */
-static const double increase = 0.025;  /* of the best rate, at most */
+/* Found with queues of 1 to 10 servers, 40 to 20,000 requests a second and 2 to 10 times as many
+ * arrivals, alone and disturbed: tests/unit/test_engine_control_admission.c has them, and what each
+ * must come to. Half or twice the numbers changes little. */
+static const double aim = 0.875;          /* of the target */
+static const double dead_band = 0.4;      /* below what is aimed at: neither raised nor lowered */
+static const double hardly_anybody = 0.9; /* below what is aimed at: hardly anybody waits */
+static const double increase = 0.025;     /* of the best rate, at most */
+static const double increase_easy = 0.075;
+static const double known_good = 0.9;  /* of the best rate: up to there in large steps */
 static const double decrease = 0.05;   /* of the rate, at least */
+static const double cautious = 0.15;   /* where no queue is to be seen */
 static const double severity = 0.4;    /* and for each time that it was late */
-static const double divisor_most = 2;  /* at once */
+static const double lowest = 0.5;      /* of the rate before */
+static const double undone = 0.7;      /* of the rate before, once nobody waits any more */
 static const double draining = 1.05;   /* answered per let in */
+static const double standing = 0.5;    /* of what is aimed at: half of them took longer */
+static const double few = 2;           /* requests in the server at a time: they are no queue */
 static const double forgetting = 0.98; /* what the best rate is worth an interval later */
+static const double doubted = 0.9;     /* and when it was too much */
 
 void control_admission_init(struct control_admission *control, uint64_t target_ns)
 {
@@ -29,22 +37,38 @@ bool control_admission_is_due(const struct control_admission *control, uint64_t 
     return ns >= LONGEST_NS || (measured >= ADMISSION_LEAST && ns >= shortest_ns);
 }
 
-/* LATE: how much too late, as a share of what is aimed at. */
-static enum admission_move lower(struct control_admission *control, double answered, double late)
+static double larger(double a, double b)
 {
-    double divisor = 1 + decrease + severity * late;
-    double from = answered;
-    if (divisor > divisor_most)
-        divisor = divisor_most;
-    if (control->rate > 0) {
-        if (answered > control->rate * draining)
-            return ADMISSION_HELD;
-        /* An interval in which the machine stood still says nothing of what it can do. */
-        if (from < control->rate / 2)
-            from = control->rate / 2;
-    }
+    return a > b ? a : b;
+}
+
+/* To what the server does, and for a while below that. */
+static void fall(struct control_admission *control, double answered, double late)
+{
+    double before = control->rate > 0 ? control->rate : answered;
+    double from = larger(answered, before * lowest);
+    control->rate = larger(from / (1 + decrease + severity * late), before * lowest);
     control->drained = from / (1 + decrease);
-    control->rate = from / divisor;
+    if (answered < before * lowest)
+        control->drained = larger(control->drained, before * undone);
+    control->best = larger(control->best * doubted, answered);
+}
+
+/* LATE: how much too late, as a share of what is aimed at. */
+static enum admission_move lower(struct control_admission *control,
+                                 const struct admission_seen *seen, double answered, double late)
+{
+    bool is_first = control->rate <= 0;
+    if (!is_first && answered > control->rate * draining)
+        return ADMISSION_HELD;
+    if (!is_first && answered * (double)seen->p90_ns / 1e9 < few)
+        return ADMISSION_HELD;
+    if (is_first || (double)seen->p50_ns > standing * aim * (double)control->target_ns) {
+        fall(control, answered, late);
+    } else {
+        control->drained = control->rate / (1 + decrease);
+        control->rate /= 1 + cautious;
+    }
     return ADMISSION_LOWERED;
 }
 
@@ -63,7 +87,9 @@ static enum admission_move raise(struct control_admission *control,
     }
     if (seen->refused == 0 || early <= dead_band)
         return ADMISSION_HELD;
-    control->rate += control->best * increase * early;
+    double known = control->best * known_good, twice = control->rate * (1 + early);
+    double step = (early > hardly_anybody ? increase_easy : increase) * early;
+    control->rate = larger(control->rate + control->best * step, twice < known ? twice : known);
     return ADMISSION_RAISED;
 }
 
@@ -71,15 +97,13 @@ enum admission_move control_admission_step(struct control_admission *control,
                                            const struct admission_seen *seen)
 {
     double answered = (double)seen->answered * 1e9 / (double)(seen->ns > 0 ? seen->ns : 1);
-    control->best *= forgetting;
-    if (answered > control->best)
-        control->best = answered;
+    control->best = larger(control->best * forgetting, answered);
     control->quiet_ns = seen->refused > 0 ? 0 : control->quiet_ns + seen->ns;
     if (seen->measured == 0)
         return ADMISSION_HELD;
     double goal_ns = aim * (double)control->target_ns;
     double error = ((double)seen->p90_ns - goal_ns) / goal_ns;
     if (error > 0)
-        return lower(control, answered, error);
+        return lower(control, seen, answered, error);
     return control->rate > 0 ? raise(control, seen, -error) : ADMISSION_HELD;
 }

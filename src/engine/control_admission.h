@@ -12,7 +12,18 @@
  *   - a decrease begins at the rate that was answered, which is what the server can do; what is
  *     taken off beyond a small part, the more the later they were, is for the queue to get shorter,
  *     and is given back when it has;
- *   - an increase is a share of the best rate of late, as servers differ by a factor of a thousand;
+ *   - it falls so only when half of them took long, too, which is a queue. Nine of ten are late as
+ *     well when the machine stood still for a moment: nobody would have been faster had fewer been
+ *     let in, and only a small part is taken off. (Or the queue is one of some pages alone, and the
+ *     others do not see it: then that part is taken off again and again.)
+ *   - it is never halved twice for one look, and what was taken off for an interval in which hardly
+ *     anything was answered is mostly given back when the next one is in time: it was a pause;
+ *   - it is not lowered when the server holds but a few requests at a time (Little's law), which
+ *     cannot wait for each other: they take that long by themselves, whatever the target says;
+ *   - up to what the server has lately shown that it can do, it is up to doubled at each interval
+ *     in time, the more the earlier they are;
+ *   - beyond, an increase is a share of the best rate of late, as servers differ by a factor of a
+ *     thousand, and a larger one when hardly anybody waits;
  *   - it steers for seven eighths of the target, as a rate that swings about a target is too late
  *     half of the time;
  *   - there is no limit until there is need of one, and none again when for 10 s nobody was
@@ -34,7 +45,8 @@ struct admission_seen {
     uint64_t ns;       /* its length */
     uint32_t answered; /* requests, in it */
     uint32_t measured; /* of these, begun after the last change: */
-    uint64_t p90_ns;   /* their response time; 0: none was measured */
+    uint64_t p50_ns;   /* the response time that half of them had at most; 0: none was measured */
+    uint64_t p90_ns;   /* nine of ten */
     uint32_t refused;
 };
 

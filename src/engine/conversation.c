@@ -172,7 +172,7 @@ static bool await_app(struct conversation *c)
     return true;
 }
 
-bool conversation_run(struct conversation *c, struct engine *engine, struct seats *seats,
+void conversation_run(struct conversation *c, struct engine *engine, struct seats *seats,
                       int stop_fd, const struct engine_listen *listen, int fd,
                       const struct endpoint *peer)
 {
@@ -182,6 +182,10 @@ bool conversation_run(struct conversation *c, struct engine *engine, struct seat
     if (connection_open(&c->connection, &c->dispatcher, NULL, listen, fd, peer, clock_mono_ns()))
         talk(c);
     hang_up(c);
+}
+
+bool conversation_close(struct conversation *c)
+{
     if (!await_app(c))
         return false;
     dispatcher_close(&c->dispatcher);

@@ -24,10 +24,12 @@ struct conversation {
     bool cut_off;     /* by it, at the end of the grace */
 };
 
-/* Serves FD, which was accepted at LISTEN from PEER and does not block; closes it. True: C may be
- * freed; false: the stop has left behind what the app still holds of it (dispatcher_held). */
-bool conversation_run(struct conversation *c, struct engine *engine, struct seats *seats,
+/* Serves FD, which was accepted at LISTEN from PEER and does not block; closes it. */
+void conversation_run(struct conversation *c, struct engine *engine, struct seats *seats,
                       int stop_fd, const struct engine_listen *listen, int fd,
                       const struct endpoint *peer);
+/* After it: waits for what the app still holds of C. True: it may be freed; false: the stop has
+ * left that behind (dispatcher_held). */
+bool conversation_close(struct conversation *c);
 
 #endif

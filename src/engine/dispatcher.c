@@ -69,7 +69,8 @@ static void host_accept(struct http_host *host, struct exchange *x)
         x->close = true;
     x->started_ns -= d->waited_ns;
     if (!is_let_in(d, x)) {
-        dispatcher_answer_busy(d, x);
+        exchange_page(x, d->engine->too_much);
+        engine_count(&d->counters->refused, 1);
         return;
     }
     if (app->accept)

@@ -44,7 +44,8 @@ struct dispatcher_kind {
     /* OWNER's client, and its own address. As exchange_addresses. */
     bool (*addresses)(void *owner, struct endpoint *client, struct endpoint *here);
     /* More than can be answered in time (config.admission_ms) are not let in: as soon as the head
-     * has arrived they are answered 503, and the app does not see them. */
+     * has arrived they are answered 503, and the app does not see them; a load manager before this
+     * server may ask one other (Stoa-Try: once; balance/retry.h). */
     bool admission;
     /* What is complete waits for dispatcher_handle: for an engine that does not read and handle on
      * the same thread. */

@@ -33,7 +33,7 @@ struct engine_config {
     unsigned helpers;         /* threads for work(); 0: 2 */
     unsigned helper_queue;    /* most exchanges waiting for a helper; above it 503. 0: 1024 */
     unsigned workers;         /* pool: its threads; 0: found while it runs. seda: most threads of a
-                                 stage; 0: 20. thread, fork: most at work at once; 0: 1000.
+                                 stage; 0: 20. thread, fork: most at work at once; 0: 256, 1000.
                                  amped: threads that read files; 0: 8 */
     uint32_t admission_ms;    /* event, seda: so many requests are let in that nine of ten are
                                  answered within this; 0: all are */

@@ -98,9 +98,9 @@ static void next_stage(struct timer *timer, uint64_t now_ns)
 static void begin_stop(struct post *post)
 {
     struct event_loop *l = CONTAINER_OF(post, struct event_loop, stop_post);
-    l->stopping = true;
     event_doors_drain(l);
     event_doors_close(l);
+    l->stopping = true; /* not before: who is turned away at the door would be taken for the last */
     l->stop_timer.fire = next_stage;
     run_stage(l, loop_now(l->loop));
 }

@@ -1,8 +1,20 @@
-/* Event engine, inside: what event.c and the event_*.c files share.
+/* Engine event: one thread for each core, each with an event loop; and its inside, which event.c and
+ * the event_*.c files share.
  *
- * One thread per loop. Each loop has its own listening sockets, connections, timers
- * and counters, and touches nothing of another loop; what is shared is the app, the
- * TLS context, the helper threads, and the number of open connections.
+ * A loop asks the kernel which of its connections can be read from or written to (epoll), and does
+ * for each in turn what can be done without waiting: a single process, event-driven (Pai, Druschel
+ * and Zwaenepoel, Flash, USENIX 1999), once for each core. Each loop has its own listening sockets,
+ * connections, timers and counters, and touches nothing of another loop; what is shared is the app,
+ * the TLS context, the helper threads, and the number of open connections. What may block (work)
+ * is run by the helpers, behind a queue with a bound, and comes back to its loop.
+ *
+ * Good for: many connections, most of which are at rest, and short answers: a connection costs no
+ * stack, and a request neither a switch of threads nor a lock. Limits: whatever takes long in
+ * handle(), or waits for the disk, as sending a file does that is not in memory, holds up all
+ * connections of the same loop, and no other loop takes them over: a connection stays where the
+ * kernel put it. An app must say what blocks (APP_WORK), or be divided into steps.
+ *
+ * HTTP/2: the streams of a connection are handled one after the other, but for work.
  *
  *   event.c           starts and stops the threads, adds up the counters
  *   event_accept.c    takes connections in, as many as there may be

@@ -1,8 +1,9 @@
 /* Engine fork: a process for each connection.
  *
- * The oldest way to serve many at once (inetd; NCSA httpd; Apache's prefork): a process of its own
- * for each client, which serves it from its first byte to its last (conversation.h) and ends. What
- * the app may block on (work) is simply run.
+ * The oldest way to serve many at once (the concurrent server of Stevens, UNIX Network Programming,
+ * 1990; inetd; NCSA httpd; Apache's prefork): a process of its own for each client, which serves it
+ * from its first byte to its last (conversation.h) and ends. What the app may block on (work) is
+ * simply run.
  *
  *   the program --fork--> zygote --fork--> client's process
  *    (start, stop,         (accepts,   +-> client's process
@@ -20,8 +21,11 @@
  * and what the app prepares (thread_start) for each client; nothing that one request learned is
  * there for the next client's; what is to be shared has to be made so (shared memory, files, a
  * server). No more than `workers` processes, and connections_max; above it clients wait in the
- * kernel's queue, and one that keeps its connection open keeps its process. Addresses cannot be
- * taken over from another engine (heir_of).
+ * kernel's queue, and one that keeps its connection open keeps its process. Nor more than the
+ * system allows (RLIMIT_NPROC, kernel.pid_max, pids.max of the control group, memory): who comes
+ * then waits as well, and the log says why. Beginning a client takes a millisecond of the zygote's
+ * time; that a crowd may come faster than that, each address has several listening sockets.
+ * Addresses cannot be taken over from another engine (heir_of).
  *
  * An app of this engine starts threads of its own in its clients' processes or not at all: what it
  * started before is not there. What it counts or caches is its process's.

@@ -1,5 +1,6 @@
 #include "engine/inside.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "engine/settings.h"
 
@@ -27,6 +28,22 @@ static int open_doors(struct engine *engine, struct failure *failure)
     return 0;
 }
 
+/* Made once: what is refused comes in masses, and must cost less than what is let in. */
+static int make_refusal(struct engine *engine, struct failure *failure)
+{
+    const struct http_header more[] = {
+        {STR("Retry-After"), STR("1"), 0},
+        {STR("Stoa-Try"), STR("once"), 0}, /* the app will not have seen it */
+    };
+    struct str text =
+        STR("More is asked for than can be answered in time. Please try again in a second.\n");
+    if (engine->intake.target_ns == 0)
+        return 0;
+    engine->too_much = http_page_with(503, STR("text/plain; charset=utf-8"), STR("no-store"), more,
+                                      COUNT_OF(more), text, false);
+    return engine->too_much ? 0 : fail(failure, ERR_NOMEM, "no memory for the engine");
+}
+
 int engine_open(struct engine *engine, const struct engine_config *config, struct app *app,
                 unsigned sharers, struct failure *failure)
 {
@@ -43,6 +60,7 @@ int engine_open(struct engine *engine, const struct engine_config *config, struc
         return ERR_INVALID;
     engine->trusted_count = (unsigned)trusted;
     int err = engine_tls(&engine->config, &engine->tls, failure);
+    err = err ? err : make_refusal(engine, failure);
     err = err ? err : open_doors(engine, failure);
     if (err)
         engine_close(engine);
@@ -59,6 +77,8 @@ void engine_close(struct engine *engine)
     engine->doors = NULL;
     tls_context_free(engine->tls);
     engine->tls = NULL;
+    http_page_drop(engine->too_much);
+    engine->too_much = NULL;
 }
 
 void engine_begin_stop(struct engine *engine)
@@ -66,6 +86,13 @@ void engine_begin_stop(struct engine *engine)
     engine->stopping = (struct stopping){.asked_ns = clock_mono_ns(),
                                          .grace_ns = engine->config.stop_grace_ms * MS_NS};
     atomic_store_explicit(&engine->is_stopping, true, memory_order_release);
+}
+
+bool engine_cuts_off(const struct engine *engine, uint64_t now_ns)
+{
+    uint64_t until_ns;
+    return engine_is_stopping(engine) &&
+           stopping_stage(&engine->stopping, now_ns, &until_ns) >= STOPPING_CUT_OFF;
 }
 
 bool engine_leaves_behind(const struct engine *engine, uint64_t held)

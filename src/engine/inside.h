@@ -34,6 +34,7 @@ struct engine {
     atomic_bool is_stopping; /* and then: */
     struct stopping stopping;
     struct intake intake;            /* for dispatcher_kind.admission */
+    struct http_page *too_much;      /* what intake refuses is answered; NULL: it refuses nothing */
     struct engine_counters counters; /* of an engine whose threads have none of their own */
 };
 
@@ -51,6 +52,9 @@ static inline bool engine_is_stopping(const struct engine *engine)
 {
     return atomic_load_explicit(&engine->is_stopping, memory_order_acquire);
 }
+
+/* Whether the grace of a stop is over at NOW_NS: connections are reset, queues abandoned. */
+bool engine_cuts_off(const struct engine *engine, uint64_t now_ns);
 
 /* How many exchanges the app holds although the engine has stopped: HELD. True: there are some,
  * which is logged, and nothing may be freed. Whoever holds them may still finish them. */

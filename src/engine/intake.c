@@ -4,8 +4,9 @@
 
 #include <stdlib.h>
 
-/* So much that was not used before may be used at once. */
-#define BURST_NS (10 * MS_NS)
+/* What was not used before may be used at once for this part of the target: who reads may have had
+ * to wait for a processor, and what came meanwhile comes together. */
+enum { BURST_PART = 8 };
 
 static uint64_t get(const _Atomic uint64_t *value)
 {
@@ -30,9 +31,9 @@ bool intake_refuses(struct intake *intake, uint64_t now_ns)
     uint64_t period_ns = get(&intake->period_ns);
     if (period_ns == 0)
         return false;
-    uint64_t next_ns = get(&intake->next_ns), due_ns;
+    uint64_t next_ns = get(&intake->next_ns), due_ns, burst_ns = intake->target_ns / BURST_PART;
     do {
-        due_ns = next_ns + BURST_NS < now_ns ? now_ns - BURST_NS : next_ns;
+        due_ns = next_ns + burst_ns < now_ns ? now_ns - burst_ns : next_ns;
         if (due_ns > now_ns) {
             atomic_fetch_add_explicit(&intake->refused, 1, memory_order_relaxed);
             return true;
@@ -50,16 +51,17 @@ static int compare(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
-static uint64_t p90_ns(struct intake *intake, uint32_t measured)
+static void find_quantiles(struct intake *intake, struct admission_seen *seen)
 {
     uint32_t sorted[INTAKE_SAMPLES];
-    uint32_t count = measured < INTAKE_SAMPLES ? measured : INTAKE_SAMPLES;
+    uint32_t count = seen->measured < INTAKE_SAMPLES ? seen->measured : INTAKE_SAMPLES;
     if (count == 0)
-        return 0;
+        return;
     for (uint32_t i = 0; i < count; i++)
         sorted[i] = atomic_load_explicit(&intake->samples_us[i], memory_order_relaxed);
     qsort(sorted, count, sizeof *sorted, compare);
-    return (uint64_t)sorted[(count - 1) * 9 / 10] * 1000;
+    seen->p50_ns = (uint64_t)sorted[(count - 1) / 2] * 1000;
+    seen->p90_ns = (uint64_t)sorted[(count - 1) * 9 / 10] * 1000;
 }
 
 static void tell(const struct intake *intake, enum admission_move move, double before,
@@ -71,10 +73,10 @@ static void tell(const struct intake *intake, enum admission_move move, double b
     bool edge = before <= 0 || move == ADMISSION_LIFTED;
     log_line(intake->log, edge ? LOG_INFO : LOG_DEBUG, "engine",
              "admission: %s from %.0f to %.0f requests/s (0: all): nine of ten of %u within %.1f "
-             "ms of %.0f; in %.0f ms %u were answered and %u refused",
+             "ms of %.0f, half within %.1f; in %.0f ms %u were answered and %u refused",
              verbs[move], before, intake->control.rate, seen->measured, (double)seen->p90_ns / 1e6,
-             (double)intake->target_ns / 1e6, (double)seen->ns / 1e6, seen->answered,
-             seen->refused);
+             (double)intake->target_ns / 1e6, (double)seen->p50_ns / 1e6, (double)seen->ns / 1e6,
+             seen->answered, seen->refused);
 }
 
 /* Counters that others add to meanwhile may lose a few. */
@@ -85,7 +87,7 @@ static void end_interval(struct intake *intake, uint64_t now_ns)
         .ns = now_ns - get(&intake->begun_ns),
         .measured = atomic_load_explicit(&intake->measured, memory_order_relaxed),
     };
-    seen.p90_ns = p90_ns(intake, seen.measured);
+    find_quantiles(intake, &seen);
     seen.answered = atomic_exchange_explicit(&intake->answered, 0, memory_order_relaxed);
     seen.refused = atomic_exchange_explicit(&intake->refused, 0, memory_order_relaxed);
     atomic_store_explicit(&intake->measured, 0, memory_order_relaxed);

@@ -66,8 +66,9 @@ static void add(_Atomic uint64_t *own, uint64_t more)
                           memory_order_relaxed);
 }
 
-static void take_turn(struct pool_worker *worker, struct rota_conn *c, struct seat *seat)
+static void take_turn(struct pool_worker *worker, struct rota_conn *c)
 {
+    struct seat *seat = worker->seat;
     uint64_t ready_ns = c->ready_ns;
     bool goes_on = rota_begin(c, &seat->buffers, seat->thread_state, &worker->counters);
     uint64_t begun_ns = c->dispatcher.now_ns;
@@ -83,10 +84,9 @@ static void *worker_main(void *argument)
 {
     struct pool_worker *worker = argument;
     struct pool_engine *engine = worker->engine;
-    struct seat *seat = seats_take(engine->seats);
     for (struct rota_conn *c; (c = take(engine));)
-        take_turn(worker, c, seat);
-    seats_give(engine->seats, seat);
+        take_turn(worker, c);
+    seats_give(engine->seats, worker->seat);
     pthread_mutex_lock(&engine->lock);
     engine->ended_cpu_ns += clock_thread_ns();
     worker->place = POOL_ENDED;
@@ -112,14 +112,17 @@ static struct pool_worker *reserve_place(struct pool_engine *engine, bool *ended
     return NULL;
 }
 
-/* Not under the lock, as the kernel may take its time: who is done, and who serves, must not wait
- * for it. */
+/* Not under the lock, as app and kernel may take their time: who is done, and who serves, must not
+ * wait for it. With its seat: a worker that waited for one would be counted on in vain. */
 static bool start_worker(struct pool_engine *engine, struct pool_worker *worker, bool ended)
 {
     if (ended)
         pthread_join(worker->thread, NULL); /* nothing is left for it to do */
-    if (thread_start(&worker->thread, "stoa-worker", worker_main, worker) == 0)
+    worker->seat = seats_try(engine->seats);
+    if (worker->seat && thread_start(&worker->thread, "stoa-worker", worker_main, worker) == 0)
         return true;
+    if (worker->seat)
+        seats_give(engine->seats, worker->seat);
     pthread_mutex_lock(&engine->lock);
     worker->place = POOL_FREE;
     engine->running--;

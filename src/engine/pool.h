@@ -45,6 +45,7 @@ struct pool_worker {
     _Atomic uint64_t since_ns; /* in a turn since then; 0: in none */
     struct pool_engine *engine;
     pthread_t thread;      /* of who resizes */
+    struct seat *seat;     /* the worker's, from before it begins */
     enum pool_place place; /* under the engine's lock */
 };
 

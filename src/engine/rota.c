@@ -180,14 +180,6 @@ static void close_socket(struct rota_conn *c)
     c->closed = true;
 }
 
-static bool is_cut_off(const struct rota *rota, uint64_t now_ns)
-{
-    const struct engine *engine = rota->config.engine;
-    uint64_t until_ns;
-    return engine_is_stopping(engine) &&
-           stopping_stage(&engine->stopping, now_ns, &until_ns) >= STOPPING_CUT_OFF;
-}
-
 /* What a host keeps for reuse is the thread's: rested connections are many. */
 static void lend(struct rota_conn *c, struct connection_buffers *buffers)
 {
@@ -213,7 +205,7 @@ bool rota_begin(struct rota_conn *c, struct connection_buffers *buffers, void *t
 {
     struct rota *rota = c->rota;
     uint64_t now_ns = clock_mono_ns();
-    bool cut_off = !c->closed && is_cut_off(rota, now_ns);
+    bool cut_off = !c->closed && engine_cuts_off(rota->config.engine, now_ns);
     pthread_mutex_lock(&rota->lock);
     CHECK(c->place == ROTA_READY);
     c->place = ROTA_RUNNING;
@@ -344,12 +336,23 @@ static void take_in(struct rota *rota, unsigned index, int fd, const struct endp
     leave(c);
 }
 
+/* Closed ones count, too: an engine's queues have room for no more. */
+static bool has_room(struct rota *rota)
+{
+    pthread_mutex_lock(&rota->lock);
+    bool room = rota->count < rota->config.engine->config.connections_max;
+    pthread_mutex_unlock(&rota->lock);
+    return room;
+}
+
 /* At most MOST of those that wait at door INDEX. False: there is no room. */
 static bool accept_some(struct rota *rota, unsigned index, unsigned most)
 {
     for (unsigned i = 0; i < most; i++) {
         struct endpoint peer;
         int fd;
+        if (!has_room(rota))
+            return false;
         switch (doors_accept(&rota->doors, index, &fd, &peer)) {
         case DOORS_TAKEN:
             take_in(rota, index, fd, &peer);
@@ -584,6 +587,7 @@ void rota_free(struct rota *rota)
     if (!rota)
         return;
     CHECK(rota->count == 0);
+    bury(rota); /* what was given back when its thread had left it behind already */
     doors_close(&rota->doors);
     timer_heap_close(&rota->timers);
     if (rota->epoll_fd >= 0)

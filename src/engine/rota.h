@@ -15,8 +15,8 @@
  *                                     GONE <-- closed ----------------- rota_end -----+
  *
  * A closed connection is kept until the app has given back what it holds of it; it has turns for
- * that alone. As nobody can be READY twice, an engine's queues together hold no more than there are
- * connections.
+ * that alone. It counts for config.connections_max until then; and as nobody can be READY twice, an
+ * engine's queues together never hold more than so many.
  *
  * Thread: rota_begin to rota_end the taker's; dispatcher_kind.wake any; all else the rota's own.
  */

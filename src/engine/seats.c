@@ -18,6 +18,7 @@ struct seats {
     pthread_mutex_t lock;
     /* Under the lock: */
     unsigned made, waiting;
+    unsigned patience;           /* takers that shall not try to have another one made */
     struct seat *free;           /* none, while anybody waits */
     struct taker *first, **last; /* those that wait, the longest first; last: where to append */
 };
@@ -56,8 +57,19 @@ int seats_new(struct app *app, unsigned max, struct seats **out, struct failure 
     return 0;
 }
 
+/* Under the lock. */
+static bool may_make_another(struct seats *seats)
+{
+    if (seats->free || seats->made == seats->max)
+        return false;
+    if (seats->patience == 0)
+        return true;
+    seats->patience--;
+    return false;
+}
+
 /* Under the lock, which is let go of meanwhile. NULL: the app could not be prepared once more, and
- * what there is must do. */
+ * for a while what there is must do. */
 static struct seat *make_another(struct seats *seats)
 {
     seats->made++;
@@ -66,7 +78,7 @@ static struct seat *make_another(struct seats *seats)
     pthread_mutex_lock(&seats->lock);
     if (!seat) {
         seats->made--;
-        seats->max = seats->made;
+        seats->patience = SEATS_PATIENCE;
     }
     return seat;
 }
@@ -85,19 +97,14 @@ static struct seat *wait_for_one(struct seats *seats)
     return self.seat;
 }
 
-struct seat *seats_take(struct seats *seats)
+/* Under the lock. */
+static struct seat *take_or_make(struct seats *seats)
 {
-    struct seat *seat = NULL;
-    pthread_mutex_lock(&seats->lock);
-    if (!seats->free && seats->made < seats->max)
-        seat = make_another(seats);
-    if (!seat && seats->free) {
-        seat = seats->free;
-        seats->free = seat->next;
-    } else if (!seat) {
-        seat = wait_for_one(seats);
-    }
-    pthread_mutex_unlock(&seats->lock);
+    struct seat *seat = may_make_another(seats) ? make_another(seats) : NULL;
+    if (seat || !seats->free)
+        return seat;
+    seat = seats->free;
+    seats->free = seat->next;
     return seat;
 }
 
@@ -111,6 +118,29 @@ static void pass_on(struct seats *seats, struct seat *seat)
     seats->waiting--;
     taker->seat = seat;
     pthread_cond_signal(&taker->given); /* it cannot be gone before the lock is let go of */
+}
+
+struct seat *seats_take(struct seats *seats)
+{
+    pthread_mutex_lock(&seats->lock);
+    struct seat *seat = take_or_make(seats);
+    if (seat && seats->first) { /* it has been made, and they have waited for longer */
+        pass_on(seats, seat);
+        seat = NULL;
+    }
+    if (!seat)
+        seat = wait_for_one(seats);
+    pthread_mutex_unlock(&seats->lock);
+    return seat;
+}
+
+struct seat *seats_try(struct seats *seats)
+{
+    pthread_mutex_lock(&seats->lock);
+    seats->patience = 0; /* it is asked for rarely */
+    struct seat *seat = take_or_make(seats);
+    pthread_mutex_unlock(&seats->lock);
+    return seat;
 }
 
 void seats_give(struct seats *seats, struct seat *seat)

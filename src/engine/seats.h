@@ -21,11 +21,17 @@ struct seat {
 
 struct seats;
 
+/* When one cannot be made, so many takers wait for those there are before it is tried again: what
+ * was short (descriptors, memory) may be there again. */
+enum { SEATS_PATIENCE = 64 };
+
 /* At most MAX; the first one is made at once, so that an app that cannot be prepared is found
  * out. */
 int seats_new(struct app *app, unsigned max, struct seats **seats, struct failure *failure);
 /* Waits until one is free. Never NULL. */
 struct seat *seats_take(struct seats *seats);
+/* The same without waiting. NULL: there is none, and none can be made at present. */
+struct seat *seats_try(struct seats *seats);
 void seats_give(struct seats *seats, struct seat *seat);
 /* Takers that wait at this moment. */
 unsigned seats_waiting(struct seats *seats);

@@ -16,7 +16,7 @@ enum {
     THREADS = 20,     /* of a stage, at most, where config.workers says nothing */
     READERS = 4,      /* of the disk, at least: they wait more than they work */
     ROUNDS = 4,       /* of what is given back while it is delivered */
-    OTHERS = 1 << 16, /* besides connections: closed ones of which the app had something left */
+    PIECES = 1 << 16, /* of files, that may wait for the disk besides one for each connection */
 };
 
 struct seda_engine {
@@ -51,7 +51,7 @@ static void add(struct onward *onward, struct rota_conn *c)
     onward->items[onward->count++] = c;
 }
 
-/* There is room for all connections that there may be. */
+/* There is room for all connections that there may be, closed ones among them (rota.h). */
 static void send_on(struct stage *stage, const struct onward *onward)
 {
     if (onward->count > 0)
@@ -181,17 +181,10 @@ static bool work(struct dispatcher *d, struct exchange *x)
 }
 
 /* At the end of a stop's grace what waits is given back as it is. */
-static bool is_abandoned(const struct engine *engine)
-{
-    uint64_t until_ns;
-    return engine_is_stopping(engine) &&
-           stopping_stage(&engine->stopping, clock_mono_ns(), &until_ns) >= STOPPING_CUT_OFF;
-}
-
 static void work_one(void *context, struct seat *seat, void **items, unsigned count)
 {
     struct seda_engine *engine = context;
-    bool abandoned = is_abandoned(&engine->base);
+    bool abandoned = engine_cuts_off(&engine->base, clock_mono_ns());
     for (unsigned i = 0; i < count; i++)
         offload_run(engine->base.app, items[i], seat->thread_state, abandoned);
 }
@@ -211,7 +204,7 @@ static void read_all(void *context, struct seat *seat, void **items, unsigned co
     struct seda_engine *engine = context;
     (void)seat;
     for (unsigned i = 0; i < count; i++) {
-        if (!is_abandoned(&engine->base))
+        if (!engine_cuts_off(&engine->base, clock_mono_ns()))
             residency_read(items[i], NULL);
         exchange_wake(items[i]);
     }
@@ -266,7 +259,7 @@ static void seda_free(struct seda_engine *engine)
 static int make_stages(struct seda_engine *engine, unsigned most, struct failure *failure)
 {
     const struct engine_config *config = &engine->base.config;
-    unsigned any = 2 * config->connections_max + OTHERS;
+    unsigned all = config->connections_max;
     const struct {
         struct stage **stage;
         const char *name, *thread;
@@ -274,10 +267,10 @@ static int make_stages(struct seda_engine *engine, unsigned most, struct failure
         unsigned least, queue_max;
         bool singly, runs_app;
     } rows[] = {
-        {&engine->parse, "parse", "stoa-parse", parse, 1, any, false, true},
-        {&engine->handle, "handle", "stoa-handle", handle, 1, any, false, true},
-        {&engine->write, "write", "stoa-write", write_all, 1, any, false, true},
-        {&engine->disk, "disk", "stoa-disk", read_all, READERS, any, true, false},
+        {&engine->parse, "parse", "stoa-parse", parse, 1, all, false, true},
+        {&engine->handle, "handle", "stoa-handle", handle, 1, all, false, true},
+        {&engine->write, "write", "stoa-write", write_all, 1, all, false, true},
+        {&engine->disk, "disk", "stoa-disk", read_all, READERS, all + PIECES, true, false},
         {&engine->work, "work", "stoa-work", work_one, config->helpers, config->helper_queue, true,
          true},
     };

@@ -15,6 +15,7 @@ enum worker_place { WORKER_FREE, WORKER_RUNS, WORKER_ENDED };
 struct worker {
     struct stage *stage;
     pthread_t thread;
+    struct seat *seat;       /* NULL: it needs none */
     enum worker_place place; /* under the stage's lock */
 };
 
@@ -90,8 +91,7 @@ static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
     struct stage *stage = worker->stage;
-    struct seats *seats = stage->config.seats;
-    struct seat *seat = seats ? seats_take(seats) : NULL;
+    struct seat *seat = worker->seat;
     void *batch[CONTROL_BATCH_MOST];
     pthread_mutex_lock(&stage->lock);
     while (await(stage)) {
@@ -108,17 +108,32 @@ static void *worker_main(void *argument)
     stage->running--;
     worker->place = WORKER_ENDED;
     pthread_mutex_unlock(&stage->lock);
-    if (seats)
-        seats_give(seats, seat);
+    if (seat)
+        seats_give(stage->config.seats, seat);
     return NULL;
 }
 
 /* ---- Control ---- */
 
-/* Under the lock. */
+/* Under the lock, which is let go of while SEAT is looked for. False: there is none. */
+static bool find_seat(struct stage *stage, struct seat **seat)
+{
+    *seat = NULL;
+    if (!stage->config.seats)
+        return true;
+    pthread_mutex_unlock(&stage->lock);
+    *seat = seats_try(stage->config.seats);
+    pthread_mutex_lock(&stage->lock);
+    return *seat != NULL;
+}
+
+/* Under the lock. A thread that waited for its seat would be counted on in vain. */
 static bool start_worker(struct stage *stage)
 {
     struct worker *worker = stage->workers;
+    struct seat *seat;
+    if (!find_seat(stage, &seat))
+        return false;
     for (unsigned i = 0; i < stage->config.most && worker->place == WORKER_RUNS; i++)
         worker++;
     CHECK(worker < stage->workers + stage->config.most);
@@ -126,8 +141,12 @@ static bool start_worker(struct stage *stage)
         pthread_join(worker->thread, NULL); /* it has only its seat to give back */
     worker->place = WORKER_FREE;
     worker->stage = stage;
-    if (thread_start(&worker->thread, stage->config.thread, worker_main, worker))
+    worker->seat = seat;
+    if (thread_start(&worker->thread, stage->config.thread, worker_main, worker)) {
+        if (seat)
+            seats_give(stage->config.seats, seat);
         return false;
+    }
     worker->place = WORKER_RUNS;
     stage->running++;
     return true;

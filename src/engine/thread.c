@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -21,6 +22,9 @@ enum {
     QUEUED = 4096,   /* the most that a kernel keeps for an address: for the stop */
 };
 
+/* Between two lines of the log that say why nobody is accepted. */
+#define SILENT_NS (60 * SEC_NS)
+
 struct thread_engine {
     struct engine base;
     struct doors doors;
@@ -28,6 +32,11 @@ struct thread_engine {
     int stop_fd;
     pthread_t acceptor;
     bool accepts;
+    /* The acceptor's: who has been accepted at address NEXT_INDEX and has no thread yet. */
+    int next_fd; /* -1: nobody */
+    unsigned next_index;
+    struct endpoint next_peer;
+    uint64_t silent_until_ns;
     pthread_attr_t small;
     pthread_mutex_t lock;
     pthread_cond_t ended;
@@ -61,8 +70,9 @@ static void *client_main(void *argument)
     struct thread_engine *engine = client->engine;
     struct conversation *c = &client->conversation;
     pthread_setname_np(pthread_self(), "stoa-client");
-    bool over = conversation_run(c, &engine->base, engine->seats, engine->stop_fd, client->listen,
-                                 client->fd, &client->peer);
+    conversation_run(c, &engine->base, engine->seats, engine->stop_fd, client->listen, client->fd,
+                     &client->peer);
+    bool over = conversation_close(c);
     uint64_t held = over ? 0 : dispatcher_held(&c->dispatcher);
     bool cut_off = c->cut_off;
     if (over)
@@ -94,45 +104,58 @@ static bool has_room(struct thread_engine *engine)
     return room;
 }
 
-static bool begin_client(struct thread_engine *engine, unsigned index, int fd,
-                         const struct endpoint *peer)
+static void tell_no_thread(struct thread_engine *engine, int reason)
+{
+    uint64_t now_ns = clock_mono_ns();
+    if (now_ns < engine->silent_until_ns)
+        return;
+    engine->silent_until_ns = now_ns + SILENT_NS;
+    log_line(engine->base.config.log, LOG_WARN, "engine",
+             "no other client's thread can be made: %s. Clients wait. Raise what bounds threads: "
+             "ulimit -u, kernel.threads-max, pids.max of the control group, memory",
+             strerror(reason));
+}
+
+/* For who has been accepted. False: there can be no thread at present. */
+static bool begin_client(struct thread_engine *engine)
 {
     struct client *client = malloc(sizeof *client);
     pthread_t thread;
     if (!client)
         return false;
     client->engine = engine;
-    client->listen = &engine->base.config.listen[index];
-    client->peer = *peer;
-    client->fd = fd;
+    client->listen = &engine->base.config.listen[engine->next_index];
+    client->peer = engine->next_peer;
+    client->fd = engine->next_fd;
     pthread_mutex_lock(&engine->lock);
     engine->running++;
     pthread_mutex_unlock(&engine->lock);
-    if (thread_start_as(&thread, &engine->small, NULL, client_main, client) == 0)
+    int reason = thread_start_as(&thread, &engine->small, NULL, client_main, client);
+    if (reason == 0) {
+        engine->next_fd = -1;
         return true;
+    }
     pthread_mutex_lock(&engine->lock);
     engine->running--;
     pthread_mutex_unlock(&engine->lock);
     free(client);
+    tell_no_thread(engine, reason);
     return false;
 }
 
-/* Those that wait at address INDEX, MOST of them. False: there is no room. */
+/* Those that wait at address INDEX, MOST of them, behind who has been accepted already. False:
+ * there is no room. */
 static bool accept_some(struct thread_engine *engine, unsigned index, unsigned most)
 {
     for (unsigned i = 0; i < most; i++) {
-        struct endpoint peer;
-        int fd;
+        if (engine->next_fd >= 0 && !begin_client(engine))
+            return false;
         if (!has_room(engine))
             return false;
-        switch (doors_accept(&engine->doors, index, &fd, &peer)) {
+        switch (doors_accept(&engine->doors, index, &engine->next_fd, &engine->next_peer)) {
         case DOORS_TAKEN:
-            if (begin_client(engine, index, fd, &peer))
-                break;
-            socket_reset_on_close(fd);
-            close(fd);
-            engine_count(&engine->base.counters.refused, 1);
-            return false;
+            engine->next_index = index;
+            break;
         case DOORS_AGAIN:
             break;
         case DOORS_EMPTY:
@@ -141,7 +164,17 @@ static bool accept_some(struct thread_engine *engine, unsigned index, unsigned m
             return false;
         }
     }
-    return true;
+    return engine->next_fd < 0 || begin_client(engine);
+}
+
+/* At the stop, who has no thread yet. */
+static void refuse_next(struct thread_engine *engine)
+{
+    if (engine->next_fd < 0)
+        return;
+    socket_reset_on_close(engine->next_fd);
+    close(engine->next_fd);
+    engine_count(&engine->base.counters.refused, 1);
 }
 
 static void *accept_main(void *argument)
@@ -166,6 +199,7 @@ static void *accept_main(void *argument)
         accept_some(engine, i, QUEUED);
         doors_close_one(&engine->doors, i);
     }
+    refuse_next(engine);
     return NULL;
 }
 
@@ -204,7 +238,7 @@ static int start(const struct engine_config *config, struct app *app, struct eng
     struct thread_engine *engine = calloc(1, sizeof *engine);
     if (!engine)
         return fail(failure, ERR_NOMEM, "no memory for the engine");
-    engine->stop_fd = engine->doors.spare_fd = -1;
+    engine->stop_fd = engine->doors.spare_fd = engine->next_fd = -1;
     engine->doors.engine = &engine->base;
     pthread_mutex_init(&engine->lock, NULL);
     pthread_cond_init(&engine->ended, NULL);

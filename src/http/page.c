@@ -1,6 +1,8 @@
+#include "base/check.h"
 #include "base/hash.h"
 #include "http/core.h"
 #include "http/etag.h"
+#include "http/fields.h"
 #include "http/gzip.h"
 
 #include <stdio.h>
@@ -87,8 +89,11 @@ static void collect_headers(struct http_page *page, struct str type, struct str 
         *to++ = (struct http_header){STR("Cache-Control"), cache_control, 0};
     if (page->has_gzip)
         *to++ = (struct http_header){STR("Vary"), STR("Accept-Encoding"), 0};
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
+        struct str value = more[i].value;
+        CHECK(fields_clean(value.at, value.at + value.len) == value.len);
         *to++ = more[i];
+    }
     page->header_count = (unsigned)(to - page->headers);
 }
 

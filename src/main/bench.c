@@ -296,7 +296,7 @@ static int run_bench(const struct program_command *self, int count, char **words
 {
     struct bench_flags flags = {0};
     struct failure failure = {0};
-    const char *operands[2];
+    const char *operands[2] = {NULL, NULL};
     unsigned operand_count;
     option_defaults(&table, &flags);
     if (option_parse(&table, &flags, count, words, operands, 2, &operand_count, &failure))
@@ -360,8 +360,9 @@ const struct program_command command_bench = {
     "            dies or slows down, bursts, shoppers with homes. Needs no server\n"
     "  engines   the same pages on every engine, each with a server made for it: cached, "
     "computing,\n"
-    "            from a cold disk, short beside long, at twice its capacity. Takes about 25 times\n"
-    "            --duration for each engine and round; some seconds each with --quick\n"
+    "            from a cold disk, short beside long, at twice its capacity. Takes about 16 times\n"
+    "            --duration and --warm-up together, and half a minute more, for each engine and\n"
+    "            round; some seconds each with --quick\n"
     "  engine NAME\n"
     "            the server of one of these, for other generators: /cached, /compute?us=N, and\n"
     "            /disk?n=N of files in --dir\n\n"

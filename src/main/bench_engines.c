@@ -86,7 +86,7 @@ int bench_engine(const struct bench_flags *flags, const char *name, struct failu
     const struct engine_kind *kind = engine_find(name);
     struct engines_cores cores;
     if (!kind)
-        return fail(failure, ERR_NOTFOUND, "there is no engine \"%s\"", name);
+        return engines_run_unknown(str_of(name), failure);
     engines_cores_look(&cores);
     if (flags->cores) {
         engines_cores_take(&cores, 0, (unsigned)flags->cores);
@@ -242,6 +242,8 @@ static int run_in(struct stand *stand, const struct bench_flags *flags, struct f
 int bench_engines(const struct bench_flags *flags, struct failure *failure)
 {
     struct stand stand = {.server = {.output = -1}};
+    if (flags->page[0] && engines_report_page_check(flags->page, failure))
+        return failure->err;
     if (mkdir(flags->dir, 0777) && errno != EEXIST)
         return fail_errno(failure, ERR_IO, "cannot make %s", flags->dir);
     snprintf(stand.dir, sizeof stand.dir, "%.400s/bench-XXXXXX", flags->dir);

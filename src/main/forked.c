@@ -19,6 +19,8 @@
 
 enum {
     URL = 64,
+    HEADERS = 8,         /* that a head may have more at the inner door than where it came in, */
+    HEAD_BYTES = 1024,   /* for what the client's process says */
     HELPERS = 4,         /* of the inner door: what a client's process would do itself waits here */
     CACHE_MAX = 1 << 20, /* bytes of ready-made answers of one process: there may be a thousand */
 };
@@ -190,6 +192,8 @@ int forked_open(struct forked *forked, struct engine_config *config, struct app 
     inner.listen_count = 1;
     inner.listen[0] = (struct engine_listen){.address = INNER_ADDRESS};
     inner.helpers = inner.helpers > HELPERS ? inner.helpers : HELPERS;
+    inner.limits.header_count += HEADERS;
+    inner.limits.head_bytes += HEAD_BYTES;
     inner.connections_max = 0; /* the engine fork has that bound */
     int err = engine_event.start(&inner, app, &forked->inner, failure);
     if (err)

@@ -47,8 +47,8 @@ static const struct option_row rows[] = {
      "most requests that wait for such a thread; above it 503"},
     {"workers", OPTION_COUNT, AT(workers), "0", 0, 10000, NULL, "N",
      "threads of the engine pool (0: found while it runs), of a stage of seda at most (0: 20); "
-     "threads or processes at work at once of thread and fork (0: 1000); threads of amped that read "
-     "files (0: 8)"},
+     "threads at work at once of thread (0: 256), processes of fork (0: 1000); threads of amped "
+     "that read files (0: 8)"},
     {"admission", OPTION_DURATION, AT(admission_ms), "0ms", 0, 60000, NULL, "TIME",
      "event and seda: so many requests are let in that nine of ten are answered within this; the "
      "others get 503 at once (0: all are let in)"},
@@ -131,6 +131,21 @@ static bool is_domain(const char *text)
            strlen(text);
 }
 
+/* What the engine would pass over in silence. */
+static int check_engine(const struct settings *settings, struct failure *failure)
+{
+    const char *engine = settings->engine;
+    if (settings->shared && strcmp(engine, "fork") == 0)
+        return fail(failure, ERR_INVALID,
+                    "shared and the engine fork do not go together: choose another engine");
+    if (settings->admission_ms > 0 && strcmp(engine, "event") != 0 && strcmp(engine, "seda") != 0)
+        return fail(failure, ERR_INVALID,
+                    "admission is of the engines event and seda, and %s lets everybody in: choose "
+                    "one of those, or leave admission out",
+                    engine);
+    return 0;
+}
+
 int settings_read(struct settings *settings, int count, char **words, struct failure *failure)
 {
     int err = config_read(&settings_table, settings, count, words, failure);
@@ -143,9 +158,8 @@ int settings_read(struct settings *settings, int count, char **words, struct fai
         return fail(failure, ERR_INVALID,
                     "with shared there must be an address for plain HTTP: the other processes of "
                     "the directory reach the one that writes there; give listen");
-    if (settings->shared && strcmp(settings->engine, "fork") == 0)
-        return fail(failure, ERR_INVALID,
-                    "shared and the engine fork do not go together: choose another engine");
+    if (check_engine(settings, failure))
+        return ERR_INVALID;
     if (!settings->dir[0])
         return fail(failure, ERR_INVALID, "dir is empty: give the shop's data directory");
     if (settings->url[0] && !str_starts(str_of(settings->url), STR("http://")) &&

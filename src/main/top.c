@@ -88,11 +88,10 @@ static int look_for_doors(struct top *top, struct failure *failure)
 {
     bool server = top->flags.server[0] != 0;
     if (server || top->flags.url[0]) {
+        const char *name = server ? "server" : "url";
+        struct str given = str_of(server ? top->flags.server : top->flags.url);
         char url[VIEW_URL];
-        int err =
-            server
-                ? balance_config_url("server", str_of(top->flags.server), url, sizeof url, failure)
-                : balance_config_url("url", str_of(top->flags.url), url, sizeof url, failure);
+        int err = balance_config_url(name, given, url, sizeof url, failure);
         if (!err)
             add_door(top, url);
         return err;
@@ -274,10 +273,20 @@ static int show_on(const struct program_command *self, struct top *top)
     return EXIT_DONE;
 }
 
-static int run_top(const struct program_command *self, int count, char **words)
+static int read_flags(struct top_flags *flags, int count, char **words, struct failure *failure)
 {
     const char *operands[1];
     unsigned operand_count;
+    option_defaults(&table, flags);
+    int err = option_parse(&table, flags, count, words, operands, 0, &operand_count, failure);
+    if (!err && flags->server[0] && flags->url[0])
+        err = fail(failure, ERR_INVALID,
+                   "server and url do not go together: one is a server, the other a load manager");
+    return err;
+}
+
+static int run_top(const struct program_command *self, int count, char **words)
+{
     struct failure failure = {0};
     struct top *top = calloc(1, sizeof *top);
     if (!top)
@@ -285,9 +294,8 @@ static int run_top(const struct program_command *self, int count, char **words)
     buf_init(&top->screen, SCREEN_MAX);
     buf_init(&top->metrics, ANSWER_MAX);
     buf_init(&top->before, ANSWER_MAX);
-    option_defaults(&table, &top->flags);
     int status;
-    if (option_parse(&table, &top->flags, count, words, operands, 0, &operand_count, &failure)) {
+    if (read_flags(&top->flags, count, words, &failure)) {
         status = command_usage_error(self, failure.text);
     } else {
         curl_global_init(CURL_GLOBAL_DEFAULT);

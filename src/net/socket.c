@@ -264,6 +264,11 @@ void socket_set_patience(int fd, unsigned ms)
     set_flag(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, ms > INT_MAX ? INT_MAX : (int)ms);
 }
 
+void socket_set_low_water(int fd, size_t bytes)
+{
+    set_flag(fd, SOL_SOCKET, SO_RCVLOWAT, (int)bytes);
+}
+
 void socket_reset_on_close(int fd)
 {
     struct linger linger = {.l_onoff = 1, .l_linger = 0};

@@ -59,6 +59,9 @@ int socket_error(int fd);
  * acknowledged for MS closes the connection. */
 void socket_set_patience(int fd, unsigned ms);
 
+/* What polls for input is told when BYTES have come that were not read, or the end. 1: as usual. */
+void socket_set_low_water(int fd, size_t bytes);
+
 /* close() will drop what was not sent, and reset the connection. */
 void socket_reset_on_close(int fd);
 

@@ -194,19 +194,51 @@ static struct str content_policy(struct exchange *x)
                         back->url, back->origins, back->url);
 }
 
-void call_security_headers(struct exchange *x, bool html)
+enum { SECURITY_HEADERS = 4 };
+
+/* TO[SECURITY_HEADERS]; how many there are. */
+static unsigned list_security(struct exchange *x, bool html, struct http_header *to)
 {
-    exchange_add_header(x, STR("X-Content-Type-Options"), STR("nosniff"));
+    to[0] = (struct http_header){STR("X-Content-Type-Options"), STR("nosniff"), 0};
     if (!html)
-        return;
-    exchange_add_header(x, STR("Content-Security-Policy"), content_policy(x));
+        return 1;
+    to[1] = (struct http_header){STR("Content-Security-Policy"), content_policy(x), 0};
     /* An order's address is the right to see it, so that the path is told to nobody else. With a
      * way back the origin has to be told from one address of the cluster to another (csrf.h):
      * browsers say Origin: null of a page that may not say where it is. */
-    exchange_add_header(x, STR("Referrer-Policy"),
-                        call_wayback(x)->url[0] ? STR("strict-origin-when-cross-origin")
-                                                : STR("same-origin"));
-    exchange_add_header(x, STR("Cross-Origin-Opener-Policy"), STR("same-origin"));
+    bool crosses = call_wayback(x)->url[0];
+    to[2] = (struct http_header){
+        STR("Referrer-Policy"),
+        crosses ? STR("strict-origin-when-cross-origin") : STR("same-origin"), 0};
+    to[3] = (struct http_header){STR("Cross-Origin-Opener-Policy"), STR("same-origin"), 0};
+    return SECURITY_HEADERS;
+}
+
+void call_security_headers(struct exchange *x, bool html)
+{
+    struct http_header headers[SECURITY_HEADERS];
+    unsigned count = list_security(x, html, headers);
+    for (unsigned i = 0; i < count; i++)
+        exchange_add_header(x, headers[i].name, headers[i].value);
+}
+
+/* ---- Pages that are kept ready ---- */
+
+struct http_page *call_page_new(struct exchange *x, bool html, struct str type,
+                                struct str cache_control, struct str body)
+{
+    struct http_header headers[SECURITY_HEADERS];
+    unsigned count = list_security(x, html, headers);
+    for (unsigned i = 0; i < count; i++)
+        if (!headers[i].value.at) /* no memory; without it nothing is to be kept */
+            return NULL;
+    return http_page_with(200, type, cache_control, headers, count, body, true);
+}
+
+struct http_page *call_page_kept(const struct exchange *x, struct str key)
+{
+    call_wayback(x);
+    return cache_get(call_thread(x)->web->settings.cache, key);
 }
 
 enum app_verdict call_json(struct exchange *x, int status, struct str json)

@@ -140,4 +140,13 @@ void call_try_elsewhere(struct exchange *x, int err);
  * content security policy. Called by page.h and call_fail; JSON faces call it as well. */
 void call_security_headers(struct exchange *x, bool html);
 
+/* A page to be kept ready in the cache, which has these headers in it, BODY in its gzip form too.
+ * With HTML its entry must have a round from before the call (cache.h), as it depends on the way
+ * back. One reference; NULL without memory. */
+struct http_page *call_page_new(struct exchange *x, bool html, struct str type,
+                                struct str cache_control, struct str body);
+/* What is kept ready under KEY, with a reference for the caller, or NULL: nothing that names a load
+ * manager which is known to be silent by now. */
+struct http_page *call_page_kept(const struct exchange *x, struct str key);
+
 #endif

@@ -45,20 +45,21 @@ struct str files_address(struct arena *arena, const char *name)
 }
 
 /* Assets are answered by the response cache from their second request on; no change of the
- * shop outdates them. */
+ * shop outdates them, but one of the way back does. */
 static enum app_verdict reply_asset(struct exchange *x, const struct asset *asset,
                                     const char *cache_control)
 {
     if (!asset)
         return call_fail(x, 404, STR(""));
     struct str bytes = str_make(asset->bytes, asset->length);
+    struct cache *cache = call_web(x)->settings.cache;
+    struct cache_tags tags = {.index = UINT64_MAX, .round = cache_round(cache)};
+    /* As HTML: an SVG opened by itself is a document. */
     struct http_page *page =
-        http_page_new(200, str_of(asset->type), str_of(cache_control), bytes, true);
+        call_page_new(x, true, str_of(asset->type), str_of(cache_control), bytes);
     if (!page)
         return call_fail_err(x, ERR_NOMEM);
-    struct cache_tags tags = {.index = UINT64_MAX};
-    cache_put(call_web(x)->settings.cache, x->path, page, &tags);
-    call_security_headers(x, true); /* an SVG opened by itself is a document */
+    cache_put(cache, x->path, page, &tags);
     exchange_page(x, page);
     http_page_drop(page);
     return APP_DONE;

@@ -119,12 +119,11 @@ enum app_verdict page_keep(struct page *page, struct str key)
     struct buf out;
     if (render(page, &out))
         return cannot_render(x);
-    struct http_page *ready = http_page_new(200, HTML, STR("no-cache"), buf_text(&out), true);
+    struct http_page *ready = call_page_new(x, true, HTML, STR("no-cache"), buf_text(&out));
     buf_close(&out);
     if (!ready)
         return cannot_render(x);
     cache_put(call_web(x)->settings.cache, key, ready, &page->tags);
-    call_security_headers(x, true);
     whereabouts_keep(x);
     exchange_page(x, ready);
     http_page_drop(ready);

@@ -155,11 +155,9 @@ static bool is_variant_query(const struct exchange *x)
 
 static bool answer_cached_variant(struct exchange *x)
 {
-    struct http_page *ready =
-        is_variant_query(x) ? cache_get(call_web(x)->settings.cache, x->target) : NULL;
+    struct http_page *ready = is_variant_query(x) ? call_page_kept(x, x->target) : NULL;
     if (!ready)
         return false;
-    call_security_headers(x, true);
     exchange_page(x, ready);
     http_page_drop(ready);
     return true;

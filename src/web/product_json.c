@@ -55,12 +55,11 @@ static enum app_verdict reply_kept(struct exchange *x, struct str json,
 {
     struct http_page *page = NULL;
     if (json.at)
-        page = http_page_new(200, STR("application/json"), STR("no-cache"), json, true);
+        page = call_page_new(x, false, STR("application/json"), STR("no-cache"), json);
     if (!page)
         return call_fail_err(x, ERR_NOMEM);
     if (!x->query.len)
         cache_put(call_web(x)->settings.cache, x->path, page, tags);
-    call_security_headers(x, false);
     exchange_page(x, page);
     http_page_drop(page);
     return APP_DONE;

@@ -27,16 +27,14 @@ static struct web *web_of(struct app *app)
 }
 
 /* The cached answer to X's path, if there is one: the hot way of the shop. */
-static bool answer_from_cache(struct web *web, struct exchange *x)
+static bool answer_from_cache(struct exchange *x)
 {
     if ((x->method != HTTP_GET && x->method != HTTP_HEAD) || x->query.len || gate_is_aside(x))
         return false;
-    struct http_page *page = cache_get(web->settings.cache, x->path);
+    struct http_page *page = call_page_kept(x, x->path);
     if (!page)
         return false;
-    bool html = !str_ends(x->path, STR(".json"));
-    call_security_headers(x, html);
-    if (html)
+    if (!str_ends(x->path, STR(".json")))
         whereabouts_keep(x);
     exchange_page(x, page);
     http_page_drop(page);
@@ -107,7 +105,7 @@ static void on_accept(struct app *app, struct exchange *x)
     if (!inner_is_client(x) && watch_is_live(x))
         return;
     whereabouts_tell(x);
-    if (answer_from_cache(web, x)) {
+    if (answer_from_cache(x)) {
         if (is_counted(x))
             count_cached(x);
         return;

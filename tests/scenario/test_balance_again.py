@@ -151,6 +151,47 @@ def test_in_flight_is_what_servers_have(tmp_path):
         wait_until(lambda: totals(balancer)["in_flight"] == 0, 20, "nothing at a server")
 
 
+# ---- Servers that have too much to do ----
+
+def busy(request, sock):
+    """As a server answers whose admission lets nobody in."""
+    read_body(request, sock)
+    reply(sock, b"busy", "503 Service Unavailable", "Retry-After: 7", "Stoa-Try: once")
+
+
+def test_for_a_busy_server_one_other_is_asked(tmp_path):
+    """Whatever the request: it has not been looked at."""
+    with front(tmp_path, busy, fine) as (balancer, (first, second)):
+        with connect(balancer) as sock:
+            sock.sendall(b"POST /page HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                         b"Content-Length: 3\r\n\r\nabc")
+            assert read_all(sock)[0] == 200
+        assert [asked.body for asked in first.asked("/page")] == [b"abc"]
+        assert [asked.body for asked in second.asked("/page")] == [b"abc"]
+        assert totals(balancer)["retries"] == 1
+
+
+def test_when_the_other_is_busy_too_its_answer_stands(tmp_path):
+    with front(tmp_path, busy, busy, fine) as (balancer, servers):
+        with connect(balancer) as sock:
+            sock.sendall(b"GET /page HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            status, fields, body, _ = read_all(sock)
+        assert (status, body, fields["retry-after"]) == (503, b"busy", ["7"])
+        assert "stoa-try" not in fields
+        assert [len(server.asked("/page")) for server in servers] == [1, 1, 0]
+
+
+def test_busy_servers_are_not_made_busier_than_the_budget_allows(tmp_path):
+    with front(tmp_path, busy, fine, more=("--retries", "0.1%")) as (balancer, _):
+        statuses = []
+
+        def is_empty():  # many at once: some are earned again each second
+            statuses.extend(Many(balancer, 100).wait())
+            return totals(balancer)["retries_denied"] > 0
+        wait_until(is_empty, 60, "an empty budget")
+        assert set(statuses) == {200, 503}
+
+
 # ---- Servers that fall silent ----
 
 def test_with_an_empty_budget_a_silent_server_is_waited_for(tmp_path):

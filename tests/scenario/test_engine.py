@@ -2,10 +2,12 @@
 
 import concurrent.futures
 import http.client
+import json
 import os
 import resource
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -25,6 +27,8 @@ def server(tmp_path_factory):
     with Server(folder, "--file", folder / "file") as running:
         yield running
 
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: it is closed by a reset
 
 PROTOCOLS = {
     "http/1.1": ("http", ["--http1.1"], "1.1"),
@@ -256,6 +260,34 @@ def test_connections_beyond_the_limit_wait_for_room(tmp_path):
                 connection.close()
         assert answered == 20
         assert server.stats()["open"] <= 8
+
+
+@pytest.mark.every_engine
+@of_engines("seda", why="the others' connections stand in no queue with a bound")
+def test_closed_connections_count_while_something_of_them_waits(tmp_path):
+    options = ["--connections", 8, "--helpers", 1, "--workers", 1]
+    with Server(tmp_path, *options, tls=False) as server, server.connect() as stays:
+        stream = stays.makefile("rb")
+
+        def ask(path):
+            stays.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path)
+            return read_answer(stream)[2]
+
+        def stats():
+            return json.loads(ask(b"/stats"))
+
+        for number in range(1, 8):
+            with server.connect() as goes:
+                goes.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                goes.sendall(b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
+                wait_until(lambda: int(ask(b"/holding")) + stats()["helper_waiting"] == number)
+        wait_until(lambda: stats()["open"] == 1)
+        with server.connect() as waits:
+            waits.sendall(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+            for _ in range(100):  # in which it would have been accepted
+                assert stats()["accepted"] == 8
+            ask(b"/release")
+            assert waits.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 def test_running_out_of_descriptors_refuses_some_and_serves_on(tmp_path):

@@ -39,7 +39,8 @@ class Crowd:
         status, headers, _ = read_answer(stream)
         with self.lock:
             self.statuses[status] = self.statuses.get(status, 0) + 1
-            if status not in (200, 503) or (status == 503 and headers.get("retry-after") != "1"):
+            told = headers.get("retry-after"), headers.get("stoa-try")
+            if status not in (200, 503) or (status == 503 and told != ("1", "once")):
                 self.unexpected.append((status, headers))
         if status == 503:
             self.over.wait(PAUSE)

@@ -1,6 +1,10 @@
 """A graceful stop finishes what is in flight, refuses what is new, and does not take long."""
 
+import contextlib
 import itertools
+import pathlib
+import signal
+import socket
 import threading
 import time
 
@@ -124,6 +128,26 @@ def test_no_accepted_request_fails_under_load(tmp_path, loops):
         for thread in threads:
             thread.join()
         assert not failures
+        server.stop()
+
+
+@pytest.mark.every_engine
+def test_who_is_turned_away_at_the_door_takes_nobody_along(tmp_path):
+    """At the stop there are more in the queue than are accepted at once; only the last may speak."""
+    options = ["--proxy", "127.0.0.1:0", "--trust", "127.0.0.1/32", "--loops", 1, "--grace", 60000]
+    with Server(tmp_path, *options, tls=False) as server, contextlib.ExitStack() as clients:
+        door = ("127.0.0.1", server.tls_port)
+        state = pathlib.Path(f"/proc/{server.process.pid}/stat")
+        server.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "T")
+        for _ in range(500):
+            clients.enter_context(socket.create_connection(door, 20, ("127.0.0.2", 0)))
+        last = clients.enter_context(socket.create_connection(door, 20))
+        last.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+        server.ask_to_stop()
+        server.process.send_signal(signal.SIGCONT)
+        assert read_answer(last.makefile("rb"))[2] == b"hello\n"
+        last.close()
         server.stop()
 
 

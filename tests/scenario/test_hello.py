@@ -12,7 +12,7 @@ from engine_server import PROGRAM
 from shop_server import ROOT, STOA, Shop
 
 HELLO = pathlib.Path(STOA).resolve().parent / "examples/hello"
-ENGINES = subprocess.run([PROGRAM, "--engines"], capture_output=True, text=True, timeout=20,
+ENGINES = subprocess.run([PROGRAM, "--engines"], capture_output=True, text=True, timeout=300,
                          check=True).stdout.split()
 
 

@@ -284,11 +284,14 @@ def test_in_direct_mode_servers_give_the_cookie_back_themselves(three, path):
         page = browser.go(0, "GET", path)
         assert page.status == 200 and "Stoa-Home" not in page.headers
         assert servers_in(browser.cookies["home"]) == turned(three, 2)
+        assert "form-action 'self' http://127.0.0.1:8080" in page.headers["Content-Security-Policy"]
     assert announce(three, 0, mode="direct").status == 200  # it is forgotten after five seconds
     again = browser.go(0, "GET", path)
     assert "home" not in cookies_set(again)  # the browser has it
     assert announce(three, 0).status == 200  # in proxy mode the load manager does that
-    assert "home" not in cookies_set(shopper(three, cookies).go(0, "GET", path))
+    page = shopper(three, cookies).go(0, "GET", path)
+    assert "home" not in cookies_set(page)
+    assert "form-action 'self';" in page.headers["Content-Security-Policy"]  # no way back
 
 
 def cookies_set(answer):

@@ -375,15 +375,19 @@ static void an_answer_for_many_is_known(void **state)
     }
 }
 
-static void a_server_that_cannot_now_says_so(void **state)
+static void a_server_that_cannot_now_or_is_busy_says_so(void **state)
 {
     (void)state;
     struct message *m = answer("Stoa-Try: elsewhere\r\nStoa-Server: 2\r\n\r\n");
-    assert_true(hop_says_elsewhere(&m->response));
+    assert_int_equal(hop_says_try(&m->response), HOP_TRY_ELSEWHERE);
     assert_true(m->answer.is_named);
     forget(m);
     m = answer("Stoa-Try: later\r\n\r\n");
-    assert_false(hop_says_elsewhere(&m->response));
+    assert_int_equal(hop_says_try(&m->response), HOP_TRY_NONE);
+    forget(m);
+    m = answer("Retry-After: 1\r\nStoa-Try: once\r\n\r\n");
+    assert_int_equal(hop_says_try(&m->response), HOP_TRY_ONCE);
+    assert_int_equal(m->answer.count, 1);
     forget(m);
 }
 
@@ -418,7 +422,7 @@ int main(void)
         cmocka_unit_test(an_answer_goes_on_without_what_is_about_the_connection),
         cmocka_unit_test(cookies_pass_one_by_one),
         cmocka_unit_test(an_answer_for_many_is_known),
-        cmocka_unit_test(a_server_that_cannot_now_says_so),
+        cmocka_unit_test(a_server_that_cannot_now_or_is_busy_says_so),
         cmocka_unit_test(a_servers_word_about_home_is_read_and_ends_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,23 @@ static void a_shop_without_a_primary_is_asked_again_for_a_while(void **state)
     assert_int_equal(retry_decide(&is), RETRY_GIVE_UP);
 }
 
+static void for_a_busy_server_one_other_is_asked_once(void **state)
+{
+    (void)state;
+    struct retry_case is = usual(RETRY_BUSY);
+    is.repeatable = is.shop = false; /* it has not looked at it */
+    assert_int_equal(retry_decide(&is), RETRY_AT_ONCE);
+    assert_true(retry_costs(RETRY_BUSY));
+    is.was_busy = true;
+    assert_int_equal(retry_decide(&is), RETRY_GIVE_UP);
+    is = usual(RETRY_BUSY);
+    is.others = false;
+    assert_int_equal(retry_decide(&is), RETRY_GIVE_UP);
+    is = usual(RETRY_BUSY);
+    is.kept = false;
+    assert_int_equal(retry_decide(&is), RETRY_GIVE_UP);
+}
+
 static void pauses_are_short_and_differ(void **state)
 {
     (void)state;
@@ -221,6 +238,7 @@ int main(void)
         cmocka_unit_test(a_body_that_has_gone_cannot_be_sent_again),
         cmocka_unit_test(there_is_an_end_to_what_costs),
         cmocka_unit_test(a_shop_without_a_primary_is_asked_again_for_a_while),
+        cmocka_unit_test(for_a_busy_server_one_other_is_asked_once),
         cmocka_unit_test(pauses_are_short_and_differ),
         cmocka_unit_test(methods_say_what_may_be_repeated),
         cmocka_unit_test(requests_pay_for_retries),

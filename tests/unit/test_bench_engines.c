@@ -234,6 +234,8 @@ static void the_page_has_every_engine_and_keeps_what_is_by_hand(void **state)
     char dir[FOLDER_PATH], file[FOLDER_PATH + 16], row[64];
     struct failure failure = {0};
     struct engines_report *report = made_up();
+    report->results[1][1].median[ENGINES_PER_S] = 10999.7;
+    report->results[1][2].median[ENGINES_PER_S] = 2034567.2;
     folder_make(dir);
     snprintf(file, sizeof file, "%s/page.md", dir);
     FILE *out = fopen(file, "we");
@@ -249,6 +251,8 @@ static void the_page_has_every_engine_and_keeps_what_is_by_hand(void **state)
         assert_null(strstr(text, "\nold\n"));
         assert_non_null(strstr(text, "(page-cdf.svg)"));
         assert_non_null(strstr(text, "it died"));
+        assert_non_null(strstr(text, " | 11,000 | "));
+        assert_non_null(strstr(text, " | 2,034,567 | "));
         for (unsigned n = 0; engine_kinds[n]; n++) {
             snprintf(row, sizeof row, "\n| **%s** |", engine_kinds[n]->name);
             assert_int_equal(count_of(text, row), 1);
@@ -260,6 +264,24 @@ static void the_page_has_every_engine_and_keeps_what_is_by_hand(void **state)
     }
     folder_remove(dir);
     free(report);
+}
+
+static void a_page_without_its_two_lines_is_refused_before_anything_is_measured(void **state)
+{
+    (void)state;
+    char dir[FOLDER_PATH], file[FOLDER_PATH + 16];
+    struct failure failure = {0};
+    folder_make(dir);
+    snprintf(file, sizeof file, "%s/page.md", dir);
+    assert_int_equal(engines_report_page_check(file, &failure), 0); /* it will be made */
+    FILE *out = fopen(file, "we");
+    assert_non_null(out);
+    fputs("# Mine\n\n" ENGINES_REPORT_BEGIN "\nand no end\n", out);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(engines_report_page_check(file, &failure), ERR_INVALID);
+    assert_non_null(strstr(failure.text, ENGINES_REPORT_END));
+    assert_string_equal(read_all(file), "# Mine\n\n" ENGINES_REPORT_BEGIN "\nand no end\n");
+    folder_remove(dir);
 }
 
 static void the_pictures_have_a_line_for_each_engine(void **state)
@@ -311,6 +333,7 @@ int main(void)
         cmocka_unit_test(engines_may_be_chosen),
         cmocka_unit_test(a_figure_is_the_median_of_its_rounds),
         cmocka_unit_test(the_page_has_every_engine_and_keeps_what_is_by_hand),
+        cmocka_unit_test(a_page_without_its_two_lines_is_refused_before_anything_is_measured),
         cmocka_unit_test(the_pictures_have_a_line_for_each_engine),
         cmocka_unit_test(each_engine_has_its_lines_counted),
     };

@@ -71,7 +71,7 @@ static void the_rate_is_kept_to(void **state)
     assert_true(look.rate > 300 && look.rate < 1000);
     assert_true(look.late > 0);
     unsigned count = let_in(intake, 10000, BEGIN_NS + 10 * SEC_NS);
-    /* And what was not used in the 10 ms before. */
+    /* And what was not used before, in an eighth of the target. */
     assert_true(count >= (unsigned)look.rate && count <= (unsigned)(look.rate * 1.01) + 2);
 }
 

@@ -110,6 +110,26 @@ static void let_go(void)
     pthread_mutex_unlock(&disk.lock);
 }
 
+/* All, of so many bytes, are handed over; as many as there are threads are being read. */
+static void fetch_all(struct bench *bench, unsigned threads, uint64_t bytes)
+{
+    open_bench(bench, threads);
+    for (int i = 0; i < EXCHANGES; i++)
+        bench->x[i].length = bytes;
+    for (int i = 0; i < EXCHANGES; i++)
+        residency_fetch(bench->residency, &bench->x[i]);
+    wait_for(&disk.inside, threads);
+    assert_int_equal(residency_waiting(bench->residency), EXCHANGES - threads);
+}
+
+/* Those that have been handed over come back. */
+static void await_all(struct bench *bench, unsigned count)
+{
+    let_go();
+    wait_for(&disk.returned, count);
+    residency_free(bench->residency);
+}
+
 static void each_page_of_a_piece_is_read(void **state)
 {
     (void)state;
@@ -131,11 +151,7 @@ static void they_are_read_in_the_order_in_which_they_came(void **state)
 {
     (void)state;
     struct bench bench;
-    open_bench(&bench, 1);
-    for (int i = 0; i < EXCHANGES; i++)
-        residency_fetch(bench.residency, &bench.x[i]);
-    wait_for(&disk.inside, 1);
-    assert_int_equal(residency_waiting(bench.residency), EXCHANGES - 1);
+    fetch_all(&bench, 1, FETCH_BYTES);
     let_go();
     wait_for(&disk.returned, EXCHANGES);
     for (int i = 0; i < EXCHANGES; i++)
@@ -148,17 +164,9 @@ static void as_many_are_read_at_once_as_there_are_threads(void **state)
 {
     (void)state;
     struct bench bench;
-    open_bench(&bench, 3);
-    for (int i = 0; i < EXCHANGES; i++)
-        bench.x[i].length = 1; /* one reading each */
-    for (int i = 0; i < EXCHANGES; i++)
-        residency_fetch(bench.residency, &bench.x[i]);
-    wait_for(&disk.inside, 3);
-    assert_int_equal(residency_waiting(bench.residency), EXCHANGES - 3);
-    let_go();
-    wait_for(&disk.returned, EXCHANGES);
+    fetch_all(&bench, 3, 1);
+    await_all(&bench, EXCHANGES);
     assert_int_equal(disk.reads, EXCHANGES);
-    residency_free(bench.residency);
 }
 
 static void nothing_is_read_for_a_client_that_has_gone(void **state)
@@ -171,25 +179,18 @@ static void nothing_is_read_for_a_client_that_has_gone(void **state)
     residency_fetch(bench.residency, &bench.x[1]);
     __atomic_store_n(&bench.x[0].client_gone, true, __ATOMIC_RELAXED); /* in the middle */
     __atomic_store_n(&bench.x[1].client_gone, true, __ATOMIC_RELAXED);
-    let_go();
-    wait_for(&disk.returned, 2);
+    await_all(&bench, 2);
     assert_int_equal(disk.reads, 1);
-    residency_free(bench.residency);
 }
 
 static void what_is_abandoned_comes_back_unread(void **state)
 {
     (void)state;
     struct bench bench;
-    open_bench(&bench, 1);
-    for (int i = 0; i < EXCHANGES; i++)
-        residency_fetch(bench.residency, &bench.x[i]);
-    wait_for(&disk.inside, 1);
+    fetch_all(&bench, 1, FETCH_BYTES);
     residency_abandon(bench.residency);
-    let_go();
-    wait_for(&disk.returned, EXCHANGES);
+    await_all(&bench, EXCHANGES);
     assert_int_equal(disk.reads, 1);
-    residency_free(bench.residency);
 }
 
 static void what_cannot_be_read_comes_back_too(void **state)

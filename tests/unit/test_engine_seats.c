@@ -15,7 +15,7 @@
 struct stand {
     struct app app;
     atomic_uint started, stopped, seated, most_seated;
-    unsigned fails_at; /* this thread_start, and all after it, give NULL */
+    unsigned fails_at, fails_to; /* these thread_starts give NULL; fails_to 0: all from fails_at */
     char states[64];
     struct seats *seats;
 };
@@ -30,7 +30,9 @@ static void *start_thread(struct app *app, struct loop *loop)
     struct stand *stand = stand_of(app);
     CHECK(!loop);
     unsigned number = atomic_fetch_add(&stand->started, 1) + 1;
-    return stand->fails_at && number >= stand->fails_at ? NULL : &stand->states[number];
+    bool fails = stand->fails_at && number >= stand->fails_at &&
+                 (!stand->fails_to || number <= stand->fails_to);
+    return fails ? NULL : &stand->states[number];
 }
 
 static void stop_thread(struct app *app, void *state)
@@ -172,6 +174,26 @@ static void an_app_that_cannot_be_prepared_is_found_out_at_once(void **state)
     seats_free(stand.seats);
 }
 
+static void what_could_not_be_prepared_is_tried_again_after_a_while(void **state)
+{
+    (void)state;
+    struct stand stand;
+    assert_int_equal(stand_open(&stand, 2, 2, NULL), 0);
+    stand.fails_to = 2;
+    struct seat *a = seats_take(stand.seats);
+    for (int i = 0; i <= SEATS_PATIENCE; i++) { /* the first of them tries in vain */
+        pthread_t waiting = begin_waiting(&stand);
+        seats_give(stand.seats, a);
+        assert_ptr_equal(seat_of(waiting), a);
+    }
+    struct seat *b = seats_take(stand.seats);
+    assert_ptr_not_equal(a, b);
+    seats_give(stand.seats, a);
+    seats_give(stand.seats, b);
+    seats_free(stand.seats);
+    assert_int_equal(stand.stopped, 2);
+}
+
 static void what_there_is_must_do_when_no_more_can_be_prepared(void **state)
 {
     (void)state;
@@ -187,6 +209,28 @@ static void what_there_is_must_do_when_no_more_can_be_prepared(void **state)
     seats_give(stand.seats, a);
     seats_free(stand.seats);
     assert_int_equal(stand.stopped, 1);
+}
+
+static void one_that_is_made_after_all_is_for_who_has_waited_longest(void **state)
+{
+    (void)state;
+    struct stand stand;
+    pthread_t later;
+    assert_int_equal(stand_open(&stand, 3, 2, NULL), 0);
+    struct seat *a = seats_take(stand.seats);
+    pthread_t waiting = begin_waiting(&stand);
+    stand.fails_at = 0;
+    struct seat *b = seats_try(stand.seats); /* and from now on others may be made */
+    assert_int_equal(pthread_create(&later, NULL, take_one, &stand), 0);
+    struct seat *c = seat_of(waiting);
+    while (seats_waiting(stand.seats) == 0)
+        sched_yield();
+    seats_give(stand.seats, a);
+    assert_ptr_equal(seat_of(later), a);
+    seats_give(stand.seats, a);
+    seats_give(stand.seats, b);
+    seats_give(stand.seats, c);
+    seats_free(stand.seats);
 }
 
 static void an_app_without_thread_states_has_seats_too(void **state)
@@ -249,7 +293,9 @@ int main(void)
         cmocka_unit_test(above_the_bound_a_taker_waits_for_one),
         cmocka_unit_test(who_has_waited_longest_gets_the_next_one),
         cmocka_unit_test(an_app_that_cannot_be_prepared_is_found_out_at_once),
+        cmocka_unit_test(what_could_not_be_prepared_is_tried_again_after_a_while),
         cmocka_unit_test(what_there_is_must_do_when_no_more_can_be_prepared),
+        cmocka_unit_test(one_that_is_made_after_all_is_for_who_has_waited_longest),
         cmocka_unit_test(an_app_without_thread_states_has_seats_too),
         cmocka_unit_test(no_two_have_one_seat_and_no_more_have_one_than_there_may_be),
     };

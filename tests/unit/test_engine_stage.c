@@ -105,6 +105,17 @@ static void put(struct bed *bed, unsigned count)
     assert_true(stage_put(bed->stage, items, count));
 }
 
+/* All its threads are kept busy. */
+static void set_up_busy(struct bed *bed, unsigned threads, bool singly)
+{
+    set_up(bed, threads, singly);
+    hold(bed, true);
+    for (unsigned i = 1; i <= threads; i++) {
+        put(bed, 1);
+        await_inside(bed, i);
+    }
+}
+
 static void what_is_put_in_is_handled_once(void **state)
 {
     struct bed bed;
@@ -126,10 +137,7 @@ static void what_has_no_room_is_refused_as_a_whole(void **state)
     void *items[2] = {&bed, &bed};
     struct engine_stage look;
     (void)state;
-    set_up(&bed, 1, true);
-    hold(&bed, true);
-    put(&bed, 1);
-    await_inside(&bed, 1);
+    set_up_busy(&bed, 1, true);
     put(&bed, ROOM - 1);
     assert_false(stage_put(bed.stage, items, 2));
     stage_look(bed.stage, &look);
@@ -146,12 +154,7 @@ static void a_batch_is_a_threads_share(void **state)
 {
     struct bed bed;
     (void)state;
-    set_up(&bed, 2, false);
-    hold(&bed, true);
-    put(&bed, 1);
-    await_inside(&bed, 1);
-    put(&bed, 1);
-    await_inside(&bed, 2);
+    set_up_busy(&bed, 2, false);
     put(&bed, 20);
     hold(&bed, false);
     await_done(&bed, 22);
@@ -164,10 +167,7 @@ static void a_long_queue_gets_another_thread(void **state)
     struct bed bed;
     struct engine_stage look;
     (void)state;
-    set_up(&bed, 1, true);
-    hold(&bed, true);
-    put(&bed, 1);
-    await_inside(&bed, 1);
+    set_up_busy(&bed, 1, true);
     put(&bed, CONTROL_THREADS_QUEUE + 2);
     uint64_t now_ns = clock_mono_ns();
     stage_control(bed.stage, now_ns + CONTROL_THREADS_NS);

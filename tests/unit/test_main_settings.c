@@ -58,6 +58,19 @@ static void an_election_needs_some_heartbeats(void **state)
     assert_string_equal(settings.voters, "5");
 }
 
+static void what_an_engine_would_pass_over_is_refused(void **state)
+{
+    (void)state;
+    const char *const pool[] = {"--engine", "pool", "--admission", "100ms", NULL};
+    assert_int_equal(read_flags(pool), ERR_INVALID);
+    assert_non_null(strstr(failure.text, "event and seda, and pool lets everybody in"));
+    const char *const seda[] = {"--engine", "seda", "--admission", "100ms", NULL};
+    assert_int_equal(read_flags(seda), 0);
+    const char *const fork[] = {"--engine", "fork", "--shared", NULL};
+    assert_int_equal(read_flags(fork), ERR_INVALID);
+    assert_non_null(strstr(failure.text, "do not go together"));
+}
+
 static void flags_win_over_the_file_and_the_file_over_defaults(void **state)
 {
     (void)state;
@@ -175,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_any_flag_a_shop_can_be_served),
         cmocka_unit_test(an_election_needs_some_heartbeats),
+        cmocka_unit_test(what_an_engine_would_pass_over_is_refused),
         cmocka_unit_test(flags_win_over_the_file_and_the_file_over_defaults),
         cmocka_unit_test(every_list_of_flags_takes_the_place_of_the_files),
         cmocka_unit_test(who_is_trusted_is_judged_at_once_and_told_with_its_place),
