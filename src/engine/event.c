@@ -174,6 +174,8 @@ static int prepare(struct event_engine *engine, struct failure *failure)
         if (!engine->residency)
             return ERR_IO;
     }
+    if (engine->variant->alone)
+        return ERR_OK;
     engine->offload = offload_new(engine->base.app, config->helpers, config->helper_queue, failure);
     return engine->offload ? ERR_OK : ERR_STATE;
 }
