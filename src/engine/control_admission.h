@@ -23,11 +23,13 @@
  *   - up to what the server has lately shown that it can do, it is up to doubled at each interval
  *     in time, the more the earlier they are;
  *   - beyond, an increase is a share of the best rate of late, as servers differ by a factor of a
- *     thousand, and a larger one when hardly anybody waits;
+ *     thousand, and a larger one when hardly anybody waits, which doubles at each such interval in
+ * a row: what is known of the server may be wrong;
  *   - it steers for seven eighths of the target, as a rate that swings about a target is too late
  *     half of the time;
- *   - there is no limit until there is need of one, and none again when for 10 s nobody was
- *     refused.
+ *   - there is no limit until two intervals in a row were late (in the first of them the load may
+ *     have begun, so that it does not tell what the server can do), and none again when for 10 s
+ * nobody was refused.
  *
  * One class only: each request counts the same, though a page that is ready costs less than a
  * search. What is measured is the mix that comes.
@@ -63,6 +65,8 @@ struct control_admission {
     double best;       /* answers a second, of late */
     double drained;    /* what the rate is to be once the queue is gone; 0: what it is */
     uint64_t quiet_ns; /* for how long nobody was refused */
+    bool was_late;     /* in the last interval, without a limit */
+    uint32_t easy;     /* intervals in a row in which hardly anybody waited */
 };
 
 void control_admission_init(struct control_admission *control, uint64_t target_ns);
