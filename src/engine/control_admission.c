@@ -80,6 +80,15 @@ static enum admission_move lower(struct control_admission *control,
     return ADMISSION_LOWERED;
 }
 
+/* All that was answered had waited since before the last change. */
+static enum admission_move unmeasured(struct control_admission *control, double answered)
+{
+    if (control->rate <= 0 || answered >= control->rate * lowest)
+        return ADMISSION_HELD;
+    fall(control, answered, 0);
+    return ADMISSION_LOWERED;
+}
+
 static enum admission_move raise(struct control_admission *control,
                                  const struct admission_seen *seen, double early)
 {
@@ -113,7 +122,7 @@ enum admission_move control_admission_step(struct control_admission *control,
     control->best = larger(control->best * forgetting, answered);
     control->quiet_ns = seen->refused > 0 ? 0 : control->quiet_ns + seen->ns;
     if (seen->measured == 0)
-        return ADMISSION_HELD;
+        return unmeasured(control, answered);
     double goal_ns = aim * (double)control->target_ns;
     double error = ((double)seen->p90_ns - goal_ns) / goal_ns;
     if (error > 0)

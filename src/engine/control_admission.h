@@ -16,6 +16,8 @@
  *     well when the machine stood still for a moment: nobody would have been faster had fewer been
  *     let in, and only a small part is taken off. (Or the queue is one of some pages alone, and the
  *     others do not see it: then that part is taken off again and again.)
+ *   - when in an interval none but older requests are answered, and fewer than half as many as are
+ *     let in, it is lowered without a measure: the queue grows;
  *   - it is never halved twice for one look, and what was taken off for an interval in which hardly
  *     anything was answered is mostly given back when the next one is in time: it was a pause;
  *   - it is not lowered when the server holds but a few requests at a time (Little's law), which

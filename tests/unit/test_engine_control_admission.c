@@ -129,6 +129,20 @@ static void what_was_not_measured_changes_nothing(void **state)
     assert_true(fabs(control.rate - rate) < 1e-9);
 }
 
+static void a_queue_that_grows_need_not_be_measured(void **state)
+{
+    (void)state;
+    struct control_admission control = doubted();
+    struct admission_seen late = seen(1000, 60, 0), few = {.ns = SEC_NS, .answered = 60};
+    control_admission_step(&control, &late);
+    double rate = control.rate;
+    assert_int_equal(control_admission_step(&control, &few), ADMISSION_LOWERED);
+    assert_true(fabs(control.rate - rate / 2) < 1);
+    for (int i = 0; i < 10; i++)
+        control_admission_step(&control, &few);
+    assert_true(control.rate > 59 && control.rate < 121);
+}
+
 static void it_is_raised_only_while_it_holds_somebody_back(void **state)
 {
     (void)state;
@@ -548,6 +562,7 @@ int main(void)
         cmocka_unit_test(it_is_not_lowered_while_the_queue_is_getting_shorter),
         cmocka_unit_test(what_was_taken_off_for_the_queue_is_given_back),
         cmocka_unit_test(what_was_not_measured_changes_nothing),
+        cmocka_unit_test(a_queue_that_grows_need_not_be_measured),
         cmocka_unit_test(it_is_raised_only_while_it_holds_somebody_back),
         cmocka_unit_test(ten_quiet_seconds_end_it),
         cmocka_unit_test(a_short_pause_takes_off_little_and_that_is_given_back),
