@@ -259,7 +259,7 @@ void event_stats(const struct engine *base, struct engine_stats *stats)
         engine_counters_add(&engine->loops[i]->counters, stats);
 }
 
-void event_stop(struct engine *base)
+bool event_stop(struct engine *base)
 {
     struct event_engine *engine = event_engine_of(base);
     uint64_t held = 0;
@@ -269,8 +269,10 @@ void event_stop(struct engine *base)
     join_all(engine);
     for (unsigned i = 0; i < base->config.loops; i++)
         held += dispatcher_held(&engine->loops[i]->dispatcher);
-    if (!engine_leaves_behind(base, held))
-        event_free(engine);
+    if (engine_leaves_behind(base, held))
+        return false;
+    event_free(engine);
+    return true;
 }
 
 const struct engine_kind engine_event = {
