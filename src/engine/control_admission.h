@@ -25,13 +25,13 @@
  *   - up to what the server has lately shown that it can do, it is up to doubled at each interval
  *     in time, the more the earlier they are;
  *   - beyond, an increase is a share of the best rate of late, as servers differ by a factor of a
- *     thousand, and a larger one when hardly anybody waits, which doubles at each such interval in
- * a row: what is known of the server may be wrong;
+ *     thousand, and a larger one when hardly anybody waits, which doubles at each such interval
+ *     one after the other: what is known of the server may be wrong;
  *   - it steers for seven eighths of the target, as a rate that swings about a target is too late
  *     half of the time;
  *   - there is no limit until two intervals in a row were late (in the first of them the load may
- *     have begun, so that it does not tell what the server can do), and none again when for 10 s
- * nobody was refused.
+ *     have begun, so that it does not tell what the server can do), and none again when nobody was
+ *     refused for 10 s.
  *
  * One class only: each request counts the same, though a page that is ready costs less than a
  * search. What is measured is the mix that comes.
