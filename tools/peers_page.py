@@ -31,7 +31,7 @@ def conditions(report):
         f"nginx{version_of('nginx', '-v')}, {load}; "
         f"{' and '.join(f'{size:,}' for size in sizes)} bytes. "
         f"The host took at most {max(row['stolen'] for row in rows):.1%} of the time from a round. "
-        f"{f'{errors} requests failed' if errors else 'No request failed'}."
+        f"{f'{errors} requests failed, or could not be begun' if errors else 'No request failed'}."
         f"{raised(report['raised'])}")
 
 

@@ -38,13 +38,20 @@ static void put_number(double value, FILE *out)
                 value);
 }
 
+/* Of a load that had no answer there is no latency. */
+static bool is_known(const struct engines_result *result, enum engines_figure figure)
+{
+    bool latency = figure >= ENGINES_P50 && figure <= ENGINES_MEAN;
+    return result && result->rounds && (!latency || result->median[ENGINES_PER_S] > 0);
+}
+
 static void put_cell(const struct engines_report *report, const struct column *column,
                      unsigned contestant, FILE *out)
 {
     const struct engines_result *result =
         column->cell < 0 ? NULL : &report->results[column->cell][contestant];
     fputs(" | ", out);
-    if (result && result->rounds)
+    if (is_known(result, column->figure))
         put_number(result->median[column->figure], out);
     else
         fputs("–", out);

@@ -25,6 +25,9 @@ static const double few = 2;           /* requests in the server at a time: they
 static const double forgetting = 0.98; /* what the best rate is worth an interval later */
 static const double doubted = 0.9;     /* and when it was too much */
 
+/* Times in a row that an increase is doubled. */
+enum { EASY_MOST = 5 };
+
 void control_admission_init(struct control_admission *control, uint64_t target_ns)
 {
     *control = (struct control_admission){.target_ns = target_ns};
@@ -59,6 +62,11 @@ static enum admission_move lower(struct control_admission *control,
                                  const struct admission_seen *seen, double answered, double late)
 {
     bool is_first = control->rate <= 0;
+    control->easy = 0;
+    if (is_first && !control->was_late) {
+        control->was_late = true;
+        return ADMISSION_HELD;
+    }
     if (!is_first && answered > control->rate * draining)
         return ADMISSION_HELD;
     if (!is_first && answered * (double)seen->p90_ns / 1e9 < few)
@@ -72,11 +80,21 @@ static enum admission_move lower(struct control_admission *control,
     return ADMISSION_LOWERED;
 }
 
+/* All that was answered had waited since before the last change. */
+static enum admission_move unmeasured(struct control_admission *control, double answered)
+{
+    if (control->rate <= 0 || answered >= control->rate * lowest)
+        return ADMISSION_HELD;
+    fall(control, answered, 0);
+    return ADMISSION_LOWERED;
+}
+
 static enum admission_move raise(struct control_admission *control,
                                  const struct admission_seen *seen, double early)
 {
     if (control->quiet_ns >= QUIET_NS) {
         control->rate = control->drained = 0;
+        control->was_late = false;
         return ADMISSION_LIFTED;
     }
     double drained = control->drained;
@@ -87,9 +105,13 @@ static enum admission_move raise(struct control_admission *control,
     }
     if (seen->refused == 0 || early <= dead_band)
         return ADMISSION_HELD;
+    control->easy = early <= hardly_anybody     ? 0
+                    : control->easy < EASY_MOST ? control->easy + 1
+                                                : EASY_MOST;
     double known = control->best * known_good, twice = control->rate * (1 + early);
-    double step = (early > hardly_anybody ? increase_easy : increase) * early;
-    control->rate = larger(control->rate + control->best * step, twice < known ? twice : known);
+    double step = control->easy ? increase_easy * (1u << (control->easy - 1)) : increase;
+    double by = larger(control->best, control->rate) * step * early;
+    control->rate = larger(control->rate + by, twice < known ? twice : known);
     return ADMISSION_RAISED;
 }
 
@@ -100,10 +122,11 @@ enum admission_move control_admission_step(struct control_admission *control,
     control->best = larger(control->best * forgetting, answered);
     control->quiet_ns = seen->refused > 0 ? 0 : control->quiet_ns + seen->ns;
     if (seen->measured == 0)
-        return ADMISSION_HELD;
+        return unmeasured(control, answered);
     double goal_ns = aim * (double)control->target_ns;
     double error = ((double)seen->p90_ns - goal_ns) / goal_ns;
     if (error > 0)
         return lower(control, seen, answered, error);
+    control->was_late &= control->rate > 0;
     return control->rate > 0 ? raise(control, seen, -error) : ADMISSION_HELD;
 }

@@ -16,6 +16,8 @@
  *     well when the machine stood still for a moment: nobody would have been faster had fewer been
  *     let in, and only a small part is taken off. (Or the queue is one of some pages alone, and the
  *     others do not see it: then that part is taken off again and again.)
+ *   - when in an interval none but older requests are answered, and fewer than half as many as are
+ *     let in, it is lowered without a measure: the queue grows;
  *   - it is never halved twice for one look, and what was taken off for an interval in which hardly
  *     anything was answered is mostly given back when the next one is in time: it was a pause;
  *   - it is not lowered when the server holds but a few requests at a time (Little's law), which
@@ -23,11 +25,13 @@
  *   - up to what the server has lately shown that it can do, it is up to doubled at each interval
  *     in time, the more the earlier they are;
  *   - beyond, an increase is a share of the best rate of late, as servers differ by a factor of a
- *     thousand, and a larger one when hardly anybody waits;
+ *     thousand, and a larger one when hardly anybody waits, which doubles at each such interval
+ *     one after the other: what is known of the server may be wrong;
  *   - it steers for seven eighths of the target, as a rate that swings about a target is too late
  *     half of the time;
- *   - there is no limit until there is need of one, and none again when for 10 s nobody was
- *     refused.
+ *   - there is no limit until two intervals in a row were late (in the first of them the load may
+ *     have begun, so that it does not tell what the server can do), and none again when nobody was
+ *     refused for 10 s.
  *
  * One class only: each request counts the same, though a page that is ready costs less than a
  * search. What is measured is the mix that comes.
@@ -63,6 +67,8 @@ struct control_admission {
     double best;       /* answers a second, of late */
     double drained;    /* what the rate is to be once the queue is gone; 0: what it is */
     uint64_t quiet_ns; /* for how long nobody was refused */
+    bool was_late;     /* in the last interval, without a limit */
+    uint32_t easy;     /* intervals in a row in which hardly anybody waited */
 };
 
 void control_admission_init(struct control_admission *control, uint64_t target_ns);

@@ -100,8 +100,10 @@ struct engine_kind {
     /* The port that listen[INDEX] got (for port 0). */
     uint16_t (*port)(const struct engine *engine, unsigned index);
     void (*stats)(const struct engine *engine, struct engine_stats *stats);
-    /* Refuses what is new, finishes what is in flight, at most stop_grace_ms; frees. */
-    void (*stop)(struct engine *engine);
+    /* Refuses what is new, finishes what is in flight, at most stop_grace_ms; frees. False: the app
+     * still holds exchanges, or is in a work() that nobody can break off. Then what these use must
+     * not be freed, the engine has left its own, and the program had better end. */
+    bool (*stop)(struct engine *engine);
 };
 
 extern const struct engine_kind engine_event;

@@ -185,6 +185,8 @@ static int prepare(struct event_engine *engine, struct failure *failure)
         if (!engine->residency)
             return ERR_IO;
     }
+    if (engine->variant->alone)
+        return ERR_OK;
     engine->offload = offload_new(engine->base.app, config->helpers, config->helper_queue, failure);
     return engine->offload ? ERR_OK : ERR_STATE;
 }
@@ -268,7 +270,7 @@ void event_stats(const struct engine *base, struct engine_stats *stats)
         engine_counters_add(&engine->loops[i]->counters, stats);
 }
 
-void event_stop(struct engine *base)
+bool event_stop(struct engine *base)
 {
     struct event_engine *engine = event_engine_of(base);
     uint64_t held = 0;
@@ -278,8 +280,10 @@ void event_stop(struct engine *base)
     join_all(engine);
     for (unsigned i = 0; i < base->config.loops; i++)
         held += dispatcher_held(&engine->loops[i]->dispatcher);
-    if (!engine_leaves_behind(base, held))
-        event_free(engine);
+    if (engine_leaves_behind(base, held))
+        return false;
+    event_free(engine);
+    return true;
 }
 
 const struct engine_kind engine_event = {

@@ -188,7 +188,7 @@ void event_exchange_init(struct event_loop *l);
 int event_start_as(const struct event_variant *variant, const struct engine_config *config,
                    struct app *app, struct engine **engine, struct failure *failure);
 void event_stats(const struct engine *engine, struct engine_stats *stats);
-void event_stop(struct engine *engine);
+bool event_stop(struct engine *engine);
 /* Ends the loop's thread when it is stopping and nothing is left. */
 void event_loop_check_end(struct event_loop *l);
 

@@ -245,7 +245,8 @@ static void stats(const struct engine *base, struct engine_stats *stats)
     stats->crashed = atomic_load_explicit(&zygote->crashed, memory_order_relaxed);
 }
 
-static void stop(struct engine *base)
+/* What others hold ends with their processes. */
+static bool stop(struct engine *base)
 {
     struct fork_zygote *zygote = zygote_of(base);
     engine_begin_stop(base);
@@ -253,6 +254,7 @@ static void stop(struct engine *base)
     eventfd_write(zygote->end_fd, 1);
     pthread_join(zygote->watcher, NULL);
     bury(zygote, (int)base->config.stop_grace_ms + STOP_MS);
+    return true;
 }
 
 const struct engine_kind engine_fork = {

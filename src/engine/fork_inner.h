@@ -26,7 +26,7 @@ struct fork_zygote {
     struct log log;
     struct failure failure;
     _Atomic uint64_t processes, crashed, cut_off; /* processes: that there are now */
-    int stop_fd; /* everybody's: an eventfd */
+    int stop_fd;                                  /* everybody's: an eventfd */
     /* The zygote's, and its clients'. */
     struct fork_app app;
     /* The program's. */

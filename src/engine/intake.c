@@ -6,7 +6,7 @@
 
 /* What was not used before may be used at once for this part of the target: who reads may have had
  * to wait for a processor, and what came meanwhile comes together. */
-enum { BURST_PART = 8 };
+enum { BURST_PART = 4 };
 
 static uint64_t get(const _Atomic uint64_t *value)
 {

@@ -3,8 +3,8 @@
  *
  * Asking costs one comparison while there is no limit, and one compare-and-swap while there is one:
  * what is refused must be cheap, as it comes in masses. The rate is kept as the moment at which the
- * next request is due (the generic cell rate algorithm); who asks earlier is refused, but for an
- * eighth of the target in which what was not used before may be.
+ * next request is due (the generic cell rate algorithm); who asks earlier is refused, but for a
+ * quarter of the target in which what was not used before may be.
  *
  * Thread: any.
  */

@@ -238,14 +238,16 @@ static void stats(const struct engine *base, struct engine_stats *stats)
     pthread_mutex_unlock(&engine->lock);
 }
 
-static void stop(struct engine *base)
+static bool stop(struct engine *base)
 {
     struct pool_engine *engine = pool_of(base);
     engine_begin_stop(base);
     uint64_t held = rota_stop(engine->rota);
     join_workers(engine);
-    if (!engine_leaves_behind(base, held))
-        pool_free(engine);
+    if (engine_leaves_behind(base, held))
+        return false;
+    pool_free(engine);
+    return true;
 }
 
 const struct engine_kind engine_pool = {

@@ -345,13 +345,15 @@ static void stats(const struct engine *base, struct engine_stats *stats)
     stats->disk_reads = stats->stages[4].done;
 }
 
-static void stop(struct engine *base)
+static bool stop(struct engine *base)
 {
     struct seda_engine *engine = seda_of(base);
     engine_begin_stop(base);
     uint64_t held = rota_stop(engine->rota);
-    if (!engine_leaves_behind(base, held))
-        seda_free(engine);
+    if (engine_leaves_behind(base, held))
+        return false;
+    seda_free(engine);
+    return true;
 }
 
 const struct engine_kind engine_seda = {

@@ -27,8 +27,9 @@
  * Good for: load beyond what there is capacity for: queues are seen, so that one can say what is
  * slow, give it threads, and refuse in time. A slow disk holds up the disk's stage and nothing
  * else. Limits: three hand-overs for each request, each a lock and perhaps a wake-up, and data that
- * change processors; its latency at low load is the worst of all but fork's. That is what made its
- * author doubt its stages later, and keep its admission control.
+ * change processors; its latency at low load is the worst of all, but for a connection's first
+ * request on fork. That is what made its author doubt its stages later, and keep its admission
+ * control.
  *
  * HTTP/2: the streams of a connection are handled one after the other, but for work.
  */

@@ -261,7 +261,7 @@ static void stats(const struct engine *base, struct engine_stats *stats)
     stats->helper_waiting = seats_waiting(engine->seats);
 }
 
-static void stop(struct engine *base)
+static bool stop(struct engine *base)
 {
     struct thread_engine *engine = thread_engine_of(base);
     engine_begin_stop(base);
@@ -276,8 +276,10 @@ static void stop(struct engine *base)
     if (has_last)
         pthread_join(engine->last, NULL);
     engine_cut_off(base, engine->cut_off);
-    if (!engine_leaves_behind(base, held))
-        thread_free(engine);
+    if (engine_leaves_behind(base, held))
+        return false;
+    thread_free(engine);
+    return true;
 }
 
 const struct engine_kind engine_thread = {

@@ -90,8 +90,7 @@ static void close_door(struct manager *manager)
 {
     if (manager->status)
         status_app_stop(manager->status);
-    if (manager->door)
-        engine_event.stop(manager->door);
+    foreground_stop(&engine_event, manager->door);
     status_app_free(manager->status);
 }
 
@@ -103,8 +102,7 @@ static void close_manager(struct manager *manager)
     pthread_mutex_lock(&manager->lock);
     manager->stopping = true;
     pthread_mutex_unlock(&manager->lock);
-    if (manager->engine)
-        engine_event.stop(manager->engine);
+    foreground_stop(&engine_event, manager->engine);
     close_door(manager);
     if (manager->balance)
         balance_free(manager->balance);

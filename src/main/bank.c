@@ -207,8 +207,7 @@ static int open_door(struct bank_process *process, struct failure *failure)
 
 static void close_bank(struct bank_process *process)
 {
-    if (process->engine)
-        engine_event.stop(process->engine);
+    foreground_stop(&engine_event, process->engine);
     sandbox_close(process->sandbox);
     service_close(&process->service);
 }

@@ -80,3 +80,9 @@ void foreground_wait(struct foreground *foreground)
     pthread_join(foreground->thread, NULL);
     pthread_sigmask(SIG_UNBLOCK, &foreground->signals, NULL);
 }
+
+void foreground_stop(const struct engine_kind *kind, struct engine *engine)
+{
+    if (engine && !kind->stop(engine))
+        _exit(EXIT_DONE);
+}

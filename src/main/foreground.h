@@ -11,6 +11,7 @@
 #define STOA_MAIN_FOREGROUND_H
 
 #include "base/err.h"
+#include "engine/engine.h"
 
 struct foreground;
 
@@ -24,5 +25,10 @@ void foreground_ready(struct foreground *foreground);
 /* Returns when a signal has come. A second one ends the process: it does not wait for what is in
  * flight. */
 void foreground_wait(struct foreground *foreground);
+
+/* Stops ENGINE. When something of the app goes on after that, what it uses cannot be closed: the
+ * process ends here, as by a kill, which costs nothing that was acknowledged; the engine has logged
+ * it. ENGINE may be NULL. */
+void foreground_stop(const struct engine_kind *kind, struct engine *engine);
 
 #endif

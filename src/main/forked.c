@@ -2,6 +2,7 @@
 
 #include "engine/fork.h"
 #include "main/cluster.h"
+#include "main/foreground.h"
 #include "main/listening.h"
 #include "main/serving.h"
 #include "main/shared_changes.h"
@@ -209,8 +210,7 @@ void forked_close(struct forked *forked)
 {
     if (!forked)
         return;
-    if (forked->inner)
-        engine_event.stop(forked->inner);
+    foreground_stop(&engine_event, forked->inner);
     fork_zygote_free(forked->zygote);
 }
 

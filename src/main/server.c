@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "main/again.h"
 #include "main/file.h"
+#include "main/foreground.h"
 #include "main/listening.h"
 #include "main/machine.h"
 #include "main/post.h"
@@ -324,8 +325,7 @@ void server_close(struct server *server)
         web_stop(server->web);
     if (server->buying)
         buying_hurry(server->buying, hurry_ms(server->settings));
-    if (server->engine)
-        server->kind->stop(server->engine);
+    foreground_stop(server->kind, server->engine);
     forked_close(server->forked);
     web_free(server->web);
     forked_free(server->forked);

@@ -214,10 +214,12 @@ void shared_front_close(struct shared_front *front, bool heir)
         return;
     if (front->web && !heir)
         web_stop(front->web);
-    if (front->engine)
-        front->kind->stop(front->engine);
+    bool over = !front->engine || front->kind->stop(front->engine);
     if (front->web && heir)
         web_stop(front->web);
+    if (!over) /* somebody is still at work with it; the process, which goes on, leaves it to them
+                */
+        return;
     web_free(front->web);
     if (front->cache)
         cache_free(front->cache);

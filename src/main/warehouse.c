@@ -283,8 +283,7 @@ static int open_doors(struct house *house, struct failure *failure)
 static void close_house(struct house *house)
 {
     for (unsigned i = COUNT_OF(house->engines); i-- > 0;)
-        if (house->engines[i])
-            engine_event.stop(house->engines[i]);
+        foreground_stop(&engine_event, house->engines[i]);
     warehouse_server_close(house->server);
     service_close(&house->service);
     crash_plan_free(house->config.crash);

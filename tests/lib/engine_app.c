@@ -531,7 +531,10 @@ int main(int argc, char **argv)
     printf("\n");
     fflush(stdout);
     sigwait(&signals, &signal_number);
-    app.kind->stop(app.engine);
+    if (!app.kind->stop(app.engine)) {
+        fprintf(stderr, "engine_app: somebody is still at work\n");
+        _exit(0);
+    }
     bell_stop(&app.bell);
     http_page_drop(app.page);
     return 0;

@@ -170,10 +170,10 @@ def test_a_hundred_killed_at_random_moments_cost_a_connection_each(server):
             client.join()
     assert not wrong
     wait_until(lambda: not children(zygote))
+    stats = server.stats()  # of a process that is made after the last of those is counted and logged
     crashed = server.error_text().count("ended by ")  # a sanitizer ends it by a status
     assert 0 < crashed <= killed  # some had come to their end already
     assert len(broken) <= crashed
-    stats = server.stats()
     assert (stats["crashed"], stats["open"]) == (crashed, 1)
     wait_until(lambda: len(os.listdir(f"/proc/{zygote}/fd")) == descriptors)
 

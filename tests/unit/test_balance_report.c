@@ -1,6 +1,7 @@
 /* The report of the simulator: what is by hand stays, and the picture has every panel. */
 #include "bench/balance_report.h"
 #include "folder_fixture.h"
+#include "page_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,33 +33,6 @@ static struct balance_report *made_up(void)
     return report;
 }
 
-static char *read_all(const char *path)
-{
-    static char text[1 << 18];
-    FILE *in = fopen(path, "re");
-    assert_non_null(in);
-    size_t len = fread(text, 1, sizeof text - 1, in);
-    fclose(in);
-    text[len] = 0;
-    return text;
-}
-
-static void write_all(const char *path, const char *text)
-{
-    FILE *out = fopen(path, "we");
-    assert_non_null(out);
-    fputs(text, out);
-    assert_int_equal(fclose(out), 0);
-}
-
-static unsigned count_of(const char *text, const char *part)
-{
-    unsigned count = 0;
-    for (; (text = strstr(text, part)); text += strlen(part))
-        count++;
-    return count;
-}
-
 static void what_is_written_by_hand_stays(void **state)
 {
     (void)state;
@@ -68,17 +42,17 @@ static void what_is_written_by_hand_stays(void **state)
     folder_make(dir);
     snprintf(file, sizeof file, "%s/page.md", dir);
     assert_int_equal(balance_report_page(report, file, NULL, &failure), 0);
-    assert_null(strstr(read_all(file), "!["));
-    write_all(file, "# Mine\n\nbefore\n\n" BALANCE_REPORT_BEGIN
-                    "\nresults of last year\n" BALANCE_REPORT_END "\n\nafter\n");
+    assert_null(strstr(page_read(file), "!["));
+    page_write(file, "# Mine\n\nbefore\n\n" BALANCE_REPORT_BEGIN
+                     "\nresults of last year\n" BALANCE_REPORT_END "\n\nafter\n");
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(balance_report_page(report, file, "picture.svg", &failure), 0);
-        const char *text = read_all(file);
+        const char *text = page_read(file);
         assert_ptr_equal(strstr(text, "# Mine\n\nbefore\n\n" BALANCE_REPORT_BEGIN "\n"), text);
         assert_non_null(strstr(text, "\n" BALANCE_REPORT_END "\n\nafter\n"));
         assert_null(strstr(text, "last year"));
-        assert_int_equal(count_of(text, "(picture.svg)"), 1);
-        assert_int_equal(count_of(text, "### "), report->scenario_count + 1);
+        assert_int_equal(page_count(text, "(picture.svg)"), 1);
+        assert_int_equal(page_count(text, "### "), report->scenario_count + 1);
         assert_non_null(strstr(text, "Seed 42."));
     }
     folder_remove(dir);
@@ -93,9 +67,9 @@ static void a_page_of_another_kind_is_left_alone(void **state)
     struct balance_report *report = made_up();
     folder_make(dir);
     snprintf(file, sizeof file, "%s/page.md", dir);
-    write_all(file, "a letter\n");
+    page_write(file, "a letter\n");
     assert_int_equal(balance_report_page(report, file, NULL, &failure), ERR_INVALID);
-    assert_string_equal(read_all(file), "a letter\n");
+    assert_string_equal(page_read(file), "a letter\n");
     assert_non_null(strstr(failure.text, file));
     snprintf(file, sizeof file, "%s/none/page.md", dir);
     assert_int_equal(balance_report_page(report, file, NULL, &failure), ERR_IO);
@@ -114,7 +88,7 @@ static void the_picture_has_a_panel_for_each_scenario(void **state)
     folder_make(dir);
     snprintf(file, sizeof file, "%s/picture.svg", dir);
     assert_int_equal(balance_report_picture(report, file, &failure), 0);
-    const char *text = read_all(file);
+    const char *text = page_read(file);
     for (unsigned at = 0; at < report->scenario_count; at++) {
         assert_non_null(strstr(text, balance_scenarios[at].title));
         homes += balance_scenarios[at].clicks > 0;
@@ -123,10 +97,10 @@ static void the_picture_has_a_panel_for_each_scenario(void **state)
     }
     assert_true(homes > 0 && homes < report->scenario_count);
     assert_int_equal(rows, report->scenario_count * (report->row_count - 1) + homes);
-    assert_int_equal(count_of(text, "class=\"name\""), rows);
-    assert_int_equal(count_of(text, "ideal homes"), homes);
-    assert_int_equal(count_of(text, "<g"), count_of(text, "</g>"));
-    assert_int_equal(count_of(text, "2.5 % shed"), report->scenario_count);
+    assert_int_equal(page_count(text, "class=\"name\""), rows);
+    assert_int_equal(page_count(text, "ideal homes"), homes);
+    assert_int_equal(page_count(text, "<g"), page_count(text, "</g>"));
+    assert_int_equal(page_count(text, "2.5 % shed"), report->scenario_count);
     assert_null(strstr(text, "nan"));
     assert_null(strstr(text, "inf"));
     folder_remove(dir);

@@ -4,6 +4,7 @@
 #include "bench/engines_run.h"
 #include "engine/engine.h"
 #include "folder_fixture.h"
+#include "page_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -199,25 +200,6 @@ static struct engines_report *made_up(void)
     return report;
 }
 
-static char *read_all(const char *path)
-{
-    static char text[1 << 18];
-    FILE *in = fopen(path, "re");
-    assert_non_null(in);
-    size_t len = fread(text, 1, sizeof text - 1, in);
-    fclose(in);
-    text[len] = 0;
-    return text;
-}
-
-static unsigned count_of(const char *text, const char *part)
-{
-    unsigned count = 0;
-    for (; (text = strstr(text, part)); text += strlen(part))
-        count++;
-    return count;
-}
-
 static void a_figure_is_the_median_of_its_rounds(void **state)
 {
     (void)state;
@@ -236,26 +218,26 @@ static void the_page_has_every_engine_and_keeps_what_is_by_hand(void **state)
     struct engines_report *report = made_up();
     report->results[1][1].median[ENGINES_PER_S] = 10999.7;
     report->results[1][2].median[ENGINES_PER_S] = 2034567.2;
+    for (unsigned i = 0; i < report->contestant_count; i++)
+        report->results[3][i].median[ENGINES_PER_S] = 0;
     folder_make(dir);
     snprintf(file, sizeof file, "%s/page.md", dir);
-    FILE *out = fopen(file, "we");
-    assert_non_null(out);
-    fputs("# Mine\n\nbefore\n\n" ENGINES_REPORT_BEGIN "\nold\n" ENGINES_REPORT_END "\n\nafter\n",
-          out);
-    assert_int_equal(fclose(out), 0);
+    page_write(file, "# Mine\n\nbefore\n\n" ENGINES_REPORT_BEGIN "\nold\n" ENGINES_REPORT_END
+                     "\n\nafter\n");
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(engines_report_page(report, file, &failure), 0);
-        const char *text = read_all(file);
+        const char *text = page_read(file);
         assert_ptr_equal(strstr(text, "# Mine\n\nbefore\n\n" ENGINES_REPORT_BEGIN "\n"), text);
         assert_non_null(strstr(text, "\n" ENGINES_REPORT_END "\n\nafter\n"));
         assert_null(strstr(text, "\nold\n"));
         assert_non_null(strstr(text, "(page-cdf.svg)"));
         assert_non_null(strstr(text, "it died"));
+        assert_non_null(strstr(text, "| – |")); /* the slowest percent of no answers */
         assert_non_null(strstr(text, " | 11,000 | "));
         assert_non_null(strstr(text, " | 2,034,567 | "));
         for (unsigned n = 0; engine_kinds[n]; n++) {
             snprintf(row, sizeof row, "\n| **%s** |", engine_kinds[n]->name);
-            assert_int_equal(count_of(text, row), 1);
+            assert_int_equal(page_count(text, row), 1);
         }
         for (unsigned at = 0; at < report->cell_count; at++)
             if (report->cells[at].work == ENGINES_OVERLOAD ||
@@ -274,13 +256,10 @@ static void a_page_without_its_two_lines_is_refused_before_anything_is_measured(
     folder_make(dir);
     snprintf(file, sizeof file, "%s/page.md", dir);
     assert_int_equal(engines_report_page_check(file, &failure), 0); /* it will be made */
-    FILE *out = fopen(file, "we");
-    assert_non_null(out);
-    fputs("# Mine\n\n" ENGINES_REPORT_BEGIN "\nand no end\n", out);
-    assert_int_equal(fclose(out), 0);
+    page_write(file, "# Mine\n\n" ENGINES_REPORT_BEGIN "\nand no end\n");
     assert_int_equal(engines_report_page_check(file, &failure), ERR_INVALID);
     assert_non_null(strstr(failure.text, ENGINES_REPORT_END));
-    assert_string_equal(read_all(file), "# Mine\n\n" ENGINES_REPORT_BEGIN "\nand no end\n");
+    assert_string_equal(page_read(file), "# Mine\n\n" ENGINES_REPORT_BEGIN "\nand no end\n");
     folder_remove(dir);
 }
 
@@ -296,11 +275,11 @@ static void the_pictures_have_a_line_for_each_engine(void **state)
     for (unsigned which = 0; which < ENGINES_PICTURES; which++) {
         engines_picture_name(page, which, name, sizeof name);
         snprintf(file, sizeof file, "%s/%s", dir, name);
-        const char *text = read_all(file);
+        const char *text = page_read(file);
         assert_null(strstr(text, "nan"));
         for (unsigned n = 0; engine_kinds[n]; n++) {
             snprintf(label, sizeof label, ">%s</text>", engine_kinds[n]->name);
-            assert_int_equal(count_of(text, label), 1);
+            assert_int_equal(page_count(text, label), 1);
         }
     }
     snprintf(page, sizeof page, "%s/none/page.md", dir);

@@ -71,8 +71,8 @@ static void the_rate_is_kept_to(void **state)
     assert_true(look.rate > 300 && look.rate < 1000);
     assert_true(look.late > 0);
     unsigned count = let_in(intake, 10000, BEGIN_NS + 10 * SEC_NS);
-    /* And what was not used before, in an eighth of the target. */
-    assert_true(count >= (unsigned)look.rate && count <= (unsigned)(look.rate * 1.01) + 2);
+    /* And what was not used before, in a quarter of the target. */
+    assert_true(count >= (unsigned)look.rate && count <= (unsigned)(look.rate * 1.0125) + 2);
 }
 
 static void a_pause_does_not_let_in_a_crowd(void **state)
@@ -83,7 +83,7 @@ static void a_pause_does_not_let_in_a_crowd(void **state)
     unsigned at_once = 0;
     while (!intake_refuses(intake, later_ns))
         at_once++;
-    assert_true(at_once >= 1 && at_once <= 11);
+    assert_true(at_once >= 1 && at_once <= 14); /* 12.5 ms of less than 1000 a second */
 }
 
 static void who_came_before_the_last_change_is_not_measured(void **state)

@@ -25,8 +25,16 @@ struct stand {
     struct app app;
     struct engine *engine;
     _Atomic(struct exchange *) held;
-    atomic_uint begun, running, most;
+    atomic_uint begun, running, most, threads;
 };
+
+static void *start_thread(struct app *app, struct loop *loop)
+{
+    struct stand *stand = CONTAINER_OF(app, struct stand, app);
+    assert_non_null(loop);
+    atomic_fetch_add(&stand->threads, 1);
+    return stand;
+}
 
 static enum app_verdict hold(struct app *app, struct exchange *x)
 {
@@ -43,7 +51,7 @@ static void stand_open(struct stand *stand)
 {
     const struct engine_config config = {.listen_count = 1, .listen[0].address = "127.0.0.1:0"};
     struct failure failure = {0};
-    *stand = (struct stand){.app = {.name = "stand", .handle = hold}};
+    *stand = (struct stand){.app = {.name = "stand", .handle = hold, .thread_start = start_thread}};
     assert_int_equal(engine_loop.start(&config, &stand->app, &stand->engine, &failure), 0);
 }
 
@@ -138,9 +146,20 @@ static void at_a_stop_too_one_request_runs_at_a_time(void **state)
     assert_int_equal(stand.most, 1);
 }
 
+static void one_thread_runs_the_app(void **state)
+{
+    (void)state;
+    struct stand stand;
+    stand_open(&stand);
+    assert_int_equal(stand.threads, 1);
+    engine_loop.stop(stand.engine);
+    assert_int_equal(stand.threads, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_thread_runs_the_app),
         cmocka_unit_test(at_a_stop_too_one_request_runs_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
