@@ -101,6 +101,9 @@ int engines_run_lay_out(const struct engines_plan *plan, struct engines_report *
     int err = check_names(plan->only, failure);
     if (err)
         return err;
+    if (plan->rounds > ENGINES_ROUNDS_MAX)
+        return fail(failure, ERR_INVALID, "--rounds %u: there may be %d at most", plan->rounds,
+                    ENGINES_ROUNDS_MAX);
     for (unsigned i = 0; engine_kinds[i]; i++)
         if (is_wanted(plan->only, engine_kinds[i]->name))
             add_contestant(report, engine_kinds[i], 0);
@@ -116,7 +119,7 @@ int engines_run_lay_out(const struct engines_plan *plan, struct engines_report *
         if (plan->quick && cell->work == ENGINES_OVERLOAD)
             cell->connections = OVERLOAD_CONNECTIONS_QUICK;
     }
-    report->rounds = plan->rounds < ENGINES_ROUNDS_MAX ? plan->rounds : ENGINES_ROUNDS_MAX;
+    report->rounds = plan->rounds;
     report->seconds = plan->seconds;
     report->warm_up_seconds = plan->warm_up_seconds;
     report->quick = plan->quick;

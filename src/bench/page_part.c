@@ -43,13 +43,20 @@ static int split_page(const struct page_part *part, struct str page, const char 
     return 0;
 }
 
+/* BEFORE and AFTER are PAGE's, which the caller closes whatever is returned. */
+static int open_page(const struct page_part *part, const char *file, struct buf *page,
+                     struct str *before, struct str *after, struct failure *failure)
+{
+    buf_init(page, PAGE_MAX);
+    int err = read_page(file, page, failure);
+    return err ? err : split_page(part, buf_text(page), file, before, after, failure);
+}
+
 int page_part_check(const struct page_part *part, const char *file, struct failure *failure)
 {
     struct buf page;
     struct str before, after;
-    buf_init(&page, PAGE_MAX);
-    int err = read_page(file, &page, failure);
-    err = err ? err : split_page(part, buf_text(&page), file, &before, &after, failure);
+    int err = open_page(part, file, &page, &before, &after, failure);
     buf_close(&page);
     return err;
 }
@@ -58,9 +65,7 @@ int page_part_write(const struct page_part *part, const char *file, struct failu
 {
     struct buf page;
     struct str before, after;
-    buf_init(&page, PAGE_MAX);
-    int err = read_page(file, &page, failure);
-    err = err ? err : split_page(part, buf_text(&page), file, &before, &after, failure);
+    int err = open_page(part, file, &page, &before, &after, failure);
     FILE *out = err ? NULL : fopen(file, "we");
     if (!err && !out)
         err = fail_errno(failure, ERR_IO, "cannot write %s", file);

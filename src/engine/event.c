@@ -119,12 +119,15 @@ static void loop_dispose(struct event_loop *l)
     free(l);
 }
 
-/* Without it there is epoll. */
-static void use_ring(struct event_loop *l, unsigned index)
+/* Without it there is epoll; that is said once. */
+static void use_ring(struct event_loop *l)
 {
+    struct event_engine *engine = l->engine;
     struct failure why;
-    if (loop_use_ring(l->loop, &why) != ERR_OK && index == 0)
-        log_line(l->engine->base.config.log, LOG_WARN, "engine", "%s; epoll is used", why.text);
+    if (loop_use_ring(l->loop, &why) == ERR_OK || engine->lacks_rings)
+        return;
+    engine->lacks_rings = true;
+    log_line(engine->base.config.log, LOG_WARN, "engine", "%s; epoll is used", why.text);
 }
 
 static struct event_loop *loop_make(struct event_engine *engine, unsigned index,
@@ -144,7 +147,7 @@ static struct event_loop *loop_make(struct event_engine *engine, unsigned index,
     if (l->loop && engine->base.config.admission_ms > 0)
         loop_measure(l->loop);
     if (l->loop && !err && engine->variant->ring && engine->base.config.io_uring)
-        use_ring(l, index);
+        use_ring(l);
     if (l->loop && !err && event_doors_open(l) == ERR_OK)
         return l;
     if (l->loop)

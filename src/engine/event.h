@@ -16,6 +16,11 @@
  *
  * HTTP/2: the streams of a connection are handled one after the other, but for work.
  *
+ * With config.io_uring the loops wait by io_uring(7) and receive and send small things by it: one
+ * call of the kernel for dozens of requests in place of two for each. docs/event-measured.md says
+ * what that gains. Not TLS, not files, not large bodies; they have epoll, as everything has where
+ * io_uring is forbidden, which containers usually do.
+ *
  *   event.c           starts and stops the threads, adds up the counters
  *   event_accept.c    takes connections in, as many as there may be
  *   event_conn.c      gives connections their turns and deadlines
@@ -85,6 +90,7 @@ struct event_engine {
     const struct event_variant *variant;
     struct offload *offload;     /* NULL: alone */
     struct residency *residency; /* NULL: loops read files themselves */
+    bool lacks_rings;            /* some loop could not have one */
     /* For start: loops whose thread_start returned well, or not. */
     pthread_mutex_t lock;
     pthread_cond_t changed;

@@ -33,6 +33,7 @@ struct ring {
     bool polled; /* it has something */
     bool runs;   /* in ring_run */
     unsigned sends;
+    struct list joining; /* sockets; receiving is asked for by ring_wait */
 };
 
 static size_t lent_size(void)
@@ -80,6 +81,7 @@ struct ring *ring_new(int epoll_fd, struct failure *failure)
         .cq_entries = COMPLETIONS,
     };
     ring->epoll_fd = epoll_fd;
+    list_init(&ring->joining);
     int err = io_uring_queue_init_params(ENTRIES, &ring->uring, &parameters);
     ring->made = err == 0;
     err = err ? err : make_buffers(ring);
@@ -130,13 +132,21 @@ static uint64_t name(const struct ring_socket *socket, unsigned to)
     return (uint64_t)(uintptr_t)socket | to;
 }
 
-void ring_join(struct ring *ring, struct ring_socket *socket)
+/* Only just before it is submitted: meanwhile the socket might be closed, and its number be given
+ * to another one. And a flood does not keep ring_run going for ever. */
+static void receive(struct ring *ring, struct ring_socket *socket)
 {
     struct io_uring_sqe *sqe = request(ring);
+    list_remove(&socket->joining);
     io_uring_prep_recv_multishot(sqe, socket->fd, NULL, 0, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = GROUP;
     io_uring_sqe_set_data64(sqe, name(socket, TO_RECEIVED));
+}
+
+void ring_join(struct ring *ring, struct ring_socket *socket)
+{
+    list_append(&ring->joining, &socket->joining);
     socket->receiving = true;
 }
 
@@ -151,7 +161,10 @@ void ring_leave(struct ring *ring, struct ring_socket *socket)
     if (socket->leaving)
         return;
     socket->leaving = true;
-    if (socket->receiving) {
+    if (!list_empty(&socket->joining)) {
+        list_remove(&socket->joining);
+        socket->receiving = false;
+    } else if (socket->receiving) {
         struct io_uring_sqe *sqe = request(ring);
         io_uring_prep_cancel64(sqe, name(socket, TO_RECEIVED), 0);
         io_uring_sqe_set_data64(sqe, TO_NOBODY);
@@ -171,11 +184,18 @@ bool ring_send(struct ring *ring, struct ring_socket *socket, const void *at, si
     return true;
 }
 
+/* What liburing gave; it must not say that the kernel had no memory to tell what has happened. */
+static int submitted(int count)
+{
+    CHECK(count != -EBADR);
+    return count;
+}
+
 /* The kernel may be out of memory for requests, which passes. */
 void ring_settle(struct ring *ring)
 {
     for (int tries = 0; io_uring_sq_ready(&ring->uring) > 0; tries++) {
-        if (io_uring_submit(&ring->uring) >= 0)
+        if (submitted(io_uring_submit(&ring->uring)) > 0)
             continue;
         CHECK(tries < SETTLE_TRIES);
         usleep(1000);
@@ -188,6 +208,8 @@ void ring_wait(struct ring *ring, int wait_ms)
 {
     struct __kernel_timespec limit = {wait_ms / 1000, wait_ms % 1000 * 1000000LL};
     struct io_uring_cqe *first;
+    LIST_EACH(&ring->joining, node)
+        receive(ring, CONTAINER_OF(node, struct ring_socket, joining));
     if (!ring->polls) {
         struct io_uring_sqe *sqe = request(ring);
         io_uring_prep_poll_add(sqe, ring->epoll_fd, POLLIN);
@@ -195,10 +217,10 @@ void ring_wait(struct ring *ring, int wait_ms)
         ring->polls = true;
     }
     if (wait_ms == 0)
-        io_uring_submit_and_get_events(&ring->uring);
+        submitted(io_uring_submit_and_get_events(&ring->uring));
     else
-        io_uring_submit_and_wait_timeout(&ring->uring, &first, 1, wait_ms < 0 ? NULL : &limit,
-                                         NULL);
+        submitted(io_uring_submit_and_wait_timeout(&ring->uring, &first, 1,
+                                                   wait_ms < 0 ? NULL : &limit, NULL));
 }
 
 static void tell_received(struct ring *ring, struct ring_socket *socket, int n, uint32_t flags)

@@ -7,7 +7,11 @@
  * when ring_run has returned, all that was taken from a socket has been told, so that it may be
  * read from by recv(2), too.
  *
- * Linux 6.1 or later: IORING_SETUP_DEFER_TASKRUN, receiving by multishot requests.
+ * Linux 6.1 or later: IORING_SETUP_DEFER_TASKRUN, receiving by multishot requests (io_uring(7)).
+ *
+ * A request is lost, or cannot be made, only when the kernel has no memory left. A ring waits for
+ * some 10 s then, and ends the process: what it does not know of its sockets it could not make up
+ * for.
  *
  * Thread: the loop's own, but for ring_new and ring_free.
  */
@@ -15,6 +19,7 @@
 #define STOA_NET_RING_H
 
 #include "base/err.h"
+#include "base/list.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,7 +43,9 @@ struct ring_socket {
     void (*sent)(struct ring_socket *socket, ssize_t n);
     /* After ring_leave: the ring knows nothing of it any more. */
     void (*gone)(struct ring_socket *socket);
-    bool receiving, sending, leaving; /* the ring's */
+    /* The ring's. */
+    struct list joining;
+    bool receiving, sending, leaving;
 };
 
 /* EPOLL_FD is looked at besides. Fails where the kernel, or whoever guards it, has no io_uring. */

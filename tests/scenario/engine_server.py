@@ -1,7 +1,7 @@
 """Starts tests/lib/engine_app.c and talks to it, for the scenarios of the engines.
 
-ENGINE names one; "event+io_uring" is event with --io-uring. `./test engines` runs them with each in turn; ./test runs those marked
-`every_engine` with each, and all of them with event.
+ENGINE names one; "event+io_uring" is event with --io-uring. `./test engines` runs them with each
+in turn; ./test runs those marked `every_engine` with each, and all of them with event.
 """
 
 import contextlib

@@ -64,6 +64,13 @@ def test_an_engine_that_there_is_not_is_named(tmp_path):
     assert '"evnet"' in done.stderr and "thread" in done.stderr
 
 
+def test_more_rounds_than_it_keeps_are_refused(tmp_path):
+    done = subprocess.run([STOA, "bench", "engines", "--rounds", "10", "--dir", tmp_path / "made"],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "--rounds 10: there may be 9 at most" in done.stderr
+
+
 def test_the_page_in_docs_is_of_this_bench():
     with open(os.path.join(ROOT, "docs", "engines.md"), encoding="utf-8") as file:
         text = file.read()

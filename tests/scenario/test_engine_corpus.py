@@ -123,7 +123,8 @@ def seen(port):
 @pytest.fixture(scope="module")
 def port():
     program = pathlib.Path(PROGRAM).with_name("corpus_app")
-    process = subprocess.Popen([program, "127.0.0.1:0", ENGINE, *ENGINE_OPTIONS[2:]], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([program, "127.0.0.1:0", ENGINE, *ENGINE_OPTIONS[2:]],
+                               stdout=subprocess.PIPE, text=True)
     yield int(process.stdout.readline().split()[1])
     process.terminate()
     assert process.wait(timeout=10) == 0
