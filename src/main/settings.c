@@ -143,6 +143,11 @@ static int check_engine(const struct settings *settings, struct failure *failure
                     "admission is of the engines event and seda, and %s lets everybody in: choose "
                     "one of those, or leave admission out",
                     engine);
+    if (settings->io_uring && strcmp(engine, "event") != 0)
+        return fail(failure, ERR_INVALID,
+                    "io-uring is of the engine event, and %s serves without: choose that, or leave "
+                    "io-uring out",
+                    engine);
     return 0;
 }
 

@@ -42,6 +42,7 @@ def test_wrong_use_is_status_two_and_says_what_to_do():
             (["serve", "--head-timeout", "1ms"], "must be from 100ms to 1h"),
             (["serve", "--engine", "steam"], "must be one of: loop"),
             (["serve", "--engine", "pool", "--admission", "1s"], "pool lets everybody in"),
+            (["serve", "--engine", "pool", "--io-uring"], "io-uring is of the engine event"),
             (["top", "--server", "http://a:1", "--url", "http://b:2"], "do not go together"),
             (["bench", "engine"], "engine NAME"),
             (["bench", "engines", "--duration", "1"], "a duration with its unit"),
