@@ -48,13 +48,14 @@ static double larger(double a, double b)
 /* To what the server does, and for a while below that. */
 static void fall(struct control_admission *control, double answered, double late)
 {
-    double before = control->rate > 0 ? control->rate : answered;
+    bool is_first = control->rate <= 0;
+    double before = is_first ? answered : control->rate;
     double from = larger(answered, before * lowest);
     control->rate = larger(from / (1 + decrease + severity * late), before * lowest);
     control->drained = from / (1 + decrease);
     if (answered < before * lowest)
         control->drained = larger(control->drained, before * undone);
-    control->best = larger(control->best * doubted, answered);
+    control->best = is_first ? answered : larger(control->best * doubted, answered);
 }
 
 /* LATE: how much too late, as a share of what is aimed at. */

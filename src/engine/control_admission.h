@@ -23,7 +23,8 @@
  *   - it is not lowered when the server holds but a few requests at a time (Little's law), which
  *     cannot wait for each other: they take that long by themselves, whatever the target says;
  *   - up to what the server has lately shown that it can do, it is up to doubled at each interval
- *     in time, the more the earlier they are;
+ *     in time, the more the earlier they are. What it did before there was a limit does not count:
+ *     those may have been other pages, which cost next to nothing;
  *   - beyond, an increase is a share of the best rate of late, as servers differ by a factor of a
  *     thousand, and a larger one when hardly anybody waits, which doubles at each such interval
  *     one after the other: what is known of the server may be wrong;

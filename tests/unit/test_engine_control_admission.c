@@ -296,6 +296,7 @@ struct plant {
     double every, lasts, slowed; /* seconds; of the speed. EVERY 0: never */
     double used_least, late_most;
     double away, back; /* who reads has no processor for so long, and then one for so long */
+    uint32_t cheap;    /* so many were answered in the second before, which cost next to nothing */
     /* What comes of it, after the first quarter: */
     double used; /* of the capacity that there was */
     double late; /* share of the answers */
@@ -481,6 +482,10 @@ static void run(struct plant *plant)
     line->plant = plant;
     random_seed(&line->random, 7);
     control_admission_init(&line->control, (uint64_t)(plant->target * 1e9));
+    if (plant->cheap > 0) {
+        struct admission_seen before = seen(plant->cheap, 1, 0);
+        assert_int_equal(control_admission_step(&line->control, &before), ADMISSION_HELD);
+    }
     lay_out(line);
     for (double now = 0; now < plant->seconds;) {
         now += exponential(&line->random, plant->offered);
@@ -540,6 +545,8 @@ static void a_disturbed_queue_stays_busy(void **state)
         {"who reads is away", 1000, 2000, 0.1, 2, 60, 0, 0, 0, 0, 0.85, 0.15, 0.04, 0.04},
         {"half the speed for 2 s", 1000, 2000, 0.1, 2, 120, 0.05, 3, 2, 0.5, 0.75, 0.3},
         {"a tenth for 4 s", 1000, 2000, 0.1, 2, 80, 0, 16, 4, 0.1, 0.9, 0.4},
+        {"cheap ones before", 1000, 2000, 0.1, 2, 8, .used_least = 0.95, .late_most = 0.2,
+         .cheap = 20000},
     };
     run_all(plants, sizeof plants / sizeof *plants);
 }
