@@ -1,5 +1,5 @@
-/* Engine event: one thread for each core, each with an event loop; and its inside, which event.c and
- * the event_*.c files share.
+/* Engine event: one thread for each core, each with an event loop; and its inside, which event.c
+ * and the event_*.c files share.
  *
  * A loop asks the kernel which of its connections can be read from or written to (epoll), and does
  * for each in turn what can be done without waiting: a single process, event-driven (Pai, Druschel
@@ -184,8 +184,10 @@ static inline bool event_ring_holds(const struct event_conn *c)
 {
     return c->held.len > 0 || c->held_end <= 0;
 }
-/* connection_turn, with what is held. */
+/* connection_turn and connection_drain, with what is held: nothing is read from the socket before
+ * that has been taken. */
 bool event_ring_turn(struct event_conn *c);
+bool event_ring_drain(struct event_conn *c);
 
 /* event_exchange.c */
 void event_exchange_init(struct event_loop *l);

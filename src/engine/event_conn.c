@@ -102,8 +102,8 @@ void event_conn_drain(struct event_conn *c)
     c->drains = event_is_taken(c->owner);
     if (c->drains)
         wait_for_turn(c);
-    else if (event_ring_holds(c) && !event_ring_turn(c))
-        event_conn_after(c, false);
+    else if (event_ring_holds(c))
+        event_conn_after(c, event_ring_drain(c));
     else
         event_conn_after(c, connection_drain(&c->connection, loop_now(c->owner->loop)));
 }

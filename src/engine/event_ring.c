@@ -68,6 +68,8 @@ static bool take_held(struct event_conn *c)
         size_t part = c->held.len < CONNECTION_READ ? c->held.len : CONNECTION_READ;
         connection_take(connection, c->held.at, (ssize_t)part, false, now_of(c));
         buf_drain(&c->held, part);
+        if (c->held.len == 0)
+            buf_close(&c->held); /* most never have any again */
     } else {
         connection_take(connection, NULL, c->held_end, false, now_of(c));
         c->held_end = 1;
@@ -86,6 +88,15 @@ bool event_ring_turn(struct event_conn *c)
     connection->readable |= readable;
     connection->again |= readable && !event_ring_holds(c);
     return good;
+}
+
+bool event_ring_drain(struct event_conn *c)
+{
+    if (!event_ring_turn(c))
+        return false;
+    if (c->connection.http)
+        http_conn_drain(c->connection.http);
+    return event_ring_turn(c);
 }
 
 /* ---- What was sent ---- */

@@ -275,7 +275,7 @@ void loop_turn(struct loop *loop, int wait_ms)
     if (loop->ring && ring_run(loop->ring))
         count = epoll_wait(loop->epoll_fd, loop->batch, BATCH, 0);
     loop->batch_count = count > 0 ? count : 0;
-    loop->was_full = count == BATCH;
+    loop->was_full = count == BATCH || (loop->ring && ring_is_full(loop->ring));
     for (loop->batch_at = 0; loop->batch_at < loop->batch_count;) {
         struct epoll_event *event = &loop->batch[loop->batch_at++];
         struct watch *watch = event->data.ptr;

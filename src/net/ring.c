@@ -15,7 +15,9 @@
 enum {
     ENTRIES = 512,        /* requests that wait for ring_wait or the end of a batch */
     COMPLETIONS = 8192,   /* beyond it the kernel keeps them in memory of its own */
-    BATCH = 64,           /* completions told before what they led to is sent */
+    BATCH = 16,           /* completions told before what they led to is sent */
+    PORTION = 20,         /* Linux 6.13 and later give no more at a time */
+    FULL = RING_BUFFERS,  /* completions at which it is not asked for more */
     SETTLE_TRIES = 10000, /* some 10 s */
     GROUP = 0,            /* of buffers */
 };
@@ -32,6 +34,7 @@ struct ring {
     bool polls;  /* EPOLL_FD is being looked at */
     bool polled; /* it has something */
     bool runs;   /* in ring_run */
+    bool full;   /* FULL, or there was no buffer left */
     unsigned sends;
     struct list joining; /* sockets; receiving is asked for by ring_wait */
 };
@@ -204,12 +207,24 @@ void ring_settle(struct ring *ring)
 
 /* ---- Being told ---- */
 
+/* What the kernel has, and did not give in its first portion. */
+static void gather(struct ring *ring)
+{
+    unsigned before = 0, ready = io_uring_cq_ready(&ring->uring);
+    while (ready >= before + PORTION && ready < FULL) {
+        before = ready;
+        submitted(io_uring_get_events(&ring->uring));
+        ready = io_uring_cq_ready(&ring->uring);
+    }
+    ring->full = ready >= FULL;
+}
+
 void ring_wait(struct ring *ring, int wait_ms)
 {
     struct __kernel_timespec limit = {wait_ms / 1000, wait_ms % 1000 * 1000000LL};
     struct io_uring_cqe *first;
     LIST_EACH(&ring->joining, node)
-        receive(ring, CONTAINER_OF(node, struct ring_socket, joining));
+    receive(ring, CONTAINER_OF(node, struct ring_socket, joining));
     if (!ring->polls) {
         struct io_uring_sqe *sqe = request(ring);
         io_uring_prep_poll_add(sqe, ring->epoll_fd, POLLIN);
@@ -221,11 +236,15 @@ void ring_wait(struct ring *ring, int wait_ms)
     else
         submitted(io_uring_submit_and_wait_timeout(&ring->uring, &first, 1,
                                                    wait_ms < 0 ? NULL : &limit, NULL));
+    if (io_uring_sq_ready(&ring->uring) > 0)
+        ring_settle(ring); /* descriptors are not named longer than they are open */
+    gather(ring);
 }
 
 static void tell_received(struct ring *ring, struct ring_socket *socket, int n, uint32_t flags)
 {
     bool leaving = socket->leaving;
+    ring->full |= n == -ENOBUFS;
     socket->receiving = flags & IORING_CQE_F_MORE;
     if (!socket->receiving && !leaving && (n > 0 || n == -ENOBUFS))
         ring_join(ring, socket);
@@ -270,6 +289,11 @@ static void tell(struct ring *ring, const struct io_uring_cqe *cqe)
     default:
         break;
     }
+}
+
+bool ring_is_full(const struct ring *ring)
+{
+    return ring->full;
 }
 
 bool ring_run(struct ring *ring)

@@ -5,7 +5,8 @@
  * its end, by one call, and when ring_run returns, all of that is over: outside of it nobody's
  * bytes are lent. Receiving goes on in the kernel all the time, into buffers of the ring's own;
  * when ring_run has returned, all that was taken from a socket has been told, so that it may be
- * read from by recv(2), too.
+ * read from by recv(2), too. What is sent leaves with that of up to 15 others, so that handlers
+ * which take long hold up each other's answers.
  *
  * Linux 6.1 or later: IORING_SETUP_DEFER_TASKRUN, receiving by multishot requests (io_uring(7)).
  *
@@ -68,5 +69,7 @@ void ring_settle(struct ring *ring);
 void ring_wait(struct ring *ring, int wait_ms);
 /* Tells all that has happened. True: EPOLL_FD has something. */
 bool ring_run(struct ring *ring);
+/* Whether more may have happened than the last ring_wait brought. */
+bool ring_is_full(const struct ring *ring);
 
 #endif

@@ -2,6 +2,7 @@
 it where it is forbidden. What it does besides is shown by the tests of engines, which
 `tools/engines` runs with it too (ENGINE=event+io_uring)."""
 
+import concurrent.futures
 import ctypes
 import os
 import pathlib
@@ -105,3 +106,32 @@ def test_one_connection_does_small_and_large_things_by_turns(server):
             assert len(read_answer(stream)) == 900_000
             connection.sendall(ask(b"GET", b"/hello") * 5)
             assert [read_answer(stream) for _ in range(5)] == [hello] * 5
+
+
+def test_a_stop_keeps_the_order_of_what_was_kept(tmp_path):
+    """Of a body that comes behind a slow request a part is kept, and more of it waits in the socket
+    when the server, which is taking it, is told to stop."""
+    body = b"".join(i.to_bytes(4, "big") for i in range(100_000))
+    begun = threading.Semaphore(0)
+
+    def exchange(connection):
+        """What comes back of the body, if it is answered at all."""
+        with connection, connection.makefile("rb") as stream:
+            try:
+                connection.sendall(ask(b"GET", b"/later?ms=300") + ask(b"POST", b"/echo", body))
+                read_answer(stream)
+                begun.release()
+                return read_answer(stream)
+            except (AssertionError, OSError):
+                begun.release()
+                return b""
+
+    with Server(tmp_path, "--io_uring", 1, "--loops", 1, tls=False) as server:
+        connections = [server.connect() for _ in range(200)]
+        with concurrent.futures.ThreadPoolExecutor(len(connections)) as threads:
+            answers = [threads.submit(exchange, connection) for connection in connections]
+            for _ in range(20):
+                begun.acquire()
+            server.ask_to_stop()
+            whole = [answer.result() for answer in answers if len(answer.result()) == len(body)]
+    assert whole and all(answer == body for answer in whole), "bytes in another order"

@@ -33,7 +33,8 @@ def v6():
 
 def start(folder, *options):
     process = subprocess.Popen(
-        [PROGRAM, *ENGINE_OPTIONS, "--state", str(folder), "--loops", "1", *options], stdout=subprocess.PIPE,
+        [PROGRAM, *ENGINE_OPTIONS, "--state", str(folder), "--loops", "1", *options],
+        stdout=subprocess.PIPE,
         text=True)
     Shop.running.add(process)
     ports = [int(port) for port in process.stdout.readline().split()[1:]]

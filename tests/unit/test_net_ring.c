@@ -196,6 +196,49 @@ static void what_epoll_has_is_told_each_time(void **state)
     bed_free(bed);
 }
 
+/* Each of COUNT sockets has a byte when it is looked: how many have been told of in one look. */
+static unsigned told_at_once(struct bed *bed, unsigned count)
+{
+    struct bed *more = calloc(count, sizeof *more);
+    unsigned told = 0;
+    assert_non_null(more);
+    for (unsigned i = 0; i < count; i++) {
+        int ends[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+        more[i].end = ends[1];
+        more[i].socket = (struct ring_socket){
+            .fd = ends[0], .received = on_received, .sent = on_sent, .gone = on_gone};
+        ring_join(bed->ring, &more[i].socket);
+    }
+    ring_wait(bed->ring, 0);
+    ring_run(bed->ring);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(send(more[i].end, "x", 1, 0), 1);
+    turn(bed);
+    for (unsigned i = 0; i < count; i++) {
+        told += more[i].len > 0;
+        ring_leave(bed->ring, &more[i].socket);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        for (int turns = 0; turns < TURNS && !more[i].gone; turns++)
+            turn(bed);
+        assert_int_equal(more[i].gone, 1);
+        close(more[i].end);
+        close(more[i].socket.fd);
+    }
+    free(more);
+    return told;
+}
+
+static void what_has_come_is_told_in_one_look(void **state)
+{
+    struct bed *bed = bed_or_skip();
+    (void)state;
+    assert_int_equal(told_at_once(bed, 150), 150);
+    assert_false(ring_is_full(bed->ring));
+    bed_free(bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +247,7 @@ int main(void)
         cmocka_unit_test(what_is_sent_in_a_batch_has_left_at_its_end),
         cmocka_unit_test(who_leaves_is_told_once_that_it_is_gone),
         cmocka_unit_test(what_epoll_has_is_told_each_time),
+        cmocka_unit_test(what_has_come_is_told_in_one_look),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
