@@ -220,32 +220,29 @@ static void write_mix(const struct engines_report *report, FILE *out)
 
 static void write_overload(const struct engines_report *report, FILE *out)
 {
-    int capacity = engines_report_cell(report, ENGINES_COMPUTE, 0, 0);
     int twice = engines_report_cell(report, ENGINES_OVERLOAD, 0, 2);
     const struct column columns[] = {
-        {"answered/s", twice, ENGINES_PER_S},  {"within 1 s", twice, ENGINES_IN_TIME},
-        {"refused/s", twice, ENGINES_REFUSED}, {"failed/s", twice, ENGINES_FAILED},
-        {"p50 ms", twice, ENGINES_P50},        {"p99 ms", twice, ENGINES_P99},
-        {"PSS MB", twice, ENGINES_PSS},
+        {"capacity/s", twice, ENGINES_CAPACITY}, {"answered/s", twice, ENGINES_PER_S},
+        {"within 1 s", twice, ENGINES_IN_TIME},  {"refused/s", twice, ENGINES_REFUSED},
+        {"failed/s", twice, ENGINES_FAILED},     {"p50 ms", twice, ENGINES_P50},
+        {"p99 ms", twice, ENGINES_P99},          {"PSS MB", twice, ENGINES_PSS},
     };
     fputs("\n### Overload\n\nPages that compute for 1 ms come at random moments, whatever the "
-          "server does, at so many times its own capacity. With admission, engines let in so many "
-          "that nine of ten are answered within 100 ms. Answers within a second, a second:\n\n",
+          "server does, at so many times its own capacity, which is measured again just before. "
+          "With admission, engines let in so many that nine of ten are answered within 100 ms. "
+          "Answers within a second, a second:\n\n",
           out);
     write_series(report, ENGINES_OVERLOAD, ENGINES_IN_TIME, out);
     if (twice < 0)
         return;
     fputs("\nAt twice the capacity:\n\n", out);
     write_table(report, columns, COUNT_OF(columns), out);
-    fputs("\nOf the capacity are answered at twice that load:", out);
+    fputs("\nOf the capacity are answered at twice that load, round by round:", out);
     for (unsigned i = 0; i < report->contestant_count; i++) {
-        double peak =
-            engines_report_median(report, capacity, report->contestants[i].plain, ENGINES_PER_S);
-        double now = engines_report_median(report, twice, i, ENGINES_PER_S);
-        double in_time = engines_report_median(report, twice, i, ENGINES_IN_TIME);
+        const double *median = report->results[twice][i].median;
         fprintf(out, "%s %s %.0f %% (%.0f %% within 1 s)", i ? ";" : "",
-                report->contestants[i].name, peak > 0 ? 100 * now / peak : 0,
-                peak > 0 ? 100 * in_time / peak : 0);
+                report->contestants[i].name, 100 * median[ENGINES_OF_CAPACITY],
+                100 * median[ENGINES_IN_TIME_OF_CAPACITY]);
     }
     fputs(".\n", out);
 }

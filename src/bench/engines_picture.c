@@ -151,33 +151,20 @@ static double most_of(const struct engines_report *report, enum engines_work wor
 
 /* ---- Each of them ---- */
 
-/* What a figure of a contestant is divided by: where load is in multiples of the capacity, so is
- * what comes out. */
-static double unit_of(const struct engines_report *report, enum engines_work work,
-                      unsigned contestant)
-{
-    if (work != ENGINES_OVERLOAD)
-        return 1;
-    int capacity = engines_report_cell(report, ENGINES_COMPUTE, 0, 0);
-    unsigned plain = report->contestants[contestant].plain;
-    return engines_report_median(report, capacity, plain, ENGINES_PER_S);
-}
-
 /* A line through the cells of WORK: FIGURE against their connections or offered load. */
 static void draw_series(struct plot *plot, const struct engines_report *report,
                         enum engines_work work, enum engines_figure figure)
 {
     for (unsigned i = 0; i < report->contestant_count; i++) {
         bool first = true;
-        double unit = unit_of(report, work, i);
-        if ((report->contestants[i].admission_ms && work != ENGINES_OVERLOAD) || unit <= 0)
+        if (report->contestants[i].admission_ms && work != ENGINES_OVERLOAD)
             continue;
         begin_line(plot, report, i);
         for (unsigned at = 0; at < report->cell_count; at++) {
             const struct engines_cell *cell = &report->cells[at];
             if (cell->work == work && report->results[at][i].rounds)
                 draw_point(plot, &first, work == ENGINES_OVERLOAD ? cell->load : cell->connections,
-                           report->results[at][i].median[figure] / unit);
+                           report->results[at][i].median[figure]);
         }
         end_line(plot, first);
     }
@@ -213,7 +200,7 @@ static void draw_overload(struct plot *plot, const struct engines_report *report
     draw_y_steps(plot, 1.2);
     fprintf(plot->out, "<path class=\"line ideal\" d=\"M%.1f %.1fL%.1f %.1fH%.1f\"/>\n",
             x_of(plot, 0), y_of(plot, 0), x_of(plot, 1), y_of(plot, 1), x_of(plot, 2));
-    draw_series(plot, report, ENGINES_OVERLOAD, ENGINES_IN_TIME);
+    draw_series(plot, report, ENGINES_OVERLOAD, ENGINES_IN_TIME_OF_CAPACITY);
 }
 
 static void draw_cdf(struct plot *plot, const struct engines_report *report, int at)

@@ -51,6 +51,9 @@ struct engines_cell {
     X(IN_TIME, "in_time_per_s") /* within ENGINES_IN_TIME_MS */                             \
     X(REFUSED, "refused_per_s")                                                             \
     X(FAILED, "failed_per_s")                                                               \
+    X(CAPACITY, "capacity_per_s") /* of an overload: in a closed loop, just before */       \
+    X(OF_CAPACITY, "answered_of_capacity")                                                  \
+    X(IN_TIME_OF_CAPACITY, "in_time_of_capacity")                                           \
     X(P50, "p50_ms")                                                                        \
     X(P99, "p99_ms")                                                                        \
     X(P999, "p99_9_ms")                                                                     \

@@ -90,21 +90,18 @@ static struct pages pages_of(const struct run *run, enum engines_work work)
     return (struct pages){.first = "/cached"};
 }
 
-/* Operations a second; 0: a closed loop. */
-static double rate_of(const struct run *run, const struct engines_cell *cell, unsigned contestant)
+/* Operations a second; 0: a closed loop. CAPACITY: what an overload is a multiple of. */
+static double rate_of(const struct run *run, const struct engines_cell *cell, double capacity)
 {
-    const struct engines_report *report = run->report;
-    unsigned plain = report->contestants[contestant].plain;
-    int capacity = engines_report_cell(report, ENGINES_COMPUTE, 0, 0);
     switch (cell->work) {
     case ENGINES_DISK_ALONE:
         return PACED_PER_S;
     case ENGINES_DISK:
-        return PACED_PER_S + report->cold_per_s;
+        return PACED_PER_S + run->report->cold_per_s;
     case ENGINES_MIX:
         return SHORT_PER_S + LONG_PER_S;
     case ENGINES_OVERLOAD:
-        return cell->load * engines_report_median(report, capacity, plain, ENGINES_PER_S);
+        return cell->load * capacity;
     case ENGINES_CACHED:
     case ENGINES_COMPUTE:
         break;
@@ -247,18 +244,16 @@ static void take_usage(const struct run *run, const struct engines_usage *usage,
 
 /* ---- One measurement ---- */
 
-/* Into FIGURES; run->tally has the latencies. */
+/* Into FIGURES; run->tally has the latencies. CAPACITY: as of rate_of. */
 static int measure(struct run *run, const struct engines_cell *cell, unsigned contestant,
-                   double *figures, struct failure *failure)
+                   double capacity, double *figures, struct failure *failure)
 {
     char url[URL_SIZE];
     struct engines_usage usage = {0};
     struct failure end = {0};
-    double rate = rate_of(run, cell, contestant);
+    double rate = rate_of(run, cell, capacity);
     memset(figures, 0, ENGINES_FIGURES * sizeof *figures);
     run->memory = (struct engines_memory){0};
-    if (cell->work == ENGINES_OVERLOAD && rate <= 0)
-        return fail(failure, ERR_STATE, "its capacity could not be measured");
     int err = run->host->start(run->host->context, &run->report->contestants[contestant], url,
                                &run->server, failure);
     if (err)
@@ -282,7 +277,7 @@ static int search_capacity(struct run *run, const struct engines_cell *cell, uns
     while (engines_search_next(&search)) {
         struct engines_cell step = *cell;
         step.connections = search.connections;
-        int err = measure(run, &step, contestant, figures, failure);
+        int err = measure(run, &step, contestant, 0, figures, failure);
         if (err)
             return err;
         engines_search_found(&search, figures[ENGINES_PER_S]);
@@ -291,18 +286,46 @@ static int search_capacity(struct run *run, const struct engines_cell *cell, uns
     return 0;
 }
 
+static int measure_capacity(struct run *run, unsigned contestant, double *figures,
+                            struct failure *failure)
+{
+    struct engines_report *report = run->report;
+    const struct engines_contestant *who = &report->contestants[contestant];
+    struct engines_cell cell = report->cells[engines_report_cell(report, ENGINES_COMPUTE, 0, 0)];
+    int err = who->capacity_connections ? 0 : search_capacity(run, &cell, contestant, failure);
+    cell.connections = who->capacity_connections;
+    if (err || !cell.connections)
+        return err ? err : fail(failure, ERR_STATE, "it answered nothing");
+    return measure(run, &cell, contestant, 0, figures, failure);
+}
+
+/* The capacity is taken again just before: a processor is not as fast at all times, least where
+ * others use a part of it, and minutes lie between the cells. */
+static int measure_overload(struct run *run, const struct engines_cell *cell, unsigned contestant,
+                            double *figures, struct failure *failure)
+{
+    int err = measure_capacity(run, run->report->contestants[contestant].plain, figures, failure);
+    double capacity = figures[ENGINES_PER_S];
+    if (!err && capacity <= 0)
+        return fail(failure, ERR_STATE, "its capacity could not be measured");
+    err = err ? err : measure(run, cell, contestant, capacity, figures, failure);
+    if (err)
+        return err;
+    figures[ENGINES_CAPACITY] = capacity;
+    figures[ENGINES_OF_CAPACITY] = figures[ENGINES_PER_S] / capacity;
+    figures[ENGINES_IN_TIME_OF_CAPACITY] = figures[ENGINES_IN_TIME] / capacity;
+    return 0;
+}
+
 static int measure_cell(struct run *run, unsigned at, unsigned contestant, double *figures,
                         struct failure *failure)
 {
-    struct engines_cell cell = run->report->cells[at];
-    struct engines_contestant *who = &run->report->contestants[contestant];
-    if (cell.work == ENGINES_COMPUTE) {
-        int err = who->capacity_connections ? 0 : search_capacity(run, &cell, contestant, failure);
-        cell.connections = who->capacity_connections;
-        if (err || !cell.connections)
-            return err ? err : fail(failure, ERR_STATE, "it answered nothing");
-    }
-    return measure(run, &cell, contestant, figures, failure);
+    const struct engines_cell *cell = &run->report->cells[at];
+    if (cell->work == ENGINES_COMPUTE)
+        return measure_capacity(run, contestant, figures, failure);
+    if (cell->work == ENGINES_OVERLOAD)
+        return measure_overload(run, cell, contestant, figures, failure);
+    return measure(run, cell, contestant, 0, figures, failure);
 }
 
 static void measure_round(struct run *run, unsigned at, unsigned contestant)

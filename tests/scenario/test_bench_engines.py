@@ -46,6 +46,13 @@ def test_a_quick_run_measures_every_load_and_writes_a_page_with_pictures(tmp_pat
             median = engine["median"]
             answered += median["answered_per_s"]
             assert median["failed_per_s"] == 0
+            if load["load"]:
+                capacity = median["capacity_per_s"]
+                assert median["offered_per_s"] == pytest.approx(load["load"] * capacity, rel=1e-4)
+                assert median["answered_of_capacity"] == pytest.approx(
+                    median["answered_per_s"] / capacity, rel=1e-4)
+                assert median["in_time_of_capacity"] == pytest.approx(
+                    median["in_time_per_s"] / capacity, rel=1e-4)
             assert median["pss_mb"] > 0 and median["processes"] == 1 and median["threads"] > 1
             shares = [share for share, _ in engine["cdf"]]
             assert shares == sorted(shares)
