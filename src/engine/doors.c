@@ -62,9 +62,11 @@ enum doors_verdict doors_accept(struct doors *doors, unsigned index, int *fd, st
 void doors_close_one(struct doors *doors, unsigned index)
 {
     int *fd = engine_door(doors->engine, index, doors->sharer);
-    if (*fd >= 0)
-        close(*fd);
+    if (*fd < 0)
+        return;
+    close(*fd);
     *fd = -1;
+    atomic_fetch_sub_explicit(&doors->engine->doors_open, 1, memory_order_release);
 }
 
 void doors_close(struct doors *doors)

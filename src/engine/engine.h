@@ -75,6 +75,8 @@ enum { ENGINE_STAGES = 6 };
 
 /* Counters, read at any time from any thread; for /metrics. */
 struct engine_stats {
+    uint64_t doors; /* listening sockets that are open. 0: it is stopping and takes nothing more
+                       (not told by fork) */
     uint64_t accepted, open, requests, refused; /* refused: 503 for want of helpers or room */
     uint64_t bytes_in, bytes_out;
     uint64_t helper_waiting, timeouts, bad_requests;

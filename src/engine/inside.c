@@ -24,6 +24,7 @@ static int open_doors(struct engine *engine, struct failure *failure)
     if (err)
         return err;
     engine->doors = sockets.fds;
+    atomic_store_explicit(&engine->doors_open, listens * sharers, memory_order_relaxed);
     memcpy(engine->ports, sockets.ports, sizeof engine->ports);
     return 0;
 }
@@ -51,6 +52,7 @@ int engine_open(struct engine *engine, const struct engine_config *config, struc
     engine->app = app;
     engine_settings_fill(&engine->config);
     engine->sharers = sharers > 0 ? sharers : engine->config.loops;
+    atomic_init(&engine->doors_open, 0);
     atomic_init(&engine->open, 0);
     atomic_init(&engine->is_stopping, false);
     intake_init(&engine->intake, engine->config.admission_ms * MS_NS, engine->config.log,
@@ -136,8 +138,10 @@ void engine_counters_add(const struct engine_counters *counters, struct engine_s
 
 void engine_stats(const struct engine *engine, struct engine_stats *stats)
 {
-    *stats =
-        (struct engine_stats){.open = atomic_load_explicit(&engine->open, memory_order_relaxed)};
+    *stats = (struct engine_stats){
+        .doors = atomic_load_explicit(&engine->doors_open, memory_order_acquire),
+        .open = atomic_load_explicit(&engine->open, memory_order_relaxed),
+    };
     engine_counters_add(&engine->counters, stats);
     intake_look(&engine->intake, &stats->admission);
 }

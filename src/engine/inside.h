@@ -30,6 +30,7 @@ struct engine {
     unsigned sharers;
     int *doors;
     uint16_t ports[ENGINE_LISTEN_MAX];
+    atomic_uint doors_open;  /* of them; fork's are not counted down */
     atomic_uint open;        /* connections */
     atomic_bool is_stopping; /* and then: */
     struct stopping stopping;

@@ -43,10 +43,22 @@ static bool is_same(void *context)
     return shared_front_is_current(context);
 }
 
+/* While this process takes over, its reader's engine and its server's both take what comes. What is
+ * passed on to the server must not come to the reader: where one exchange runs at a time it would
+ * wait for itself. An exchange asks, so that the engine is there. */
+static bool takes_more(const struct shared_front *front)
+{
+    struct engine_stats stats;
+    front->kind->stats(front->engine, &stats);
+    return stats.doors > 0;
+}
+
 static bool find_writer(void *context, bool anew, char *url, size_t size)
 {
     struct shared_front *front = context;
-    return shared_writer_find(front->config.writer, anew, url, size);
+    struct shared_writer *writer = front->config.writer;
+    return shared_writer_find(writer, anew, url, size) &&
+           !(shared_writer_is_here(writer) && takes_more(front));
 }
 
 static bool is_healthy(void *context, struct buf *reason)

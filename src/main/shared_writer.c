@@ -72,6 +72,14 @@ bool shared_writer_find(void *context, bool anew, char *url, size_t size)
     return found;
 }
 
+bool shared_writer_is_here(struct shared_writer *writer)
+{
+    pthread_mutex_lock(&writer->mutex);
+    bool is_here = writer->pid == (uint64_t)getpid();
+    pthread_mutex_unlock(&writer->mutex);
+    return is_here;
+}
+
 uint64_t shared_writer_pid(struct shared_writer *writer)
 {
     pthread_mutex_lock(&writer->mutex);

@@ -38,6 +38,8 @@ int shared_writer_watch(struct shared_writer *writer, struct failure *failure);
 
 /* web/web.h, struct web_writer. */
 bool shared_writer_find(void *writer, bool anew, char *url, size_t size);
+/* Whether the one that was found last is this process. */
+bool shared_writer_is_here(struct shared_writer *writer);
 /* Its process id; 0: there is none, or it is not ready. */
 uint64_t shared_writer_pid(struct shared_writer *writer);
 /* Whether it answers; if not, REASON says so. */

@@ -83,8 +83,8 @@ void loop_measure(struct loop *loop);
  * it looked. Too much for those that came last. 0 without loop_measure. */
 uint64_t loop_waited(const struct loop *loop);
 
-/* Before loop_run: it waits by io_uring (net/ring.h) from then on. ERR_NOMEM, or ERR_IO where there
- * is none; then nothing has changed. */
+/* Before loop_run: it waits by io_uring (net/ring.h) from then on. ERR_IO: there is none, and
+ * nothing has changed. */
 int loop_use_ring(struct loop *loop, struct failure *failure);
 /* NULL: it waits by epoll. */
 struct ring *loop_ring(const struct loop *loop);

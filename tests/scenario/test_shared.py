@@ -11,7 +11,7 @@ import uuid
 
 import pytest
 
-from engine_server import not_of_engines
+from engine_server import not_of_engines, of_engines
 from shop_server import (STOA, Client, Shop, begin_checkout, buy, checkout_body, payment_body,
                          wait_until)
 from three_servers import Three
@@ -224,6 +224,23 @@ def test_when_the_writer_goes_the_reader_takes_over_and_nobody_there_notices(tmp
     check_orders(again, buyers.orders)
     assert again.stop() == 0
     assert again.audit()[0] == 0
+
+
+@pytest.mark.every_engine
+@of_engines("loop", why="only there an exchange keeps others from their turn")
+def test_who_takes_over_does_not_wait_for_itself(tmp_path):
+    """For a moment its reader's engine and its server's listen at the same address: what the one
+    passes on to the other does not come back to it."""
+    writer, reader = two(tmp_path)
+    for _ in range(10):
+        buyers = Buyers([reader])
+        buyers.wait_more()
+        assert writer.stop() == 0
+        wait_until(reader.writes, what="the takeover")
+        buyers.wait_more()
+        buyers.stop()
+        assert not buyers.failed
+        writer, reader = reader, writer.start()
 
 
 def test_of_three_one_writes_at_any_time(tmp_path):
