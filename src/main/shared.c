@@ -164,8 +164,8 @@ static void take_over(struct shared *shared)
     set_stage(shared, WRITING);
     log_line(&shared->log, LOG_INFO, "shared", "this process writes now (after %llu ms)",
              (unsigned long long)((clock_mono_ns() - begun) / MS_NS));
+    leave_front(shared); /* first: what it has to pass on waits for that */
     signing_begin(&shared->server);
-    leave_front(shared);
 }
 
 static void *stand_by(void *argument)
