@@ -23,17 +23,6 @@ static const char phrase_front[] =
     "stoa: pass phrase for the people of warehouse " DEMO_WAREHOUSE_ID ", shown only now: ";
 static const char pin_front[] = "stoa: pin ";
 
-/* One write, so that lines of several threads do not mix. */
-static void write_line(const char *front, const char *text, size_t len)
-{
-    char line[CHILD_LINE + 64];
-    int size = snprintf(line, sizeof line, "%s%.*s\n", front, (int)len, text);
-    if (size >= (int)sizeof line)
-        size = (int)sizeof line - 1;
-    ssize_t written = write(STDERR_FILENO, line, (size_t)size);
-    (void)written;
-}
-
 void demo_say(const char *format, ...)
 {
     char text[600];
@@ -41,121 +30,80 @@ void demo_say(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    write_line("stoa: ", text, strlen(text));
+    lines_pass_on("stoa: ", text, strlen(text));
+}
+
+/* ---- Listening ---- */
+
+/* What it says on one of its pipes. */
+struct hearing {
+    struct demo_child *child;
+    bool is_out, became_ready;
+};
+
+static void take_line(void *context, const char *line, size_t len)
+{
+    struct hearing *hearing = context;
+    struct demo_child *child = hearing->child;
+    char front[CHILD_NAME + 2];
+    struct str text = str_make(line, len);
+    for (unsigned i = 0; i < COUNT_OF(ready); i++) {
+        if (!hearing->is_out || !str_starts(text, str_of(ready[i])) ||
+            child->state != CHILD_STARTING)
+            continue;
+        str_copy(child->url, sizeof child->url, str_trim(str_from(text, strlen(ready[i]))));
+        child->state = CHILD_READY;
+        child->was_ready = hearing->became_ready = true;
+        return;
+    }
+    if (hearing->is_out && str_starts(text, str_of(phrase_front))) {
+        str_copy(child->phrase, sizeof child->phrase, str_from(text, sizeof phrase_front - 1));
+        return; /* the demo says it in its own words */
+    }
+    if (hearing->is_out && str_starts(text, str_of(pin_front)))
+        return; /* whom it is for knows it */
+    snprintf(front, sizeof front, "%s: ", child->name);
+    lines_pass_on(front, line, len);
+}
+
+bool child_read(struct demo_child *child, struct lines *pipe)
+{
+    struct hearing hearing = {child, pipe == &child->out, false};
+    lines_read(pipe, take_line, &hearing);
+    return hearing.became_ready;
+}
+
+static void close_pipe(struct demo_child *child, struct lines *pipe)
+{
+    struct hearing hearing = {child, pipe == &child->out, false};
+    lines_close(pipe, take_line, &hearing);
 }
 
 /* ---- Starting ---- */
 
-static int open_pipes(int out[2], int err[2], struct failure *failure)
-{
-    if (pipe2(out, O_CLOEXEC))
-        return fail_errno(failure, ERR_FULL, "cannot make a pipe");
-    if (pipe2(err, O_CLOEXEC)) {
-        int result = fail_errno(failure, ERR_FULL, "cannot make a pipe");
-        close(out[0]);
-        close(out[1]);
-        return result;
-    }
-    fcntl(out[0], F_SETFL, O_NONBLOCK);
-    fcntl(err[0], F_SETFL, O_NONBLOCK);
-    return 0;
-}
-
 int child_start(struct demo_child *child, char *const *words, struct failure *failure)
 {
-    int out[2], errors[2];
-    int err = open_pipes(out, errors, failure);
-    if (err)
-        return err;
-    err = spawn_self(words, out[1], errors[1], &child->pid, failure);
-    close(out[1]);
-    close(errors[1]);
+    int out = -1, errors = -1;
+    child->err.fd = -1;
+    int err = lines_open(&child->out, &out, failure);
+    err = err ? err : lines_open(&child->err, &errors, failure);
+    err = err ? err : spawn_self(words, out, errors, &child->pid, failure);
+    if (out >= 0)
+        close(out);
+    if (errors >= 0)
+        close(errors);
     if (err) {
-        close(out[0]);
-        close(errors[0]);
+        close_pipe(child, &child->out);
+        close_pipe(child, &child->err);
         return err;
     }
     child->state = CHILD_STARTING;
     child->started_ns = clock_mono_ns();
     child->again_ns = 0;
-    child->out = (struct child_pipe){.fd = out[0]};
-    child->err = (struct child_pipe){.fd = errors[0]};
     return 0;
 }
 
-/* ---- Listening ---- */
-
-static bool take_line(struct demo_child *child, bool is_out, const char *line, size_t len)
-{
-    char front[CHILD_NAME + 2];
-    struct str text = str_make(line, len);
-    for (unsigned i = 0; i < COUNT_OF(ready); i++) {
-        if (!is_out || !str_starts(text, str_of(ready[i])) || child->state != CHILD_STARTING)
-            continue;
-        str_copy(child->url, sizeof child->url, str_trim(str_from(text, strlen(ready[i]))));
-        child->state = CHILD_READY;
-        child->was_ready = true;
-        return true;
-    }
-    if (is_out && str_starts(text, str_of(phrase_front))) {
-        str_copy(child->phrase, sizeof child->phrase, str_from(text, sizeof phrase_front - 1));
-        return false; /* the demo says it in its own words */
-    }
-    if (is_out && str_starts(text, str_of(pin_front)))
-        return false; /* whom it is for knows it */
-    snprintf(front, sizeof front, "%s: ", child->name);
-    write_line(front, line, len);
-    return false;
-}
-
-/* Passes on the whole lines; one that is longer than there is room for goes in pieces. */
-static bool take_lines(struct demo_child *child, struct child_pipe *pipe, bool all)
-{
-    bool became_ready = false;
-    char *end;
-    while (pipe->len) {
-        end = memchr(pipe->line, '\n', pipe->len);
-        size_t len = end ? (size_t)(end - pipe->line) : pipe->len;
-        if (!end && !all && pipe->len < sizeof pipe->line)
-            break;
-        became_ready |= take_line(child, pipe == &child->out, pipe->line, len);
-        size_t used = end ? len + 1 : len;
-        memmove(pipe->line, pipe->line + used, pipe->len - used);
-        pipe->len -= used;
-    }
-    return became_ready;
-}
-
-bool child_read(struct demo_child *child, struct child_pipe *pipe)
-{
-    bool became_ready = false;
-    while (pipe->fd >= 0) {
-        ssize_t got = read(pipe->fd, pipe->line + pipe->len, sizeof pipe->line - pipe->len);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0 && errno == EAGAIN)
-            break;
-        if (got <= 0) {
-            close(pipe->fd);
-            pipe->fd = -1;
-        } else {
-            pipe->len += (size_t)got;
-        }
-        became_ready |= take_lines(child, pipe, pipe->fd < 0);
-    }
-    return became_ready;
-}
-
 /* ---- Ending ---- */
-
-static void close_pipe(struct demo_child *child, struct child_pipe *pipe)
-{
-    child_read(child, pipe);
-    if (pipe->fd >= 0)
-        close(pipe->fd); /* a process of its own still has the other end */
-    pipe->fd = -1;
-    take_lines(child, pipe, true);
-}
 
 /* How long it rests, by how often it has failed lately. */
 static unsigned pause_ms(const struct demo_child *child)

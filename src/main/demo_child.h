@@ -14,19 +14,14 @@
 #define STOA_MAIN_DEMO_CHILD_H
 
 #include "main/cluster.h"
+#include "main/lines.h"
 #include "main/option.h"
 
 #include <sys/types.h>
 
 enum child_state { CHILD_RESTING, CHILD_STARTING, CHILD_READY };
 
-enum { CHILD_LINE = 2048, CHILD_NAME = 32, CHILD_PHRASE = 64, CHILD_URL = OPTION_TEXT_SIZE + 16 };
-
-struct child_pipe {
-    int fd; /* -1: closed */
-    char line[CHILD_LINE];
-    size_t len;
-};
+enum { CHILD_NAME = 32, CHILD_PHRASE = 64, CHILD_URL = OPTION_TEXT_SIZE + 16 };
 
 struct demo_child {
     uint64_t id;           /* the server's; 0: of none */
@@ -39,14 +34,14 @@ struct demo_child {
     char phrase[CHILD_PHRASE];     /* the pass phrase that it has just made; or empty */
     uint64_t started_ns, again_ns; /* again_ns: when it is to be started; 0: not */
     unsigned failures;             /* in a row */
-    struct child_pipe out, err;
+    struct lines out, err;
 };
 
 /* Starts this program with WORDS, which end in NULL. Its id, name and hastiness are set. */
 int child_start(struct demo_child *child, char *const *words, struct failure *failure);
 
 /* Reads what there is on a pipe (poll said so), passes lines on. True: it has just become READY. */
-bool child_read(struct demo_child *child, struct child_pipe *pipe);
+bool child_read(struct demo_child *child, struct lines *pipe);
 
 /* One that ended with STATUS (of waitpid) never was ready, and says that it was given wrong words:
  * to start it again with the same ones is in vain. */

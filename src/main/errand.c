@@ -11,24 +11,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-int errand_begin(struct errand *errand, const char *name, const char *command, const char *variable,
-                 uint32_t limit_ms, const struct log *log, struct failure *failure)
+int errand_begin(struct errand *errand, const struct errand_task *task, struct failure *failure)
 {
     int ends[2];
     *errand = (struct errand){0};
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
         return fail_errno(failure, ERR_FULL, "no pipe for a command");
     fcntl(ends[1], F_SETFL, 0); /* the command may wait for us */
-    int err = spawn_shell(command, variable, ends[1], &errand->pid, failure);
+    int err = spawn_shell(task->command, task->variable, ends[1], &errand->pid, failure);
     close(ends[1]);
     if (err) {
         close(ends[0]);
         return err;
     }
     errand->out = ends[0];
-    errand->until_ns = clock_mono_ns() + limit_ms * MS_NS;
-    errand->log = log;
-    str_copy(errand->name, sizeof errand->name, str_of(name));
+    errand->until_ns = clock_mono_ns() + task->limit_ms * MS_NS;
+    errand->log = task->log;
+    errand->area = task->area;
+    str_copy(errand->name, sizeof errand->name, str_of(task->name));
     return 0;
 }
 
@@ -37,7 +37,7 @@ int errand_begin(struct errand *errand, const char *name, const char *command, c
 static void say_line(struct errand *errand)
 {
     if (errand->len > 0 && errand->lines < ERRAND_LINES)
-        log_line(errand->log, LOG_INFO, "wake", "%s: %.*s", errand->name, (int)errand->len,
+        log_line(errand->log, LOG_INFO, errand->area, "%s: %.*s", errand->name, (int)errand->len,
                  errand->line);
     errand->lines += errand->len > 0;
     errand->len = 0;
@@ -80,12 +80,12 @@ static void read_output(struct errand *errand)
 static void say_end(const struct errand *errand, int status)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        log_line(errand->log, LOG_INFO, "wake", "%s: the command is done", errand->name);
+        log_line(errand->log, LOG_INFO, errand->area, "%s: the command is done", errand->name);
     else if (WIFEXITED(status))
-        log_line(errand->log, LOG_WARN, "wake", "%s: the command failed with status %d",
+        log_line(errand->log, LOG_WARN, errand->area, "%s: the command failed with status %d",
                  errand->name, WEXITSTATUS(status));
     else
-        log_line(errand->log, LOG_WARN, "wake", "%s: the command was ended by signal %d",
+        log_line(errand->log, LOG_WARN, errand->area, "%s: the command was ended by signal %d",
                  errand->name, WTERMSIG(status));
 }
 
@@ -95,7 +95,7 @@ static void end(struct errand *errand, int status)
     say_line(errand);
     say_end(errand, status);
     close_output(errand);
-    *errand = (struct errand){0};
+    *errand = (struct errand){.failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0};
 }
 
 void errand_look(struct errand *errand, uint64_t now_ns)
@@ -107,8 +107,8 @@ void errand_look(struct errand *errand, uint64_t now_ns)
     if (waitpid(errand->pid, &status, WNOHANG) == errand->pid) {
         end(errand, status);
     } else if (now_ns >= errand->until_ns) {
-        log_line(errand->log, LOG_WARN, "wake", "%s: the command takes too long and is killed",
-                 errand->name);
+        log_line(errand->log, LOG_WARN, errand->area,
+                 "%s: the command takes too long and is killed", errand->name);
         errand_kill(errand);
     }
 }

@@ -18,22 +18,30 @@
 
 enum { ERRAND_MS = 60000, ERRAND_LINE = 400, ERRAND_LINES = 200, ERRAND_NAME = 64 };
 
-/* Zeroed at first, and again when it does not run. */
+struct errand_task {
+    const char *name;      /* in the log: "waking server 4" */
+    const char *area;      /* of the log: "wake"; lent until the errand's end */
+    const char *command;   /* for a shell */
+    const char *variable;  /* "NAME=value", for its environment */
+    uint32_t limit_ms;     /* it is killed after that; ERRAND_MS is usual */
+    const struct log *log; /* lent until the errand's end */
+};
+
+/* Zeroed at first, and again but for `failed` when it does not run. */
 struct errand {
     pid_t pid; /* 0: it does not run */
     int out;   /* what it prints; for poll. -1: it has closed that */
     uint64_t until_ns;
     const struct log *log;
-    char name[ERRAND_NAME]; /* in the log: "waking server 4" */
+    const char *area;
+    char name[ERRAND_NAME];
     char line[ERRAND_LINE]; /* what has come of one */
     size_t len;
     unsigned lines; /* printed so far; above ERRAND_LINES the rest is dropped */
+    bool failed;    /* the one that has ended did not end with status 0 */
 };
 
-/* Begins COMMAND; VARIABLE is "NAME=value" for its environment; killed after LIMIT_MS (ERRAND_MS is
- * usual). LOG is lent until its end. */
-int errand_begin(struct errand *errand, const char *name, const char *command, const char *variable,
-                 uint32_t limit_ms, const struct log *log, struct failure *failure);
+int errand_begin(struct errand *errand, const struct errand_task *task, struct failure *failure);
 
 static inline bool errand_runs(const struct errand *errand)
 {

@@ -20,7 +20,7 @@ static void become(pid_t parent, char *const *words, int out, int errors)
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (dup2(out, STDOUT_FILENO) >= 0 && dup2(errors, STDERR_FILENO) >= 0)
         execv("/proc/self/exe", words);
-    _exit(127);
+    _exit(SPAWN_NOT_EXECUTED);
 }
 
 int spawn_self(char *const *words, int out, int errors, pid_t *pid, struct failure *failure)
@@ -29,6 +29,37 @@ int spawn_self(char *const *words, int out, int errors, pid_t *pid, struct failu
     *pid = fork();
     if (*pid == 0)
         become(parent, words, out, errors);
+    if (*pid > 0)
+        return 0;
+    *pid = 0;
+    return fail_errno(failure, ERR_FULL, "cannot start a process");
+}
+
+/* ---- One that outlives us ---- */
+
+/* In the new process, as above. */
+static void become_lasting(const struct spawn_lasting *lasting)
+{
+    setpgid(0, 0);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_IGN); /* whoever reads what it prints may die before it */
+    if (lasting->group >= 0 && write(lasting->group, "0", 1) != 1)
+        _exit(EXIT_FAILED); /* without its limits it could take what others need */
+    int nothing = open("/dev/null", O_RDONLY);
+    if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 &&
+        dup2(lasting->out, STDOUT_FILENO) >= 0 && dup2(lasting->errors, STDERR_FILENO) >= 0 &&
+        close_range(STDERR_FILENO + 1, ~0u, 0) == 0)
+        execv(lasting->program ? lasting->program : "/proc/self/exe", lasting->words);
+    _exit(SPAWN_NOT_EXECUTED);
+}
+
+int spawn_lasting(const struct spawn_lasting *lasting, pid_t *pid, struct failure *failure)
+{
+    *pid = fork();
+    if (*pid == 0)
+        become_lasting(lasting);
     if (*pid > 0)
         return 0;
     *pid = 0;
@@ -51,7 +82,7 @@ static void become_shell(const char *command, char *const *environment, int out)
     if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
         dup2(out, STDERR_FILENO) >= 0 && close_range(STDERR_FILENO + 1, ~0u, 0) == 0)
         execve(shell, words, environment);
-    _exit(127);
+    _exit(SPAWN_NOT_EXECUTED);
 }
 
 /* Ours and VARIABLE; NULL without memory. */

@@ -95,8 +95,9 @@ static void run(struct waker *waker, const struct wake_call *call)
     snprintf(variable, sizeof variable, "STOA_SERVER=%llu", (unsigned long long)call->id);
     log_line(waker->config.log, LOG_INFO, "wake", "server %llu is woken: %s",
              (unsigned long long)call->id, call->why);
-    if (errand_begin(&waker->errands[way], name, waker->commands[way], variable, ERRAND_MS,
-                     waker->config.log, &failure))
+    const struct errand_task task = {name,     "wake",    waker->commands[way],
+                                     variable, ERRAND_MS, waker->config.log};
+    if (errand_begin(&waker->errands[way], &task, &failure))
         log_line(waker->config.log, LOG_ERROR, "wake", "%s: %s", name, failure.text);
 }
 

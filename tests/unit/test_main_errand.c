@@ -34,9 +34,9 @@ static void setup(struct story *story)
 
 static void begin(struct story *story, const char *command, uint32_t limit_ms)
 {
-    assert_int_equal(errand_begin(&story->errand, "waking server 4", command, "STOA_SERVER=4",
-                                  limit_ms, &story->log, NULL),
-                     0);
+    const struct errand_task task = {"waking server 4", "wake",   command,
+                                     "STOA_SERVER=4",   limit_ms, &story->log};
+    assert_int_equal(errand_begin(&story->errand, &task, NULL), 0);
 }
 
 /* Looks until it has ended, then reads what the log has. */
@@ -77,6 +77,7 @@ static void what_it_prints_is_in_the_log_line_by_line(void **state)
     assert_non_null(strstr(said, "waking server 4: server 4\n"));
     assert_non_null(strstr(said, "waking server 4: no?end\n"));
     assert_non_null(strstr(said, "waking server 4: the command is done\n"));
+    assert_false(story->errand.failed);
     free(story);
 }
 
@@ -87,6 +88,7 @@ static void a_failure_is_told_with_its_status(void **state)
     setup(story);
     begin(story, "exit 7", ERRAND_MS);
     assert_non_null(strstr(finish(story), "the command failed with status 7"));
+    assert_true(story->errand.failed);
     free(story);
 }
 

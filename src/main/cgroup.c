@@ -1,0 +1,309 @@
+#include "main/cgroup.h"
+
+#include "base/str.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+enum { PATH_SIZE = 1024, FILE_SIZE = 64 << 10, PERIOD_US = 100000 };
+
+static const char own_leaf[] = "stoa", front_of_members[] = "stoa-";
+
+struct cgroup {
+    struct cgroup_limits limits;
+    const struct log *log;
+    bool said; /* that a member goes without */
+    char folder[PATH_SIZE];
+};
+
+/* ---- Where it is ---- */
+
+/* Field NUMBER of LINE, from 0 on. */
+static struct str field(struct str line, unsigned number)
+{
+    struct str part = STR_NONE;
+    for (unsigned i = 0; i <= number; i++)
+        if (!str_cut(&line, ' ', &part))
+            return STR_NONE;
+    return part;
+}
+
+/* "31 23 0:28 ROOT POINT options … - cgroup2 source options" */
+static bool find_mount(struct str mountinfo, struct str *root, struct str *point)
+{
+    struct str line;
+    while (str_cut(&mountinfo, '\n', &line)) {
+        ptrdiff_t dash = str_find(line, STR(" - "));
+        if (dash < 0 || !str_eq(field(str_from(line, (size_t)dash + 3), 0), STR("cgroup2")))
+            continue;
+        *root = field(line, 3);
+        *point = field(line, 4);
+        return true;
+    }
+    return false;
+}
+
+/* The line "0::PATH". */
+static bool find_own(struct str cgroups, struct str *own)
+{
+    struct str line;
+    while (str_cut(&cgroups, '\n', &line))
+        if (str_starts(line, STR("0::"))) {
+            *own = str_from(line, 3);
+            return true;
+        }
+    return false;
+}
+
+int cgroup_find(const char *mountinfo, const char *cgroups, char *out, size_t size)
+{
+    struct str root, point, own;
+    if (!find_mount(str_of(mountinfo), &root, &point) || !find_own(str_of(cgroups), &own))
+        return ERR_NOTFOUND;
+    if (root.len > 1) { /* a part of the tree is mounted */
+        if (!str_starts(own, root))
+            return ERR_NOTFOUND;
+        own = str_from(own, root.len);
+    }
+    if (str_eq(own, STR("/")))
+        own = STR_NONE;
+    int len = snprintf(out, size, "%.*s%.*s", STR_FMT(point), STR_FMT(own));
+    return len < 0 || (size_t)len >= size ? ERR_NOTFOUND : 0;
+}
+
+/* ---- Its files ---- */
+
+static bool path_of(char *out, const char *folder, const char *name, const char *file)
+{
+    int len = snprintf(out, PATH_SIZE, "%s%s%s%s%s", folder, *name ? "/" : "", name,
+                       *file ? "/" : "", file);
+    return len > 0 && len < PATH_SIZE;
+}
+
+static bool write_file(const char *folder, const char *name, const char *file, const char *text)
+{
+    char path[PATH_SIZE];
+    int fd = path_of(path, folder, name, file) ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+    bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return done;
+}
+
+/* TEXT is empty when it cannot be read. */
+static void read_file(const char *path, char *text, size_t size)
+{
+    size_t len = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && len + 1 < size) {
+        ssize_t got = read(fd, text + len, size - 1 - len);
+        if (got <= 0)
+            break;
+        len += (size_t)got;
+    }
+    if (fd >= 0)
+        close(fd);
+    text[len] = '\0';
+}
+
+static bool has_word(const char *text, const char *word)
+{
+    struct str rest = str_trim(str_of(text)), part;
+    while (str_cut(&rest, ' ', &part))
+        if (str_eq(part, str_of(word)))
+            return true;
+    return false;
+}
+
+/* Whether FILE of FOLDER names the controllers that the limits need. */
+static bool has_controllers(const struct cgroup *cgroup, const char *file)
+{
+    char path[PATH_SIZE], text[512];
+    if (!path_of(path, cgroup->folder, "", file))
+        return false;
+    read_file(path, text, sizeof text);
+    return (!cgroup->limits.cpu_share || has_word(text, "cpu")) &&
+           (!cgroup->limits.memory_bytes || has_word(text, "memory"));
+}
+
+/* ---- Taking it ---- */
+
+static void say_none(const struct log *log, const char *why)
+{
+    log_line(log, LOG_WARN, "fleet",
+             "no limits of processor and memory for the members of tiers: %s. docs/fleet.md says "
+             "what allows them",
+             why);
+}
+
+/* systemd marks what it has given away. Whoever is not root could not write to anything else. */
+static bool is_delegated(const char *folder, bool is_top)
+{
+    char value[8];
+    if (geteuid() != 0 || is_top)
+        return true;
+    return getxattr(folder, "trusted.delegate", value, sizeof value) > 0 ||
+           getxattr(folder, "user.delegate", value, sizeof value) > 0;
+}
+
+/* Into the leaf, so that the group above it may have members. Undone when that is in vain. */
+static bool move_down(struct cgroup *cgroup)
+{
+    char leaf[PATH_SIZE], pid[32];
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    return path_of(leaf, cgroup->folder, own_leaf, "") &&
+           (mkdir(leaf, 0755) == 0 || errno == EEXIST) &&
+           write_file(cgroup->folder, own_leaf, "cgroup.procs", pid);
+}
+
+static void move_up(struct cgroup *cgroup)
+{
+    char leaf[PATH_SIZE], pid[32];
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    write_file(cgroup->folder, "", "cgroup.procs", pid);
+    if (path_of(leaf, cgroup->folder, own_leaf, ""))
+        rmdir(leaf);
+}
+
+static bool enable(struct cgroup *cgroup)
+{
+    if (has_controllers(cgroup, "cgroup.subtree_control"))
+        return true;
+    return (!cgroup->limits.cpu_share ||
+            write_file(cgroup->folder, "", "cgroup.subtree_control", "+cpu")) &&
+           (!cgroup->limits.memory_bytes ||
+            write_file(cgroup->folder, "", "cgroup.subtree_control", "+memory"));
+}
+
+/* Groups that members of an earlier master have left; those in use stay. */
+static void sweep(const struct cgroup *cgroup)
+{
+    DIR *folder = opendir(cgroup->folder);
+    for (struct dirent *entry; folder && (entry = readdir(folder)) != NULL;) {
+        char path[PATH_SIZE];
+        if (strncmp(entry->d_name, front_of_members, strlen(front_of_members)) == 0 &&
+            path_of(path, cgroup->folder, entry->d_name, ""))
+            rmdir(path);
+    }
+    if (folder)
+        closedir(folder);
+}
+
+struct cgroup *cgroup_open_at(const char *folder, const struct cgroup_limits *limits,
+                              const struct log *log)
+{
+    char why[256];
+    struct cgroup *cgroup = calloc(1, sizeof *cgroup);
+    if (!cgroup || strlen(folder) >= sizeof cgroup->folder) {
+        free(cgroup);
+        return NULL;
+    }
+    cgroup->limits = *limits;
+    cgroup->log = log;
+    strcpy(cgroup->folder, folder);
+    if (!has_controllers(cgroup, "cgroup.controllers")) {
+        snprintf(why, sizeof why, "%.150s has not the controllers for it", folder);
+    } else if (!has_controllers(cgroup, "cgroup.subtree_control") &&
+               (!move_down(cgroup) || !enable(cgroup))) {
+        snprintf(why, sizeof why, "%.150s cannot be divided (%s)", folder, strerror(errno));
+        move_up(cgroup);
+    } else {
+        sweep(cgroup);
+        return cgroup;
+    }
+    say_none(log, why);
+    free(cgroup);
+    return NULL;
+}
+
+/* The group above, if this one is one of ours. */
+static void climb(char *folder)
+{
+    char *last = strrchr(folder, '/');
+    if (last && last != folder &&
+        (strcmp(last + 1, own_leaf) == 0 ||
+         strncmp(last + 1, front_of_members, strlen(front_of_members)) == 0))
+        *last = '\0';
+}
+
+struct cgroup *cgroup_open(const struct cgroup_limits *limits, const struct log *log)
+{
+    char folder[PATH_SIZE], own[PATH_SIZE];
+    char *mountinfo = malloc(FILE_SIZE);
+    if (!mountinfo || (!limits->memory_bytes && !limits->cpu_share)) {
+        free(mountinfo);
+        return NULL;
+    }
+    read_file("/proc/self/mountinfo", mountinfo, FILE_SIZE);
+    read_file("/proc/self/cgroup", own, sizeof own);
+    int err = cgroup_find(mountinfo, own, folder, sizeof folder);
+    free(mountinfo);
+    bool is_top = strstr(own, "0::/\n") != NULL; /* of all that this process can see */
+    if (!err)
+        climb(folder);
+    if (err)
+        say_none(log, "this system has no cgroup v2");
+    else if (access(folder, W_OK) || !is_delegated(folder, is_top))
+        say_none(log, "this process's control group is not its own");
+    else
+        return cgroup_open_at(folder, limits, log);
+    return NULL;
+}
+
+void cgroup_close(struct cgroup *cgroup)
+{
+    free(cgroup);
+}
+
+/* ---- Members ---- */
+
+static bool set_limits(const struct cgroup *cgroup, const char *name)
+{
+    char text[64];
+    const struct cgroup_limits *limits = &cgroup->limits;
+    snprintf(text, sizeof text, "%llu %d",
+             (unsigned long long)(limits->cpu_share * PERIOD_US / 1000), PERIOD_US);
+    if (limits->cpu_share && !write_file(cgroup->folder, name, "cpu.max", text))
+        return false;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)limits->memory_bytes);
+    return !limits->memory_bytes || write_file(cgroup->folder, name, "memory.max", text);
+}
+
+int cgroup_member(struct cgroup *cgroup, const char *name)
+{
+    char group[64], path[PATH_SIZE];
+    int fd = -1;
+    snprintf(group, sizeof group, "%s%s", front_of_members, name);
+    if (path_of(path, cgroup->folder, group, "") && (mkdir(path, 0755) == 0 || errno == EEXIST) &&
+        set_limits(cgroup, group) && path_of(path, cgroup->folder, group, "cgroup.procs"))
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 && !cgroup->said) {
+        log_line(cgroup->log, LOG_WARN, "fleet", "%s goes without limits: %s (%s)", name, path,
+                 strerror(errno));
+        cgroup->said = true;
+    }
+    return fd;
+}
+
+bool cgroup_gone(struct cgroup *cgroup, const char *name)
+{
+    char group[64], path[PATH_SIZE], text[512];
+    snprintf(group, sizeof group, "%s%s", front_of_members, name);
+    if (!path_of(path, cgroup->folder, group, "memory.events"))
+        return false;
+    read_file(path, text, sizeof text);
+    const char *kills = strstr(text, "oom_kill ");
+    if (path_of(path, cgroup->folder, group, ""))
+        rmdir(path); /* EBUSY: somebody is still in it; the next member of that name uses it on */
+    return kills && atoi(kills + strlen("oom_kill ")) > 0;
+}
