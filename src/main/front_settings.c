@@ -2,10 +2,13 @@
 
 #include "base/check.h"
 #include "main/config.h"
+#include "main/scale_rows.h"
+#include "scale/fleet_step.h"
 
 #include <string.h>
 
-#define AT(field) offsetof(struct front_settings, field)
+#define AT(field)  offsetof(struct front_settings, field)
+#define SCALE_BASE AT(scale)
 
 /* clang-format off */
 static const struct option_row rows[] = {
@@ -38,6 +41,21 @@ static const struct option_row rows[] = {
     {"share", OPTION_LIST, AT(shares), NULL, 0, SHARE_CLASSES, NULL, "CLASS=N",
      "what part of the workers' time operator, buys, carts and pages have when all ask for more "
      "[operator=1 buys=4 carts=3 pages=2]"},
+
+    /* Growing and shrinking. */
+    {"scale", OPTION_CHOICE, AT(rule), "off", 0, 0, "off slope target busy poll", "RULE",
+     "start and end workers and fronts of this machine as they are needed, by this rule"},
+    {"scale-poll", OPTION_DURATION, AT(poll_ms), "100ms", 1, 3600000, NULL, "TIME",
+     "how long a worker's poll waits for a request before it counts as empty"},
+    {"scale-record", OPTION_TEXT, AT(record), NULL, 0, 0, NULL, "FILE",
+     "log each decision there with all that it was made from, for `stoa replay-scale`"},
+    {"scale-record-samples", OPTION_SWITCH, AT(record_samples), NULL, 0, 0, NULL, NULL,
+     "log there what was measured, too, when nothing was decided"},
+    {"worker-option", OPTION_LIST, AT(worker_options), NULL, 0, 0, NULL, "WORD",
+     "one more word for the command line of the workers that are started, like --helpers=1"},
+    {"number", OPTION_COUNT, AT(number), "0", 0, FLEET_SLOTS, NULL, "N",
+     "what the fleet calls this front; given by a master that starts it"},
+    SCALE_SETTINGS(SCALE_ROW)
 
     {"stop-grace", OPTION_DURATION, AT(stop_grace_ms), "10s", 0, 3600000, NULL, "TIME",
      "at a stop: how long requests in flight may take"},
@@ -97,7 +115,13 @@ static int check(const struct front_settings *settings, struct failure *failure)
         return fail(failure, ERR_INVALID,
                     "a request's head (--head-bytes) may have half of --pipe at most, so that it "
                     "can go to a worker whole");
-    return read_shares(settings, weight, failure);
+    int err = scale_settings_check(&settings->scale, failure);
+    return err ? err : read_shares(settings, weight, failure);
+}
+
+const struct scale_rule *front_settings_rule(const struct front_settings *settings)
+{
+    return scale_rule_find(settings->rule);
 }
 
 int front_settings_read(struct front_settings *settings, int count, char **words,

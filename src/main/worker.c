@@ -2,14 +2,17 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "bench/engines_app.h"
 #include "main/config.h"
 #include "main/foreground.h"
 #include "main/program.h"
 #include "main/shared_pages.h"
 #include "main/shared_writer.h"
+#include "scale/fleet_step.h"
 #include "web/web.h"
 
 #include <curl/curl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -20,7 +23,7 @@ enum { LOOK_MS = 20, WORD_MS = 5000 };
 struct worker_settings {
     struct settings shop; /* of it: dir (the queue's, too), pages, cache, log level */
     char config[OPTION_TEXT_SIZE];
-    uint64_t helpers, in_flight, stop_grace_ms;
+    uint64_t helpers, in_flight, number, bench_steps, stop_grace_ms;
 };
 
 #define AT(field)   offsetof(struct worker_settings, field)
@@ -36,10 +39,16 @@ static const struct option_row rows[] = {
      "threads for work that blocks: searches, pages that are made anew"},
     {"in-flight", OPTION_COUNT, AT(in_flight), "64", 1, 4096, NULL, "N",
      "most requests that are open at once: those that wait for the server, too"},
+    {"number", OPTION_COUNT, AT(number), "0", 0, FLEET_SLOTS, NULL, "N",
+     "what the fleet calls this worker; given by a master that starts it"},
     {"cache", OPTION_SIZE, SHOP(cache_bytes), "8M", 64 << 10, 1ull << 40, NULL, "SIZE",
      "memory for ready-made answers"},
     {"stop-grace", OPTION_DURATION, AT(stop_grace_ms), "10s", 0, 3600000, NULL, "TIME",
      "at a stop: how long requests in flight may take; what is left then others do"},
+
+    {"bench", OPTION_COUNT, AT(bench_steps), "0", 0, 0, NULL, "STEPS",
+     "in place of the shop: the pages of `stoa bench engines`, which take so many steps in a "
+     "millisecond of computing. Needs no server"},
 
     /* As the server's. */
     {"url", OPTION_TEXT, SHOP(url), NULL, 0, 0, NULL, "URL",
@@ -65,6 +74,7 @@ struct worker_process {
     struct log log;
     struct shared_writer *writer;
     struct shared_pages *pages;
+    struct engines_app bench; /* in place of the pages */
     struct queue *queue;
     struct worker *worker;
 };
@@ -107,14 +117,28 @@ static int try_queue(struct worker_process *process, struct failure *failure)
     return queue_open(process->settings.shop.dir, NULL, &process->queue, failure);
 }
 
+static struct app *app_of(struct worker_process *process)
+{
+    return process->pages ? shared_pages_app(process->pages) : &process->bench.app;
+}
+
+/* The fleet's members do not die with the master that has started them, and without any front there
+ * is nobody to end them. */
+static void end_self(void)
+{
+    kill(getpid(), SIGTERM);
+}
+
 static int start_worker(struct worker_process *process, struct failure *failure)
 {
     const struct worker_settings *settings = &process->settings;
     struct worker_config config = {
         .queue = process->queue,
-        .app = shared_pages_app(process->pages),
+        .app = app_of(process),
         .helpers = (unsigned)settings->helpers,
         .in_flight = (unsigned)settings->in_flight,
+        .number = (unsigned)settings->number,
+        .deserted = settings->number > 0 ? end_self : NULL,
         .stop_grace_ms = settings->stop_grace_ms,
         .log = &process->log,
     };
@@ -130,9 +154,11 @@ static void close_process(struct worker_process *process)
     shared_pages_close(process->pages);
     queue_close(process->queue);
     shared_writer_free(process->writer);
+    if (process->bench.page)
+        engines_app_close(&process->bench);
 }
 
-static int open_process(struct worker_process *process, struct failure *failure)
+static int open_shop(struct worker_process *process, struct failure *failure)
 {
     struct shared_writer_config writer = {
         .dir = process->settings.shop.dir,
@@ -141,7 +167,14 @@ static int open_process(struct worker_process *process, struct failure *failure)
     };
     int err = shared_writer_new(&writer, &process->writer, failure);
     err = err ? err : wait_for(process, "a server", try_reader, failure);
-    err = err ? err : shared_writer_watch(process->writer, failure);
+    return err ? err : shared_writer_watch(process->writer, failure);
+}
+
+static int open_process(struct worker_process *process, struct failure *failure)
+{
+    uint64_t steps = process->settings.bench_steps;
+    int err =
+        steps ? engines_app_init(&process->bench, "", steps, failure) : open_shop(process, failure);
     err = err ? err : wait_for(process, "a master front", try_queue, failure);
     err = err ? err : start_worker(process, failure);
     if (err)

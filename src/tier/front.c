@@ -144,6 +144,8 @@ static void tick(struct timer *timer, uint64_t now_ns)
         if (call->slot != QUEUE_NONE && queue_expire(lane->queue, call->slot, now_ns))
             front_answer_look(call);
     }
+    struct queue_report report = {.beat_ns = now_ns, .loop_ns = clock_thread_ns()};
+    queue_report(lane->queue, lane->seat, &report);
     loop_timer_set(lane->loop, timer, now_ns + FRONT_TICK_MS * MS_NS);
 }
 
@@ -173,6 +175,7 @@ static void *thread_start(struct app *app, struct loop *loop)
     if (!loop) /* a helper, which never gets a request of a front */
         return lane;
     if (queue_join(queue, QUEUE_FRONT, &lane->seat, &failure) == 0) {
+        queue_set_number(queue, lane->seat, front->config.number);
         lane->deaths = queue_deaths(queue);
         lane->bell = (struct watch){queue_bell(queue, lane->seat), bell_rings};
         lane->tick.fire = tick;

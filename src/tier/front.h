@@ -33,6 +33,7 @@ struct front_config {
     enum share_class (*classify)(const struct exchange *x);
     const char *operation_header;    /* the header with the operation id */
     uint64_t wait_ns[SHARE_CLASSES]; /* how long a request may wait for a worker */
+    unsigned number;                 /* what the fleet calls it; 0: it is not the fleet's */
     const struct log *log;
 };
 

@@ -73,10 +73,25 @@ enum queue_state queue_state(const struct queue *queue, unsigned slot)
     return atomic_load_explicit(&queue_slot(queue, slot)->state, memory_order_acquire);
 }
 
+/* For those who look without the lock. */
+static void count_waiting(struct queue *queue)
+{
+    uint64_t length = 0;
+    for (unsigned i = 0; i < SHARE_CLASSES; i++)
+        length += queue->area->share.waiting[i];
+    atomic_store_explicit(&queue->area->length, length, memory_order_relaxed);
+}
+
+uint64_t queue_length(const struct queue *queue)
+{
+    return atomic_load_explicit(&queue->area->length, memory_order_relaxed);
+}
+
 static void set_waiting(struct queue *queue, unsigned slot)
 {
     list_by_turn(queue, waiting_list(queue, slot), slot);
     share_wait(&queue->area->share, queue_slot(queue, slot)->facts.class);
+    count_waiting(queue);
     set_state(queue, slot, QUEUE_QUEUED);
 }
 
@@ -84,6 +99,7 @@ void queue_take_out(struct queue *queue, unsigned slot)
 {
     list_remove_slot(queue, waiting_list(queue, slot), slot);
     share_unwait(&queue->area->share, queue_slot(queue, slot)->facts.class);
+    count_waiting(queue);
 }
 
 void queue_free_slot(struct queue *queue, unsigned slot)
@@ -117,6 +133,7 @@ void queue_rebuild(struct queue *queue)
         if (state == QUEUE_QUEUED)
             set_waiting(queue, i);
     }
+    count_waiting(queue);
 }
 
 /* ---- Pipes ---- */
@@ -261,18 +278,23 @@ bool queue_expire(struct queue *queue, unsigned slot, uint64_t now_ns)
 
 /* ---- Workers ---- */
 
+enum { WAIT_STEP_BITS = 3, WAIT_LEAST_BITS = 10 };
+_Static_assert(1 << WAIT_STEP_BITS == QUEUE_WAIT_STEPS, "steps of a doubling");
+
 static unsigned wait_bucket(uint64_t wait_ns)
 {
-    unsigned b = 0;
-    while (b + 1 < QUEUE_WAIT_BUCKETS && queue_wait_bound(b) < wait_ns)
-        b++;
-    return b;
+    if (wait_ns >> WAIT_LEAST_BITS == 0)
+        return 0;
+    unsigned doubling = 63 - (unsigned)__builtin_clzll(wait_ns);
+    unsigned step = (unsigned)(wait_ns >> (doubling - WAIT_STEP_BITS)) & (QUEUE_WAIT_STEPS - 1);
+    unsigned b = (doubling - WAIT_LEAST_BITS) * QUEUE_WAIT_STEPS + step;
+    return b < QUEUE_WAIT_BUCKETS ? b : QUEUE_WAIT_BUCKETS - 1;
 }
 
 uint64_t queue_wait_bound(unsigned b)
 {
-    uint64_t whole = 1000ull << b / 2; /* from 1 µs on */
-    return b % 2 ? whole + whole * 414 / 1000 : whole;
+    uint64_t step = b % QUEUE_WAIT_STEPS + 1;
+    return (QUEUE_WAIT_STEPS + step) << (WAIT_LEAST_BITS - WAIT_STEP_BITS) << b / QUEUE_WAIT_STEPS;
 }
 
 /* The oldest ones that nobody waits for any more; their fronts learn it after the lock. */
@@ -301,13 +323,14 @@ static unsigned take_next(struct queue *queue, unsigned seat, uint64_t now_ns)
     CHECK(slot != QUEUE_NONE);
     struct queue_slot *s = queue_slot(queue, slot);
     list_remove_slot(queue, list, slot);
+    count_waiting(queue);
     s->taken_ns = now_ns;
     atomic_store_explicit(&s->worker, (uint16_t)seat, memory_order_relaxed);
     set_state(queue, slot, QUEUE_TAKEN);
     uint64_t wait_ns = now_ns > s->facts.entered_ns ? now_ns - s->facts.entered_ns : 0;
     area->counts.waits[wait_bucket(wait_ns)]++;
     area->counts.taken[class]++;
-    area->seats[seat].handled++;
+    atomic_fetch_add_explicit(&area->seats[seat].handled, 1, memory_order_relaxed);
     return slot;
 }
 
@@ -353,6 +376,8 @@ void queue_look(struct queue *queue, uint64_t now_ns, struct queue_stats *stats)
     queue_lock(queue);
     *stats = area->counts;
     stats->slots = area->slots;
+    stats->more = atomic_load_explicit(&area->more, memory_order_relaxed);
+    stats->fewer = atomic_load_explicit(&area->fewer, memory_order_relaxed);
     memcpy(stats->waiting, area->share.waiting, sizeof stats->waiting);
     memcpy(stats->held, area->share.held, sizeof stats->held);
     for (unsigned i = 0; i < SHARE_CLASSES; i++) {

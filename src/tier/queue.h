@@ -143,14 +143,52 @@ void queue_done(struct queue *queue, unsigned slot, uint64_t work_ns);
 /* Whether this process leads: the first to ask, until it ends or follows. It is the one that looks
  * after the queue, and scales. */
 bool queue_lead(struct queue *queue);
+/* Whether another process leads. */
+bool queue_is_led(const struct queue *queue);
 void queue_follow(struct queue *queue);
 
 /* Gives back what the dead had; how many have died since the last time. By any process, a few
  * times a second, and when it is known that one has died. */
 unsigned queue_sweep(struct queue *queue);
 
-enum { QUEUE_WAIT_BUCKETS = 64 };
-/* The upper bound of bucket B of waiting times, in ns; each is 2^(1/2) times the one before. */
+/* ---- What workers and the master tell each other, to scale (scale/scaler.h) ---- */
+
+/* How long the queue is now: those that wait. Any thread, without the lock. */
+uint64_t queue_length(const struct queue *queue);
+
+/* What the fleet calls the process that has SEAT, from 1 on; 0: it is not the fleet's. */
+void queue_set_number(struct queue *queue, unsigned seat, unsigned number);
+
+/* What who has SEAT has done since it began; told every TICK or so, without the lock. */
+struct queue_report {
+    uint64_t beat_ns;   /* when, monotonic */
+    uint64_t loop_ns;   /* its thread's time on a processor */
+    uint64_t helper_ns; /* its helpers' at work, added up */
+    uint32_t helpers;   /* how many it has; 0: a front */
+    uint32_t open;      /* requests that it has now */
+    bool draining;      /* it takes nothing new */
+};
+void queue_report(struct queue *queue, unsigned seat, const struct queue_report *report);
+
+/* How workers are to poll. All zero until a master has said it. */
+struct queue_polling {
+    uint64_t poll_ns;    /* how long a poll waits for a request before it comes back empty */
+    uint64_t queue_long; /* more than that is too long (poll_rule.h) */
+    uint64_t actions;    /* how often the tier's size was changed */
+};
+void queue_set_polling(struct queue *queue, const struct queue_polling *polling);
+void queue_polling(const struct queue *queue, struct queue_polling *polling);
+
+/* By a worker: it asks for more workers, or to leave. */
+void queue_wish(struct queue *queue, unsigned seat, bool more);
+/* It has waited for poll_ns, and nothing came. */
+void queue_polled_empty(struct queue *queue, unsigned seat);
+/* By the master: that wish has been looked at. True: SEAT had asked to leave since the last time.
+ */
+bool queue_take_wish(struct queue *queue, unsigned seat);
+
+enum { QUEUE_WAIT_STEPS = 8, QUEUE_WAIT_BUCKETS = 24 * QUEUE_WAIT_STEPS };
+/* The upper bound of bucket B of waiting times, in ns: from 1 µs on in eighths of each doubling. */
 uint64_t queue_wait_bound(unsigned b);
 
 struct queue_stats {
@@ -161,16 +199,17 @@ struct queue_stats {
         dropped[SHARE_CLASSES], done[SHARE_CLASSES], given_back, given_up, died;
     uint64_t work_ns[SHARE_CLASSES];
     uint64_t waits[QUEUE_WAIT_BUCKETS]; /* of those that were taken */
+    uint64_t more, fewer;               /* wishes of workers */
     unsigned fronts, workers, idle;     /* seats; workers that wait for work */
 };
 void queue_look(struct queue *queue, uint64_t now_ns, struct queue_stats *stats);
 
 struct queue_seat_view {
     enum queue_role role;
-    unsigned seat;
+    unsigned seat, number;
     uint32_t pid;
     uint64_t handled, empty_polls;
-    uint32_t holds; /* slots */
+    struct queue_report report;
 };
 unsigned queue_seats(struct queue *queue, struct queue_seat_view *list, unsigned max);
 

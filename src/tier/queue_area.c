@@ -82,6 +82,11 @@ bool queue_lead(struct queue *queue)
     return lock_byte(queue->fd, LEADER_BYTE, F_WRLCK);
 }
 
+bool queue_is_led(const struct queue *queue)
+{
+    return is_locked_by_another(queue->fd, LEADER_BYTE);
+}
+
 void queue_follow(struct queue *queue)
 {
     lock_byte(queue->fd, LEADER_BYTE, F_UNLCK);

@@ -24,7 +24,11 @@ struct queue_seat {
     _Atomic uint32_t pid;
     _Atomic uint32_t parked;
     _Atomic uint64_t news[QUEUE_NEWS_WORDS];
-    uint64_t handled, empty_polls; /* under the lock */
+    _Atomic uint64_t handled, empty_polls;
+    /* Of struct queue_report. */
+    _Atomic uint64_t beat_ns, loop_ns, helper_ns;
+    _Atomic uint32_t helpers, open, draining;
+    _Atomic uint32_t number, wants_to_leave;
 };
 
 struct queue_slot {
@@ -46,6 +50,9 @@ struct queue_area {
     uint64_t magic, size;
     uint32_t version, slots, pipe_bytes, slots_at, bytes_at; /* offsets */
     _Atomic uint64_t deaths;
+    _Atomic uint64_t length; /* of the queue; changed under the lock */
+    _Atomic uint64_t more, fewer;
+    _Atomic uint64_t poll_ns, queue_long, actions;
     pthread_mutex_t lock;
     /* Under the lock: */
     struct share share;

@@ -1,9 +1,32 @@
 /* Seats: who has a place at the queue, and what becomes of what the dead had. */
 #include "base/check.h"
+#include "base/clock.h"
 #include "tier/queue_inner.h"
 
 #include <string.h>
 #include <unistd.h>
+
+static void put_report(struct queue_seat *seat, const struct queue_report *report)
+{
+    atomic_store_explicit(&seat->loop_ns, report->loop_ns, memory_order_relaxed);
+    atomic_store_explicit(&seat->helper_ns, report->helper_ns, memory_order_relaxed);
+    atomic_store_explicit(&seat->helpers, report->helpers, memory_order_relaxed);
+    atomic_store_explicit(&seat->open, report->open, memory_order_relaxed);
+    atomic_store_explicit(&seat->draining, report->draining, memory_order_relaxed);
+    atomic_store_explicit(&seat->beat_ns, report->beat_ns, memory_order_relaxed);
+}
+
+static void get_report(const struct queue_seat *seat, struct queue_report *report)
+{
+    *report = (struct queue_report){
+        .beat_ns = atomic_load_explicit(&seat->beat_ns, memory_order_relaxed),
+        .loop_ns = atomic_load_explicit(&seat->loop_ns, memory_order_relaxed),
+        .helper_ns = atomic_load_explicit(&seat->helper_ns, memory_order_relaxed),
+        .helpers = atomic_load_explicit(&seat->helpers, memory_order_relaxed),
+        .open = atomic_load_explicit(&seat->open, memory_order_relaxed),
+        .draining = atomic_load_explicit(&seat->draining, memory_order_relaxed) != 0,
+    };
+}
 
 static void begin_seat(struct queue *queue, unsigned seat, enum queue_role role)
 {
@@ -11,7 +34,11 @@ static void begin_seat(struct queue *queue, unsigned seat, enum queue_role role)
     for (unsigned i = 0; i < QUEUE_NEWS_WORDS; i++)
         atomic_store_explicit(&own->news[i], 0, memory_order_relaxed);
     atomic_store_explicit(&own->parked, 0, memory_order_relaxed);
-    own->handled = own->empty_polls = 0;
+    atomic_store(&own->handled, 0);
+    atomic_store(&own->empty_polls, 0);
+    atomic_store(&own->number, 0);
+    atomic_store(&own->wants_to_leave, 0);
+    put_report(own, &(struct queue_report){.beat_ns = clock_mono_ns()});
     atomic_store_explicit(&own->pid, (uint32_t)getpid(), memory_order_relaxed);
     atomic_store_explicit(&own->role, role, memory_order_release);
 }
@@ -133,14 +160,64 @@ unsigned queue_seats(struct queue *queue, struct queue_seat_view *list, unsigned
     for (unsigned i = 0; i < QUEUE_SEATS && count < max; i++) {
         const struct queue_seat *seat = &queue->area->seats[i];
         enum queue_role role = atomic_load(&seat->role);
-        if (role != QUEUE_NOBODY)
-            list[count++] = (struct queue_seat_view){
-                role, i, atomic_load(&seat->pid), seat->handled, seat->empty_polls, 0};
+        if (role == QUEUE_NOBODY)
+            continue;
+        struct queue_seat_view *view = &list[count++];
+        *view = (struct queue_seat_view){
+            .role = role,
+            .seat = i,
+            .number = atomic_load(&seat->number),
+            .pid = atomic_load(&seat->pid),
+            .handled = atomic_load(&seat->handled),
+            .empty_polls = atomic_load(&seat->empty_polls),
+        };
+        get_report(seat, &view->report);
     }
-    for (unsigned i = 0; i < queue->area->slots; i++)
-        for (unsigned k = 0; k < count; k++)
-            list[k].holds += atomic_load(&queue_slot(queue, i)->front) == list[k].seat ||
-                             atomic_load(&queue_slot(queue, i)->worker) == list[k].seat;
     queue_unlock(queue);
     return count;
+}
+
+/* ---- To scale ---- */
+
+void queue_set_number(struct queue *queue, unsigned seat, unsigned number)
+{
+    atomic_store(&queue->area->seats[seat].number, number);
+}
+
+void queue_report(struct queue *queue, unsigned seat, const struct queue_report *report)
+{
+    put_report(&queue->area->seats[seat], report);
+}
+
+void queue_set_polling(struct queue *queue, const struct queue_polling *polling)
+{
+    atomic_store(&queue->area->queue_long, polling->queue_long);
+    atomic_store(&queue->area->actions, polling->actions);
+    atomic_store(&queue->area->poll_ns, polling->poll_ns);
+}
+
+void queue_polling(const struct queue *queue, struct queue_polling *polling)
+{
+    *polling = (struct queue_polling){
+        .poll_ns = atomic_load_explicit(&queue->area->poll_ns, memory_order_relaxed),
+        .queue_long = atomic_load_explicit(&queue->area->queue_long, memory_order_relaxed),
+        .actions = atomic_load_explicit(&queue->area->actions, memory_order_relaxed),
+    };
+}
+
+void queue_wish(struct queue *queue, unsigned seat, bool more)
+{
+    atomic_fetch_add(more ? &queue->area->more : &queue->area->fewer, 1);
+    if (!more)
+        atomic_store(&queue->area->seats[seat].wants_to_leave, 1);
+}
+
+bool queue_take_wish(struct queue *queue, unsigned seat)
+{
+    return atomic_exchange(&queue->area->seats[seat].wants_to_leave, 0) != 0;
+}
+
+void queue_polled_empty(struct queue *queue, unsigned seat)
+{
+    atomic_fetch_add_explicit(&queue->area->seats[seat].empty_polls, 1, memory_order_relaxed);
 }

@@ -7,6 +7,7 @@
 #include "engine/dispatcher.h"
 #include "engine/offload.h"
 #include "net/loop.h"
+#include "tier/poll_rule.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ enum {
     TICK_MS = 50,
     PULLED_AT_ONCE = 8, /* before other events have their turn */
     PIECES = 16,
+    POLL_MS = 100, /* as long as no master has said it */
 };
 
 struct worker {
@@ -30,16 +32,20 @@ struct worker {
     struct offload *offload;
     pthread_t thread;
     struct watch bell;
-    struct timer tick;
+    struct timer tick, poll;
+    struct poll_rule rule;
     struct post resumed_post, stop_post;
     struct soon own_soon, touched_soon, pull_soon;
     struct list calls, touched;
     unsigned open;
+    void (*deserted)(void);
+    uint64_t led_ns;  /* when a front led last */
     uint64_t deaths;  /* of the queue, when all calls were looked at */
     uint64_t stop_ns; /* when what is left is given back; 0: it does not stop */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     enum { STARTING, RUNNING, FAILED } state; /* under the lock */
+    uint64_t helper_ns;                       /* that helpers have worked, of what they gave back */
     _Atomic uint64_t handled, given_back, abandoned, busy_ns;
     _Atomic unsigned open_seen;
     struct worker_call *of[]; /* by slot */
@@ -177,6 +183,47 @@ static void begin(struct worker *worker, unsigned slot)
     turn(call);
 }
 
+/* ---- Polls, as scaling sees them (poll_rule.h) ---- */
+
+static void wish(struct worker *worker, enum poll_wish wish)
+{
+    if (wish != POLL_WISH_NONE && worker->stop_ns == 0)
+        queue_wish(worker->queue, worker->seat, wish == POLL_WISH_MORE);
+}
+
+static void poll_ended(struct worker *worker, bool empty)
+{
+    struct queue_polling polling;
+    queue_polling(worker->queue, &polling);
+    poll_rule_heed(&worker->rule, polling.actions);
+    uint64_t length = queue_length(worker->queue) + !empty;
+    if (polling.poll_ns > 0)
+        wish(worker, poll_rule_step(&worker->rule, length, polling.queue_long, empty));
+    if (empty)
+        queue_polled_empty(worker->queue, worker->seat);
+}
+
+/* Not all at the same moment: who began together would want to leave together. */
+static uint64_t poll_until(const struct worker *worker, uint64_t now_ns)
+{
+    struct queue_polling polling;
+    queue_polling(worker->queue, &polling);
+    uint64_t poll_ns = polling.poll_ns > 0 ? polling.poll_ns : POLL_MS * MS_NS;
+    return now_ns + poll_ns - poll_ns / 10 * (worker->seat % 8) / 8;
+}
+
+static void poll_timeout(struct timer *timer, uint64_t now_ns)
+{
+    struct worker *worker = CONTAINER_OF(timer, struct worker, poll);
+    poll_ended(worker, true);
+    loop_timer_set(worker->loop, timer, poll_until(worker, now_ns));
+}
+
+static bool is_polling(const struct worker *worker)
+{
+    return worker->poll.slot > 0;
+}
+
 static void pull(struct worker *worker)
 {
     struct dispatcher *d = &worker->dispatcher;
@@ -187,8 +234,13 @@ static void pull(struct worker *worker)
         }
         d->now_ns = loop_now_refresh(worker->loop);
         unsigned slot = queue_pull(worker->queue, worker->seat, d->now_ns);
-        if (slot == QUEUE_NONE)
+        if (slot == QUEUE_NONE) {
+            if (!is_polling(worker))
+                loop_timer_set(worker->loop, &worker->poll, poll_until(worker, d->now_ns));
             break;
+        }
+        loop_timer_stop(worker->loop, &worker->poll);
+        poll_ended(worker, false);
         begin(worker, slot);
     }
     atomic_store_explicit(&worker->open_seen, worker->open, memory_order_relaxed);
@@ -307,13 +359,21 @@ static bool work(struct dispatcher *d, struct exchange *x)
     return offload_submit(worker_of(d)->offload, x);
 }
 
+static void came_back(struct worker_call *call)
+{
+    if (call->offloaded_ns == 0)
+        return;
+    uint64_t took_ns = clock_mono_ns() - call->offloaded_ns;
+    call->work_ns += took_ns;
+    call->worker->helper_ns += took_ns;
+    call->offloaded_ns = 0;
+}
+
 static void touch(struct dispatcher *d, void *owner)
 {
     struct worker *worker = worker_of(d);
     struct worker_call *call = owner;
-    if (call->offloaded_ns > 0)
-        call->work_ns += clock_mono_ns() - call->offloaded_ns;
-    call->offloaded_ns = 0;
+    came_back(call);
     if (list_empty(&call->touched))
         list_append(&worker->touched, &call->touched);
     loop_soon(worker->loop, &worker->touched_soon);
@@ -348,6 +408,39 @@ static void expire(struct worker_call *call, uint64_t now_ns)
         turn(call);
 }
 
+static void report_work(struct worker *worker, uint64_t now_ns)
+{
+    uint64_t helper_ns = worker->helper_ns;
+    LIST_EACH(&worker->calls, node)
+    {
+        const struct worker_call *call = CONTAINER_OF(node, struct worker_call, node);
+        if (call->offloaded_ns > 0 && call->offloaded_ns < now_ns)
+            helper_ns += now_ns - call->offloaded_ns;
+    }
+    struct queue_report report = {
+        .beat_ns = now_ns,
+        .loop_ns = clock_thread_ns(),
+        .helper_ns = helper_ns,
+        .helpers = worker->base.config.helpers,
+        .open = worker->open,
+        .draining = worker->stop_ns > 0,
+    };
+    queue_report(worker->queue, worker->seat, &report);
+}
+
+static void look_for_leader(struct worker *worker, uint64_t now_ns)
+{
+    void (*deserted)(void) = worker->deserted;
+    if (!deserted || queue_is_led(worker->queue)) {
+        worker->led_ns = now_ns;
+    } else if (now_ns - worker->led_ns > WORKER_DESERTED_MS * MS_NS) {
+        worker->deserted = NULL;
+        log_line(worker->base.config.log, LOG_WARN, "worker",
+                 "no front has led for %d s: this worker ends", WORKER_DESERTED_MS / 1000);
+        deserted();
+    }
+}
+
 static void tick(struct timer *timer, uint64_t now_ns)
 {
     struct worker *worker = CONTAINER_OF(timer, struct worker, tick);
@@ -360,6 +453,8 @@ static void tick(struct timer *timer, uint64_t now_ns)
         loop_stop(worker->loop);
     loop_timer_set(worker->loop, timer, now_ns + TICK_MS * MS_NS);
     pull(worker);
+    report_work(worker, now_ns);
+    look_for_leader(worker, now_ns);
 }
 
 /* ---- Its thread ---- */
@@ -401,6 +496,8 @@ static void begin_stop(struct post *post)
     struct worker *worker = CONTAINER_OF(post, struct worker, stop_post);
     queue_busy(worker->queue, worker->seat);
     worker->stop_ns = clock_mono_ns() + worker->base.config.stop_grace_ms * MS_NS;
+    loop_timer_stop(worker->loop, &worker->poll);
+    report_work(worker, clock_mono_ns());
     pull(worker);
 }
 
@@ -422,6 +519,8 @@ static void worker_free(struct worker *worker)
 static void init_parts(struct worker *worker, const struct worker_config *config)
 {
     worker->queue = config->queue;
+    worker->deserted = config->deserted;
+    worker->led_ns = clock_mono_ns();
     worker->seat = QUEUE_NONE;
     worker->in_flight = config->in_flight ? config->in_flight : IN_FLIGHT;
     list_init(&worker->calls);
@@ -435,6 +534,7 @@ static void init_parts(struct worker *worker, const struct worker_config *config
     worker->resumed_post.run = run_resumed;
     worker->stop_post.run = begin_stop;
     worker->tick.fire = tick;
+    worker->poll.fire = poll_timeout;
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->changed, NULL);
 }
@@ -463,6 +563,7 @@ static int open_parts(struct worker *worker, const struct worker_config *config,
     err = queue_join(worker->queue, QUEUE_WORKER, &worker->seat, failure);
     if (err)
         return err;
+    queue_set_number(worker->queue, worker->seat, config->number);
     worker->deaths = queue_deaths(worker->queue);
     worker->bell = (struct watch){queue_bell(worker->queue, worker->seat), bell_rings};
     if (loop_watch(worker->loop, &worker->bell, EPOLLIN) != 0 ||

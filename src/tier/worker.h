@@ -24,11 +24,16 @@
 #include "engine/engine.h"
 #include "tier/queue.h"
 
+enum { WORKER_DESERTED_MS = 10000 };
+
 struct worker_config {
     struct queue *queue; /* lent, as all here */
     struct app *app;
     unsigned helpers;   /* threads for work(); 0: 2 */
     unsigned in_flight; /* most requests that are open at once; 0: 64 */
+    unsigned number;    /* what the fleet calls it; 0: it is not the fleet's */
+    /* May be NULL. On the worker's thread, once: no front has led for WORKER_DESERTED_MS. */
+    void (*deserted)(void);
     uint64_t stop_grace_ms;
     struct http_limits limits;
     const struct log *log;
