@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "bench/load_pace.h"
 #include "bench/peer.h"
 
 #include <errno.h>
@@ -65,7 +66,7 @@ struct worker {
     uint64_t *backlog; /* due times, a ring */
     uint64_t backlog_head, backlog_tail, missed;
     double rate;
-    uint64_t next_due_ns;
+    uint64_t begun_ns, next_due_ns;
     struct random random;
     bool reached; /* somebody is at the address: the kernel there has taken a connection */
     bool running, counting, over;
@@ -120,6 +121,9 @@ static void count_done(struct worker *w, const struct slot *slot)
 static void end(struct slot *slot, enum script_verdict verdict)
 {
     struct worker *w = slot->client->worker;
+    if (slot->busy)
+        load_timeline_note(w->config->timeline, slot->due_ns, clock_mono_ns(),
+                           verdict == SCRIPT_DONE);
     slot->busy = false;
     slot->visitor.sequence++;
     if (w->counting) {
@@ -134,11 +138,16 @@ static void end(struct slot *slot, enum script_verdict verdict)
         begin_next(w, slot);
 }
 
+static bool is_open(const struct worker *w)
+{
+    return w->rate > 0 || w->config->pace;
+}
+
 /* What a visitor does when it is free. */
 static void begin_next(struct worker *w, struct slot *slot)
 {
     bool goes_on = w->running && !w->over;
-    if (goes_on && w->rate <= 0) {
+    if (goes_on && !is_open(w)) {
         begin(slot, clock_mono_ns());
     } else if (goes_on && w->backlog_head != w->backlog_tail) {
         begin(slot, w->backlog[w->backlog_head++ % BACKLOG]);
@@ -150,8 +159,20 @@ static void begin_next(struct worker *w, struct slot *slot)
 
 /* ---- Open loop ---- */
 
+/* When the next operation after that of AT_NS is due: exponential gaps, for visitors come
+ * independently of each other. */
+static uint64_t next_due(struct worker *w, uint64_t at_ns)
+{
+    const struct scale_load *pace = w->config->pace;
+    double gap = -log(1 - random_unit(&w->random));
+    return pace ? load_pace_next(pace, 1.0 / w->config->threads, w->begun_ns, at_ns, gap)
+                : at_ns + (uint64_t)(gap / w->rate * 1e9) + 1;
+}
+
 static void arm(struct worker *w)
 {
+    if (w->next_due_ns == UINT64_MAX)
+        return;
     struct itimerspec at = {
         .it_value = {(time_t)(w->next_due_ns / SEC_NS), (long)(w->next_due_ns % SEC_NS)}};
     timerfd_settime(w->arrivals.fd, TFD_TIMER_ABSTIME, &at, NULL);
@@ -181,8 +202,7 @@ static void arrivals_due(struct watch *watch, uint32_t events)
         return;
     while (w->next_due_ns <= now) {
         arrive(w, w->next_due_ns, now);
-        /* Exponential gaps: visitors come independently of each other. */
-        w->next_due_ns += (uint64_t)(-log(1 - random_unit(&w->random)) / w->rate * 1e9) + 1;
+        w->next_due_ns = next_due(w, w->next_due_ns);
     }
     arm(w);
 }
@@ -192,13 +212,16 @@ static void arrivals_due(struct watch *watch, uint32_t events)
 static void begin_all(struct worker *w)
 {
     uint64_t now = clock_mono_ns();
+    w->begun_ns = now;
+    if (w->config->timeline)
+        w->config->timeline->begun_ns = now;
     w->running = true;
     w->count_from_ns = now + (uint64_t)(w->config->warm_up_seconds * 1e9);
     w->count_to_ns = w->count_from_ns + (uint64_t)(w->config->seconds * 1e9);
     loop_timer_set(w->loop, &w->begin, w->count_from_ns);
     loop_timer_set(w->loop, &w->end, w->count_to_ns);
-    if (w->rate > 0) {
-        w->next_due_ns = now;
+    if (is_open(w)) {
+        w->next_due_ns = w->config->pace ? next_due(w, now) : now;
         arm(w);
         return;
     }
@@ -338,6 +361,8 @@ static void count_from_here(struct timer *timer, uint64_t now_ns)
     w->count_from_ns = clock_mono_ns();
     w->effort_from = thread_effort();
     w->bytes_mark = w->bytes_in;
+    if (w->first_client == 0 && w->config->counting)
+        w->config->counting(w->config->counting_context);
 }
 
 /* Operations on their way have no latency yet: how many, and how old the oldest is. */
@@ -349,6 +374,7 @@ static void count_unanswered(struct worker *w)
             if (!slot->busy)
                 continue;
             w->unanswered++;
+            load_timeline_note(w->config->timeline, slot->due_ns, w->count_to_ns, true);
             if (w->count_to_ns - slot->due_ns > w->unanswered_ns)
                 w->unanswered_ns = w->count_to_ns - slot->due_ns;
         }
@@ -382,6 +408,8 @@ static void time_is_up(struct timer *timer, uint64_t now_ns)
         return;
     }
     count_unanswered(w);
+    for (uint64_t i = w->backlog_head; i < w->backlog_tail; i++)
+        load_timeline_note(w->config->timeline, w->backlog[i % BACKLOG], w->count_to_ns, true);
     w->missed += w->counting ? w->backlog_tail - w->backlog_head : 0;
     w->bytes_in -= w->bytes_mark;
     w->counting = false;
@@ -558,6 +586,7 @@ int load_run(const struct load_config *config, struct bench_report *report, stru
     if (err)
         return err;
     CHECK(config->threads > 0 && config->threads <= config->connections && config->streams > 0);
+    CHECK(!config->timeline || config->threads == 1);
     unsigned files = socket_limit_raise();
     if (files < config->connections + OTHER_FILES)
         return fail(failure, ERR_FULL,
@@ -567,7 +596,7 @@ int load_run(const struct load_config *config, struct bench_report *report, stru
     struct worker *workers = calloc(config->threads, sizeof *workers);
     if (!workers)
         return fail(failure, ERR_NOMEM, "no memory for the generator");
-    report->open_loop = config->rate > 0;
+    report->open_loop = config->rate > 0 || config->pace;
     report->rate_wanted = config->rate;
     report->connections = config->connections;
     report->threads = config->threads;

@@ -13,6 +13,7 @@
 #define STOA_BENCH_LOAD_H
 
 #include "base/err.h"
+#include "bench/load_pace.h"
 #include "bench/report.h"
 #include "bench/script.h"
 
@@ -36,6 +37,9 @@ struct load_config {
     bool http2;
     double seconds, warm_up_seconds;
     double rate; /* operations/s in all; 0: closed loop */
+    /* May be NULL: an open loop whose rate changes as this load says, without a warm-up. */
+    const struct scale_load *pace;
+    struct load_timeline *timeline; /* may be NULL; of one thread alone */
     uint64_t seed;
     struct load_tally *tally; /* may be NULL */
     /* May be NULL: a path that each connection is asked for once, uncounted, before it begins: a
@@ -44,6 +48,9 @@ struct load_config {
     /* May be NULL. Called once when time is up and all connections still stand. */
     void (*standing)(void *context);
     void *standing_context;
+    /* May be NULL. Called once when it begins to count, on a thread of the generator. */
+    void (*counting)(void *context);
+    void *counting_context;
 };
 
 /* Runs and adds what it found to REPORT (whose names the caller has set). Lasts as long as
