@@ -29,7 +29,7 @@ static const struct option_row rows[] = {
      "visitors on each HTTP/2 connection"},
     {"dir", OPTION_TEXT, AT(dir), "data", 0, 0, NULL, "DIR",
      "cart, buy: the running shop's data directory; disk: what to measure; order, failover, crowd, "
-     "drop, engines: where to make what they need for the while"},
+     "drop, engines, scale: where to make what they need for the while"},
     {"items", OPTION_COUNT, AT(items), "1000", 1, 100000, NULL, "N",
      "cart, buy, order: products made for it"},
     {"lines", OPTION_COUNT, AT(lines), "1", 1, 100, NULL, "N", "cart, buy: lines of each cart"},
@@ -43,7 +43,7 @@ static const struct option_row rows[] = {
      "order buy: checkouts made before it begins"},
     {"rounds", OPTION_COUNT, AT(rounds), "0", 0, 100000, NULL, "N",
      "failover: of each kind; share: kills of each; crowd: how often a server goes (0: 50); "
-     "repair: of each point, at most 1000 (0: 5); engines: at most 9 (0: 3)"},
+     "repair: of each point, at most 1000 (0: 5); engines, scale: at most 9 (0: 3)"},
     {"shoppers", OPTION_COUNT, AT(shoppers), "2000", 1, 100000, NULL, "N",
      "crowd: how many, who click at --rate in all [a fifth of their number]; apply cart: whose "
      "carts change"},
@@ -82,17 +82,24 @@ static const struct option_row rows[] = {
     {"spread", OPTION_SWITCH, AT(spread), NULL, 0, 0, NULL, NULL,
      "crowd: in place of faults, how evenly each policy spreads them"},
     {"keep", OPTION_SWITCH, AT(keep), NULL, 0, 0, NULL, NULL,
-     "crowd, drop, engines: do not remove the servers' data and logs"},
+     "crowd, drop, engines, scale: do not remove the servers' data and logs"},
     {"report", OPTION_TEXT, AT(page), NULL, 0, 0, NULL, "FILE",
-     "balance, engines: write a page of Markdown, or the part of it that is not by hand; engines: "
-     "with its pictures beside it"},
+     "balance, engines, scale: write a page of Markdown, or the part of it that is not by hand; "
+     "engines, scale: with its pictures beside it"},
     {"picture", OPTION_TEXT, AT(picture), NULL, 0, 0, NULL, "FILE",
      "balance, repair: draw it as SVG"},
     {"also", OPTION_LIST, AT(also), NULL, 0, 0, NULL, "DIR",
      "cart, buy: data directory of another of the cluster's servers, which takes its share"},
     {"engines", OPTION_TEXT, AT(engines), NULL, 0, 0, NULL, "A,B", "engines: these only [all]"},
     {"quick", OPTION_SWITCH, AT(quick), NULL, 0, 0, NULL, NULL,
-     "engines: whether it runs: fewer loads, half a second and one round of each"},
+     "engines, scale: whether it runs: fewer loads, half a second and one round of each"},
+    {"only", OPTION_TEXT, AT(only), NULL, 0, 0, NULL, "A,B",
+     "scale: of rules, sizes, polls, ratio and hop, or of the loads step, ramp, spike, day, steady "
+     "and trace, these only [all]"},
+    {"load", OPTION_TEXT, AT(load), NULL, 0, 0, NULL, "FILE",
+     "scale: also this recorded load, as `stoa replay-scale` reads it, made to fit"},
+    {"limit", OPTION_DURATION, AT(limit_ms), "250ms", 1, 3600000, NULL, "TIME",
+     "scale: what 99 of 100 requests may take"},
     {"listen", OPTION_TEXT, AT(listen), "127.0.0.1:8080", 0, 0, NULL, "ADDR:PORT", "engine: where"},
     {"admission", OPTION_DURATION, AT(admission_ms), "0ms", 0, 60000, NULL, "TIME",
      "engine: let in as many that nine of ten are answered within this (event and seda; 0: all)"},
@@ -282,6 +289,8 @@ static int choose(const struct bench_flags *flags, struct str what, const char *
         return bench_engines(flags, failure);
     if (str_eq(what, STR("engine")))
         return bench_engine(flags, operand, failure);
+    if (str_eq(what, STR("scale")))
+        return bench_scale(flags, failure);
     if (str_eq(what, STR("order")) && strcmp(operand, "cart") == 0)
         return bench_order(flags, false, failure);
     if (str_eq(what, STR("order")) && strcmp(operand, "buy") == 0)
@@ -303,28 +312,30 @@ static int run_bench(const struct program_command *self, int count, char **words
         return command_usage_error(self, failure.text);
     struct str what = operand_count ? str_of(operands[0]) : STR("");
     if (!flags.rounds)
-        flags.rounds = str_eq(what, STR("repair")) ? 5 : str_eq(what, STR("engines")) ? 3 : 50;
+        flags.rounds = str_eq(what, STR("repair"))                                  ? 5
+                       : str_eq(what, STR("engines")) || str_eq(what, STR("scale")) ? 3
+                                                                                    : 50;
     bool two = str_eq(what, STR("http")) || str_eq(what, STR("order")) ||
                str_eq(what, STR("apply")) || str_eq(what, STR("engine"));
     if (operand_count != (two ? 2u : 1u))
         return command_usage_error(self,
                                    "give http URL, cart, buy, disk, order cart, order buy, "
                                    "apply cart, apply buy, failover, repair, crowd, drop, share, "
-                                   "balance, engines or engine NAME");
+                                   "balance, scale, engines or engine NAME");
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int err = choose(&flags, what, operands[1], &failure);
     if (err == ERR_UNSUPPORTED)
         return command_usage_error(self, "there are the benches http URL, cart, buy, disk, order "
                                          "cart, order buy, apply cart, apply buy, failover, "
-                                         "repair, crowd, drop, share, balance, engines and engine "
-                                         "NAME");
+                                         "repair, crowd, drop, share, balance, scale, engines and "
+                                         "engine NAME");
     return err ? command_failed(self, failure.text) : EXIT_DONE;
 }
 
 const struct program_command command_bench = {
     "bench",
     "[options] http URL | cart | buy | disk | order cart | order buy | apply cart | apply buy | "
-    "failover | repair | crowd | drop | share | balance | engines | engine NAME",
+    "failover | repair | crowd | drop | share | balance | scale | engines | engine NAME",
     "measure a server: throughput and latency under a load",
     "  http URL  GETs of one address, of any HTTP server\n"
     "  cart      shoppers who change their carts, through the public API\n"
@@ -358,6 +369,11 @@ const struct program_command command_bench = {
     "  balance   the load manager's policies on simulated time: servers of unequal speed, one "
     "that\n"
     "            dies or slows down, bursts, shoppers with homes. Needs no server\n"
+    "  scale     fronts, queue and workers made for it under --dir: each rule of scaling under "
+    "loads\n"
+    "            that change; how many workers and fronts a load needs, how long polls should "
+    "wait,\n"
+    "            and what the way through the queue costs. Takes about 20 minutes a round\n"
     "  engines   the same pages on every engine, each with a server made for it: cached, "
     "computing,\n"
     "            from a cold disk, short beside long, at twice its capacity. Takes about 16 times\n"

@@ -14,10 +14,11 @@ struct bench_flags {
     char fault[OPTION_TEXT_SIZE], policy[OPTION_TEXT_SIZE];
     char engines[OPTION_TEXT_SIZE], listen[OPTION_TEXT_SIZE];
     char page[OPTION_TEXT_SIZE], picture[OPTION_TEXT_SIZE], kind[OPTION_TEXT_SIZE];
+    char only[OPTION_TEXT_SIZE], load[OPTION_TEXT_SIZE];
     struct option_list also, balance;
     uint64_t connections, streams, threads, rate, items, lines, seed, ready, rounds;
     uint64_t shoppers, managers, commands, buyers, units, backlog, database, cores, steps, workers;
-    uint64_t duration_ms, warm_up_ms, down_ms, calm_ms, arrive_ms, admission_ms;
+    uint64_t duration_ms, warm_up_ms, down_ms, calm_ms, arrive_ms, admission_ms, limit_ms;
     bool http2, json, hot, spread, keep, outside, no_kill, no_key, quick;
 };
 
@@ -52,5 +53,9 @@ int bench_balance(const struct bench_flags *flags, struct failure *failure);
 int bench_engines(const struct bench_flags *flags, struct failure *failure);
 /* The server of one of its measurements, on the engine NAME; until it is told to end. */
 int bench_engine(const struct bench_flags *flags, const char *name, struct failure *failure);
+
+/* The tiers' rules of scaling against loads that change, and what sizes, polls and fronts to have.
+ */
+int bench_scale(const struct bench_flags *flags, struct failure *failure);
 
 #endif
