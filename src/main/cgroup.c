@@ -46,7 +46,7 @@ static bool find_mount(struct str mountinfo, struct str *root, struct str *point
             continue;
         *root = field(line, 3);
         *point = field(line, 4);
-        return true;
+        return str_starts(*point, STR("/"));
     }
     return false;
 }

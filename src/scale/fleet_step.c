@@ -103,16 +103,20 @@ void fleet_step_leave(struct fleet_step *step, unsigned slot, uint64_t now_ns)
         member->leave_until_ns = now_ns + step->rules.leave_ns;
 }
 
+static bool has_no_process(const struct fleet_member *member)
+{
+    return member->state == FLEET_ABSENT || member->state == FLEET_CRASHED;
+}
+
 int fleet_step_adopt(struct fleet_step *step, unsigned slot, uint64_t now_ns)
 {
-    if (slot >= FLEET_SLOTS || step->members[slot].state != FLEET_ABSENT)
+    if (slot >= FLEET_SLOTS || !has_no_process(&step->members[slot]))
         for (slot = 0; slot < FLEET_SLOTS && step->members[slot].state != FLEET_ABSENT;)
             slot++;
     if (slot == FLEET_SLOTS)
         return -1;
     struct fleet_member *member = &step->members[slot];
     enter(member, FLEET_READY, now_ns, UINT64_MAX);
-    member->failures = 0;
     member->birth = ++step->births;
     return (int)slot;
 }

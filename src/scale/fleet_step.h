@@ -106,8 +106,8 @@ void fleet_step_ended(struct fleet_step *step, unsigned slot, enum fleet_end end
 /* It could do without: if one is to go soon, it should be this one. */
 void fleet_step_leave(struct fleet_step *step, unsigned slot, uint64_t now_ns);
 
-/* A process that somebody else has started, in SLOT if that is free. Returns its slot, or -1: there
- * is no place at all. */
+/* A process that somebody else has started, in SLOT if none of ours runs there. Returns its slot,
+ * or -1: there is no place at all. */
 int fleet_step_adopt(struct fleet_step *step, unsigned slot, uint64_t now_ns);
 /* It is not there after all. */
 void fleet_step_disown(struct fleet_step *step, unsigned slot, uint64_t now_ns);
