@@ -13,7 +13,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 1024, FILE_SIZE = 64 << 10, PERIOD_US = 100000 };
+enum { PATH_SIZE = 1024, FILE_SIZE = 64 << 10 };
+enum { PERIOD_US = 100000, QUOTA_LEAST_US = 1000 /* the kernel takes no less */ };
 
 static const char own_leaf[] = "stoa", front_of_members[] = "stoa-";
 
@@ -271,8 +272,9 @@ static bool set_limits(const struct cgroup *cgroup, const char *name)
 {
     char text[64];
     const struct cgroup_limits *limits = &cgroup->limits;
+    uint64_t quota = limits->cpu_share * PERIOD_US / 1000;
     snprintf(text, sizeof text, "%llu %d",
-             (unsigned long long)(limits->cpu_share * PERIOD_US / 1000), PERIOD_US);
+             (unsigned long long)(quota > QUOTA_LEAST_US ? quota : QUOTA_LEAST_US), PERIOD_US);
     if (limits->cpu_share && !write_file(cgroup->folder, name, "cpu.max", text))
         return false;
     snprintf(text, sizeof text, "%llu", (unsigned long long)limits->memory_bytes);

@@ -1,0 +1,212 @@
+#include "main/fleet_choice.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "scale/placeholder.h"
+
+#define AT(field) offsetof(struct fleet_settings, field)
+
+/* clang-format off */
+const struct option_row fleet_setting_rows[] = {
+    {"scale-up", OPTION_TEXT, AT(up), NULL, 0, 0, NULL, "COMMAND",
+     "starts member {index} of tier {tier} (worker or front), as in 'systemctl start "
+     "stoa-{tier}@{index}'; or, with {count} in place of {index}, is told how many there are to be "
+     "[processes of this machine]"},
+    {"scale-down", OPTION_TEXT, AT(down), NULL, 0, 0, NULL, "COMMAND",
+     "has such a member drain and end, and returns when it has; not with {count}"},
+    {"scale-machine", OPTION_LIST, AT(machines), NULL, 0, FLEET_MACHINES, NULL, "NAME=N",
+     "a machine for up to N members of each tier, which those commands are told as {machine}"},
+    {"scale-command-time", OPTION_DURATION, AT(command_ms), "60s", 1000, 3600000, NULL, "TIME",
+     "such a command is killed, and has failed, after this time"},
+    {"member-ready", OPTION_DURATION, AT(ready_ms), NULL, 0, 3600000, NULL, "TIME",
+     "a member that is not ready by then is killed [10s, or 2m with --scale-up]"},
+    {"member-drain", OPTION_DURATION, AT(drain_ms), "30s", 100, 3600000, NULL, "TIME",
+     "a member that has not ended so long after it was told to is killed"},
+    {"member-memory", OPTION_SIZE, AT(memory_bytes), NULL, 0, 0, NULL, "SIZE",
+     "memory that each member on this machine may use, where control groups allow it [no limit]"},
+    {"member-cpu", OPTION_SHARE, AT(cpu_share), NULL, 0, 0, NULL, "SHARE",
+     "processor time that each may use, of one processor: 50%, 200% [no limit]"},
+};
+const unsigned fleet_setting_count = COUNT_OF(fleet_setting_rows);
+/* clang-format on */
+
+/* ---- Whether they go together ---- */
+
+static bool is_by_command(const struct fleet_settings *settings)
+{
+    return settings->up[0] != '\0' || settings->down[0] != '\0';
+}
+
+static int read_machines(const struct option_list *list, struct fleet_machines *machines,
+                         struct failure *failure)
+{
+    int err = 0;
+    for (unsigned i = 0; i < list->count && !err; i++)
+        err = fleet_machines_add(machines, list->items[i], failure);
+    return err;
+}
+
+static int check_count(const struct fleet_settings *settings, struct failure *failure)
+{
+    if (settings->down[0])
+        return fail(failure, ERR_INVALID,
+                    "--scale-down is given, but --scale-up is told {count} and does both");
+    if (settings->machines.count > 0)
+        return fail(failure, ERR_INVALID,
+                    "--scale-machine is given, but --scale-up is told {count}, not which member");
+    return launcher_count_check(settings->up, failure);
+}
+
+static int check_members(const struct fleet_settings *settings,
+                         const struct fleet_machines *machines,
+                         const struct fleet_choice_tier tiers[FLEET_TIERS], struct failure *failure)
+{
+    unsigned room = fleet_machines_most(machines);
+    for (unsigned i = 0; i < FLEET_TIERS; i++)
+        if (machines->count > 0 && tiers[i].most > room)
+            return fail(failure, ERR_INVALID,
+                        "the machines have room for %u members of a tier, but there may be %u %ss: "
+                        "give more by --scale-machine, or allow fewer",
+                        room, tiers[i].most, fleet_tier_name((enum fleet_tier)i));
+    return launcher_command_check(settings->up, settings->down, machines, failure);
+}
+
+/* One command serves both tiers only if it is told which. */
+static int check_tier(const char *name, const char *command, struct failure *failure)
+{
+    if (!command[0] || placeholder_is_in(command, "tier"))
+        return 0;
+    return fail(failure, ERR_INVALID,
+                "%s does not say which tier is meant, and there are two: write {tier} where "
+                "\"worker\" or \"front\" belongs",
+                name);
+}
+
+int fleet_choice_check(const struct fleet_settings *settings,
+                       const struct fleet_choice_tier tiers[FLEET_TIERS], struct failure *failure)
+{
+    struct fleet_machines machines = {0};
+    int err = read_machines(&settings->machines, &machines, failure);
+    if (err)
+        return ERR_INVALID;
+    if (!is_by_command(settings))
+        return machines.count == 0
+                   ? 0
+                   : fail(failure, ERR_INVALID,
+                          "--scale-machine is given without --scale-up: this process starts "
+                          "members on its own machine only");
+    if (settings->memory_bytes || settings->cpu_share)
+        return fail(failure, ERR_INVALID,
+                    "--member-memory and --member-cpu limit processes of this machine; with "
+                    "--scale-up, let what starts the members limit them");
+    if (tiers[FLEET_WORKER].most && tiers[FLEET_FRONT].most)
+        err = check_tier("--scale-up", settings->up, failure);
+    if (!err && tiers[FLEET_WORKER].most && tiers[FLEET_FRONT].most)
+        err = check_tier("--scale-down", settings->down, failure);
+    if (!err)
+        err = launcher_count_is(settings->up) ? check_count(settings, failure)
+                                              : check_members(settings, &machines, tiers, failure);
+    return err;
+}
+
+/* ---- Putting together ---- */
+
+static int open_here(struct fleet_choice *choice, enum fleet_tier tier,
+                     const struct fleet_choice_tier *its, struct fleet_tier_config *config,
+                     struct failure *failure)
+{
+    const struct launcher_here_config here = {.tier = fleet_tier_name(tier),
+                                              .words = its->words,
+                                              .ready = its->ready,
+                                              .cgroup = choice->cgroup};
+    int err = launcher_here_new(&here, &choice->here[tier], failure);
+    config->launcher = &launcher_here;
+    config->context = choice->here[tier];
+    return err;
+}
+
+static int open_commands(struct fleet_choice *choice, enum fleet_tier tier,
+                         const struct fleet_settings *settings, const struct log *log,
+                         struct fleet_tier_config *config, struct failure *failure)
+{
+    const struct launcher_command_config commands = {
+        .tier = fleet_tier_name(tier),
+        .up = settings->up,
+        .down = settings->down,
+        .machines = &choice->machines,
+        .limit_ms = (uint32_t)settings->command_ms,
+        .log = log,
+    };
+    int err = launcher_command_new(&commands, &choice->commands[tier], failure);
+    config->launcher = &launcher_command;
+    config->context = choice->commands[tier];
+    return err;
+}
+
+static int open_count(struct fleet_choice *choice, enum fleet_tier tier,
+                      const struct fleet_settings *settings, const struct log *log,
+                      struct fleet_tier_config *config, struct failure *failure)
+{
+    const struct launcher_count_config count = {
+        .tier = fleet_tier_name(tier),
+        .command = settings->up,
+        .limit_ms = (uint32_t)settings->command_ms,
+        .log = log,
+    };
+    int err = launcher_count_new(&count, &choice->counts[tier], failure);
+    config->launcher = &launcher_count;
+    config->context = choice->counts[tier];
+    return err;
+}
+
+static struct fleet_rules rules_of(const struct fleet_settings *settings, unsigned most)
+{
+    struct fleet_rules rules = fleet_rules_usual(most);
+    if (is_by_command(settings))
+        rules.ready_ns = 120 * SEC_NS; /* a machine may have to be found for it */
+    if (settings->ready_ms)
+        rules.ready_ns = settings->ready_ms * MS_NS;
+    rules.grace_ns = settings->drain_ms * MS_NS;
+    return rules;
+}
+
+int fleet_choice_open(struct fleet_choice *choice, const struct fleet_settings *settings,
+                      const struct fleet_choice_tier tiers[FLEET_TIERS], const struct log *log,
+                      struct failure *failure)
+{
+    const struct cgroup_limits limits = {settings->memory_bytes, settings->cpu_share};
+    struct fleet_config config = {.log = log};
+    *choice = (struct fleet_choice){0};
+    int err = read_machines(&settings->machines, &choice->machines, failure);
+    if (!err && !is_by_command(settings))
+        choice->cgroup = cgroup_open(&limits, log);
+    for (unsigned i = 0; i < FLEET_TIERS && !err; i++) {
+        enum fleet_tier tier = (enum fleet_tier)i;
+        struct fleet_tier_config *its = &config.tiers[i];
+        its->rules = rules_of(settings, tiers[i].most);
+        if (tiers[i].most == 0)
+            continue;
+        if (!is_by_command(settings))
+            err = open_here(choice, tier, &tiers[i], its, failure);
+        else if (launcher_count_is(settings->up))
+            err = open_count(choice, tier, settings, log, its, failure);
+        else
+            err = open_commands(choice, tier, settings, log, its, failure);
+    }
+    err = err ? err : fleet_new(&config, &choice->fleet, failure);
+    if (err)
+        fleet_choice_close(choice);
+    return err;
+}
+
+void fleet_choice_close(struct fleet_choice *choice)
+{
+    fleet_free(choice->fleet);
+    for (unsigned i = 0; i < FLEET_TIERS; i++) {
+        launcher_here_free(choice->here[i]);
+        launcher_command_free(choice->commands[i]);
+        launcher_count_free(choice->counts[i]);
+    }
+    cgroup_close(choice->cgroup);
+    *choice = (struct fleet_choice){0};
+}
