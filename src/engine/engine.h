@@ -29,6 +29,7 @@ struct engine_listen {
 struct engine_config {
     struct engine_listen listen[ENGINE_LISTEN_MAX];
     unsigned listen_count;
+    bool listens_beside;      /* other processes may listen at the same addresses (SO_REUSEPORT) */
     unsigned loops;           /* event loops; 0: one per core */
     unsigned helpers;         /* threads for work(); 0: 2 */
     unsigned helper_queue;    /* most exchanges waiting for a helper; above it 503. 0: 1024 */

@@ -45,13 +45,12 @@ static int make_refusal(struct engine *engine, struct failure *failure)
     return engine->too_much ? 0 : fail(failure, ERR_NOMEM, "no memory for the engine");
 }
 
-int engine_open(struct engine *engine, const struct engine_config *config, struct app *app,
-                unsigned sharers, struct failure *failure)
+static int fill(struct engine *engine, const struct engine_config *config, struct app *app,
+                struct failure *failure)
 {
     engine->config = *config;
     engine->app = app;
     engine_settings_fill(&engine->config);
-    engine->sharers = sharers > 0 ? sharers : engine->config.loops;
     atomic_init(&engine->doors_open, 0);
     atomic_init(&engine->open, 0);
     atomic_init(&engine->is_stopping, false);
@@ -62,7 +61,23 @@ int engine_open(struct engine *engine, const struct engine_config *config, struc
         return ERR_INVALID;
     engine->trusted_count = (unsigned)trusted;
     int err = engine_tls(&engine->config, &engine->tls, failure);
-    err = err ? err : make_refusal(engine, failure);
+    return err ? err : make_refusal(engine, failure);
+}
+
+int engine_open_without_doors(struct engine *engine, const struct engine_config *config,
+                              struct app *app, struct failure *failure)
+{
+    int err = fill(engine, config, app, failure);
+    if (err)
+        engine_close(engine);
+    return err;
+}
+
+int engine_open(struct engine *engine, const struct engine_config *config, struct app *app,
+                unsigned sharers, struct failure *failure)
+{
+    int err = fill(engine, config, app, failure);
+    engine->sharers = sharers > 0 ? sharers : engine->config.loops;
     err = err ? err : open_doors(engine, failure);
     if (err)
         engine_close(engine);

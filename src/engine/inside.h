@@ -43,6 +43,9 @@ struct engine {
  * the TLS context. With FAILURE nothing stays. */
 int engine_open(struct engine *engine, const struct engine_config *config, struct app *app,
                 unsigned sharers, struct failure *failure);
+/* For one that gets its requests in other ways. */
+int engine_open_without_doors(struct engine *engine, const struct engine_config *config,
+                              struct app *app, struct failure *failure);
 /* Closes what engine_open opened, and is still open. */
 void engine_close(struct engine *engine);
 

@@ -31,15 +31,15 @@ void engine_settings_fill(struct engine_config *config)
         config->connections_max = most;
 }
 
-static int open_one(struct engine_sockets *sockets, unsigned index, const char *text,
+static int open_one(struct engine_sockets *sockets, unsigned index, const char *text, bool beside,
                     struct failure *failure)
 {
     struct endpoint address;
     int err = endpoint_resolve(str_of(text), true, &address, failure);
-    if (!err)
+    if (!err && !beside)
         err = socket_listen_check(&address, text, failure);
     for (unsigned i = 0; !err && i < sockets->sharers; i++)
-        err = socket_listen(&address, text, sockets->sharers > 1,
+        err = socket_listen(&address, text, beside || sockets->sharers > 1,
                             &sockets->fds[index * sockets->sharers + i], failure);
     if (!err)
         sockets->ports[index] = endpoint_port(&address);
@@ -64,7 +64,7 @@ int engine_sockets_open(struct engine_sockets *sockets, const struct engine_conf
     const struct engine_listen *failed = config->listen;
     for (unsigned i = 0; !err && i < sockets->listens; i++) {
         failed = &config->listen[i];
-        err = open_one(sockets, i, failed->address, &why);
+        err = open_one(sockets, i, failed->address, config->listens_beside, &why);
     }
     if (!err)
         return 0;

@@ -5,12 +5,13 @@
 #include <stdlib.h>
 
 const struct program_command *const program_commands[] = {
-    &command_serve,  &command_balance,   &command_demo,       &command_init,     &command_join,
-    &command_token,  &command_status,    &command_top,        &command_handover, &command_prefer,
-    &command_ready,  &command_failback,  &command_leave,      &command_remove,   &command_import,
-    &command_backup, &command_restore,   &command_recover,    &command_export,   &command_audit,
-    &command_check,  &command_bench,     &command_version,    &command_help,     &command_bank,
-    &command_key,    &command_warehouse, &command_warehouses, &command_witness,
+    &command_serve,  &command_balance,      &command_demo,       &command_init,     &command_join,
+    &command_token,  &command_status,       &command_top,        &command_handover, &command_prefer,
+    &command_ready,  &command_failback,     &command_leave,      &command_remove,   &command_import,
+    &command_backup, &command_restore,      &command_recover,    &command_export,   &command_audit,
+    &command_check,  &command_bench,        &command_version,    &command_help,     &command_bank,
+    &command_key,    &command_warehouse,    &command_warehouses, &command_witness,  &command_front,
+    &command_worker, &command_replay_scale,
 };
 const unsigned program_command_count = COUNT_OF(program_commands);
 
@@ -46,7 +47,7 @@ static void show_overview(FILE *out)
                  "An online shop server. Nothing is sold twice, nothing acknowledged is lost.\n\n"
                  "commands:\n");
     for (unsigned i = 0; i < program_command_count; i++)
-        fprintf(out, "  %-10s %s\n", program_commands[i]->name, program_commands[i]->about);
+        fprintf(out, "  %-12s %s\n", program_commands[i]->name, program_commands[i]->about);
     fprintf(out, "\n`stoa COMMAND --help` tells more about each.\n"
                  "exit status: 0 done, 1 failed, 2 wrong use\n");
 }

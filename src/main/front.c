@@ -1,0 +1,248 @@
+#include "tier/front.h"
+
+#include "base/clock.h"
+#include "main/foreground.h"
+#include "main/front_settings.h"
+#include "main/listening.h"
+#include "main/program.h"
+#include "main/scaling.h"
+#include "tier/steward.h"
+#include "web/importance.h"
+#include "web/once.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { URL = 320, WORDS = 64 };
+
+/* The command lines of what is started, ended by NULL. */
+struct front_words {
+    const char *worker[WORDS + 1], *front[WORDS + 1];
+    unsigned workers, fronts;
+};
+
+/* Everything of one front, in the order in which it hangs together. */
+struct front_process {
+    struct front_settings settings;
+    struct log log;
+    struct queue *queue;
+    struct front *front;
+    struct engine *engine;
+    struct steward *steward;
+    struct front_words words;
+    struct scaling *scaling; /* NULL: the tiers stay as they are */
+};
+
+/* ---- The words for the others ---- */
+
+/* Of this front's own flags, those that a follower does not have: its place, and its number. */
+static bool is_own_place(const char *word, bool *has_value)
+{
+    static const char *const places[] = {"--master", "--dir", "--follow", "--number"};
+    for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
+        size_t len = strlen(places[i]);
+        if (strncmp(word, places[i], len) == 0 && (word[len] == 0 || word[len] == '=')) {
+            *has_value = word[len] == 0 && i > 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int too_many(struct failure *failure)
+{
+    return fail(failure, ERR_FULL, "more than %d words for those that are started", WORDS - 8);
+}
+
+/* A follower gets the same flags, so that it can be master as well. */
+static int make_front_words(struct front_process *process, int count, char **words,
+                            struct failure *failure)
+{
+    struct front_words *made = &process->words;
+    const char *const begin[] = {
+        "stoa", "front", "--follow", front_settings_dir(&process->settings), "--number", "{index}"};
+    for (unsigned i = 0; i < sizeof begin / sizeof *begin; i++)
+        made->front[made->fronts++] = begin[i];
+    for (int i = 0; i < count; i++) {
+        bool has_value = false;
+        if (is_own_place(words[i], &has_value)) {
+            i += has_value;
+            continue;
+        }
+        if (made->fronts == WORDS)
+            return too_many(failure);
+        made->front[made->fronts++] = words[i];
+    }
+    return 0;
+}
+
+static int make_worker_words(struct front_process *process, struct failure *failure)
+{
+    struct front_words *made = &process->words;
+    const struct option_list *more = &process->settings.worker_options;
+    const char *const begin[] = {
+        "stoa", "worker", "--queue", front_settings_dir(&process->settings), "--number", "{index}"};
+    for (unsigned i = 0; i < sizeof begin / sizeof *begin; i++)
+        made->worker[made->workers++] = begin[i];
+    for (unsigned i = 0; i < more->count; i++) {
+        if (made->workers == WORDS)
+            return too_many(failure);
+        made->worker[made->workers++] = more->items[i];
+    }
+    return 0;
+}
+
+/* ---- Opening ---- */
+
+static int open_queue(struct front_process *process, struct failure *failure)
+{
+    const struct front_settings *settings = &process->settings;
+    struct queue_config config;
+    front_settings_queue(settings, &config);
+    int err = queue_open(front_settings_dir(settings), settings->master ? &config : NULL,
+                         &process->queue, failure);
+    if (err == ERR_NOTFOUND && !settings->master)
+        return fail(failure, err, "no front is master of a queue for %s: start one with --master",
+                    front_settings_dir(settings));
+    return err;
+}
+
+static int make_front(struct front_process *process, struct failure *failure)
+{
+    struct front_config config = {
+        .queue = process->queue,
+        .classify = importance_of,
+        .operation_header = ONCE_HEADER,
+        .number = (unsigned)process->settings.number,
+        .log = &process->log,
+    };
+    for (unsigned i = 0; i < SHARE_CLASSES; i++)
+        config.wait_ns[i] = process->settings.wait_ms * MS_NS;
+    return front_new(&config, &process->front, failure);
+}
+
+static int start_engine(struct front_process *process, struct failure *failure)
+{
+    const struct front_settings *settings = &process->settings;
+    struct engine_config config = {
+        .listens_beside = true,
+        .helpers = 1,
+        .stop_grace_ms = settings->stop_grace_ms,
+        .log = &process->log,
+    };
+    listening_limit(&config, &settings->limits);
+    str_copy(config.certificate, sizeof config.certificate, str_of(settings->certificate));
+    str_copy(config.key, sizeof config.key, str_of(settings->key));
+    str_copy(config.state_dir, sizeof config.state_dir, str_of(front_settings_dir(settings)));
+    int err = listening_add(&config, &settings->listen, LISTENING_HTTP, failure);
+    err = err ? err : listening_add(&config, &settings->listen_tls, LISTENING_TLS, failure);
+    return err ? err
+               : engine_event.start(&config, front_app(process->front), &process->engine, failure);
+}
+
+static int start_steward(struct front_process *process, struct failure *failure)
+{
+    struct steward_config config = {.queue = process->queue, .log = &process->log};
+    return steward_new(&config, &process->steward, failure);
+}
+
+static int start_scaling(struct front_process *process, struct failure *failure)
+{
+    const struct front_settings *settings = &process->settings;
+    struct scaling_config config = {
+        .queue = process->queue,
+        .steward = process->steward,
+        .log = &process->log,
+        .rule = front_settings_rule(settings),
+        .settings = settings->scale,
+        .poll_ms = settings->poll_ms,
+        .grace_ms = settings->stop_grace_ms,
+        .record = settings->record,
+        .record_samples = settings->record_samples,
+        .worker_words = process->words.worker,
+        .front_words = process->words.front,
+        .number = (unsigned)settings->number,
+    };
+    return config.rule ? scaling_new(&config, &process->scaling, failure) : 0;
+}
+
+/* What is in flight is finished while the workers are still there. */
+static void close_process(struct front_process *process)
+{
+    foreground_stop(&engine_event, process->engine);
+    scaling_free(process->scaling);
+    steward_free(process->steward);
+    front_free(process->front);
+    queue_close(process->queue);
+}
+
+static int open_process(struct front_process *process, struct failure *failure)
+{
+    int err = open_queue(process, failure);
+    err = err ? err : make_front(process, failure);
+    err = err ? err : start_engine(process, failure);
+    err = err ? err : start_steward(process, failure);
+    err = err ? err : start_scaling(process, failure);
+    if (err)
+        close_process(process);
+    return err;
+}
+
+static void say_ready(const struct front_process *process)
+{
+    const struct front_settings *settings = &process->settings;
+    bool tls = settings->listen.count == 0;
+    char url[URL];
+    listening_url((tls ? &settings->listen_tls : &settings->listen)->items[0], tls,
+                  engine_event.port(process->engine, 0), "127.0.0.1", url, sizeof url);
+    printf("stoa: front ready at %s\n", url);
+    fflush(stdout);
+}
+
+static int run_process(const struct program_command *self, struct front_process *process)
+{
+    struct failure failure = {0};
+    struct foreground *foreground;
+    process->log = (struct log){STDERR_FILENO, log_level_of(process->settings.log_level)};
+    if (foreground_begin(&foreground, &failure) || open_process(process, &failure))
+        return command_failed(self, failure.text);
+    foreground_ready(foreground);
+    say_ready(process);
+    foreground_wait(foreground);
+    log_line(&process->log, LOG_INFO, "main", "stopping");
+    close_process(process);
+    return EXIT_DONE;
+}
+
+static int run_front(const struct program_command *self, int count, char **words)
+{
+    struct failure failure = {0};
+    struct front_process *process = calloc(1, sizeof *process);
+    if (!process)
+        return command_failed(self, err_sentence(ERR_NOMEM));
+    int err = front_settings_read(&process->settings, count, words, &failure);
+    err = err ? err : make_front_words(process, count, words, &failure);
+    err = err ? err : make_worker_words(process, &failure);
+    int status = err ? command_usage_error(self, failure.text) : run_process(self, process);
+    free(process);
+    return status;
+}
+
+const struct program_command command_front = {
+    "front",
+    "--master | --follow DIR [options]",
+    "take requests and queue them for workers",
+    "A front holds the connections of clients and works on nothing: it puts their requests into\n"
+    "the central queue, out of which workers (stoa worker) pull them, and hands on the answers.\n"
+    "Prints \"stoa: front ready at URL\" on standard output when it takes requests; everything\n"
+    "else goes to standard error. SIGINT or SIGTERM stops it: what is in flight is finished.\n"
+    "  stoa serve --dir shop --shared --listen 127.0.0.1:8090\n"
+    "  stoa front --master --dir shop --listen :8080\n"
+    "  stoa front --follow shop --listen :8080\n"
+    "  stoa worker --queue shop",
+    &front_settings_table,
+    run_front,
+    NULL,
+};

@@ -1,0 +1,254 @@
+#include "base/check.h"
+#include "base/clock.h"
+#include "tier/front_inner.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+enum { HEAD_MAX = 1 << 20, BODY_KEPT_MAX = 1 << 20 };
+
+/* ---- Calls ---- */
+
+static void end_call(void *argument)
+{
+    struct front_call *call = argument;
+    front_call_end(call);
+    buf_close(&call->body);
+}
+
+/* The client has gone, or the answer took too long: nobody waits for it any more. */
+static void forget(struct exchange *x)
+{
+    struct front_call *call = x->state;
+    front_call_end(call);
+    call->broken = true;
+    if (call->in_app) {
+        call->in_app = false;
+        exchange_finish(x);
+    }
+}
+
+static bool is_safe(const struct exchange *x)
+{
+    return x->method == HTTP_GET || x->method == HTTP_HEAD || x->method == HTTP_OPTIONS;
+}
+
+static struct front_call *call_new(struct front_lane *lane, struct exchange *x)
+{
+    struct front_call *call = ARENA_NEW(&x->arena, struct front_call);
+    if (!call)
+        return NULL;
+    call->lane = lane;
+    call->x = x;
+    call->slot = QUEUE_NONE;
+    list_init(&call->node);
+    buf_init(&call->body, BODY_KEPT_MAX);
+    if (!is_safe(x) && !exchange_header(x, str_of(lane->front->config.operation_header)).at)
+        id_text(id_new(clock_wall_ms()), call->operation);
+    x->state = call;
+    return exchange_at_end(x, end_call, call) == 0 ? call : NULL;
+}
+
+static void fill_facts(struct front_call *call, enum share_class class)
+{
+    struct front_lane *lane = call->lane;
+    struct queue_facts *facts = queue_facts(lane->queue, call->slot);
+    str_copy(facts->peer, sizeof facts->peer, call->x->peer);
+    facts->tls = str_eq(call->x->scheme, STR("https"));
+    facts->entered_ns = call->x->started_ns;
+    facts->deadline_ns = loop_now(lane->loop) + lane->front->config.wait_ns[class];
+}
+
+/* ---- The app ---- */
+
+static void accept_request(struct app *app, struct exchange *x)
+{
+    (void)app;
+    x->body_limit = FRONT_BODY_MAX;
+}
+
+static enum app_verdict refuse(struct front_call *call, _Atomic uint64_t *counter, const char *text)
+{
+    front_count(counter);
+    front_refuse(call, text);
+    return APP_DONE;
+}
+
+static enum app_verdict handle(struct app *app, struct exchange *x)
+{
+    struct front *front = CONTAINER_OF(app, struct front, app);
+    struct front_lane *lane = x->thread_state;
+    struct front_call *call = call_new(lane, x);
+    enum share_class class = front->config.classify ? front->config.classify(x) : SHARE_PAGES;
+    front_count(&front->requests);
+    if (!call) {
+        exchange_reply(x, 503, STR("text/plain"), STR("out of memory\n"));
+        return APP_DONE;
+    }
+    call->slot = queue_enter(lane->queue, lane->seat, class);
+    if (call->slot == QUEUE_NONE)
+        return refuse(call, &front->refused,
+                      "Too many are waiting at the moment. Please try again in a second.\n");
+    fill_facts(call, class);
+    if (!front_answer_expect(call) || !front_ask(call))
+        return refuse(call, &front->refused, "The request's head is too long, or memory short.\n");
+    lane->of[call->slot] = call;
+    list_append(&lane->calls, &call->node);
+    x->gone = forget;
+    call->in_app = true;
+    queue_push(lane->queue, call->slot);
+    return APP_LATER;
+}
+
+/* ---- A lane ---- */
+
+static void look_at_all(struct front_lane *lane)
+{
+    LIST_EACH(&lane->calls, node)
+    {
+        struct front_call *call = CONTAINER_OF(node, struct front_call, node);
+        if (call->slot != QUEUE_NONE)
+            front_answer_look(call);
+    }
+}
+
+static void look_at_news(struct front_lane *lane)
+{
+    uint64_t deaths = queue_deaths(lane->queue);
+    for (unsigned slot; (slot = queue_news(lane->queue, lane->seat)) != QUEUE_NONE;)
+        if (lane->of[slot])
+            front_answer_look(lane->of[slot]);
+    if (deaths != lane->deaths)
+        look_at_all(lane);
+    lane->deaths = deaths;
+}
+
+static void bell_rings(struct watch *watch, uint32_t events)
+{
+    struct front_lane *lane = CONTAINER_OF(watch, struct front_lane, bell);
+    (void)events;
+    queue_wake(lane->queue, lane->seat);
+    do
+        look_at_news(lane);
+    while (!queue_park(lane->queue, lane->seat));
+}
+
+/* Whose deadline is over is told so, though no worker comes to find it. */
+static void tick(struct timer *timer, uint64_t now_ns)
+{
+    struct front_lane *lane = CONTAINER_OF(timer, struct front_lane, tick);
+    LIST_EACH(&lane->calls, node)
+    {
+        struct front_call *call = CONTAINER_OF(node, struct front_call, node);
+        if (call->slot != QUEUE_NONE && queue_expire(lane->queue, call->slot, now_ns))
+            front_answer_look(call);
+    }
+    struct queue_report report = {.beat_ns = now_ns, .loop_ns = clock_thread_ns()};
+    queue_report(lane->queue, lane->seat, &report);
+    loop_timer_set(lane->loop, timer, now_ns + FRONT_TICK_MS * MS_NS);
+}
+
+static void lane_free(struct front_lane *lane)
+{
+    if (lane->seat != QUEUE_NONE)
+        queue_leave(lane->queue, lane->seat);
+    buf_close(&lane->head);
+    free(lane);
+}
+
+static void *thread_start(struct app *app, struct loop *loop)
+{
+    struct front *front = CONTAINER_OF(app, struct front, app);
+    struct queue *queue = front->config.queue;
+    struct front_lane *lane =
+        calloc(1, sizeof *lane + queue_slots(queue) * sizeof(struct front_call *));
+    struct failure failure;
+    if (!lane)
+        return NULL;
+    lane->front = front;
+    lane->queue = queue;
+    lane->loop = loop;
+    lane->seat = QUEUE_NONE;
+    list_init(&lane->calls);
+    buf_init(&lane->head, HEAD_MAX);
+    if (!loop) /* a helper, which never gets a request of a front */
+        return lane;
+    if (queue_join(queue, QUEUE_FRONT, &lane->seat, &failure) == 0) {
+        queue_set_number(queue, lane->seat, front->config.number);
+        lane->deaths = queue_deaths(queue);
+        lane->bell = (struct watch){queue_bell(queue, lane->seat), bell_rings};
+        lane->tick.fire = tick;
+        if (loop_watch(loop, &lane->bell, EPOLLIN) == 0 &&
+            loop_timer_set(loop, &lane->tick, loop_now(loop) + FRONT_TICK_MS * MS_NS) == 0 &&
+            queue_park(queue, lane->seat)) {
+            atomic_fetch_add(&front->seats, 1);
+            return lane;
+        }
+    } else {
+        log_line(front->config.log, LOG_ERROR, "front", "%s", failure.text);
+    }
+    lane_free(lane);
+    return NULL;
+}
+
+static void thread_stop(struct app *app, void *state)
+{
+    struct front *front = CONTAINER_OF(app, struct front, app);
+    struct front_lane *lane = state;
+    if (lane->loop) {
+        loop_unwatch(lane->loop, &lane->bell);
+        loop_timer_stop(lane->loop, &lane->tick);
+        atomic_fetch_sub(&front->seats, 1);
+    }
+    lane_free(lane);
+}
+
+/* ---- Made and freed ---- */
+
+int front_new(const struct front_config *config, struct front **out, struct failure *failure)
+{
+    struct front *front = calloc(1, sizeof *front);
+    *out = NULL;
+    if (!front)
+        return fail(failure, ERR_NOMEM, "no memory for the front");
+    front->config = *config;
+    front->app = (struct app){
+        .name = "front",
+        .accept = accept_request,
+        .handle = handle,
+        .thread_start = thread_start,
+        .thread_stop = thread_stop,
+    };
+    *out = front;
+    return 0;
+}
+
+struct app *front_app(struct front *front)
+{
+    return &front->app;
+}
+
+void front_free(struct front *front)
+{
+    free(front);
+}
+
+static uint64_t read_count(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void front_look(const struct front *front, struct front_stats *stats)
+{
+    *stats = (struct front_stats){
+        .requests = read_count(&front->requests),
+        .refused = read_count(&front->refused),
+        .overdue = read_count(&front->overdue),
+        .retried = read_count(&front->retried),
+        .given_up = read_count(&front->given_up),
+        .resumed = read_count(&front->resumed),
+        .cut = read_count(&front->cut),
+        .seats = atomic_load_explicit(&front->seats, memory_order_relaxed),
+    };
+}

@@ -1,0 +1,95 @@
+/* The request on its way to a worker, as HTTP/1.1 in the slot's pipe. */
+#include "http/fields.h"
+#include "tier/front_inner.h"
+
+/* What belongs to the client's connection stays here (RFC 9110 §7.6.1); the cookie and the framing
+ * are made anew. */
+static bool goes_on(const struct exchange *x, const struct http_header *header)
+{
+    switch (header->field) {
+    case HTTP_FIELD_HOST:
+    case HTTP_FIELD_COOKIE:
+    case HTTP_FIELD_CONNECTION:
+    case HTTP_FIELD_CONTENT_LENGTH:
+    case HTTP_FIELD_TRANSFER_ENCODING:
+    case HTTP_FIELD_EXPECT:
+    case HTTP_FIELD_TE:
+    case HTTP_FIELD_TRAILER:
+    case HTTP_FIELD_UPGRADE:
+    case HTTP_FIELD_KEEP_ALIVE:
+    case HTTP_FIELD_PROXY_CONNECTION:
+        return false;
+    case HTTP_FIELD_UNKNOWN:
+        return !fields_has_token(x->known[HTTP_FIELD_CONNECTION], header->name);
+    default:
+        return true;
+    }
+}
+
+static void put_line(struct buf *out, const struct exchange *x)
+{
+    buf_str(out, x->method_name);
+    buf_byte(out, ' ');
+    buf_str(out, x->path);
+    if (x->query.at) {
+        buf_byte(out, '?');
+        buf_str(out, x->query);
+    }
+    buf_puts(out, " HTTP/1.1\r\nConnection: close\r\n");
+    fields_put(out, STR("Host"), x->host);
+}
+
+static void put_range(struct buf *out, const struct front_call *call)
+{
+    buf_puts(out, "Range: bytes=");
+    buf_u64(out, call->body_all);
+    buf_puts(out, "-\r\n");
+    fields_put(out, STR("If-Range"), call->etag);
+}
+
+static void put_head(struct buf *out, const struct front_call *call)
+{
+    const struct exchange *x = call->x;
+    put_line(out, x);
+    for (unsigned i = 0; i < x->header_count; i++)
+        if (goes_on(x, &x->headers[i]) &&
+            !(call->resuming && x->headers[i].field == HTTP_FIELD_RANGE))
+            fields_put(out, x->headers[i].name, x->headers[i].value);
+    if (x->known[HTTP_FIELD_COOKIE].at)
+        fields_put(out, STR("Cookie"), x->known[HTTP_FIELD_COOKIE]);
+    if (call->operation[0])
+        fields_put(out, str_of(call->lane->front->config.operation_header),
+                   str_of(call->operation));
+    if (call->resuming)
+        put_range(out, call);
+    if (x->has_body || x->body.len > 0) {
+        buf_puts(out, "Content-Length: ");
+        buf_u64(out, x->body.len);
+        buf_puts(out, "\r\n");
+    }
+    buf_puts(out, "\r\n");
+}
+
+void front_ask_on(struct front_call *call)
+{
+    struct pipe up = queue_up(call->lane->queue, call->slot);
+    const struct str body = call->x->body;
+    call->body_sent += pipe_put(&up, body.at + call->body_sent, body.len - call->body_sent);
+    call->asked = call->body_sent == body.len;
+    if (call->asked)
+        pipe_end(&up);
+}
+
+bool front_ask(struct front_call *call)
+{
+    struct front_lane *lane = call->lane;
+    struct pipe up = queue_up(lane->queue, call->slot);
+    buf_clear(&lane->head);
+    put_head(&lane->head, call);
+    if (lane->head.failed || lane->head.len > pipe_room(&up))
+        return false;
+    pipe_put(&up, lane->head.at, lane->head.len);
+    call->body_sent = 0;
+    front_ask_on(call);
+    return true;
+}

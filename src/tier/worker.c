@@ -1,0 +1,629 @@
+#include "tier/worker.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/thread.h"
+#include "engine/dispatcher.h"
+#include "engine/offload.h"
+#include "net/loop.h"
+#include "tier/poll_rule.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+enum {
+    HELPERS = 2,
+    HELPER_QUEUE = 1024,
+    IN_FLIGHT = 64,
+    TICK_MS = 50,
+    PULLED_AT_ONCE = 8, /* before other events have their turn */
+    PIECES = 16,
+    POLL_MS = 100, /* as long as no master has said it */
+};
+
+struct worker {
+    struct engine base; /* without doors */
+    struct queue *queue;
+    unsigned seat, in_flight;
+    struct loop *loop;
+    struct dispatcher dispatcher;
+    struct offload *offload;
+    pthread_t thread;
+    struct watch bell;
+    struct timer tick, poll;
+    struct poll_rule rule;
+    struct post resumed_post, stop_post;
+    struct soon own_soon, touched_soon, pull_soon;
+    struct list calls, touched;
+    unsigned open;
+    void (*deserted)(void);
+    uint64_t led_ns;  /* when a front led last */
+    uint64_t deaths;  /* of the queue, when all calls were looked at */
+    uint64_t stop_ns; /* when what is left is given back; 0: it does not stop */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum { STARTING, RUNNING, FAILED } state; /* under the lock */
+    uint64_t helper_ns;                       /* that helpers have worked, of what they gave back */
+    _Atomic uint64_t handled, given_back, abandoned, busy_ns;
+    _Atomic unsigned open_seen;
+    struct worker_call *of[]; /* by slot */
+};
+
+struct worker_call {
+    struct list node, touched;
+    struct worker *worker;
+    struct http_conn *http;
+    unsigned slot;
+    uint64_t work_ns, offloaded_ns; /* offloaded_ns: since when a helper has it; 0: none does */
+};
+
+static void look(struct worker_call *call);
+
+/* ---- The end of a request ---- */
+
+static void forget(struct worker_call *call)
+{
+    struct worker *worker = call->worker;
+    worker->of[call->slot] = NULL;
+    list_remove(&call->touched);
+    list_remove(&call->node);
+    http_conn_free(call->http);
+    worker->open--;
+    free(call);
+}
+
+static void count(_Atomic uint64_t *counter, uint64_t add)
+{
+    atomic_fetch_add_explicit(counter, add, memory_order_relaxed);
+}
+
+/* What was written is all of the answer; cut off, it ends where it is, and the front sees that. */
+static void end(struct worker_call *call)
+{
+    struct worker *worker = call->worker;
+    unsigned slot = call->slot;
+    uint64_t work_ns = call->work_ns;
+    struct pipe down = queue_down(worker->queue, slot);
+    forget(call);
+    pipe_end(&down);
+    count(&worker->handled, 1);
+    count(&worker->busy_ns, work_ns);
+    queue_done(worker->queue, slot, work_ns);
+}
+
+/* ---- Bytes ---- */
+
+static void feed(struct worker_call *call)
+{
+    struct queue *queue = call->worker->queue;
+    struct pipe up = queue_up(queue, call->slot);
+    struct iovec pieces[2];
+    bool taken = false;
+    while (http_conn_wants_input(call->http) && pipe_peek(&up, pieces) > 0) {
+        http_conn_receive(call->http, pieces[0].iov_base, pieces[0].iov_len,
+                          call->worker->dispatcher.now_ns);
+        pipe_take(&up, pieces[0].iov_len);
+        taken = true;
+    }
+    if (taken && !pipe_has_ended(&up))
+        queue_tell_front(queue, call->slot);
+}
+
+/* How many bytes there was room for. */
+static size_t put(struct pipe *down, const struct iovec *pieces, int count, bool *full)
+{
+    size_t sent = 0;
+    for (int i = 0; i < count && !*full; i++) {
+        size_t len = pipe_put(down, pieces[i].iov_base, pieces[i].iov_len);
+        *full = len < pieces[i].iov_len;
+        sent += len;
+    }
+    return sent;
+}
+
+/* False: there is no room for the rest; the front has been told what there is. */
+static bool pump(struct worker_call *call)
+{
+    struct worker *worker = call->worker;
+    struct pipe down = queue_down(worker->queue, call->slot);
+    struct iovec pieces[PIECES];
+    bool full = false;
+    int n;
+    while (!full && (n = http_conn_output(call->http, pieces, PIECES)) > 0) {
+        size_t sent = put(&down, pieces, n, &full);
+        http_conn_sent(call->http, sent, worker->dispatcher.now_ns);
+    }
+    if (full)
+        queue_tell_front(worker->queue, call->slot);
+    return !full;
+}
+
+/* What there is to read and to write, as far as both ends can. */
+static void turn(struct worker_call *call)
+{
+    uint64_t begun_ns = clock_mono_ns();
+    feed(call);
+    bool sent = pump(call);
+    call->work_ns += clock_mono_ns() - begun_ns;
+    if (sent && http_conn_finished(call->http))
+        end(call);
+}
+
+/* ---- Pulling ---- */
+
+static bool has_appetite(const struct worker *worker)
+{
+    return worker->stop_ns == 0 && worker->open < worker->in_flight &&
+           offload_waiting(worker->offload) == 0;
+}
+
+static void begin(struct worker *worker, unsigned slot)
+{
+    const struct queue_facts *facts = queue_facts(worker->queue, slot);
+    struct worker_call *call = calloc(1, sizeof *call);
+    struct str peer = str_make(facts->peer, strnlen(facts->peer, sizeof facts->peer));
+    if (call)
+        call->http = http_conn_new(&worker->dispatcher.host, HTTP_1, facts->tls, peer,
+                                   worker->dispatcher.now_ns, call);
+    if (!call || !call->http) { /* an empty answer, which the front takes for a broken one */
+        struct pipe down = queue_down(worker->queue, slot);
+        free(call);
+        pipe_end(&down);
+        queue_done(worker->queue, slot, 0);
+        return;
+    }
+    call->worker = worker;
+    call->slot = slot;
+    list_init(&call->touched);
+    list_append(&worker->calls, &call->node);
+    worker->of[slot] = call;
+    worker->open++;
+    turn(call);
+}
+
+/* ---- Polls, as scaling sees them (poll_rule.h) ---- */
+
+static void wish(struct worker *worker, enum poll_wish wish)
+{
+    if (wish != POLL_WISH_NONE && worker->stop_ns == 0)
+        queue_wish(worker->queue, worker->seat, wish == POLL_WISH_MORE);
+}
+
+static void poll_ended(struct worker *worker, bool empty)
+{
+    struct queue_polling polling;
+    queue_polling(worker->queue, &polling);
+    poll_rule_heed(&worker->rule, polling.actions);
+    uint64_t length = queue_length(worker->queue) + !empty;
+    if (polling.poll_ns > 0)
+        wish(worker, poll_rule_step(&worker->rule, length, polling.queue_long, empty));
+    if (empty)
+        queue_polled_empty(worker->queue, worker->seat);
+}
+
+/* Not all at the same moment: who began together would want to leave together. */
+static uint64_t poll_until(const struct worker *worker, uint64_t now_ns)
+{
+    struct queue_polling polling;
+    queue_polling(worker->queue, &polling);
+    uint64_t poll_ns = polling.poll_ns > 0 ? polling.poll_ns : POLL_MS * MS_NS;
+    return now_ns + poll_ns - poll_ns / 10 * (worker->seat % 8) / 8;
+}
+
+static void poll_timeout(struct timer *timer, uint64_t now_ns)
+{
+    struct worker *worker = CONTAINER_OF(timer, struct worker, poll);
+    poll_ended(worker, true);
+    loop_timer_set(worker->loop, timer, poll_until(worker, now_ns));
+}
+
+static bool is_polling(const struct worker *worker)
+{
+    return worker->poll.slot > 0;
+}
+
+static void pull(struct worker *worker)
+{
+    struct dispatcher *d = &worker->dispatcher;
+    for (unsigned i = 0; has_appetite(worker); i++) {
+        if (i == PULLED_AT_ONCE) {
+            loop_soon(worker->loop, &worker->pull_soon);
+            break;
+        }
+        d->now_ns = loop_now_refresh(worker->loop);
+        unsigned slot = queue_pull(worker->queue, worker->seat, d->now_ns);
+        if (slot == QUEUE_NONE) {
+            if (!is_polling(worker))
+                loop_timer_set(worker->loop, &worker->poll, poll_until(worker, d->now_ns));
+            break;
+        }
+        loop_timer_stop(worker->loop, &worker->poll);
+        poll_ended(worker, false);
+        begin(worker, slot);
+    }
+    atomic_store_explicit(&worker->open_seen, worker->open, memory_order_relaxed);
+    if (worker->stop_ns > 0 && worker->open == 0 && dispatcher_held(d) == 0)
+        loop_stop(worker->loop);
+}
+
+static void pull_more(struct soon *soon)
+{
+    pull(CONTAINER_OF(soon, struct worker, pull_soon));
+}
+
+/* ---- News ---- */
+
+static void look(struct worker_call *call)
+{
+    struct worker *worker = call->worker;
+    unsigned slot = call->slot;
+    if (queue_state(worker->queue, slot) != QUEUE_ABANDONED) {
+        turn(call);
+        return;
+    }
+    forget(call);
+    count(&worker->abandoned, 1);
+    queue_done(worker->queue, slot, 0);
+}
+
+static void look_at_all(struct worker *worker)
+{
+    LIST_EACH(&worker->calls, node)
+    {
+        look(CONTAINER_OF(node, struct worker_call, node));
+    }
+}
+
+static void look_at_news(struct worker *worker)
+{
+    uint64_t deaths = queue_deaths(worker->queue);
+    for (unsigned slot; (slot = queue_news(worker->queue, worker->seat)) != QUEUE_NONE;)
+        if (worker->of[slot])
+            look(worker->of[slot]);
+    if (deaths != worker->deaths)
+        look_at_all(worker);
+    worker->deaths = deaths;
+}
+
+static void bell_rings(struct watch *watch, uint32_t events)
+{
+    struct worker *worker = CONTAINER_OF(watch, struct worker, bell);
+    (void)events;
+    worker->dispatcher.now_ns = loop_now(worker->loop);
+    queue_wake(worker->queue, worker->seat);
+    do
+        look_at_news(worker);
+    while (!queue_park(worker->queue, worker->seat));
+    pull(worker);
+}
+
+/* ---- What comes back from helpers and others ---- */
+
+static struct worker *worker_of(struct dispatcher *d)
+{
+    return CONTAINER_OF(d, struct worker, dispatcher);
+}
+
+static void turn_touched(struct worker *worker)
+{
+    loop_soon_cancel(&worker->touched_soon);
+    while (!list_empty(&worker->touched)) {
+        struct worker_call *call = CONTAINER_OF(worker->touched.next, struct worker_call, touched);
+        list_remove(&call->touched);
+        turn(call);
+    }
+}
+
+static void run_touched(struct soon *soon)
+{
+    turn_touched(CONTAINER_OF(soon, struct worker, touched_soon));
+}
+
+static void run_resumed(struct post *post)
+{
+    struct worker *worker = CONTAINER_OF(post, struct worker, resumed_post);
+    worker->dispatcher.now_ns = loop_now(worker->loop);
+    dispatcher_deliver(&worker->dispatcher);
+    turn_touched(worker);
+    pull(worker);
+}
+
+static void run_own(struct soon *soon)
+{
+    struct worker *worker = CONTAINER_OF(soon, struct worker, own_soon);
+    worker->dispatcher.now_ns = loop_now(worker->loop);
+    bool more = dispatcher_deliver_own(&worker->dispatcher);
+    turn_touched(worker);
+    if (more)
+        loop_soon(worker->loop, soon);
+    pull(worker);
+}
+
+static void wake(struct dispatcher *d)
+{
+    loop_post(worker_of(d)->loop, &worker_of(d)->resumed_post);
+}
+
+static void wake_own(struct dispatcher *d)
+{
+    loop_soon(worker_of(d)->loop, &worker_of(d)->own_soon);
+}
+
+static bool work(struct dispatcher *d, struct exchange *x)
+{
+    struct worker_call *call = x->conn ? http_conn_owner(x->conn) : NULL;
+    if (call)
+        call->offloaded_ns = clock_mono_ns();
+    return offload_submit(worker_of(d)->offload, x);
+}
+
+static void came_back(struct worker_call *call)
+{
+    if (call->offloaded_ns == 0)
+        return;
+    uint64_t took_ns = clock_mono_ns() - call->offloaded_ns;
+    call->work_ns += took_ns;
+    call->worker->helper_ns += took_ns;
+    call->offloaded_ns = 0;
+}
+
+static void touch(struct dispatcher *d, void *owner)
+{
+    struct worker *worker = worker_of(d);
+    struct worker_call *call = owner;
+    came_back(call);
+    if (list_empty(&call->touched))
+        list_append(&worker->touched, &call->touched);
+    loop_soon(worker->loop, &worker->touched_soon);
+}
+
+/* The client's connection is at the front. */
+static bool addresses(void *owner, struct endpoint *client, struct endpoint *here)
+{
+    (void)owner;
+    (void)client;
+    (void)here;
+    return false;
+}
+
+static const struct dispatcher_kind dispatcher_kind = {
+    .wake = wake,
+    .wake_own = wake_own,
+    .work = work,
+    .touch = touch,
+    .addresses = addresses,
+};
+
+/* ---- Time ---- */
+
+static void expire(struct worker_call *call, uint64_t now_ns)
+{
+    if (http_conn_deadline(call->http) > now_ns)
+        return;
+    if (http_conn_expire(call->http, now_ns))
+        end(call);
+    else
+        turn(call);
+}
+
+static void report_work(struct worker *worker, uint64_t now_ns)
+{
+    uint64_t helper_ns = worker->helper_ns;
+    LIST_EACH(&worker->calls, node)
+    {
+        const struct worker_call *call = CONTAINER_OF(node, struct worker_call, node);
+        if (call->offloaded_ns > 0 && call->offloaded_ns < now_ns)
+            helper_ns += now_ns - call->offloaded_ns;
+    }
+    struct queue_report report = {
+        .beat_ns = now_ns,
+        .loop_ns = clock_thread_ns(),
+        .helper_ns = helper_ns,
+        .helpers = worker->base.config.helpers,
+        .open = worker->open,
+        .draining = worker->stop_ns > 0,
+    };
+    queue_report(worker->queue, worker->seat, &report);
+}
+
+static void look_for_leader(struct worker *worker, uint64_t now_ns)
+{
+    void (*deserted)(void) = worker->deserted;
+    if (!deserted || queue_is_led(worker->queue)) {
+        worker->led_ns = now_ns;
+    } else if (now_ns - worker->led_ns > WORKER_DESERTED_MS * MS_NS) {
+        worker->deserted = NULL;
+        log_line(worker->base.config.log, LOG_WARN, "worker",
+                 "no front has led for %d s: this worker ends", WORKER_DESERTED_MS / 1000);
+        deserted();
+    }
+}
+
+static void tick(struct timer *timer, uint64_t now_ns)
+{
+    struct worker *worker = CONTAINER_OF(timer, struct worker, tick);
+    worker->dispatcher.now_ns = now_ns;
+    LIST_EACH(&worker->calls, node)
+    {
+        expire(CONTAINER_OF(node, struct worker_call, node), now_ns);
+    }
+    if (worker->stop_ns > 0 && now_ns >= worker->stop_ns)
+        loop_stop(worker->loop);
+    loop_timer_set(worker->loop, timer, now_ns + TICK_MS * MS_NS);
+    pull(worker);
+    report_work(worker, now_ns);
+    look_for_leader(worker, now_ns);
+}
+
+/* ---- Its thread ---- */
+
+static void report(struct worker *worker, bool good)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->state = good ? RUNNING : FAILED;
+    pthread_cond_broadcast(&worker->changed);
+    pthread_mutex_unlock(&worker->lock);
+}
+
+static void *run(void *argument)
+{
+    struct worker *worker = argument;
+    struct app *app = worker->base.app;
+    struct dispatcher *d = &worker->dispatcher;
+    d->self = pthread_self();
+    d->thread_state = app->thread_start ? app->thread_start(app, worker->loop) : NULL;
+    bool good = !app->thread_start || d->thread_state;
+    report(worker, good);
+    if (!good)
+        return NULL;
+    queue_park(worker->queue, worker->seat);
+    loop_soon(worker->loop, &worker->pull_soon);
+    loop_run(worker->loop);
+    LIST_EACH(&worker->calls, node)
+    {
+        forget(CONTAINER_OF(node, struct worker_call, node));
+        count(&worker->given_back, 1);
+    }
+    if (app->thread_stop)
+        app->thread_stop(app, d->thread_state);
+    return NULL;
+}
+
+static void begin_stop(struct post *post)
+{
+    struct worker *worker = CONTAINER_OF(post, struct worker, stop_post);
+    queue_busy(worker->queue, worker->seat);
+    worker->stop_ns = clock_mono_ns() + worker->base.config.stop_grace_ms * MS_NS;
+    loop_timer_stop(worker->loop, &worker->poll);
+    report_work(worker, clock_mono_ns());
+    pull(worker);
+}
+
+/* ---- Made and freed ---- */
+
+static void worker_free(struct worker *worker)
+{
+    if (worker->seat != QUEUE_NONE)
+        queue_leave(worker->queue, worker->seat);
+    offload_free(worker->offload);
+    dispatcher_close(&worker->dispatcher);
+    loop_free(worker->loop);
+    engine_close(&worker->base);
+    pthread_cond_destroy(&worker->changed);
+    pthread_mutex_destroy(&worker->lock);
+    free(worker);
+}
+
+static void init_parts(struct worker *worker, const struct worker_config *config)
+{
+    worker->queue = config->queue;
+    worker->deserted = config->deserted;
+    worker->led_ns = clock_mono_ns();
+    worker->seat = QUEUE_NONE;
+    worker->in_flight = config->in_flight ? config->in_flight : IN_FLIGHT;
+    list_init(&worker->calls);
+    list_init(&worker->touched);
+    list_init(&worker->own_soon.node);
+    list_init(&worker->touched_soon.node);
+    list_init(&worker->pull_soon.node);
+    worker->own_soon.run = run_own;
+    worker->touched_soon.run = run_touched;
+    worker->pull_soon.run = pull_more;
+    worker->resumed_post.run = run_resumed;
+    worker->stop_post.run = begin_stop;
+    worker->tick.fire = tick;
+    worker->poll.fire = poll_timeout;
+    pthread_mutex_init(&worker->lock, NULL);
+    pthread_cond_init(&worker->changed, NULL);
+}
+
+static int open_parts(struct worker *worker, const struct worker_config *config,
+                      struct failure *failure)
+{
+    struct engine_config engine = {
+        .loops = 1,
+        .helpers = config->helpers ? config->helpers : HELPERS,
+        .helper_queue = HELPER_QUEUE,
+        .stop_grace_ms = config->stop_grace_ms,
+        .limits = config->limits,
+        .log = config->log,
+    };
+    int err = engine_open_without_doors(&worker->base, &engine, config->app, failure);
+    dispatcher_init(&worker->dispatcher, &dispatcher_kind, &worker->base, &worker->base.counters);
+    if (err)
+        return err;
+    worker->loop = loop_new(failure);
+    if (!worker->loop)
+        return ERR_IO;
+    worker->offload = offload_new(config->app, engine.helpers, HELPER_QUEUE, failure);
+    if (!worker->offload)
+        return ERR_IO;
+    err = queue_join(worker->queue, QUEUE_WORKER, &worker->seat, failure);
+    if (err)
+        return err;
+    queue_set_number(worker->queue, worker->seat, config->number);
+    worker->deaths = queue_deaths(worker->queue);
+    worker->bell = (struct watch){queue_bell(worker->queue, worker->seat), bell_rings};
+    if (loop_watch(worker->loop, &worker->bell, EPOLLIN) != 0 ||
+        loop_timer_set(worker->loop, &worker->tick, clock_mono_ns() + TICK_MS * MS_NS) != 0)
+        return fail_errno(failure, ERR_IO, "cannot watch the queue's bell");
+    return 0;
+}
+
+static int start_thread(struct worker *worker, struct failure *failure)
+{
+    if (thread_start(&worker->thread, "stoa-worker", run, worker) != 0)
+        return fail(failure, ERR_IO, "cannot start a thread");
+    pthread_mutex_lock(&worker->lock);
+    while (worker->state == STARTING)
+        pthread_cond_wait(&worker->changed, &worker->lock);
+    bool failed = worker->state == FAILED;
+    pthread_mutex_unlock(&worker->lock);
+    if (!failed)
+        return 0;
+    pthread_join(worker->thread, NULL);
+    return fail(failure, ERR_STATE, "%s: the worker's thread could not be prepared",
+                worker->base.app->name);
+}
+
+int worker_start(const struct worker_config *config, struct worker **out, struct failure *failure)
+{
+    size_t slots = queue_slots(config->queue);
+    struct worker *worker = calloc(1, sizeof *worker + slots * sizeof(struct worker_call *));
+    *out = NULL;
+    if (!worker)
+        return fail(failure, ERR_NOMEM, "no memory for the worker");
+    init_parts(worker, config);
+    int err = open_parts(worker, config, failure);
+    err = err ? err : start_thread(worker, failure);
+    if (err)
+        worker_free(worker);
+    else
+        *out = worker;
+    return err;
+}
+
+bool worker_stop(struct worker *worker)
+{
+    engine_begin_stop(&worker->base);
+    loop_post(worker->loop, &worker->stop_post);
+    pthread_join(worker->thread, NULL);
+    offload_abandon(worker->offload);
+    if (engine_leaves_behind(&worker->base, dispatcher_held(&worker->dispatcher)))
+        return false;
+    worker_free(worker);
+    return true;
+}
+
+void worker_look(const struct worker *worker, struct worker_stats *stats)
+{
+    *stats = (struct worker_stats){
+        .handled = atomic_load_explicit(&worker->handled, memory_order_relaxed),
+        .given_back = atomic_load_explicit(&worker->given_back, memory_order_relaxed),
+        .abandoned = atomic_load_explicit(&worker->abandoned, memory_order_relaxed),
+        .busy_ns = atomic_load_explicit(&worker->busy_ns, memory_order_relaxed),
+        .open = atomic_load_explicit(&worker->open_seen, memory_order_relaxed),
+    };
+}

@@ -1,0 +1,231 @@
+"""Fronts that queue and workers that work, over one shop: nobody notices which of them dies."""
+
+import http.client
+import pathlib
+import random
+import threading
+import time
+import uuid
+
+import pytest
+
+from engine_server import not_of_engines
+from shop_server import buy, checkout_body, payment_body, wait_until
+from tiers import Tiers
+
+pytestmark = [pytest.mark.outside,
+              not_of_engines("loop", "thread", "fork", "pool", "amped", "seda",
+                             why="fronts and workers have engines of their own")]
+
+ITEM = "harrow-mug~chalk-250-ml"
+MUG = checkout_body({ITEM: 1})
+
+
+def cart_body(quantity):
+    return {"line_items": [{"item": {"id": ITEM}, "quantity": quantity}]}
+
+
+def page(address, path, **headers):
+    connection = http.client.HTTPConnection(address, timeout=20)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    text = answer.read()
+    connection.close()
+    return answer, text
+
+
+def operate(tiers, method, path, body):
+    client = tiers.client()
+    code, answer = client.call(method, f"/admin/api/variants/{ITEM}/{path}", body,
+                               Authorization=f"Bearer {tiers.server.token()}")
+    client.close()
+    assert code == 200, (code, answer)
+
+
+class Buyers:
+    """COUNT of them buy through the fronts until told to stop. A request whose connection broke off
+    is sent again under its key, and that is counted; any other failure is one."""
+
+    def __init__(self, tiers, count=4):
+        self.tiers = tiers
+        self.over = threading.Event()
+        self.orders, self.failed, self.broken = [], [], 0
+        operate(tiers, "POST", "receive", {"quantity": 1000000})
+        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def ask(self, path, body):
+        key = str(uuid.uuid4())
+        end = time.monotonic() + 30
+        while True:
+            client = self.tiers.client()
+            try:
+                return client.call("POST", path, body, Idempotency_Key=key)
+            except (OSError, http.client.HTTPException):
+                self.broken += 1
+                if time.monotonic() > end:
+                    raise
+            finally:
+                client.close()
+
+    def purchase(self):
+        code, checkout = self.ask("/checkout-sessions", MUG)
+        assert code in (200, 201), (code, checkout)
+        code, done = self.ask(f"/checkout-sessions/{checkout['id']}/complete", payment_body())
+        assert code == 200 and done["status"] == "completed", (code, done)
+        return done["order"]["id"]
+
+    def run(self):
+        while not self.over.is_set():
+            try:
+                self.orders.append(self.purchase())
+            except (AssertionError, OSError, http.client.HTTPException) as problem:
+                self.failed.append(repr(problem))
+
+    def wait_more(self, count=5, seconds=60):
+        wanted = len(self.orders) + count
+        wait_until(lambda: len(self.orders) >= wanted or self.failed, seconds,
+                   f"{count} more purchases")
+        assert not self.failed, self.failed
+
+    def stop(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+        assert not self.failed, self.failed
+
+
+def check_orders(tiers, buyers):
+    """Each that was acknowledged is there once, and what is there was paid once."""
+    assert len(set(buyers.orders)) == len(buyers.orders)
+    for order in buyers.orders:
+        client = tiers.client()
+        assert client.call("GET", f"/orders/{order}")[0] == 200, order
+        client.close()
+
+
+def check_whole(tiers):
+    tiers.stop()
+    status, report = tiers.server.audit()
+    assert status == 0, report
+
+
+def test_through_front_and_worker_the_shop_is_the_same(tmp_path):
+    with Tiers(tmp_path) as tiers:
+        direct = tiers.server.address
+        for path in ("/", "/product/harrow-mug", "/product/harrow-mug.json", "/assets/style.css",
+                     "/search?q=mug", "/nothing", "/cart", "/pictures/harrow-mug.svg"):
+            there, expected = page(direct, path)
+            here, found = page(tiers.listen, path)
+            assert (here.status, found) == (there.status, expected), path
+            for name in ("Content-Type", "ETag", "Cache-Control"):
+                assert here.getheader(name) == there.getheader(name), (path, name)
+        etag = page(tiers.listen, "/product/harrow-mug")[0].getheader("ETag")
+        answer, text = page(tiers.listen, "/product/harrow-mug", **{"If-None-Match": etag})
+        assert (answer.status, text) == (304, b"")
+        buy(tiers.client(), MUG)
+        check_whole(tiers)
+
+
+@pytest.mark.quick
+def test_a_worker_shows_what_another_has_just_changed(tmp_path):
+    with Tiers(tmp_path, fronts=2, workers=2) as tiers:
+        clients = [tiers.client() for _ in range(4)]
+        code, cart = clients[0].call("POST", "/carts", cart_body(1))
+        assert code in (200, 201)
+        for turn in range(200):
+            quantity = 1 + turn % 9
+            path = f"/carts/{cart['id']}"
+            assert clients[turn % 4].call("PUT", path, cart_body(quantity))[0] == 200
+            for client in clients:
+                code, seen = client.call("GET", path)
+                assert code == 200 and seen["line_items"][0]["quantity"] == quantity
+        check_whole(tiers)
+
+
+def test_a_ready_made_page_is_never_older_than_a_change(tmp_path):
+    with Tiers(tmp_path) as tiers:
+        for turn in range(30):
+            operate(tiers, "PUT", "price", {"price": 1125 + 100 * turn})
+            for _ in range(4):  # rendered by each worker, and from their caches
+                answer, text = page(tiers.listen, "/product/harrow-mug")
+                assert answer.status == 200 and f"{11 + turn}.25".encode() in text
+
+
+def test_workers_are_killed_and_nobody_notices(tmp_path):
+    with Tiers(tmp_path, workers=3) as tiers:
+        buyers = Buyers(tiers)
+        chance = random.Random(20261123)
+        for _ in range(20):
+            buyers.wait_more(3)
+            victim = chance.choice(tiers.workers)
+            victim.kill()
+            victim.start()
+        buyers.wait_more()
+        buyers.stop()
+        assert buyers.broken == 0
+        check_orders(tiers, buyers)
+        check_whole(tiers)
+
+
+def test_workers_that_are_told_to_stop_finish_what_they_have(tmp_path):
+    with Tiers(tmp_path, workers=2) as tiers:
+        buyers = Buyers(tiers)
+        for turn in range(10):
+            buyers.wait_more(3)
+            worker = tiers.workers[turn % 2]
+            assert worker.stop() == 0
+            worker.start()
+        buyers.stop()
+        assert buyers.broken == 0
+        check_orders(tiers, buyers)
+        check_whole(tiers)
+
+
+def test_when_a_front_is_killed_only_its_own_clients_ask_again(tmp_path):
+    with Tiers(tmp_path, fronts=3, workers=2) as tiers:
+        buyers = Buyers(tiers)
+        chance = random.Random(20261123)
+        for _ in range(15):
+            buyers.wait_more(3)
+            victim = chance.choice(tiers.fronts)
+            victim.kill()
+            victim.options = tiers.new_front(1).options  # it follows whoever is master now
+            victim.start()
+        buyers.stop()
+        check_orders(tiers, buyers)
+        check_whole(tiers)
+
+
+def test_when_the_master_dies_a_follower_is_master(tmp_path):
+    with Tiers(tmp_path, fronts=2, workers=1) as tiers:
+        master, follower = tiers.fronts
+        wait_until(lambda: master.says("is the master of its queue"), what="a master")
+        buyers = Buyers(tiers)
+        buyers.wait_more()
+        master.kill()
+        wait_until(lambda: follower.says("is the master of its queue"), what="the next master")
+        # Who looks after the dead now: a worker that dies is missed by nobody.
+        tiers.workers.append(tiers.new_worker(1).start())
+        tiers.workers[0].kill()
+        buyers.wait_more()
+        buyers.stop()
+        check_orders(tiers, buyers)
+        check_whole(tiers)
+
+
+def test_without_a_worker_a_request_is_told_so_in_time(tmp_path):
+    with Tiers(tmp_path, workers=0, front_options=["--wait", "300ms"]) as tiers:
+        answer, text = page(tiers.listen, "/")
+        assert answer.status == 503 and answer.getheader("Retry-After") == "1", text
+        tiers.workers.append(tiers.new_worker(0).start())
+        assert page(tiers.listen, "/")[0].status == 200
+
+
+def test_everything_goes_and_leaves_nothing(tmp_path):
+    before = set(pathlib.Path("/dev/shm").glob("stoa-queue-*"))
+    with Tiers(tmp_path) as tiers:
+        assert page(tiers.listen, "/")[0].status == 200
+        tiers.stop()
+    assert set(pathlib.Path("/dev/shm").glob("stoa-queue-*")) <= before
