@@ -1,34 +1,7 @@
 #include "main/fleet_choice.h"
 
-#include "base/check.h"
 #include "base/clock.h"
 #include "scale/placeholder.h"
-
-#define AT(field) offsetof(struct fleet_settings, field)
-
-/* clang-format off */
-const struct option_row fleet_setting_rows[] = {
-    {"scale-up", OPTION_TEXT, AT(up), NULL, 0, 0, NULL, "COMMAND",
-     "starts member {index} of tier {tier} (worker or front), as in 'systemctl start "
-     "stoa-{tier}@{index}'; or, with {count} in place of {index}, is told how many there are to be "
-     "[processes of this machine]"},
-    {"scale-down", OPTION_TEXT, AT(down), NULL, 0, 0, NULL, "COMMAND",
-     "has such a member drain and end, and returns when it has; not with {count}"},
-    {"scale-machine", OPTION_LIST, AT(machines), NULL, 0, FLEET_MACHINES, NULL, "NAME=N",
-     "a machine for up to N members of each tier, which those commands are told as {machine}"},
-    {"scale-command-time", OPTION_DURATION, AT(command_ms), "60s", 1000, 3600000, NULL, "TIME",
-     "such a command is killed, and has failed, after this time"},
-    {"member-ready", OPTION_DURATION, AT(ready_ms), NULL, 0, 3600000, NULL, "TIME",
-     "a member that is not ready by then is killed [10s, or 2m with --scale-up]"},
-    {"member-drain", OPTION_DURATION, AT(drain_ms), "30s", 100, 3600000, NULL, "TIME",
-     "a member that has not ended so long after it was told to is killed"},
-    {"member-memory", OPTION_SIZE, AT(memory_bytes), NULL, 0, 0, NULL, "SIZE",
-     "memory that each member on this machine may use, where control groups allow it [no limit]"},
-    {"member-cpu", OPTION_SHARE, AT(cpu_share), NULL, 0, 0, NULL, "SHARE",
-     "processor time that each may use, of one processor: 50%, 200% [no limit]"},
-};
-const unsigned fleet_setting_count = COUNT_OF(fleet_setting_rows);
-/* clang-format on */
 
 /* ---- Whether they go together ---- */
 
@@ -58,16 +31,16 @@ static int check_count(const struct fleet_settings *settings, struct failure *fa
 }
 
 static int check_members(const struct fleet_settings *settings,
-                         const struct fleet_machines *machines,
-                         const struct fleet_choice_tier tiers[FLEET_TIERS], struct failure *failure)
+                         const struct fleet_machines *machines, const unsigned most[FLEET_TIERS],
+                         struct failure *failure)
 {
     unsigned room = fleet_machines_most(machines);
     for (unsigned i = 0; i < FLEET_TIERS; i++)
-        if (machines->count > 0 && tiers[i].most > room)
+        if (machines->count > 0 && most[i] > room)
             return fail(failure, ERR_INVALID,
                         "the machines have room for %u members of a tier, but there may be %u %ss: "
                         "give more by --scale-machine, or allow fewer",
-                        room, tiers[i].most, fleet_tier_name((enum fleet_tier)i));
+                        room, most[i], fleet_tier_name((enum fleet_tier)i));
     return launcher_command_check(settings->up, settings->down, machines, failure);
 }
 
@@ -82,8 +55,8 @@ static int check_tier(const char *name, const char *command, struct failure *fai
                 name);
 }
 
-int fleet_choice_check(const struct fleet_settings *settings,
-                       const struct fleet_choice_tier tiers[FLEET_TIERS], struct failure *failure)
+int fleet_choice_check(const struct fleet_settings *settings, const unsigned most[FLEET_TIERS],
+                       struct failure *failure)
 {
     struct fleet_machines machines = {0};
     int err = read_machines(&settings->machines, &machines, failure);
@@ -99,13 +72,14 @@ int fleet_choice_check(const struct fleet_settings *settings,
         return fail(failure, ERR_INVALID,
                     "--member-memory and --member-cpu limit processes of this machine; with "
                     "--scale-up, let what starts the members limit them");
-    if (tiers[FLEET_WORKER].most && tiers[FLEET_FRONT].most)
+    bool has_both = most[FLEET_WORKER] > 0 && most[FLEET_FRONT] > 0;
+    if (has_both)
         err = check_tier("--scale-up", settings->up, failure);
-    if (!err && tiers[FLEET_WORKER].most && tiers[FLEET_FRONT].most)
+    if (has_both && !err)
         err = check_tier("--scale-down", settings->down, failure);
     if (!err)
         err = launcher_count_is(settings->up) ? check_count(settings, failure)
-                                              : check_members(settings, &machines, tiers, failure);
+                                              : check_members(settings, &machines, most, failure);
     return err;
 }
 

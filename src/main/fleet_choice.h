@@ -20,9 +20,31 @@ struct fleet_settings {
     uint64_t memory_bytes, cpu_share;        /* of a member here; 0: no limit */
 };
 
-/* The rows of an option table for these; their offsets are within struct fleet_settings. */
-extern const struct option_row fleet_setting_rows[];
-extern const unsigned fleet_setting_count;
+#define FLEET_AT(base, field) (base) + offsetof(struct fleet_settings, field)
+
+/* Rows of an option table for a struct fleet_settings at offset BASE of the command's settings. */
+/* clang-format off */
+#define FLEET_ROWS(base) \
+    {"scale-up", OPTION_TEXT, FLEET_AT(base, up), NULL, 0, 0, NULL, "COMMAND", \
+     "starts member {index} of tier {tier} (worker or front), as in 'systemctl start " \
+     "stoa-{tier}@{index}'; or, with {count} in place of {index}, is told how many there are to " \
+     "be [processes of this machine]"}, \
+    {"scale-down", OPTION_TEXT, FLEET_AT(base, down), NULL, 0, 0, NULL, "COMMAND", \
+     "has such a member drain and end, and returns when it has; not with {count}"}, \
+    {"scale-machine", OPTION_LIST, FLEET_AT(base, machines), NULL, 0, FLEET_MACHINES, NULL, \
+     "NAME=N", \
+     "a machine for up to N members of each tier, which those commands are told as {machine}"}, \
+    {"scale-command-time", OPTION_DURATION, FLEET_AT(base, command_ms), "60s", 1000, 3600000, \
+     NULL, "TIME", "such a command is killed, and has failed, after this time"}, \
+    {"member-ready", OPTION_DURATION, FLEET_AT(base, ready_ms), NULL, 0, 3600000, NULL, "TIME", \
+     "a member that is not ready by then is killed [10s, or 2m with --scale-up]"}, \
+    {"member-drain", OPTION_DURATION, FLEET_AT(base, drain_ms), "30s", 100, 3600000, NULL, "TIME", \
+     "a member that has not ended so long after it was told to is killed"}, \
+    {"member-memory", OPTION_SIZE, FLEET_AT(base, memory_bytes), NULL, 0, 0, NULL, "SIZE", \
+     "memory that each member on this machine may use, where control groups allow it [no limit]"}, \
+    {"member-cpu", OPTION_SHARE, FLEET_AT(base, cpu_share), NULL, 0, 0, NULL, "SHARE", \
+     "time that each may use, of one processor: 50%, 200% [no limit]"}
+/* clang-format on */
 
 /* What a tier's members are. */
 struct fleet_choice_tier {
@@ -42,9 +64,10 @@ struct fleet_choice {
     struct launcher_count *counts[FLEET_TIERS];
 };
 
-/* Whether the settings go together, for tiers of these sizes: ERR_INVALID says what does not. */
-int fleet_choice_check(const struct fleet_settings *settings,
-                       const struct fleet_choice_tier tiers[FLEET_TIERS], struct failure *failure);
+/* Whether the settings go together, for tiers of so many members at MOST: ERR_INVALID says what
+ * does not. */
+int fleet_choice_check(const struct fleet_settings *settings, const unsigned most[FLEET_TIERS],
+                       struct failure *failure);
 
 /* SETTINGS (checked), TIERS and LOG are lent until fleet_choice_close. With limits this process may
  * move into another control group (main/cgroup.h). */

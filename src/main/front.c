@@ -161,6 +161,7 @@ static int start_scaling(struct front_process *process, struct failure *failure)
         .grace_ms = settings->stop_grace_ms,
         .record = settings->record,
         .record_samples = settings->record_samples,
+        .fleet = &settings->fleet,
         .worker_words = process->words.worker,
         .front_words = process->words.front,
         .number = (unsigned)settings->number,

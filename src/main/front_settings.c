@@ -44,7 +44,7 @@ static const struct option_row rows[] = {
 
     /* Growing and shrinking. */
     {"scale", OPTION_CHOICE, AT(rule), "off", 0, 0, "off slope target busy poll", "RULE",
-     "start and end workers and fronts of this machine as they are needed, by this rule"},
+     "start and end workers and fronts as they are needed, by this rule"},
     {"scale-poll", OPTION_DURATION, AT(poll_ms), "100ms", 1, 3600000, NULL, "TIME",
      "how long a worker's poll waits for a request before it counts as empty"},
     {"scale-record", OPTION_TEXT, AT(record), NULL, 0, 0, NULL, "FILE",
@@ -56,6 +56,7 @@ static const struct option_row rows[] = {
     {"number", OPTION_COUNT, AT(number), "0", 0, FLEET_SLOTS, NULL, "N",
      "what the fleet calls this front; given by a master that starts it"},
     SCALE_SETTINGS(SCALE_ROW)
+    FLEET_ROWS(AT(fleet)),
 
     {"stop-grace", OPTION_DURATION, AT(stop_grace_ms), "10s", 0, 3600000, NULL, "TIME",
      "at a stop: how long requests in flight may take"},
@@ -102,6 +103,13 @@ static int read_shares(const struct front_settings *settings, uint32_t weight[st
     return err;
 }
 
+/* How many the fleet may have to look after. */
+static void fleet_most(const struct front_settings *settings, unsigned most[FLEET_TIERS])
+{
+    most[FLEET_WORKER] = (unsigned)settings->scale.workers_max;
+    most[FLEET_FRONT] = (unsigned)settings->scale.fronts_max - 1; /* the master is none of them */
+}
+
 static int check(const struct front_settings *settings, struct failure *failure)
 {
     uint32_t weight[SHARE_CLASSES];
@@ -115,7 +123,10 @@ static int check(const struct front_settings *settings, struct failure *failure)
         return fail(failure, ERR_INVALID,
                     "a request's head (--head-bytes) may have half of --pipe at most, so that it "
                     "can go to a worker whole");
+    unsigned most[FLEET_TIERS];
+    fleet_most(settings, most);
     int err = scale_settings_check(&settings->scale, failure);
+    err = err ? err : fleet_choice_check(&settings->fleet, most, failure);
     return err ? err : read_shares(settings, weight, failure);
 }
 

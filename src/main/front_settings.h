@@ -4,6 +4,7 @@
 #ifndef STOA_MAIN_FRONT_SETTINGS_H
 #define STOA_MAIN_FRONT_SETTINGS_H
 
+#include "main/fleet_choice.h"
 #include "main/listening.h"
 #include "main/option.h"
 #include "scale/rule.h"
@@ -22,6 +23,7 @@ struct front_settings {
     uint64_t poll_ms, number;
     struct option_list worker_options;
     struct scale_settings scale;
+    struct fleet_settings fleet;
     uint64_t stop_grace_ms;
     struct listening_limits limits;
     char log_level[OPTION_TEXT_SIZE];

@@ -148,8 +148,8 @@ static void finish(struct launcher_command *command, struct member *member)
     bool was_up = member->doing == UP, failed = member->errand.failed;
     command->running--;
     member->doing = IDLE;
-    if (member->wish == DOWN)
-        return; /* whatever came of the start, it is to be stopped */
+    if (member->wish != IDLE)
+        return; /* whatever came of this one, something else is to be done already */
     if (was_up && failed)
         tell(member, FLEET_ENDED_BADLY, "could not be started: the command failed");
     else if (!was_up && !failed)

@@ -14,6 +14,7 @@
 #define STOA_MAIN_SCALING_H
 
 #include "base/log.h"
+#include "main/fleet_choice.h"
 #include "scale/decision.h"
 #include "scale/fleet.h"
 #include "tier/steward.h"
@@ -26,11 +27,12 @@ struct scaling_config {
     const struct log *log;
     const struct scale_rule *rule;
     struct scale_settings settings;
-    uint64_t poll_ms;    /* how long workers' polls wait */
-    uint64_t grace_ms;   /* how long those who drain may take */
-    const char *record;  /* the file that decisions are logged in; empty: none */
-    bool record_samples; /* and all samples */
-    /* How members are started: the words of their commands, from the program's name on. */
+    uint64_t poll_ms;                   /* how long workers' polls wait */
+    uint64_t grace_ms;                  /* how long those who drain may take */
+    const char *record;                 /* the file that decisions are logged in; empty: none */
+    bool record_samples;                /* and all samples */
+    const struct fleet_settings *fleet; /* how members are started; checked */
+    /* On this machine: the words of their commands, from the program's name on. */
     const char *const *worker_words, *const *front_words;
     unsigned number; /* this front's in a fleet; 0: it is not the fleet's */
 };

@@ -34,7 +34,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FLEET_SLOTS = 128, FLEET_LOOPING = 5 /* so many crashes in a row are a loop */ };
+enum { FLEET_SLOTS = 256, FLEET_LOOPING = 5 /* so many crashes in a row are a loop */ };
 
 enum fleet_state {
     FLEET_ABSENT,
