@@ -144,7 +144,11 @@ static int start_engine(struct front_process *process, struct failure *failure)
 
 static int start_steward(struct front_process *process, struct failure *failure)
 {
-    struct steward_config config = {.queue = process->queue, .log = &process->log};
+    struct steward_config config = {
+        .queue = process->queue,
+        .log = &process->log,
+        .silent_ns = process->settings.silent_ms * MS_NS,
+    };
     return steward_new(&config, &process->steward, failure);
 }
 

@@ -212,6 +212,7 @@ struct queue_seat_view {
     enum queue_role role;
     unsigned seat, number;
     uint32_t pid;
+    bool is_near; /* PID means that process here, too, and not in another container */
     uint64_t handled, empty_polls;
     struct queue_report report;
 };

@@ -215,6 +215,20 @@ def test_when_the_master_dies_a_follower_is_master(tmp_path):
         check_whole(tiers)
 
 
+def test_a_worker_that_hangs_is_killed_and_others_do_its_work(tmp_path):
+    with Tiers(tmp_path, workers=2, front_options=["--worker-kill-after", "500ms"]) as tiers:
+        buyers = Buyers(tiers)
+        buyers.wait_more()
+        victim = tiers.workers[0]
+        victim.hang()
+        assert victim.process.wait(30) == -9
+        buyers.wait_more()
+        buyers.stop()
+        assert buyers.broken == 0 and tiers.fronts[0].says("it is killed")
+        check_orders(tiers, buyers)
+        check_whole(tiers)
+
+
 def test_without_a_worker_a_request_is_told_so_in_time(tmp_path):
     with Tiers(tmp_path, workers=0, front_options=["--wait", "300ms"]) as tiers:
         answer, text = page(tiers.listen, "/")
