@@ -38,6 +38,8 @@ static const struct option_row rows[] = {
      "memory for each request's way, and as much for its answer's; a power of two"},
     {"wait", OPTION_DURATION, AT(wait_ms), "2s", 1, 3600000, NULL, "TIME",
      "how long a request may wait for a worker; then 503"},
+    {"worker-kill-after", OPTION_DURATION, AT(silent_ms), "5s", 0, 3600000, NULL, "TIME",
+     "a worker that hangs for so long is killed, and others get its requests (0: never)"},
     {"share", OPTION_LIST, AT(shares), NULL, 0, SHARE_CLASSES, NULL, "CLASS=N",
      "what part of the workers' time operator, buys, carts and pages have when all ask for more "
      "[operator=1 buys=4 carts=3 pages=2]"},

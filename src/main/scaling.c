@@ -170,7 +170,8 @@ static void take_over(struct scaling *scaling, uint64_t now_ns)
     const struct scale_look *look = &scaling->look;
     for (unsigned i = 0; i < look->seat_count; i++) {
         const struct queue_seat_view *seat = &look->seats[i];
-        if (seat->number == 0 || seat->pid == (uint32_t)getpid() || !is_first_seat(look, i))
+        if (seat->number == 0 || !seat->is_near || seat->pid == (uint32_t)getpid() ||
+            !is_first_seat(look, i))
             continue;
         if (fleet_adopt(scaling->fleet, tier_of(seat), seat->number, (pid_t)seat->pid, now_ns,
                         &failure) != 0)
