@@ -21,7 +21,8 @@ static const char own_leaf[] = "stoa", front_of_members[] = "stoa-";
 struct cgroup {
     struct cgroup_limits limits;
     const struct log *log;
-    bool said; /* that a member goes without */
+    bool said;  /* that a member goes without */
+    bool swept; /* what an earlier master's members have left */
     char folder[PATH_SIZE];
 };
 
@@ -219,7 +220,6 @@ struct cgroup *cgroup_open_at(const char *folder, const struct cgroup_limits *li
         snprintf(why, sizeof why, "%.150s cannot be divided (%s)", folder, strerror(errno));
         move_up(cgroup);
     } else {
-        sweep(cgroup);
         return cgroup;
     }
     say_none(log, why);
@@ -285,6 +285,10 @@ int cgroup_member(struct cgroup *cgroup, const char *name)
 {
     char group[64], path[PATH_SIZE];
     int fd = -1;
+    if (!cgroup
+             ->swept) /* not before: whoever follows may not touch what the master has just made */
+        sweep(cgroup);
+    cgroup->swept = true;
     snprintf(group, sizeof group, "%s%s", front_of_members, name);
     if (path_of(path, cgroup->folder, group, "") && (mkdir(path, 0755) == 0 || errno == EEXIST) &&
         set_limits(cgroup, group) && path_of(path, cgroup->folder, group, "cgroup.procs"))

@@ -150,7 +150,7 @@ int fleet_choice_open(struct fleet_choice *choice, const struct fleet_settings *
 {
     const struct cgroup_limits limits = {settings->memory_bytes, settings->cpu_share};
     struct fleet_config config = {.log = log};
-    *choice = (struct fleet_choice){0};
+    *choice = (struct fleet_choice){.is_here = !is_by_command(settings)};
     int err = read_machines(&settings->machines, &choice->machines, failure);
     if (!err && !is_by_command(settings))
         choice->cgroup = cgroup_open(&limits, log);

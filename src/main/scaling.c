@@ -269,8 +269,9 @@ static int wait_ms(const struct scaling *scaling)
 
 static bool has_ended(const struct scaling *scaling)
 {
-    return scaling->stop_ns > 0 && (!scaling->leads || fleet_is_empty(scaling->fleet) ||
-                                    clock_mono_ns() >= scaling->stop_ns);
+    return scaling->stop_ns > 0 &&
+           (!scaling->leads || !scaling->choice.is_here || fleet_is_empty(scaling->fleet) ||
+            clock_mono_ns() >= scaling->stop_ns);
 }
 
 /* Until something is to be done, or the stop was asked for. */

@@ -115,6 +115,7 @@ static void nothing_typed_means_processes_of_this_machine(void **state)
     struct fleet_settings settings;
     struct fleet_tier_view view;
     open_fleet(&choice, &settings, (const char *const[]){NULL});
+    assert_true(choice.is_here);
     fleet_want(choice.fleet, 1, 1);
     fleet_turn(choice.fleet, clock_mono_ns());
     for (unsigned i = 0; i < FLEET_TIERS; i++) {
@@ -133,6 +134,7 @@ static void a_command_with_a_count_is_told_counts(void **state)
     struct fleet_settings settings;
     struct fleet_tier_view view;
     open_fleet(&choice, &settings, FLAGS("--scale-up=true {tier} {count}"));
+    assert_false(choice.is_here);
     fleet_want(choice.fleet, 9, 1);
     fleet_view(choice.fleet, FLEET_WORKER, &view);
     assert_true(view.counted);

@@ -124,7 +124,9 @@ static void what_members_have_left_is_swept(void **state)
     struct bed *bed = *state;
     make(bed, "stoa-worker-7");
     make(bed, "other");
-    cgroup_close(open_divided(bed));
+    struct cgroup *cgroup = open_divided(bed);
+    assert_int_equal(cgroup_member(cgroup, "worker-1"), -1);
+    cgroup_close(cgroup);
     char path[256];
     snprintf(path, sizeof path, "%s/stoa-worker-7", bed->folder);
     assert_int_equal(access(path, F_OK), -1);
