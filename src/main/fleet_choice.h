@@ -55,8 +55,8 @@ struct fleet_choice_tier {
 
 struct fleet_choice {
     struct fleet *fleet;
-    /* Members are processes of this machine, which end when this one stops in good order. Those that
-     * others supervise stay: a master that is started again takes them over. */
+    /* Members are processes of this machine, which end when this one stops in good order. Those
+     * that others supervise stay: a master that is started again takes them over. */
     bool is_here;
 
     /* Inside. */
