@@ -20,10 +20,11 @@
 
 #include <math.h>
 
-static const double QUICK_S = 0.3, SURE = 4, RATE_MAX = 1e9;
+static const double QUICK_S = 0.3, SETTLED_S = 1, SURE = 4, RATE_MAX = 1e9;
 
 struct memory {
     struct trend arrivals;
+    double age_s;     /* of the line */
     double quick;     /* arrivals a second, of the last QUICK_S */
     double service_s; /* averaged by how many were answered; 0: not known */
     struct peak wishes;
@@ -34,7 +35,7 @@ static void learn_service(struct memory *own, const struct scale_sample *sample)
     if (sample->service_ns == 0 || sample->answered == 0)
         return;
     double seen_s = (double)sample->service_ns / (double)SEC_NS, count = (double)sample->answered;
-    double part = own->service_s > 0 ? 1 - exp(-count / 64) : 1;
+    double part = own->service_s > 0 ? 1 - exp(-count / 128) : 1;
     own->service_s += part * (seen_s - own->service_s);
 }
 
@@ -49,9 +50,20 @@ static void learn_arrivals(struct memory *own, const struct scale_view *view)
     double tau = (double)view->settings->memory_ms / 2000;
     own->quick += (1 - exp(-seconds / QUICK_S)) * (rate - own->quick);
     trend_add(&own->arrivals, rate, seconds, tau);
-    double level = trend_level(&own->arrivals);
-    if (fabs(own->quick - level) > SURE * sqrt(level / (2 * QUICK_S)))
-        trend_restart(&own->arrivals, own->quick, QUICK_S);
+    own->age_s += seconds;
+    double level = trend_level(&own->arrivals), larger = fmax(own->quick, level);
+    if (own->age_s < SETTLED_S || fabs(own->quick - level) <= SURE * sqrt(larger / (2 * QUICK_S)))
+        return;
+    trend_restart(&own->arrivals, own->quick, QUICK_S);
+    own->age_s = 0;
+}
+
+/* Arrivals a second to be expected when those who are started now are ready. */
+static double foresee(const struct memory *own, const struct scale_view *view)
+{
+    return own->age_s < SETTLED_S
+               ? own->quick
+               : trend_ahead(&own->arrivals, (double)view->settings->start_up_ms / 1000);
 }
 
 /* Nobody knows yet how long a request takes: one more when there is not one worker for each. */
@@ -67,8 +79,7 @@ static void judge(void *memory, const struct scale_view *view, struct scale_wish
     struct memory *own = memory;
     learn_service(own, view->sample);
     learn_arrivals(own, view);
-    double ahead_s = (double)view->settings->start_up_ms / 1000;
-    double rate = trend_ahead(&own->arrivals, ahead_s), load = rate * own->service_s;
+    double rate = foresee(own, view), load = rate * own->service_s;
     double backlog =
         (double)view->sample->queued * own->service_s / ((double)view->settings->drain_ms / 1000);
     unsigned wanted = own->service_s > 0

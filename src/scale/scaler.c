@@ -106,8 +106,18 @@ static bool is_too_soon(const struct scaler *scaler, bool ever, uint64_t since_n
     return ever && scaler->now_ns - since_ns < ms * MS_NS;
 }
 
+/* Whether those who just began to leave come back only if somebody suffers for it. */
+static bool is_noise(const struct scaler *scaler, const struct scale_sample *sample)
+{
+    uint64_t wait_ns =
+        sample->oldest_ns > sample->wait_p90_ns ? sample->oldest_ns : sample->wait_p90_ns;
+    return scaler->direction == SCALE_DOWN && wait_ns < scaler->settings.urgent_ms * MS_NS &&
+           is_too_soon(scaler, scaler->turned, scaler->turned_ns, scaler->settings.calm_ms);
+}
+
 /* The number of workers to be, of more that are WISHed for; *HELD says why not all. */
-static unsigned go_up(const struct scaler *scaler, unsigned wish, enum scale_held *held)
+static unsigned go_up(const struct scaler *scaler, const struct scale_sample *sample, unsigned wish,
+                      enum scale_held *held)
 {
     unsigned most = (unsigned)scaler->settings.workers_max;
     if (wish > most)
@@ -116,6 +126,10 @@ static unsigned go_up(const struct scaler *scaler, unsigned wish, enum scale_hel
         return scaler->workers;
     if (is_too_soon(scaler, scaler->changed, scaler->changed_ns, scaler->settings.pause_up_ms)) {
         *held = SCALE_HELD_PAUSE;
+        return scaler->workers;
+    }
+    if (is_noise(scaler, sample)) {
+        *held = SCALE_HELD_CALM;
         return scaler->workers;
     }
     return wish < most ? wish : most;
@@ -138,7 +152,7 @@ static enum scale_held brake(const struct scaler *scaler)
 static unsigned go_down(const struct scaler *scaler, unsigned wish, enum scale_held *held)
 {
     const struct scale_settings *s = &scaler->settings;
-    unsigned needed = s->margin ? scale_whole(scale_staff(load_of(scaler), s->margin)) : 0;
+    unsigned needed = s->room ? scale_whole(scale_staff(load_of(scaler), s->room)) : 0;
     unsigned to = wish;
     if (to < s->workers_min) {
         to = (unsigned)s->workers_min;
@@ -239,7 +253,7 @@ void scaler_step(struct scaler *scaler, const struct scale_sample *sample,
     scaler->rule->judge(scaler->memory, &view, &wish);
     unsigned workers = scaler->workers;
     if (wish.workers > scaler->workers)
-        workers = go_up(scaler, wish.workers, &decision->held);
+        workers = go_up(scaler, sample, wish.workers, &decision->held);
     else if (wish.workers < scaler->workers)
         workers = go_down(scaler, wish.workers, &decision->held);
     act(scaler, &view, workers);

@@ -2,18 +2,19 @@
  *
  * Around any rule (rule.h) it puts what every rule needs:
  *
- *   bounds   minimum and maximum of workers and of fronts, whatever the samples say
- *   counts   a worker that starts is capacity, one that drains is not: sizes are of those who are
- *            ready or starting, and a rule's wish is compared with what was last asked for
- *   pauses   after a change none is added for `pause-up`, none leaves for `pause-down`, and after
- *            an addition none leaves for `hold`. The rule's counters begin anew with each change
- *   calm     a change of direction downwards waits until `calm` after the one before; twice as long
- *            (at most CALM_MOST times) each time workers had to come back within it. Directions
- *            upwards never wait: that would be paid by shoppers. So on a steady load, however
- * noisy, directions change no more often than once a minute on average room     nobody leaves whose
- * work the others could not carry with a short queue: of R busy workers, averaged, R + margin × √R
- * stay fronts   follow the workers by a ratio with a dead band (fronts.h) reasons  each decision
- * says in words why
+ * - Bounds: minimum and maximum of workers and of fronts, whatever the samples say.
+ * - Counts: a worker that starts is capacity, one that drains is not. Sizes are of those who are
+ *   ready or starting, and a rule's wish is compared with what was last asked for.
+ * - Pauses: after a change none is added for `pause-up` and none leaves for `pause-down`; after an
+ *   addition none leaves for `hold`. The rule's counters begin anew with each change.
+ * - Calm: a change of direction downwards waits until `calm` after the one before; twice as long
+ *   (at most CALM_MOST times) each time workers had to come back within it. One upwards waits so
+ *   long only while nobody suffers: as soon as requests wait longer than `urgent`, it is made. So
+ *   on a steady load, however noisy, directions change once a minute at most.
+ * - Room: nobody leaves whose work the others could not carry with a short queue: of R busy
+ *   workers, averaged, R + room × √R stay.
+ * - Fronts follow the workers by a ratio with a dead band (fronts.h).
+ * - Reasons: each decision says in words why.
  *
  * Called by the master front for each sample, by `stoa replay-scale`, by tests. No clock, memory of
  * others, socket or thread; the struct is the caller's and may be copied.
