@@ -64,6 +64,14 @@ static double busy_of(uint64_t thousandths)
     return busy < SCALE_TIER_MAX ? busy : SCALE_TIER_MAX;
 }
 
+static void learn_service(struct scaler *scaler, const struct scale_sample *sample)
+{
+    if (sample->service_ns == 0 || sample->answered == 0)
+        return;
+    double part = scaler->service_ns > 0 ? 1 - exp(-(double)sample->answered / 128) : 1;
+    scaler->service_ns += part * ((double)sample->service_ns - scaler->service_ns);
+}
+
 static uint64_t learn(struct scaler *scaler, const struct scale_sample *sample)
 {
     uint64_t elapsed_ns =
@@ -76,6 +84,7 @@ static uint64_t learn(struct scaler *scaler, const struct scale_sample *sample)
     scaler->load_slow = blend(scaler->load_slow, busy, elapsed_s, memory_s);
     scaler->fronts_busy =
         blend(scaler->fronts_busy, busy_of(sample->fronts_busy), elapsed_s, memory_s / 5);
+    learn_service(scaler, sample);
     if (sample->now_ns > scaler->now_ns)
         scaler->now_ns = sample->now_ns;
     return elapsed_ns;
@@ -111,7 +120,9 @@ static bool is_noise(const struct scaler *scaler, const struct scale_sample *sam
 {
     uint64_t wait_ns =
         sample->oldest_ns > sample->wait_p90_ns ? sample->oldest_ns : sample->wait_p90_ns;
-    return scaler->direction == SCALE_DOWN && wait_ns < scaler->settings.urgent_ms * MS_NS &&
+    double urgent_ns = (double)(scaler->settings.urgent_ms * MS_NS);
+    urgent_ns = fmax(urgent_ns, URGENT_SERVICES * scaler->service_ns);
+    return scaler->direction == SCALE_DOWN && (double)wait_ns < urgent_ns &&
            is_too_soon(scaler, scaler->turned, scaler->turned_ns, scaler->settings.calm_ms);
 }
 

@@ -9,8 +9,9 @@
  *   addition none leaves for `hold`. The rule's counters begin anew with each change.
  * - Calm: a change of direction downwards waits until `calm` after the one before; twice as long
  *   (at most CALM_MOST times) each time workers had to come back within it. One upwards waits so
- *   long only while nobody suffers: as soon as requests wait longer than `urgent`, it is made. So
- *   on a steady load, however noisy, directions change once a minute at most.
+ *   long only while nobody suffers: as soon as requests wait longer than `urgent`, and than
+ *   URGENT_SERVICES of them take, it is made. So on a steady load, however noisy, directions change
+ * once a minute at most.
  * - Room: nobody leaves whose work the others could not carry with a short queue: of R busy
  *   workers, averaged, R + room × √R stay.
  * - Fronts follow the workers by a ratio with a dead band (fronts.h).
@@ -33,7 +34,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { SCALE_REASON = 256, CALM_MOST = 8 };
+enum { SCALE_REASON = 256, CALM_MOST = 8, URGENT_SERVICES = 4 };
 
 /* What kept the rule from getting its wish, or from getting all of it. */
 #define SCALE_HELD_LIST(X) \
@@ -73,6 +74,7 @@ struct scaler {
     uint64_t actions;             /* changes so far: what poll_rule_heed (tier/) is told */
     double load_quick, load_slow; /* busy workers, averaged over a fifth of the memory, and all */
     double fronts_busy;
+    double service_ns;                        /* what a request takes, averaged over some hundred */
     enum scale_direction direction;           /* of the last change */
     uint64_t changed_ns, added_ns, turned_ns; /* when: last change, addition, change of direction */
     bool changed, added, turned;              /* whether ever */
