@@ -14,7 +14,7 @@
 
 #include <cmocka.h> /* last: it has a macro named fail */
 
-enum { SEEDS = 20, FILE_MAX = 1 << 20 };
+enum { SEEDS = 12, FILE_MAX = 1 << 20 };
 
 /* tests/data/scale/NAME; free() */
 static char *read_data(const char *name, size_t *len)
