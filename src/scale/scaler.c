@@ -146,17 +146,22 @@ static unsigned go_up(const struct scaler *scaler, const struct scale_sample *sa
     return wish < most ? wish : most;
 }
 
+/* What keeps workers from leaving now. */
 static enum scale_held brake(const struct scaler *scaler)
 {
     const struct scale_settings *s = &scaler->settings;
+    bool gone = load_of(scaler) * GONE_PART <= scaler->workers;
     if (is_too_soon(scaler, scaler->changed, scaler->changed_ns, s->pause_down_ms))
         return SCALE_HELD_PAUSE;
     if (is_too_soon(scaler, scaler->added, scaler->added_ns, s->hold_ms))
         return SCALE_HELD_HOLD;
-    if (scaler->direction != SCALE_DOWN &&
-        is_too_soon(scaler, scaler->turned, scaler->turned_ns, s->calm_ms * scaler->calm))
-        return SCALE_HELD_CALM;
-    return SCALE_HELD_NOTHING;
+    if (scaler->direction == SCALE_DOWN)
+        return SCALE_HELD_NOTHING;
+    if (gone && !is_too_soon(scaler, scaler->added, scaler->added_ns, s->hold_ms * scaler->calm))
+        return SCALE_HELD_NOTHING;
+    return is_too_soon(scaler, scaler->turned, scaler->turned_ns, s->calm_ms * scaler->calm)
+               ? SCALE_HELD_CALM
+               : SCALE_HELD_NOTHING;
 }
 
 /* The same of fewer. */

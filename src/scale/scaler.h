@@ -11,7 +11,8 @@
  *   (at most CALM_MOST times) each time workers had to come back within it. One upwards waits so
  *   long only while nobody suffers: as soon as requests wait longer than `urgent`, and than
  *   URGENT_SERVICES of them take, it is made. So on a steady load, however noisy, directions change
- * once a minute at most.
+ *   no more often than once a minute on average. A load that is gone is no noise: when less than
+ *   one in GONE_PART workers is busy, they leave after `hold`, made longer in the same way.
  * - Room: nobody leaves whose work the others could not carry with a short queue: of R busy
  *   workers, averaged, R + room × √R stay.
  * - Fronts follow the workers by a ratio with a dead band (fronts.h).
@@ -34,7 +35,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { SCALE_REASON = 256, CALM_MOST = 8, URGENT_SERVICES = 4 };
+enum { SCALE_REASON = 256, CALM_MOST = 8, URGENT_SERVICES = 4, GONE_PART = 20 };
 
 /* What kept the rule from getting its wish, or from getting all of it. */
 #define SCALE_HELD_LIST(X) \

@@ -156,6 +156,23 @@ static void a_steady_noisy_load_is_not_followed_up_and_down(void **state)
     scale_load_close(&load);
 }
 
+/* Of slow requests few come, and chance is larger: there may be two in one minute, not in the long
+ * run. */
+static void slow_requests_are_not_followed_up_and_down_in_the_long_run(void **state)
+{
+    (void)state;
+    struct load_point points[] = {{0, 1200, 7.5, 200}};
+    struct scale_load load = {points, 1, 1, 1200, false};
+    for (unsigned i = 0; scale_rules[i]; i++)
+        for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+            struct scale_replay replay = usual(&load, scale_rules[i], seed);
+            struct scale_replayed result = run(&replay);
+            if (result.reversals > 20)
+                fail_msg("%s, seed %llu: %u reversals in 20 minutes", scale_rules[i]->name,
+                         (unsigned long long)seed, result.reversals);
+        }
+}
+
 static void a_step_is_scaled_out_in_three_seconds_and_back_in_the_end(void **state)
 {
     (void)state;
@@ -249,6 +266,7 @@ int main(void)
         cmocka_unit_test(two_runs_with_one_seed_agree),
         cmocka_unit_test(even_requests_and_equal_work_never_wait),
         cmocka_unit_test(a_steady_noisy_load_is_not_followed_up_and_down),
+        cmocka_unit_test(slow_requests_are_not_followed_up_and_down_in_the_long_run),
         cmocka_unit_test(a_step_is_scaled_out_in_three_seconds_and_back_in_the_end),
         cmocka_unit_test(a_bare_rule_would_be_seen_to_flap),
         cmocka_unit_test(a_day_costs_less_than_its_peak_all_day),

@@ -124,6 +124,7 @@ static void directions_change_once_a_minute(void **state)
     (void)state;
     struct bench bench;
     begin(&bench, 2);
+    bench.sample.busy = 400;
     assert_int_equal(ask(&bench, 100, 4), 4);
     assert_int_equal(ask(&bench, 10000, 3), 3); /* the first change of direction waits for none */
     assert_int_equal(ask(&bench, 10000, 4), 3); /* and nobody suffers: it is noise */
@@ -139,6 +140,7 @@ static void who_suffers_is_helped_at_once_and_the_next_calm_is_longer(void **sta
     (void)state;
     struct bench bench;
     begin(&bench, 2);
+    bench.sample.busy = 400;
     assert_int_equal(ask(&bench, 100, 4), 4);
     assert_int_equal(ask(&bench, 10000, 3), 3);
     bench.sample.oldest_ns = 200 * MS_NS;
@@ -149,6 +151,23 @@ static void who_suffers_is_helped_at_once_and_the_next_calm_is_longer(void **sta
     assert_int_equal(ask(&bench, 20000, 3), 3);
     assert_int_equal(ask(&bench, 200000, 4), 4); /* that one was right */
     assert_int_equal(ask(&bench, 60000, 3), 3);
+}
+
+static void a_load_that_is_gone_is_no_noise(void **state)
+{
+    (void)state;
+    struct bench bench;
+    begin(&bench, 2);
+    bench.sample.busy = 400;
+    assert_int_equal(ask(&bench, 100, 4), 4);
+    assert_int_equal(ask(&bench, 10000, 3), 3);
+    bench.sample.oldest_ns = 200 * MS_NS;
+    assert_int_equal(ask(&bench, 10000, 4), 4);
+    bench.sample.oldest_ns = bench.sample.busy = 0;
+    assert_int_equal(ask(&bench, 9900, 3), 4); /* twice the hold: it was wrong once */
+    assert_int_equal(bench.decision.held, SCALE_HELD_CALM);
+    ask(&bench, 1000, 4);
+    assert_int_equal(ask(&bench, 10000, 1), 1);
 }
 
 static void going_on_in_one_direction_needs_no_calm(void **state)
@@ -295,6 +314,7 @@ int main(void)
         cmocka_unit_test(none_leaves_soon_after_some_were_added),
         cmocka_unit_test(directions_change_once_a_minute),
         cmocka_unit_test(who_suffers_is_helped_at_once_and_the_next_calm_is_longer),
+        cmocka_unit_test(a_load_that_is_gone_is_no_noise),
         cmocka_unit_test(going_on_in_one_direction_needs_no_calm),
         cmocka_unit_test(nobody_leaves_whose_work_the_others_cannot_carry),
         cmocka_unit_test(the_rule_is_told_of_each_change),
