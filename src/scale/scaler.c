@@ -192,8 +192,8 @@ static void note_direction(struct scaler *scaler, enum scale_direction direction
     bool turns = scaler->direction != SCALE_NOWHERE && scaler->direction != direction;
     uint64_t calm_ms = scaler->settings.calm_ms;
     if (turns && direction == SCALE_UP) {
-        bool regretted =
-            scaler->turned && is_too_soon(scaler, true, scaler->turned_ns, calm_ms * scaler->calm);
+        bool regretted = is_too_soon(scaler, scaler->turned, scaler->turned_ns,
+                                     REGRET_CALMS * calm_ms * scaler->calm);
         scaler->calm = regretted ? scaler->calm * 2 : 1;
         scaler->calm = scaler->calm < CALM_MOST ? scaler->calm : CALM_MOST;
     }

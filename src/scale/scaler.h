@@ -8,11 +8,12 @@
  * - Pauses: after a change none is added for `pause-up` and none leaves for `pause-down`; after an
  *   addition none leaves for `hold`. The rule's counters begin anew with each change.
  * - Calm: a change of direction downwards waits until `calm` after the one before; twice as long
- *   (at most CALM_MOST times) each time workers had to come back within it. One upwards waits so
- *   long only while nobody suffers: as soon as requests wait longer than `urgent`, and than
- *   URGENT_SERVICES of them take, it is made. So on a steady load, however noisy, directions change
- *   no more often than once a minute on average. A load that is gone is no noise: when less than
- *   one in GONE_PART workers is busy, they leave after `hold`, made longer in the same way.
+ *   (at most CALM_MOST times) each time workers had to come back within REGRET_CALMS of it. One
+ *   upwards waits for `calm` only while nobody suffers: as soon as requests wait longer than
+ *   `urgent`, and than URGENT_SERVICES of them take, it is made. So on a steady load, noisy as it
+ *   may be, directions change no more often than once a minute on average. A load that is gone is
+ *   no noise: when less than one in GONE_PART workers is busy, they leave after `hold`, made longer
+ *   in the same way.
  * - Room: nobody leaves whose work the others could not carry with a short queue: of R busy
  *   workers, averaged, R + room × √R stay.
  * - Fronts follow the workers by a ratio with a dead band (fronts.h).
@@ -35,7 +36,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { SCALE_REASON = 256, CALM_MOST = 8, URGENT_SERVICES = 4, GONE_PART = 20 };
+enum { SCALE_REASON = 256, CALM_MOST = 8, REGRET_CALMS = 2, URGENT_SERVICES = 4, GONE_PART = 20 };
 
 /* What kept the rule from getting its wish, or from getting all of it. */
 #define SCALE_HELD_LIST(X) \
