@@ -92,6 +92,7 @@ static int open_here(struct fleet_choice *choice, enum fleet_tier tier,
     const struct launcher_here_config here = {.tier = fleet_tier_name(tier),
                                               .words = its->words,
                                               .ready = its->ready,
+                                              .keeps_log = tier == FLEET_FRONT,
                                               .cgroup = choice->cgroup};
     int err = launcher_here_new(&here, &choice->here[tier], failure);
     config->launcher = &launcher_here;

@@ -100,9 +100,9 @@ static int fill(const struct launcher_command *command, unsigned slot, char *out
     const struct member *member = &command->members[slot];
     const char *machine = "";
     char number[16];
-    if (config->machines && config->machines->count > 0 &&
-        slot < fleet_machines_most(config->machines))
-        machine = fleet_place_of(config->machines, slot + 1)->name;
+    unsigned room = config->machines ? fleet_machines_most(config->machines) : 0;
+    if (room > 0) /* one beyond it: a member is master, and keeps its number */
+        machine = fleet_place_of(config->machines, slot % room + 1)->name;
     snprintf(number, sizeof number, "%u", slot + 1);
     const struct placeholder values[] = {
         {"tier", config->tier}, {"index", number}, {"machine", machine}};

@@ -177,6 +177,7 @@ static void take_over(struct scaling *scaling, uint64_t now_ns)
                         &failure) != 0)
             log_line(scaling->config.log, LOG_WARN, "scale", "%s", failure.text);
     }
+    fleet_reserve(scaling->fleet, FLEET_FRONT, scaling->config.number);
     scaling->leads = true;
     open_record(scaling);
 }

@@ -6,8 +6,8 @@
  *   every interval: queue_look, queue_seats ─▶ sample ─▶ scaler_step ─▶ log ─▶ fleet_want
  *
  * At an orderly stop of the master the members that it has started on this machine are ended first.
- * When it is killed they go on, as those do at any time that were started by the operator's commands:
- * the next master takes them over; without any front, workers end by themselves.
+ * When it is killed they go on, as those do at any time that were started by the operator's
+ * commands: the next master takes them over; without any front, workers end by themselves.
  *
  * Thread: its own. Made and freed by main.
  */

@@ -43,6 +43,10 @@ int fleet_new(const struct fleet_config *config, struct fleet **out, struct fail
 /* Leaves what runs. NULL is fine. */
 void fleet_free(struct fleet *fleet);
 
+/* This process is a member itself, with this NUMBER, that has become master: nobody else gets it.
+ */
+void fleet_reserve(struct fleet *fleet, enum fleet_tier tier, unsigned number);
+
 /* So many are wanted from now on, until the next call. FRONTS: without the master. */
 void fleet_want(struct fleet *fleet, unsigned workers, unsigned fronts);
 

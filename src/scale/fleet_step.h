@@ -84,6 +84,7 @@ struct fleet_member {
 struct fleet_step {
     struct fleet_rules rules;
     unsigned wanted;
+    int own; /* the slot that is not to be used; -1: none */
     struct fleet_member members[FLEET_SLOTS];
     uint64_t births;
     uint64_t starts, crashes, slow_starts, kills; /* counted since the beginning */
@@ -95,6 +96,10 @@ struct fleet_sizes {
 };
 
 void fleet_step_begin(struct fleet_step *step, const struct fleet_rules *rules);
+
+/* SLOT is the caller's own: this process was a member once. It is not used for another, and counts
+ * for nothing. */
+void fleet_step_reserve(struct fleet_step *step, unsigned slot);
 
 /* So many are wanted from now on; clipped to the most there may be. */
 void fleet_step_want(struct fleet_step *step, unsigned wanted);

@@ -27,8 +27,8 @@ def is_alive(pid):
         return False
 
 
-def pids_of(tiers):
-    """The processes that are workers of this shop."""
+def pids_of(tiers, role="worker"):
+    """The processes that are workers of this shop, or have another role."""
     found = set()
     for entry in os.listdir("/proc"):
         try:
@@ -36,7 +36,7 @@ def pids_of(tiers):
                 words = file.read().decode().split("\0")
         except (OSError, ValueError):
             continue
-        if words[1:2] == ["worker"] and tiers.dir in words and is_alive(entry):
+        if words[1:2] == [role] and tiers.dir in words and is_alive(entry):
             found.add(int(entry))
     return found
 
@@ -85,6 +85,26 @@ def test_workers_outlive_a_killed_master_and_the_next_one_takes_them_over(tmp_pa
         wait_said(follower, r"worker \d is ready")
         assert follower.stop() == 0
         wait_workers(tiers, 0)
+
+
+def test_a_front_that_the_master_has_started_is_the_next_master(tmp_path):
+    options = ["--scale", "poll", "--scale-workers-min", "2", "--scale-fronts-min", "2"]
+    with Tiers(tmp_path, workers=0, front_options=options) as tiers:
+        master = tiers.fronts[0]
+        wait_said(master, r"front 1 is ready")
+        wait_said(master, r"worker \d is ready", 2)
+        first = wait_workers(tiers, 2)
+        master.kill()
+        wait_said(master, r"this process is the master of its queue", 2)  # its log goes there, too
+        wait_said(master, r"worker \d is taken over", 2)
+        wait_said(master, r"front 2 is ready")  # not another 1, which is the master itself
+        assert page(tiers.listen, "/")[0].status == 200
+        assert pids_of(tiers) == first
+        fronts = pids_of(tiers, "front")
+        assert len(fronts) == 2
+        os.kill(min(fronts), signal.SIGTERM)
+        wait_workers(tiers, 0)
+        wait_until(lambda: not pids_of(tiers, "front"), what="no front")
 
 
 def commands(tmp_path, tiers_dir):

@@ -282,6 +282,25 @@ static void adopted_ones_count_and_too_many_of_them_are_drained(void **state)
     assert_only(&bed, FLEET_START, 6);
 }
 
+static void the_place_of_the_master_itself_is_not_used(void **state)
+{
+    (void)state;
+    struct bed bed;
+    begin(&bed, 2);
+    fleet_step_reserve(&bed.step, 0);
+    fleet_step_want(&bed.step, 3);
+    turn(&bed, 0);
+    assert_int_equal(bed.count, 2);
+    assert_int_equal(bed.actions[0].slot, 1);
+    assert_int_equal(bed.actions[1].slot, 2);
+    assert_int_equal(fleet_step_adopt(&bed.step, 0, bed.now_ns), 3);
+    begin(&bed, FLEET_SLOTS);
+    fleet_step_reserve(&bed.step, FLEET_SLOTS - 1);
+    fleet_step_want(&bed.step, FLEET_SLOTS);
+    turn(&bed, 0);
+    assert_int_equal(bed.count, FLEET_SLOTS - 1);
+}
+
 static void what_comes_late_changes_nothing(void **state)
 {
     (void)state;
@@ -455,6 +474,7 @@ int main(void)
         cmocka_unit_test(one_that_drains_too_long_is_killed_and_again),
         cmocka_unit_test(who_waits_to_be_started_again_goes_before_who_runs),
         cmocka_unit_test(adopted_ones_count_and_too_many_of_them_are_drained),
+        cmocka_unit_test(the_place_of_the_master_itself_is_not_used),
         cmocka_unit_test(what_comes_late_changes_nothing),
         cmocka_unit_test(whatever_happens_the_rules_are_kept),
     };
