@@ -1,5 +1,6 @@
 #include "main/shared_front.h"
 
+#include "admin/metrics_cache.h"
 #include "base/process.h"
 #include "main/cluster.h"
 #include "main/file.h"
@@ -74,6 +75,22 @@ static void put_figure(struct buf *out, const char *name, const char *kind, cons
                (unsigned long long)value);
 }
 
+/* The last entry that the file has; 0: it cannot be read now. */
+static uint64_t database_index(const struct shared_front *front)
+{
+    struct reader *reader = NULL;
+    struct failure ignored;
+    uint64_t index = 0;
+    if (reader_open(front->database, &reader, &ignored))
+        return 0;
+    if (reader_begin(reader, &index) == 0)
+        reader_end(reader);
+    else
+        index = 0;
+    reader_close(reader);
+    return index;
+}
+
 /* A reader has no log; what it has is under the names that all servers have. */
 static void put_metrics(void *context, struct buf *out)
 {
@@ -86,6 +103,7 @@ static void put_metrics(void *context, struct buf *out)
         return;
     buf_init(&reason, 1000);
     web_stats(front->web, stats);
+    uint64_t index = database_index(front);
     cache_read_stats(front->cache, &cache);
     process_look(&process);
     put_figure(out, "stoa_reader", "gauge", "1: this process reads what another one writes.", 1);
@@ -93,10 +111,7 @@ static void put_metrics(void *context, struct buf *out)
                shared_writer_answers(front->config.writer, &reason));
     put_figure(out, "stoa_relayed_total", "counter", "Requests passed on to another server.",
                stats->relayed);
-    put_figure(out, "stoa_cache_hits_total", "counter", "Answers from the response cache.",
-               cache.hits);
-    put_figure(out, "stoa_cache_misses_total", "counter", "Answers that were not there.",
-               cache.misses);
+    metrics_put_cache(out, &cache, index);
     put_figure(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
                process.resident_bytes);
     buf_close(&reason);

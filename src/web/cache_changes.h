@@ -31,8 +31,7 @@ struct cache_changes {
     _Atomic uint64_t settings, catalogue;
     _Atomic uint64_t products[CACHE_CHANGES_SLOTS];
     _Atomic uint64_t told; /* index: all changes up to it are told; 0: who writes does not say */
-    _Atomic uint64_t committing_ns; /* 0: no; else since when one may be seen that is not told
-                                     */
+    _Atomic uint64_t committing_ns; /* 0, or since when one may be seen that is not told */
     _Atomic uint64_t behind_max_ns; /* the longest such time since the one who writes began */
 };
 
