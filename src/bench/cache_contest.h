@@ -36,7 +36,7 @@ int cache_contest_run(const struct cache_policy *policy, size_t room,
                       const struct cache_trace *trace, uint64_t *hits, uint64_t *asked,
                       struct failure *failure);
 
-/* All policies on all traces, as a table of per cents in Markdown. */
+/* All policies on all traces, as a table in Markdown: per cents found, and what they took. */
 int cache_contest_print(size_t requests, uint64_t seed, FILE *out, struct failure *failure);
 
 #endif

@@ -88,7 +88,8 @@ const struct cache_policy cache_policy_s3fifo = {"S3-FIFO", alone_new, alone_fre
 
 /* ---- The cache as it is ---- */
 
-enum { STEP = 256, STEPS = 256, HEAD = 400, KEY = 32 };
+/* ENTRY: about what the cache adds to a page. */
+enum { STEP = 256, STEPS = 256, ENTRY = 200, KEY = 32 };
 
 struct whole {
     const struct cache_trace *trace;
@@ -137,15 +138,24 @@ static bool whole_get(void *state, uint32_t object)
     return page != NULL;
 }
 
-/* A page that takes as much as OBJECT is to, its head and the cache's entry included. */
+static struct http_page *page_with(const struct whole *whole, size_t body)
+{
+    return http_page_new(200, STR("text/html"), STR("no-cache"), str_make(whole->body, body),
+                         false);
+}
+
+/* A page that takes as much as OBJECT is to, with its head and what the cache adds. */
 static struct http_page *page_of(struct whole *whole, uint32_t object)
 {
     uint32_t step = whole->trace->bytes[object] / STEP;
     CHECK(step < STEPS);
-    if (!whole->pages[step])
-        whole->pages[step] = http_page_new(200, STR("text/html"), STR("no-cache"),
-                                           str_make(whole->body, step * STEP - HEAD), false);
-    return whole->pages[step];
+    struct http_page *page = whole->pages[step], *empty = page ? NULL : page_with(whole, 0);
+    if (empty) {
+        size_t others = http_page_size(empty) + ENTRY;
+        page = whole->pages[step] = page_with(whole, step * STEP - others);
+        http_page_drop(empty);
+    }
+    return page;
 }
 
 static void whole_put(void *state, uint32_t object)

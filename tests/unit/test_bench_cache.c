@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-enum { REQUESTS = 100000, ROOM = 8 << 20 };
+enum { REQUESTS = 60000, ROOM = 2 << 20 };
 
 static const struct cache_trace_kind *kind_named(const char *name)
 {
