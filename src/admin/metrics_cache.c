@@ -58,7 +58,7 @@ static void put_ages(struct buf *out, const struct cache_stats *stats)
 {
     static const char name[] = "stoa_cache_age_seconds";
     unsigned long long sum = 0;
-    put_head(out, name, "histogram", "How long ago what is given out was made, of every 16th.");
+    put_head(out, name, "histogram", "How long ago what is given out was made, of every 64th.");
     for (unsigned i = 0; i < CACHE_AGES; i++) {
         sum += stats->ages[i];
         buf_printf(out, "%s_bucket{le=\"%llu\"} %llu\n", name,

@@ -15,9 +15,9 @@ enum {
     STRIPES_MAX = 32,
     STRIPE_LEAST = 1 << 18, /* bytes: among fewer pages it would be chance which one goes */
     ENTRY_SHARE = 4,        /* an entry is at most this part of its stripe */
-    ROOM_FOR_BUCKET = 4096, /* bytes of room for each: the entries there are few then */
+    ROOM_FOR_BUCKET = 2048, /* bytes of room for each: the entries there are few then */
     SWEPT = 4,              /* buckets looked through for what is outdated before another goes */
-    AGE_EVERY = 16,         /* hits: a look at the clock costs as much as all the rest of one */
+    AGE_EVERY = 64,         /* hits: a look at the clock costs as much as all the rest of one */
     BLOCK_COST = 16,        /* that malloc adds to a block, of which an entry has two */
 };
 
@@ -28,26 +28,26 @@ struct entry {
     struct eviction_entry place;
     struct http_page *page;
     uint64_t index, round, until_ns, made_ns;
-    struct str key;
-    unsigned slot_count;
+    uint32_t key_len, slot_count;
     bool catalogue;
     uint32_t slots[]; /* and the key's bytes follow */
 };
 
+/* What a hit needs comes first, in one line of the processor's cache. */
 struct stripe {
     pthread_mutex_t lock;
     struct entry **buckets;
-    size_t swept; /* the bucket that is looked through next */
-    struct eviction eviction;
+    uint64_t bucket_mask;
     uint64_t hits, misses, outdated, evicted, refused, ghosts;
+    struct eviction eviction;
+    size_t swept; /* the bucket that is looked through next */
     uint64_t ages[CACHE_AGES + 1], ages_sum_ns;
 } __attribute__((aligned(64)));
 
 struct cache {
     struct hash_key key;
-    size_t limit, fixed; /* bytes: of all; of what is not entries */
-    unsigned stripe_count;
-    size_t bucket_count; /* of a stripe; a power of two, as the number of stripes is */
+    size_t limit, fixed;   /* bytes: of all; of what is not entries */
+    unsigned stripe_count; /* a power of two */
     _Atomic uint64_t renewed;
     struct cache_changes *changes;
     bool lent; /* the changes are others', too */
@@ -90,7 +90,6 @@ struct cache *cache_new_over(size_t bytes, struct cache_changes *changes)
     cache->limit = bytes;
     cache->fixed = plan.bytes;
     cache->stripe_count = plan.stripes;
-    cache->bucket_count = plan.buckets;
     cache->changes = changes;
     cache->lent = true;
     struct eviction_ghost *ghosts = (void *)&cache->stripes[plan.stripes];
@@ -101,6 +100,7 @@ struct cache *cache_new_over(size_t bytes, struct cache_changes *changes)
         pthread_mutex_init(&stripe->lock, NULL);
         eviction_init(&stripe->eviction, room, ghosts + i * plan.ghosts, plan.ghosts);
         stripe->buckets = buckets + i * plan.buckets;
+        stripe->bucket_mask = plan.buckets - 1;
     }
     return cache;
 }
@@ -121,17 +121,22 @@ static struct stripe *stripe_of(struct cache *cache, uint64_t hash)
     return &cache->stripes[hash & (cache->stripe_count - 1)];
 }
 
-static struct entry **bucket_of(const struct cache *cache, struct stripe *stripe, uint64_t hash)
+static struct entry **bucket_of(struct stripe *stripe, uint64_t hash)
 {
-    return &stripe->buckets[(hash / STRIPES_MAX) & (cache->bucket_count - 1)];
+    return &stripe->buckets[(hash / STRIPES_MAX) & stripe->bucket_mask];
+}
+
+static struct str key_of(const struct entry *entry)
+{
+    return str_make((const char *)(entry->slots + entry->slot_count), entry->key_len);
 }
 
 /* ---- Entries; their stripe's lock is held ---- */
 
 /* ENTRY is in no queue any more. */
-static void forget(struct cache *cache, struct stripe *stripe, struct entry *entry)
+static void forget(struct stripe *stripe, struct entry *entry)
 {
-    struct entry **at = bucket_of(cache, stripe, entry->place.hash);
+    struct entry **at = bucket_of(stripe, entry->place.hash);
     while (*at != entry)
         at = &(*at)->chain;
     *at = entry->chain;
@@ -140,10 +145,10 @@ static void forget(struct cache *cache, struct stripe *stripe, struct entry *ent
 }
 
 /* Another one is to come in its place. */
-static void replace(struct cache *cache, struct stripe *stripe, struct entry *entry)
+static void replace(struct stripe *stripe, struct entry *entry)
 {
     eviction_remove(&stripe->eviction, &entry->place, true);
-    forget(cache, stripe, entry);
+    forget(stripe, entry);
 }
 
 void cache_free(struct cache *cache)
@@ -154,7 +159,7 @@ void cache_free(struct cache *cache)
         struct stripe *stripe = &cache->stripes[i];
         struct eviction_entry *entry;
         while ((entry = eviction_choose(&stripe->eviction)))
-            forget(cache, stripe, CONTAINER_OF(entry, struct entry, place));
+            forget(stripe, CONTAINER_OF(entry, struct entry, place));
         pthread_mutex_destroy(&stripe->lock);
     }
     if (!cache->lent)
@@ -177,10 +182,10 @@ static bool is_current(struct cache *cache, const struct entry *entry)
     return entry->until_ns == 0 || clock_mono_ns() < entry->until_ns;
 }
 
-static struct entry *find(struct cache *cache, struct stripe *stripe, uint64_t hash, struct str key)
+static struct entry *find(struct stripe *stripe, uint64_t hash, struct str key)
 {
-    struct entry *entry = *bucket_of(cache, stripe, hash);
-    while (entry && (entry->place.hash != hash || !str_eq(entry->key, key)))
+    struct entry *entry = *bucket_of(stripe, hash);
+    while (entry && (entry->place.hash != hash || !str_eq(key_of(entry), key)))
         entry = entry->chain;
     return entry;
 }
@@ -203,9 +208,9 @@ struct http_page *cache_get(struct cache *cache, struct str key)
     struct stripe *stripe = stripe_of(cache, hash);
     struct http_page *page = NULL;
     pthread_mutex_lock(&stripe->lock);
-    struct entry *entry = find(cache, stripe, hash, key);
+    struct entry *entry = find(stripe, hash, key);
     if (entry && !is_current(cache, entry)) {
-        replace(cache, stripe, entry);
+        replace(stripe, entry);
         stripe->outdated++;
         entry = NULL;
     }
@@ -231,11 +236,11 @@ static void sweep(struct cache *cache, struct stripe *stripe)
         for (; entry; entry = next) {
             next = entry->chain;
             if (!is_current(cache, entry)) {
-                replace(cache, stripe, entry);
+                replace(stripe, entry);
                 stripe->outdated++;
             }
         }
-        stripe->swept = (stripe->swept + 1) & (cache->bucket_count - 1);
+        stripe->swept = (stripe->swept + 1) & stripe->bucket_mask;
     }
 }
 
@@ -257,13 +262,13 @@ static void make_room(struct cache *cache, struct stripe *stripe, size_t bytes)
             stripe->evicted++;
         else
             stripe->outdated++;
-        forget(cache, stripe, entry);
+        forget(stripe, entry);
     }
 }
 
 static void insert(struct cache *cache, struct stripe *stripe, struct entry *entry)
 {
-    struct entry **bucket = bucket_of(cache, stripe, entry->place.hash);
+    struct entry **bucket = bucket_of(stripe, entry->place.hash);
     make_room(cache, stripe, entry->place.bytes);
     entry->chain = *bucket;
     *bucket = entry;
@@ -281,9 +286,8 @@ static struct entry *entry_new(struct cache *cache, struct str key, struct http_
     entry->slot_count = tags->product_count;
     for (unsigned i = 0; i < tags->product_count; i++)
         entry->slots[i] = cache_changes_slot(tags->products[i]);
-    char *text = (char *)entry->slots + slots;
-    memcpy(text, key.at, key.len);
-    entry->key = str_make(text, key.len);
+    memcpy(entry->slots + entry->slot_count, key.at, key.len);
+    entry->key_len = (uint32_t)key.len;
     entry->page = page;
     entry->place.hash = hash_fast(cache->key, key);
     entry->place.bytes = size + http_page_size(page) + 2 * BLOCK_COST;
@@ -302,11 +306,11 @@ static bool take(struct cache *cache, struct stripe *stripe, struct entry *entry
         stripe->refused++;
         return false;
     }
-    struct entry *old = find(cache, stripe, entry->place.hash, entry->key);
+    struct entry *old = find(stripe, entry->place.hash, key_of(entry));
     if (old && old->index > entry->index) /* another thread rendered a newer state */
         return false;
     if (old)
-        replace(cache, stripe, old);
+        replace(stripe, old);
     insert(cache, stripe, entry);
     http_page_hold(entry->page);
     return true;

@@ -83,7 +83,7 @@ uint64_t cache_settings_index(const struct cache *cache);
 uint64_t cache_round(const struct cache *cache);
 void cache_renew(struct cache *cache);
 
-/* Of every 16th hit: how old the entry was, in the bucket of the first bound that is not less; the
+/* Of every 64th hit: how old the entry was, in the bucket of the first bound that is not less; the
  * last has the others. */
 enum { CACHE_AGES = 8 };
 extern const uint64_t cache_age_bounds_s[CACHE_AGES];

@@ -252,7 +252,7 @@ static void what_was_used_and_outdated_is_kept_at_once_when_it_comes_again(void 
     cache_free(cache);
 }
 
-static void the_ages_of_every_16th_hit_are_noted(void **state)
+static void the_ages_of_every_64th_hit_are_noted(void **state)
 {
     (void)state;
     struct cache *cache = cache_new(1 << 16); /* one stripe */
@@ -260,7 +260,7 @@ static void the_ages_of_every_16th_hit_are_noted(void **state)
     struct cache_stats stats;
     uint64_t noted = 0;
     put(cache, "/a", &tags);
-    for (unsigned i = 0; i < 33; i++)
+    for (unsigned i = 0; i < 129; i++)
         assert_true(has(cache, "/a"));
     cache_read_stats(cache, &stats);
     for (unsigned i = 0; i <= CACHE_AGES; i++)
@@ -495,7 +495,7 @@ int main(void)
         cmocka_unit_test(its_bytes_are_never_above_the_bound),
         cmocka_unit_test(what_is_outdated_goes_before_what_is_right),
         cmocka_unit_test(what_was_used_and_outdated_is_kept_at_once_when_it_comes_again),
-        cmocka_unit_test(the_ages_of_every_16th_hit_are_noted),
+        cmocka_unit_test(the_ages_of_every_64th_hit_are_noted),
         cmocka_unit_test(from_a_commit_until_it_is_told_it_may_be_behind),
         cmocka_unit_test(
             who_died_between_a_commit_and_telling_leaves_readers_behind_until_the_next),
