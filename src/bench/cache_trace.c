@@ -9,7 +9,7 @@
 const struct cache_trace_kind cache_trace_kinds[] = {
     {"zipf 0.7", "by Zipf's law, exponent 0.7: many products are asked for now and then", 0.7, 0, 0,
      0, 0},
-    {"zipf 0.9", "exponent 0.9: as shops' logs mostly are", 0.9, 0, 0, 0, 0},
+    {"zipf 0.9", "exponent 0.9", 0.9, 0, 0, 0, 0},
     {"zipf 1.1", "exponent 1.1: a few products make most requests", 1.1, 0, 0, 0, 0},
     {"once", "zipf 0.9, and every fourth request is for what nobody asks for again", 0.9, 250, 0, 0,
      0},
