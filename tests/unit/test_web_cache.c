@@ -211,7 +211,10 @@ static unsigned count_of(struct cache *cache, const char *form, unsigned count)
     return found;
 }
 
-/* Though it had been asked for, and so would have stayed longest. */
+/* Though it had been asked for, and so would have stayed longest. It is looked for in a few places
+ * at a time; by chance there may be none of it there. */
+enum { BY_CHANCE = 5 };
+
 static void what_is_outdated_goes_before_what_is_right(void **state)
 {
     (void)state;
@@ -227,9 +230,9 @@ static void what_is_outdated_goes_before_what_is_right(void **state)
     cache_changed(cache, CHANGE_SETTINGS, 0, STR(""), 6);
     put_many(cache, "/new/%u", room * 3 / 4, 6);
     cache_read_stats(cache, &stats);
-    assert_int_equal(stats.evicted, evicted);
-    assert_true(stats.outdated > 0);
-    assert_int_equal(count_of(cache, "/new/%u", room * 3 / 4), room * 3 / 4);
+    assert_true(stats.evicted - evicted <= BY_CHANCE);
+    assert_true(stats.outdated >= room / 2);
+    assert_true(count_of(cache, "/new/%u", room * 3 / 4) >= room * 3 / 4 - BY_CHANCE);
     cache_free(cache);
 }
 
