@@ -35,6 +35,7 @@ extern const struct program_command command_serve, command_demo, command_check, 
 
 extern const struct program_command command_key, command_warehouses;
 extern const struct program_command command_warehouse;
+extern const struct program_command command_advise;
 extern const struct program_command command_witness;
 extern const struct program_command command_backup, command_restore, command_recover;
 

@@ -113,6 +113,9 @@ static void make_view(const struct advise_input *input, const struct advise_plan
     advise_each_case(input, plan->servers, view_case, &viewing);
     view->broken = advise_worst(input, plan);
     view->reach = find_reach(input, plan);
+    scaled = *input;
+    scaled.tolerate = ADVISE_TOLERATE_NONE;
+    view->whole_reach = find_reach(&scaled, plan);
     scale(input, view->reach * BEYOND, &scaled);
     if (view->reach > 0)
         view->beyond = advise_worst(&scaled, plan);
@@ -161,6 +164,20 @@ static void change_at(const struct advise_input *input, const struct advise_view
     compare(input, view, &other, change);
 }
 
+/* Whether PLAN's only server at SITE is needed for its vote alone. */
+static bool witness_does(const struct advise_input *input, const struct advise_plan *plan,
+                         unsigned site)
+{
+    struct advise_input other = *input;
+    struct advise_plan without = *plan;
+    if (plan->servers[site] != 1 || input->sites[site].witness)
+        return false;
+    other.sites[site].witness = true;
+    other.sites[site].least = 0;
+    without.servers[site] = 0;
+    return advise_judge(&other, without.servers, ADVISE_SITES_MAX, true).penalty <= 0;
+}
+
 /* ---- The answer ---- */
 
 static void make_present(const struct advise_input *input, struct advise_answer *answer)
@@ -192,6 +209,7 @@ void advise_make(const struct advise_input *input, struct advise_answer *answer)
     for (unsigned s = 0; s < input->site_count; s++) {
         change_at(input, &answer->view, s, -1, &answer->fewer[s]);
         change_at(input, &answer->view, s, 1, &answer->more[s]);
+        answer->witness_does[s] = search.found && witness_does(input, &search.plan, s);
     }
     if (search.found && answer->view.cost > input->budget * (1 + 1e-9)) {
         answer->outcome = ADVISE_TOO_DEAR;

@@ -143,6 +143,7 @@ struct advise_view {
     struct advise_case worst_case[ADVISE_REGIONS_MAX];
     double reach;                /* how many times the load the plan holds; 0: not even a little */
     struct advise_broken beyond; /* what breaks above that */
+    double whole_reach;          /* the same as long as nothing has gone */
 };
 
 enum advise_outcome {
@@ -170,6 +171,9 @@ struct advise_answer {
     struct advise_view within;  /* ADVISE_TOO_DEAR */
     struct advise_view present; /* if there are servers now */
     bool has_present;
+    /* By site with one server: a witness in its place, which votes and has no database, would keep
+     * all limits too. */
+    bool witness_does[ADVISE_SITES_MAX];
     struct advise_change fewer[ADVISE_SITES_MAX], more[ADVISE_SITES_MAX]; /* of VIEW */
     struct advise_change present_more[ADVISE_SITES_MAX];                  /* of PRESENT */
 };
