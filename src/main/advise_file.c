@@ -186,6 +186,15 @@ static void set_defaults(struct reading *now)
         now->site.to[s] = now->region.to[s] = (struct advise_time){NAN, NAN};
 }
 
+/* What was told as requests a second of a whole server, by processor. */
+static void make_times(struct advise_input *input)
+{
+    for (unsigned s = 0; s < input->site_count; s++)
+        for (unsigned k = 0; k < ADVISE_KINDS; k++)
+            if (input->sites[s].work_s[k] < 0)
+                input->sites[s].work_s[k] = input->sites[s].processors / -input->sites[s].work_s[k];
+}
+
 int advise_file_read(const char *path, struct advise_file *file, struct failure *failure)
 {
     struct reading now = {.path = path, .file = file, .failure = failure};
@@ -197,6 +206,7 @@ int advise_file_read(const char *path, struct advise_file *file, struct failure 
     reading = &now;
     int err = parse(path, failure);
     reading = NULL;
+    make_times(&file->input);
     return err;
 }
 

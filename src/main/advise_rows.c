@@ -25,9 +25,9 @@ const struct advise_row advise_rows[] = {
     {"degraded-p99", ANY, ADVISE_ROW_TIME, R(degraded_p99_s), 1e-6, 3600, false, "the same while a server or site is gone [p99]"},
     {"cost", SITES, ADVISE_ROW_NUMBER, S(cost), 0, 1e9, false, "of one server an hour"},
     {"processors", SITES, ADVISE_ROW_COUNT, S(processors), 1, ADVISE_PROCESSORS_MAX, false, "of one server [1]"},
-    {"read", SITES, ADVISE_ROW_TIME, S(work_s[ADVISE_READ]), 1e-7, 3600, false, "processor time of a page or picture"},
-    {"write", SITES, ADVISE_ROW_TIME, S(work_s[ADVISE_WRITE]), 1e-7, 3600, false, "processor time of a change, at the server that it comes to"},
-    {"compute", SITES, ADVISE_ROW_TIME, S(work_s[ADVISE_COMPUTE]), 1e-7, 3600, false, "processor time of a page that is computed"},
+    {"read", SITES, ADVISE_ROW_WORK, S(work_s[ADVISE_READ]), 1e-7, 3600, false, "processor time of a page or picture, or how many a server serves: 9000/s"},
+    {"write", SITES, ADVISE_ROW_WORK, S(work_s[ADVISE_WRITE]), 1e-7, 3600, false, "the same of a change, at the server that it comes to"},
+    {"compute", SITES, ADVISE_ROW_WORK, S(work_s[ADVISE_COMPUTE]), 1e-7, 3600, false, "the same of a page that is computed"},
     {"apply", SITES, ADVISE_ROW_TIME, S(write_s), 0, 3600, false, "processor time of each change, at every server, on one thread [0s]"},
     {"durable", SITES, ADVISE_ROW_TIMES, S(durable), 0, 3600, false, "until the log is on disk: median and 99th percentile [0s]"},
     {"least", SITES, ADVISE_ROW_COUNT, S(least), 0, ADVISE_VOTES_MAX, false, "servers that are to be there [0]"},
@@ -50,13 +50,21 @@ static int check_range(const struct advise_row *row, double value, struct str te
                        struct failure *failure)
 {
     const char *unit = row->kind == ADVISE_ROW_SHARE || row->kind == ADVISE_ROW_GROWTH ? "%"
-                       : row->kind == ADVISE_ROW_TIME                                  ? "s"
+                       : row->kind == ADVISE_ROW_TIME || row->kind == ADVISE_ROW_WORK  ? "s"
                                                                                        : "";
     double by = unit[0] == '%' ? 100 : 1;
     if (value >= row->least && value <= row->most)
         return 0;
     return fail(failure, ERR_INVALID, "%s is %.*s, but must be from %g%s to %g%s", row->name,
                 STR_FMT(text), row->least * by, unit, row->most * by, unit);
+}
+
+static void *slot_of(const struct advise_row *row, const struct advise_place *place)
+{
+    char *whole = row->of == ADVISE_IN_REGION ? (char *)place->region
+                  : row->of == ADVISE_IN_SITE ? (char *)place->site
+                                              : (char *)&place->file->input;
+    return whole + row->offset;
 }
 
 /* ---- What is more than a number ---- */
@@ -129,6 +137,23 @@ static int add_source(const struct advise_place *place, struct str text, struct 
     return err;
 }
 
+/* "9000/s": of the whole server, whose processors may be told later. */
+static int set_work(const struct advise_row *row, const struct advise_place *place, struct str text,
+                    struct failure *failure)
+{
+    double *slot = slot_of(row, place);
+    bool rate = str_ends(text, STR("/s"));
+    struct str number = str_sub(text, 0, text.len - (rate ? 2 : 0));
+    double value = 0;
+    int err = rate ? advise_value_number(row->name, number, &value, failure)
+                   : advise_value_time(row->name, text, &value, failure);
+    double work_s = rate && value > 0 ? 1 / value : value;
+    err = err ? err : check_range(row, work_s, text, failure);
+    if (!err)
+        *slot = rate ? -value : value;
+    return err;
+}
+
 static int set_growth(struct advise_input *input, double in_30_days)
 {
     input->growth_per_day = pow(1 + in_30_days, 1.0 / 30) - 1;
@@ -143,14 +168,6 @@ static const struct advise_row *find_row(const char *name)
         if (strcmp(advise_rows[i].name, name) == 0)
             return &advise_rows[i];
     CHECK(false);
-}
-
-static void *slot_of(const struct advise_row *row, const struct advise_place *place)
-{
-    char *whole = row->of == ADVISE_IN_REGION ? (char *)place->region
-                  : row->of == ADVISE_IN_SITE ? (char *)place->site
-                                              : (char *)&place->file->input;
-    return whole + row->offset;
 }
 
 static int set_number(const struct advise_row *row, const struct advise_place *place,
@@ -192,6 +209,8 @@ int advise_row_set(const char *name, const struct advise_place *place, struct st
     case ADVISE_ROW_SHARE:
     case ADVISE_ROW_GROWTH:
         return set_number(row, place, text, failure);
+    case ADVISE_ROW_WORK:
+        return set_work(row, place, text, failure);
     case ADVISE_ROW_TIMES:
         return advise_value_times(name, text, slot_of(row, place), failure);
     case ADVISE_ROW_SWITCH:

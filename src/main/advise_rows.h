@@ -13,6 +13,7 @@ enum advise_row_kind {
     ADVISE_ROW_NUMBER, /* double */
     ADVISE_ROW_COUNT,  /* unsigned */
     ADVISE_ROW_TIME,   /* double, in seconds */
+    ADVISE_ROW_WORK,   /* the same, or minus requests a second of the whole server */
     ADVISE_ROW_TIMES,  /* struct advise_time */
     ADVISE_ROW_SHARE,  /* double */
     ADVISE_ROW_SWITCH, /* bool */

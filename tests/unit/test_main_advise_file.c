@@ -87,6 +87,16 @@ static void what_stands_above_holds_for_those_below(void **state)
     assert_int_equal(input->tolerate, ADVISE_TOLERATE_SERVER);
 }
 
+static void a_servers_capacity_stands_for_the_time(void **state)
+{
+    (void)state;
+    assert_int_equal(load("write = 2000/s\nprocessors = 4\n" SHOP), 0);
+    assert_near(file.input.sites[0].work_s[ADVISE_WRITE], 0.002);
+    assert_near(file.input.sites[1].work_s[ADVISE_WRITE], 0.004);
+    assert_refused("read = 0/s\n" SHOP, 1, "must be from");
+    assert_refused("read = /s\n" SHOP, 1, "must be a number");
+}
+
 static void ways_go_both_ways_unless_said_otherwise(void **state)
 {
     (void)state;
@@ -274,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_stands_above_holds_for_those_below),
+        cmocka_unit_test(a_servers_capacity_stands_for_the_time),
         cmocka_unit_test(ways_go_both_ways_unless_said_otherwise),
         cmocka_unit_test(growth_comes_from_days_or_as_it_is_said),
         cmocka_unit_test(what_cannot_be_meant_is_refused_where_it_stands),
