@@ -171,6 +171,10 @@ void advise_report_json(const struct advise_report *report, FILE *out)
     put_view(&json, "advised", &answer->view);
     if (answer->outcome == ADVISE_TOO_DEAR && answer->within.cost > 0)
         put_view(&json, "within_budget", &answer->within);
+    if (answer->relaxed_by > 0) {
+        number(&json, "relaxed_by", answer->relaxed_by);
+        put_view(&json, "relaxed", &answer->relaxed);
+    }
     if (answer->has_present) {
         put_view(&json, "now", &answer->present);
         put_changes(&json, "now_and_one_more", answer->present_more);

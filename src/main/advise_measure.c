@@ -65,6 +65,19 @@ static void take_ways(struct advise_file *file, unsigned region, yyjson_val *ser
     }
 }
 
+/* What it has measured, beside which the model's figures can be held. */
+static void note_latency(const struct advise_file *file, const struct advise_source *source,
+                         yyjson_val *totals, struct buf *notes)
+{
+    double p50_ms = yyjson_get_num(yyjson_obj_get(totals, "p50_ms"));
+    double p99_ms = yyjson_get_num(yyjson_obj_get(totals, "p99_ms"));
+    if (p99_ms > 0)
+        buf_printf(notes,
+                   "region %s: its load manager had half of the answers within %.1f ms, 99 of 100 "
+                   "within %.1f ms\n",
+                   file->input.regions[source->index].name, p50_ms, p99_ms);
+}
+
 /* False: there is no load manager's status door at the source. */
 static bool look_at_door(struct advise_file *file, const struct advise_source *source,
                          struct advise_figures *figures, struct buf *notes)
@@ -78,6 +91,8 @@ static bool look_at_door(struct advise_file *file, const struct advise_source *s
     bool good = yyjson_is_num(requests);
     if (good) {
         *figures = (struct advise_figures){.door = true, .all = yyjson_get_num(requests)};
+        if (notes)
+            note_latency(file, source, totals, notes);
         if (notes)
             take_ways(file, source->index, yyjson_obj_get(root, "servers"), notes);
     }

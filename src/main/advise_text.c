@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SERVED_TEXT = 96 };
+enum { SERVED_TEXT = 96, SERVED_WIDTH = 16 };
 static const double REACH_SHOWN = 1000;
 
 struct text {
@@ -121,7 +121,8 @@ static void name_sites(const struct text *text, const struct advise_region_state
     }
 }
 
-static void print_region(const struct text *text, const struct advise_view *view, unsigned r)
+static void print_region(const struct text *text, const struct advise_view *view, unsigned r,
+                         int width)
 {
     const struct advise_region *region = &text->input->regions[r];
     const struct advise_region_state *state = &view->whole.regions[r];
@@ -129,7 +130,7 @@ static void print_region(const struct text *text, const struct advise_view *view
     if (!advise_region_has_load(region))
         return;
     name_sites(text, state, served);
-    fprintf(text->out, "%-16s %-16s %9s %9s %9s %9s", region->name, served,
+    fprintf(text->out, "%-16s %-*s %9s %9s %9s %9s", region->name, width, served,
             advise_words_time(state->p50_s, times[0]), advise_words_time(state->p99_s, times[1]),
             isinf(region->p99_s) ? "-" : advise_words_time(region->p99_s, times[2]),
             advise_words_time(state->write_p50_s, times[3]));
@@ -141,15 +142,28 @@ static void print_region(const struct text *text, const struct advise_view *view
 
 static void print_regions(const struct text *text, const struct advise_view *view)
 {
+    const unsigned count = text->input->region_count;
+    int width = SERVED_WIDTH;
     if (!view->whole.serves)
         return;
-    fprintf(text->out, "\n%-16s %-16s %9s %9s %9s %9s  %s\n", "region", "served by", "p50", "p99",
-            "limit", "change", text->input->tolerate ? "worst p99 after a death" : "");
-    for (unsigned r = 0; r < text->input->region_count; r++)
-        print_region(text, view, r);
+    for (unsigned r = 0; r < count; r++) {
+        char served[SERVED_TEXT];
+        name_sites(text, &view->whole.regions[r], served);
+        width = (int)strlen(served) > width ? (int)strlen(served) : width;
+    }
+    fprintf(text->out, "\n%-16s %-*s %9s %9s %9s %9s%s\n", "region", width, "served by", "p50",
+            "p99", "limit", "change", text->input->tolerate ? "  worst p99 after a death" : "");
+    for (unsigned r = 0; r < count; r++)
+        print_region(text, view, r, width);
 }
 
 /* ---- Compared with now ---- */
+
+/* What is shown first is advised only if it keeps the limits. */
+static const char *name_of_view(const struct advise_answer *answer)
+{
+    return answer->outcome == ADVISE_IMPOSSIBLE ? "nearest" : "advised";
+}
 
 static void print_present_regions(const struct text *text)
 {
@@ -157,8 +171,9 @@ static void print_present_regions(const struct text *text)
     for (unsigned r = 0; r < text->input->region_count; r++) {
         char before[32], after[32];
         if (advise_region_has_load(&text->input->regions[r]))
-            fprintf(text->out, "  p99 of %s: %s, advised %s\n", text->input->regions[r].name,
+            fprintf(text->out, "  p99 of %s: %s, %s %s\n", text->input->regions[r].name,
                     advise_words_time(answer->present.whole.regions[r].p99_s, before),
+                    name_of_view(answer),
                     advise_words_time(answer->view.whole.regions[r].p99_s, after));
     }
 }
@@ -191,8 +206,9 @@ static void print_present(const struct text *text)
             now->cost, advise_words_broken(text->input, &now->broken, why));
     if (!now->whole.serves)
         return;
-    fprintf(text->out, "Advised for %+.2f an hour: mean latency %s, now %s.\n",
-            then->cost - now->cost, advise_words_time(then->whole.mean_s, after),
+    fprintf(text->out, "What is %s: %+.2f an hour, mean latency %s instead of %s.\n",
+            name_of_view(answer), then->cost - now->cost,
+            advise_words_time(then->whole.mean_s, after),
             advise_words_time(now->whole.mean_s, before));
     print_present_regions(text);
     unsigned s = best_addition(text);
@@ -331,6 +347,20 @@ static void print_sure(const struct text *text)
             fprintf(text->out, "Measured: %.*s\n", STR_FMT(line));
 }
 
+/* REPORT's input has the limits that are wanted; those that could be kept are higher. */
+static void print_relaxed(const struct text *text)
+{
+    const struct advise_answer *answer = text->report->answer;
+    unsigned count = servers_of(text, &answer->relaxed.plan);
+    fprintf(
+        text->out,
+        "\nIf all limits of latency were %.2f times as high, %u server%s for %.2f an hour would "
+        "keep them:\n",
+        answer->relaxed_by, count, plural(count), answer->relaxed.cost);
+    print_sites(text, &answer->relaxed);
+    print_regions(text, &answer->relaxed);
+}
+
 void advise_report_text(const struct advise_report *report, FILE *out)
 {
     const struct text text = {report, report->input, out};
@@ -350,6 +380,8 @@ void advise_report_text(const struct advise_report *report, FILE *out)
         print_sites(&text, &answer->within);
         print_regions(&text, &answer->within);
     }
+    if (answer->relaxed_by > 0)
+        print_relaxed(&text);
     print_present(&text);
     if (answer->outcome != ADVISE_IMPOSSIBLE) {
         print_reaches(&text);

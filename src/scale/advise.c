@@ -6,6 +6,9 @@
 #include <math.h>
 #include <string.h>
 
+/* How much higher limits of latency are tried, and how finely. */
+static const double RELAX_MAX = 64, RELAX_STEP = 1.05;
+enum { RELAX_JUDGED_MAX = 10000 };
 /* The load beyond which a plan's reach is not looked for, and how finely it is. */
 static const double REACH_MAX = 1 << 20, REACH_MIN = 1.0 / (1 << 10), BEYOND = 1.01;
 enum { REACH_STEPS = 24 };
@@ -178,6 +181,43 @@ static bool witness_does(const struct advise_input *input, const struct advise_p
     return advise_judge(&other, without.servers, ADVISE_SITES_MAX, true).penalty <= 0;
 }
 
+/* ---- Limits that could be kept ---- */
+
+static bool holds_relaxed(const struct advise_input *input, double factor,
+                          struct advise_input *relaxed, struct advise_search *search)
+{
+    *relaxed = *input;
+    for (unsigned r = 0; r < relaxed->region_count; r++) {
+        relaxed->regions[r].p50_s *= factor;
+        relaxed->regions[r].p99_s *= factor;
+        relaxed->regions[r].degraded_p99_s *= factor;
+    }
+    advise_search(relaxed, RELAX_JUDGED_MAX, search);
+    return search->found;
+}
+
+static void relax(const struct advise_input *input, struct advise_answer *answer)
+{
+    struct advise_input relaxed;
+    struct advise_search search, best;
+    double low = 1, high = RELAX_MAX;
+    if (!holds_relaxed(input, high, &relaxed, &best))
+        return;
+    while (high > low * RELAX_STEP) {
+        double middle = sqrt(low * high);
+        if (holds_relaxed(input, middle, &relaxed, &search)) {
+            high = middle;
+            best = search;
+        } else {
+            low = middle;
+        }
+        answer->judged += search.judged;
+    }
+    holds_relaxed(input, high, &relaxed, &best);
+    answer->relaxed_by = high;
+    make_view(&relaxed, &best.plan, &answer->relaxed);
+}
+
 /* ---- The answer ---- */
 
 static void make_present(const struct advise_input *input, struct advise_answer *answer)
@@ -200,7 +240,7 @@ void advise_make(const struct advise_input *input, struct advise_answer *answer)
     struct advise_search search;
     struct advise_plan within;
     memset(answer, 0, sizeof *answer);
-    advise_search(input, &search);
+    advise_search(input, SEARCH_JUDGED_MAX, &search);
     answer->outcome = search.found ? ADVISE_FOUND : ADVISE_IMPOSSIBLE;
     answer->exact = search.exact;
     answer->judged = search.judged;
@@ -216,5 +256,7 @@ void advise_make(const struct advise_input *input, struct advise_answer *answer)
         if (advise_search_within(input, input->budget, &search.plan, &within, &answer->judged))
             make_view(input, &within, &answer->within);
     }
+    if (!search.found)
+        relax(input, answer);
     make_present(input, answer);
 }

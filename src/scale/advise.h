@@ -168,7 +168,11 @@ struct advise_answer {
     uint64_t judged; /* plans */
     double bound;    /* where it is not exact: no such plan costs less than this */
     struct advise_view view;
-    struct advise_view within;  /* ADVISE_TOO_DEAR */
+    struct advise_view within; /* ADVISE_TOO_DEAR */
+    /* ADVISE_IMPOSSIBLE: by how much all limits of latency would have to be higher for RELAXED to
+     * keep them, to a twentieth; 0: that would not help. */
+    double relaxed_by;
+    struct advise_view relaxed;
     struct advise_view present; /* if there are servers now */
     bool has_present;
     /* By site with one server: a witness in its place, which votes and has no database, would keep

@@ -10,6 +10,9 @@ static const double NOBODY = 1000, NO_MAJORITY = 50, NO_SERVER = 20, WRONG_COUNT
 static const double ALMOST = 1 + 1e-9; /* a limit is kept that is passed by rounding alone */
 static const double LATE_P50 = 0.5, LATE_P99 = 0.01;
 enum { QUANTILE_STEPS = 60 };
+/* What is told first of several broken limits: the cause, of which the others follow. */
+static const double TELL_COUNTS = 4e6, TELL_MAJORITY = 3e6, TELL_SERVER = 2e6, TELL_FULL = 1e6;
+static const double TELL_LATENCY_MAX = 1e5;
 
 static double p99_limit(const struct advise_region *region, struct advise_case when)
 {
@@ -225,6 +228,12 @@ static void note(struct worst *worst, double excess, struct advise_broken broken
     worst->broken = broken;
 }
 
+static double told_full(double value, double limit)
+{
+    double excess = above(value, limit);
+    return excess > 0 ? TELL_FULL + excess : 0;
+}
+
 static void note_load(struct worst *worst, struct advise_case when)
 {
     const struct advise_input *input = worst->input;
@@ -234,9 +243,9 @@ static void note_load(struct worst *worst, struct advise_case when)
         if (!load->left.servers[s])
             continue;
         double full = load->queue[s].utilisation, writer = load->writer[s].utilisation;
-        note(worst, above(full, limit),
+        note(worst, told_full(full, limit),
              (struct advise_broken){ADVISE_FULL, when, 0, s, full, limit});
-        note(worst, above(writer, limit),
+        note(worst, told_full(writer, limit),
              (struct advise_broken){ADVISE_WRITER_FULL, when, 0, s, writer, limit});
     }
 }
@@ -250,17 +259,17 @@ static void note_region(struct worst *worst, struct advise_case when,
     if (!has_load(region))
         return;
     if (!is_served(input, &worst->load, r)) {
-        note(worst, NO_SERVER, (struct advise_broken){ADVISE_NO_SERVER, when, r, 0, 0, 1});
+        note(worst, TELL_SERVER, (struct advise_broken){ADVISE_NO_SERVER, when, r, 0, 0, 1});
         return;
     }
     if (!isinf(p99_limit_s)) {
         double p99_s = quantile(input, &worst->load, primary, r, ADVISE_ALL_KINDS, true);
-        note(worst, fmin(above(p99_s, p99_limit_s), NO_SERVER - 1),
+        note(worst, fmin(above(p99_s, p99_limit_s), TELL_LATENCY_MAX),
              (struct advise_broken){ADVISE_P99, when, r, 0, p99_s, p99_limit_s});
     }
     if (when.gone == ADVISE_WHOLE && !isinf(region->p50_s)) {
         double p50_s = quantile(input, &worst->load, primary, r, ADVISE_ALL_KINDS, false);
-        note(worst, fmin(above(p50_s, region->p50_s), NO_SERVER - 1),
+        note(worst, fmin(above(p50_s, region->p50_s), TELL_LATENCY_MAX),
              (struct advise_broken){ADVISE_P50, when, r, 0, p50_s, region->p50_s});
     }
 }
@@ -282,7 +291,7 @@ static bool note_case(void *context, struct advise_case when)
     note_load(worst, when);
     if (isnan(primary.commit.p50_s)) {
         double left = votes_left(input, &worst->load.left);
-        note(worst, NO_MAJORITY,
+        note(worst, TELL_MAJORITY,
              (struct advise_broken){ADVISE_NO_MAJORITY, when, 0, when.site, left,
                                     worst->load.left.votes / 2 + 1});
         return true;
@@ -299,14 +308,14 @@ struct advise_broken advise_worst(const struct advise_input *input, const struct
     for (unsigned s = 0; s < input->site_count; s++) {
         votes += plan->servers[s] + input->sites[s].witness;
         if (plan->servers[s] < input->sites[s].least)
-            note(&worst, NOBODY,
+            note(&worst, TELL_COUNTS,
                  (struct advise_broken){.breach = ADVISE_FEWER,
                                         .site = s,
                                         .value = plan->servers[s],
                                         .limit = input->sites[s].least});
     }
     if (votes > ADVISE_VOTES_MAX)
-        note(&worst, NOBODY,
+        note(&worst, TELL_COUNTS,
              (struct advise_broken){
                  .breach = ADVISE_TOO_MANY, .value = votes, .limit = ADVISE_VOTES_MAX});
     advise_each_case(input, plan->servers, note_case, &worst);

@@ -168,12 +168,12 @@ static struct advise_verdict judge_node(const struct advise_input *input, const 
 }
 
 /* As long as there is something that costs no more than the best. */
-static void walk(struct tree *tree, struct advise_search *search)
+static void walk(struct tree *tree, uint64_t judged_max, struct advise_search *search)
 {
     double best_cost = INFINITY, best_mean_s = INFINITY;
     while (tree->count > 0 && tree->nodes[0].bound <= best_cost * (1 + 1e-9)) {
         unsigned servers[ADVISE_SITES_MAX] = {0};
-        if (search->judged >= SEARCH_JUDGED_MAX || tree->overflown)
+        if (search->judged >= judged_max || tree->overflown)
             break;
         struct node node = pop(tree);
         struct advise_verdict verdict = judge_node(tree->input, &node, servers);
@@ -192,7 +192,8 @@ static void walk(struct tree *tree, struct advise_search *search)
                                   : tree->count == 0 && !tree->overflown;
 }
 
-static void search_tree(const struct advise_input *input, struct advise_search *search)
+static void search_tree(const struct advise_input *input, uint64_t judged_max,
+                        struct advise_search *search)
 {
     struct tree tree = {.input = input};
     struct node root = {0};
@@ -204,15 +205,17 @@ static void search_tree(const struct advise_input *input, struct advise_search *
     if (tree.overflown)
         search->bound = root.bound;
     else
-        walk(&tree, search);
+        walk(&tree, judged_max, search);
     free(tree.nodes);
 }
 
-void advise_search(const struct advise_input *input, struct advise_search *search)
+void advise_search(const struct advise_input *input, uint64_t judged_max,
+                   struct advise_search *search)
 {
-    *search = (struct advise_search){0};
-    if (input->site_count <= ADVISE_SITES_EXACT && !advise_hopeless(input))
-        search_tree(input, search);
+    bool hopeless = advise_hopeless(input);
+    *search = (struct advise_search){.exact = hopeless};
+    if (input->site_count <= ADVISE_SITES_EXACT && !hopeless)
+        search_tree(input, judged_max, search);
     if (search->exact && search->found)
         return;
     struct advise_plan local;

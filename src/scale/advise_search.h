@@ -26,7 +26,9 @@ struct advise_search {
     struct advise_plan plan;
 };
 
-void advise_search(const struct advise_input *input, struct advise_search *search);
+/* Judges JUDGED_MAX plans at most before it goes on locally. */
+void advise_search(const struct advise_input *input, uint64_t judged_max,
+                   struct advise_search *search);
 
 /* The best servers for at most BUDGET, beginning with those of START: greedy and local, as above.
  * False: no server is as cheap. */

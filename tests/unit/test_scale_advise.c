@@ -253,7 +253,22 @@ static void too_far_is_told_and_how_far(void **state)
     assert_int_equal(answer.outcome, ADVISE_IMPOSSIBLE);
     assert_int_equal(answer.view.broken.breach, ADVISE_P99);
     assert_true(answer.view.broken.value > 0.2);
-    assert_true(answer.judged < 1000);
+    assert_true(answer.judged < 1000 && answer.exact);
+    /* 200 ms and ln 100 / 99 = 46.5 ms are wanted, and 100 ms allowed. */
+    assert_in_range(answer.relaxed_by * 1000, 2465, 2465 * 21 / 20);
+    assert_int_equal(answer.relaxed.plan.servers[0], 1);
+    assert_int_equal(answer.relaxed.broken.breach, ADVISE_KEPT);
+}
+
+static void a_load_that_is_too_high_is_the_cause_that_is_told(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    input.regions[0].rate[ADVISE_READ] = 2000;
+    advise_make(&input, &answer);
+    assert_int_equal(answer.outcome, ADVISE_IMPOSSIBLE);
+    assert_int_equal(answer.view.broken.breach, ADVISE_FULL);
+    assert_near(answer.relaxed_by, 0, 0);
 }
 
 static void a_budget_is_never_passed_silently(void **state)
@@ -357,7 +372,7 @@ static void nothing_that_holds_is_cheaper(void **state)
     for (unsigned i = 0; i < DRAWS; i++) {
         struct advise_search search;
         draw(&random, 3);
-        advise_search(&input, &search);
+        advise_search(&input, SEARCH_JUDGED_MAX, &search);
         double least = cheapest_of_all();
         assert_true(search.exact || !search.found);
         assert_int_equal(search.found, isfinite(least));
@@ -416,7 +431,7 @@ static void more_load_never_costs_less(void **state)
         draw(&random, 3);
         for (unsigned turn = 0; turn < 6; turn++) {
             struct advise_search search;
-            advise_search(&input, &search);
+            advise_search(&input, SEARCH_JUDGED_MAX, &search);
             double cost = search.found ? advise_cost(&input, &search.plan) : INFINITY;
             assert_true(cost >= before - 1e-9);
             before = cost;
@@ -438,7 +453,7 @@ static void the_local_search_keeps_limits_and_is_seldom_dearer(void **state)
         struct advise_search search;
         uint64_t judged = 0;
         draw(&random, 4);
-        advise_search(&input, &search);
+        advise_search(&input, SEARCH_JUDGED_MAX, &search);
         bool holds = advise_local(&input, &local, &judged);
         assert_true(search.found || !holds);
         if (!holds)
@@ -491,6 +506,7 @@ int main(void)
         cmocka_unit_test(the_cheaper_site_is_taken_when_it_is_near_enough),
         cmocka_unit_test(what_finds_no_room_goes_on_to_the_next_nearest),
         cmocka_unit_test(too_far_is_told_and_how_far),
+        cmocka_unit_test(a_load_that_is_too_high_is_the_cause_that_is_told),
         cmocka_unit_test(a_budget_is_never_passed_silently),
         cmocka_unit_test(what_is_there_now_is_compared),
         cmocka_unit_test(growth_is_fitted_and_leads_to_a_day),
