@@ -183,7 +183,7 @@ static unsigned best_addition(const struct text *text)
 {
     const struct advise_change *changes = text->report->answer->present_more;
     unsigned best = text->input->site_count;
-    double most = 0, little_s = 1e-3 * text->report->answer->present.whole.mean_s;
+    double most = 0, little_s = 1e-2 * text->report->answer->present.whole.mean_s;
     for (unsigned s = 0; s < text->input->site_count; s++) {
         double gain = -changes[s].mean_s / fmax(changes[s].cost, 1e-9);
         if (changes[s].possible && -changes[s].mean_s > little_s && gain > most) {
