@@ -290,10 +290,10 @@ static bool note_case(void *context, struct advise_case when)
     struct advise_primary primary = primary_in(input, worst->plan, when, &worst->load);
     note_load(worst, when);
     if (isnan(primary.commit.p50_s)) {
-        double left = votes_left(input, &worst->load.left);
+        unsigned majority = worst->load.left.votes / 2 + 1;
         note(worst, TELL_MAJORITY,
-             (struct advise_broken){ADVISE_NO_MAJORITY, when, 0, when.site, left,
-                                    worst->load.left.votes / 2 + 1});
+             (struct advise_broken){ADVISE_NO_MAJORITY, when, 0, when.site,
+                                    votes_left(input, &worst->load.left), majority});
         return true;
     }
     for (unsigned r = 0; r < input->region_count; r++)
