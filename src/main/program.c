@@ -10,8 +10,7 @@ const struct program_command *const program_commands[] = {
     &command_ready,  &command_failback,  &command_leave,      &command_remove,   &command_import,
     &command_backup, &command_restore,   &command_recover,    &command_export,   &command_audit,
     &command_check,  &command_bench,     &command_version,    &command_help,     &command_bank,
-    &command_key,    &command_warehouse, &command_warehouses, &command_witness,
-    &command_advise,
+    &command_key,    &command_warehouse, &command_warehouses, &command_witness,  &command_advise,
 };
 const unsigned program_command_count = COUNT_OF(program_commands);
 
