@@ -208,7 +208,8 @@ static void write_sizes(const struct tiers_report *report, const char *file, FIL
         out,
         "\nSo these can bear, before p99 crosses %.0f ms (laid straight between the loads "
         "above, of the logarithm of p99); with R of W workers busy there, β is (W - R)/√R, what "
-        "`--scale-margin` leaves:\n\n| | %% of their capacity | requests a second | β | knee, %% "
+        "`--scale-margin` and `--scale-room` leave:\n\n| | %% of their capacity | requests a "
+        "second | β | knee, %% "
         "|\n| --- | ---: | ---: | ---: | ---: |\n",
         report->limit_ms);
     for (unsigned i = 0; i < who.count; i++)
@@ -231,7 +232,8 @@ static void write_polls(const struct tiers_report *report, const char *file, FIL
     fputs("\n### How long a poll should wait\n\nThe rule `poll` under bursts: two and a half times "
           "what one worker can do for 2 s, a fifth of it for 3 s, four times. *The rule alone* is "
           "without what the scaler puts around every rule (`--scale-hold`, `--scale-calm`, "
-          "`--scale-margin`): then the poll's time is all that keeps a worker from leaving "
+          "`--scale-urgent`, `--scale-room`): then the poll's time is all that keeps a worker from "
+          "leaving "
           "between two bursts.\n\n",
           out);
     write_table(report, TIERS_POLLS, NULL, columns, COUNT_OF(columns), out);

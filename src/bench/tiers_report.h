@@ -86,8 +86,8 @@ struct tiers_setup {
     unsigned helpers; /* of a worker, or of the one process */
     unsigned slots;   /* of the queue */
     unsigned poll_ms; /* 0: as is usual */
-    bool bare;        /* the rule without what the scaler puts around it (hold, calm, room) */
-    bool apart;       /* they have half of the processors, the generator the others */
+    bool bare;  /* the rule without what the scaler puts around it (hold, calm, urgent, room) */
+    bool apart; /* they have half of the processors, the generator the others */
 };
 
 enum tiers_loop { TIERS_PACED, TIERS_OPEN, TIERS_CLOSED };

@@ -66,7 +66,8 @@ static void add_number(struct words *words, const char *format, uint64_t number)
 static void word_tiers(const struct stand *stand, const struct tiers_setup *setup,
                        const char *address, struct words *words)
 {
-    static const char *const bare[] = {"--scale-hold=0ms", "--scale-calm=0ms", "--scale-margin=0%"};
+    static const char *const bare[] = {"--scale-hold=0ms", "--scale-calm=0ms", "--scale-urgent=0ms",
+                                       "--scale-room=0%"};
     const char *const begin[] = {"front",
                                  "--master",
                                  "--dir",
