@@ -250,12 +250,11 @@ static void add_hops(struct laying *laying)
         if (!quick || i == 1)
             add_hop(laying, &cell, 1);
     }
-    for (unsigned i = 0; i < COUNT_OF(others); i++) {
+    for (unsigned i = 0; i < COUNT_OF(others) && !quick; i++) {
         struct tiers_cell cell = others[i];
         if (!cell.connections)
             cell.connections = CONNECTIONS_CLOSED;
-        if (!quick || i == 1)
-            add_hop(laying, &cell, i == 0 ? 1 : 2);
+        add_hop(laying, &cell, i == 0 ? 1 : HELPERS);
     }
 }
 
