@@ -161,33 +161,83 @@ static void write_rules(const struct tiers_report *report, const char *file, FIL
     write_picture(report, file, 0, "A step, rule by rule", out);
 }
 
-/* For one number of workers: at which load p99 crosses the limit, and where the knee is. */
-static void write_size(const struct tiers_report *report, const char *who, FILE *out)
+/* What WHO, a number of workers, can bear. */
+struct bearing {
+    unsigned workers;
+    double most;   /* share of their capacity at which p99 crosses the limit; NAN: none */
+    double beyond; /* the highest that was tried */
+    double knee;   /* NAN: there is none */
+};
+
+static struct bearing bearing_of(const struct tiers_report *report, const char *who)
 {
-    double x[TIERS_CELLS_MAX], y[TIERS_CELLS_MAX];
-    unsigned count = 0, workers = 0;
+    double x[TIERS_CELLS_MAX] = {0}, y[TIERS_CELLS_MAX] = {0};
+    unsigned count = 0;
+    struct bearing bearing = {0, NAN, NAN, NAN};
     for (unsigned at = 0; at < report->cell_count; at++) {
         const struct tiers_cell *cell = &report->cells[at];
         double p99 = tiers_report_mean(report, at, TIERS_P99).mean;
         if (cell->part != TIERS_SIZES || strcmp(cell->who, who) != 0 || isnan(p99))
             continue;
-        workers = cell->setup.workers;
+        bearing.workers = cell->setup.workers;
         x[count] = cell->load;
         y[count++] = p99;
     }
-    double most = tiers_crossing(x, y, count, report->limit_ms), busy = most * workers;
+    if (count == 0)
+        return bearing;
     size_t knee = tiers_knee(x, y, count);
+    bearing.most = tiers_crossing(x, y, count, report->limit_ms);
+    bearing.beyond = x[count - 1];
+    if (knee < count)
+        bearing.knee = x[knee];
+    return bearing;
+}
+
+/* (W - R)/√R, where R of W workers are busy. */
+static double beta_of(const struct bearing *bearing)
+{
+    double busy = bearing->most * bearing->workers;
+    return (bearing->workers - busy) / sqrt(busy);
+}
+
+static void write_size(const struct tiers_report *report, const char *who, FILE *out)
+{
+    struct bearing bearing = bearing_of(report, who);
+    const char *open = bearing.most >= bearing.beyond ? "≥ " : "";
     fprintf(out, "| %s | ", who);
-    if (isnan(most))
+    if (isnan(bearing.most))
         fputs("– | – | –", out);
     else
-        fprintf(out, "%s%.0f | %s%.0f | %.2f", most >= x[count - 1] ? "≥ " : "", 100 * most,
-                most >= x[count - 1] ? "≥ " : "", busy * report->capacity_per_s,
-                (workers - busy) / sqrt(busy));
-    if (knee < count)
-        fprintf(out, " | %.0f |\n", 100 * x[knee]);
-    else
+        fprintf(out, "%s%.0f | %s%.0f | %.2f", open, 100 * bearing.most, open,
+                bearing.most * bearing.workers * report->capacity_per_s, beta_of(&bearing));
+    if (isnan(bearing.knee))
         fputs(" | – |\n", out);
+    else
+        fprintf(out, " | %.0f |\n", 100 * bearing.knee);
+}
+
+/* By the largest β of those measured, and never above BUSIEST. */
+static void write_starts(const struct tiers_report *report, const struct names *who, FILE *out)
+{
+    static const double loads[] = {0.5, 1, 2, 3, 4, 6, 8}, BUSIEST = 0.9;
+    double beta = 0;
+    for (unsigned i = 0; i < who->count; i++) {
+        struct bearing bearing = bearing_of(report, who->list[i]);
+        if (!isnan(bearing.most))
+            beta = fmax(beta, beta_of(&bearing));
+    }
+    fprintf(
+        out,
+        "\nTo start with, then: for R times what one worker can do R + %.2f × √R workers, and "
+        "never so few that they would be more than %.0f %% busy, for a queue at 100 %% grows for "
+        "ever, however slowly.\n\n| requests a second | of one worker's capacity | workers "
+        "to start with |\n| ---: | ---: | ---: |\n",
+        beta, 100 * BUSIEST);
+    for (unsigned i = 0; i < COUNT_OF(loads); i++) {
+        double workers = fmax(loads[i] + beta * sqrt(loads[i]), loads[i] / BUSIEST);
+        fprintf(out, "| %.0f | %.0f %% | %.0f |\n", loads[i] * report->capacity_per_s,
+                100 * loads[i], ceil(workers));
+    }
 }
 
 static void write_sizes(const struct tiers_report *report, const char *file, FILE *out)
@@ -214,7 +264,45 @@ static void write_sizes(const struct tiers_report *report, const char *file, FIL
         report->limit_ms);
     for (unsigned i = 0; i < who.count; i++)
         write_size(report, who.list[i], out);
+    write_starts(report, &who, out);
     write_picture(report, file, 1, "Waiting against load", out);
+}
+
+static bool is_polled(const struct tiers_report *report, unsigned at, const char *who)
+{
+    return report->cells[at].part == TIERS_POLLS && strcmp(report->cells[at].who, who) == 0 &&
+           report->results[at].rounds > 0;
+}
+
+/* Whether the cell A has no more late requests than B, as far as their intervals tell. */
+static bool is_as_good(const struct tiers_report *report, unsigned a, unsigned b)
+{
+    struct tiers_mean mine = tiers_report_mean(report, a, TIERS_LATE);
+    struct tiers_mean other = tiers_report_mean(report, b, TIERS_LATE);
+    double slack = (isnan(mine.half) ? 0 : mine.half) + (isnan(other.half) ? 0 : other.half);
+    return mine.mean - other.mean <= slack;
+}
+
+/* The poll with the fewest worker seconds of those that are as good as the best. */
+static void write_best_poll(const struct tiers_report *report, const char *who, FILE *out)
+{
+    unsigned best = TIERS_CELLS_MAX, cheapest = TIERS_CELLS_MAX;
+    for (unsigned at = 0; at < report->cell_count; at++)
+        if (is_polled(report, at, who) &&
+            (best == TIERS_CELLS_MAX || tiers_report_mean(report, at, TIERS_LATE).mean <
+                                            tiers_report_mean(report, best, TIERS_LATE).mean))
+            best = at;
+    for (unsigned at = 0; at < report->cell_count; at++)
+        if (is_polled(report, at, who) && is_as_good(report, at, best) &&
+            (cheapest == TIERS_CELLS_MAX ||
+             tiers_report_mean(report, at, TIERS_WORKER_S).mean <
+                 tiers_report_mean(report, cheapest, TIERS_WORKER_S).mean))
+            cheapest = at;
+    if (cheapest < TIERS_CELLS_MAX)
+        fprintf(out,
+                "\nBest, %s: %u ms. Of those with no more late requests than the one with the "
+                "fewest (as far as the intervals tell) it takes the fewest worker seconds.\n",
+                who, report->cells[cheapest].setup.poll_ms);
 }
 
 static void write_polls(const struct tiers_report *report, const char *file, FILE *out)
@@ -237,6 +325,9 @@ static void write_polls(const struct tiers_report *report, const char *file, FIL
           "between two bursts.\n\n",
           out);
     write_table(report, TIERS_POLLS, NULL, columns, COUNT_OF(columns), out);
+    struct names who = names_of(report, TIERS_POLLS, true);
+    for (unsigned i = 0; i < who.count; i++)
+        write_best_poll(report, who.list[i], out);
     write_picture(report, file, 2, "Polls", out);
 }
 
