@@ -108,8 +108,8 @@ static int generate(struct run *run, const struct tiers_cell *cell, const struct
         .rate = rate_of(run, cell),
         .pace = pace,
         .timeline = pace ? &run->timeline : NULL,
-        .seed = plan->seed + run->round, /* the same for all in a round */
-        .greeting = "/cached",
+        .seed = plan->seed + run->round,     /* the same for all in a round */
+        .greeting = pace ? NULL : "/cached", /* hundreds at once would be a load of their own */
         .counting = begin_to_count,
         .counting_context = run,
     };

@@ -100,7 +100,7 @@ static const struct option_row rows[] = {
      "and trace, these only [all]"},
     {"load", OPTION_TEXT, AT(load), NULL, 0, 0, NULL, "FILE",
      "scale: also this recorded load, as `stoa replay-scale` reads it, made to fit"},
-    {"limit", OPTION_DURATION, AT(limit_ms), "250ms", 1, 3600000, NULL, "TIME",
+    {"limit", OPTION_DURATION, AT(limit_ms), "100ms", 1, 3600000, NULL, "TIME",
      "scale: what 99 of 100 requests may take"},
     {"listen", OPTION_TEXT, AT(listen), "127.0.0.1:8080", 0, 0, NULL, "ADDR:PORT", "engine: where"},
     {"admission", OPTION_DURATION, AT(admission_ms), "0ms", 0, 60000, NULL, "TIME",
@@ -387,7 +387,7 @@ const struct program_command command_bench = {
     "loads\n"
     "            that change; how many workers and fronts a load needs, how long polls should "
     "wait,\n"
-    "            and what the way through the queue costs. Takes about 20 minutes a round\n"
+    "            and what the way through the queue costs. Takes about 25 minutes a round\n"
     "  engines   the same pages on every engine, each with a server made for it: cached, "
     "computing,\n"
     "            from a cold disk, short beside long, at twice its capacity. Takes about 16 times\n"

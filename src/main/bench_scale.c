@@ -6,12 +6,14 @@
 #include "bench/tiers_record.h"
 #include "bench/tiers_run.h"
 #include "main/bench.h"
+#include "main/bench_guard.h"
 #include "main/bench_process.h"
 #include "main/bench_tiers.h"
 #include "main/file.h"
 #include "main/free_address.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +34,10 @@ enum {
 
 struct stand {
     char dir[FILE_PATH], log[FILE_PATH], record[FILE_PATH];
+    struct bench_guard guard;
+    pthread_mutex_t lock; /* who has it starts or ends the server; the guard keeps it */
     struct bench_process server;
-    bool alone;
+    bool alone, keep;
     unsigned cores;
     uint64_t steps;
 };
@@ -142,6 +146,25 @@ static int wait_for_sizes(struct stand *stand, const struct tiers_setup *setup,
     return err;
 }
 
+static int end_server(struct stand *stand, struct failure *failure)
+{
+    return bench_process_end(&stand->server, END_MS,
+                             stand->alone ? "the one process" : "the master front", failure);
+}
+
+/* In good order: when it is killed its workers end by themselves, but a follower goes on as master.
+ */
+static int stop(void *context, struct failure *failure)
+{
+    struct stand *stand = context;
+    pthread_mutex_lock(&stand->lock);
+    int err = end_server(stand, failure);
+    if (stand->server.pid > 0)
+        bench_process_kill(&stand->server);
+    pthread_mutex_unlock(&stand->lock);
+    return err;
+}
+
 static int start(void *context, const struct tiers_setup *setup, char *url, struct failure *failure)
 {
     struct stand *stand = context;
@@ -157,25 +180,19 @@ static int start(void *context, const struct tiers_setup *setup, char *url, stru
         word_alone(stand, address, &words);
     else
         word_tiers(stand, setup, address, &words);
+    pthread_mutex_lock(&stand->lock);
     err = bench_process_start(&stand->server, words.list, stand->log, failure);
+    pthread_mutex_unlock(&stand->lock);
     if (err)
         return err;
     err = bench_process_wait(&stand->server, setup->alone ? "ready" : "stoa: front ready", READY_MS,
                              setup->alone ? "the one process" : "the master front", failure);
     if (!err && !setup->alone)
         err = wait_for_sizes(stand, setup, failure);
-    if (err)
-        bench_process_kill(&stand->server);
-    return err;
-}
-
-static int stop(void *context, struct failure *failure)
-{
-    struct stand *stand = context;
-    int err = bench_process_end(&stand->server, END_MS,
-                                stand->alone ? "the one process" : "the master front", failure);
-    if (stand->server.pid > 0)
-        bench_process_kill(&stand->server);
+    if (err) {
+        struct failure end;
+        (void)stop(stand, &end);
+    }
     return err;
 }
 
@@ -249,35 +266,61 @@ static int run_in(struct stand *stand, const struct bench_flags *flags,
     return err;
 }
 
+static void remove_files(const struct stand *stand)
+{
+    if (stand->keep)
+        fprintf(stderr, "stoa bench: the servers' log and files are in %s\n", stand->dir);
+    else
+        (void)file_remove_tree(stand->dir, NULL); /* a bench's result stands without it */
+}
+
+/* For the guard. */
+static void end_early(void *context)
+{
+    struct stand *stand = context;
+    struct failure failure;
+    pthread_mutex_lock(&stand->lock);
+    if (stand->server.pid > 0)
+        (void)end_server(stand, &failure);
+    remove_files(stand);
+}
+
 static int run_with_files(struct stand *stand, const struct bench_flags *flags,
                           const struct scale_load *trace, struct failure *failure)
 {
     int err = file_join(stand->log, stand->dir, "servers.log", failure);
     err = err ? err : file_join(stand->record, stand->dir, "decisions.log", failure);
+    err = err ? err : bench_guard_begin(&stand->guard, failure);
     err = err ? err : run_in(stand, flags, trace, failure);
-    if (flags->keep)
-        fprintf(stderr, "stoa bench: the servers' log and files are in %s\n", stand->dir);
-    else
-        (void)file_remove_tree(stand->dir, NULL); /* a bench's result stands without it */
+    remove_files(stand);
     return err;
+}
+
+static int run_under(struct stand *stand, const struct bench_flags *flags,
+                     const struct scale_load *trace, struct failure *failure)
+{
+    *stand = (struct stand){.server = {.output = -1}, .keep = flags->keep};
+    stand->guard = (struct bench_guard){end_early, stand};
+    pthread_mutex_init(&stand->lock, NULL);
+    snprintf(stand->dir, sizeof stand->dir, "%.400s/bench-XXXXXX", flags->dir);
+    if (mkdir(flags->dir, 0777) && errno != EEXIST)
+        return fail_errno(failure, ERR_IO, "cannot make %s", flags->dir);
+    if (!mkdtemp(stand->dir))
+        return fail_errno(failure, ERR_IO, "cannot make a folder in %s", flags->dir);
+    return run_with_files(stand, flags, trace, failure);
 }
 
 int bench_scale(const struct bench_flags *flags, struct failure *failure)
 {
-    struct stand stand = {.server = {.output = -1}};
+    /* Not freed: the guard has it until the process ends. */
+    struct stand *stand = malloc(sizeof *stand);
     struct scale_load trace = {0};
-    int err = flags->page[0] ? tiers_report_page_check(flags->page, failure) : 0;
+    int err = stand ? 0 : fail(failure, ERR_NOMEM, "out of memory");
+    if (!err && flags->page[0])
+        err = tiers_report_page_check(flags->page, failure);
     if (!err && flags->load[0])
         err = read_trace(flags->load, &trace, failure);
-    if (err)
-        return err;
-    snprintf(stand.dir, sizeof stand.dir, "%.400s/bench-XXXXXX", flags->dir);
-    if (mkdir(flags->dir, 0777) && errno != EEXIST)
-        err = fail_errno(failure, ERR_IO, "cannot make %s", flags->dir);
-    else if (!mkdtemp(stand.dir))
-        err = fail_errno(failure, ERR_IO, "cannot make a folder in %s", flags->dir);
-    else
-        err = run_with_files(&stand, flags, flags->load[0] ? &trace : NULL, failure);
+    err = err ? err : run_under(stand, flags, flags->load[0] ? &trace : NULL, failure);
     scale_load_close(&trace);
     return err;
 }
