@@ -2,12 +2,14 @@
 
 import json
 import os
+import pathlib
+import signal
 import subprocess
 import xml.dom.minidom
 
 import pytest
 
-from shop_server import STOA
+from shop_server import STOA, wait_until
 
 pytestmark = pytest.mark.outside
 
@@ -70,3 +72,32 @@ def test_what_there_is_not_is_named(tmp_path):
     assert done.returncode == 1 and '"hops"' in done.stderr and "ratio" in done.stderr
     done = bench(tmp_path / "made", "--load", str(tmp_path / "none.csv"))
     assert done.returncode == 1 and "none.csv" in done.stderr
+
+
+def processes_with(word):
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            text = path.read_bytes()
+        except OSError:
+            continue  # it has ended
+        if word.encode() in text:
+            found.append(text.replace(b"\0", b" ").decode())
+    return found
+
+
+def test_a_bench_that_is_told_to_end_leaves_nobody_behind(tmp_path):
+    folder = tmp_path / "made"
+    running = subprocess.Popen([STOA, "bench", "scale", "--quick", "--only", "ratio", "--dir",
+                                str(folder)],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: any(" worker " in line for line in processes_with(str(folder))), 30,
+                   "a worker")
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=40) == 128 + signal.SIGTERM
+    finally:
+        running.kill()
+        running.wait()
+    assert not processes_with(f"{folder}/"), "who was started is gone"
+    assert not os.listdir(folder), "what it made is gone again"
