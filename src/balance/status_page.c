@@ -6,11 +6,9 @@ enum { PAGE_MAX = 1 << 20, EVENTS_SHOWN = 40 };
 
 int status_templates_new(struct template_set **templates, struct failure *failure)
 {
-    const struct asset *page = status_file("pages/balance.html");
-    const struct asset *row = status_file("pages/balance_row.html");
     const struct template_source pages[] = {
-        {.name = "balance", .text = str_make(page->bytes, page->length)},
-        {.name = "balance_row", .text = str_make(row->bytes, row->length)},
+        {.name = "balance", .text = operator_door_text("pages/balance.html")},
+        {.name = "balance_row", .text = operator_door_text("pages/balance_row.html")},
     };
     return template_set_new(pages, COUNT_OF(pages), templates, failure);
 }
