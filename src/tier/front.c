@@ -134,18 +134,42 @@ static void bell_rings(struct watch *watch, uint32_t events)
     while (!queue_park(lane->queue, lane->seat));
 }
 
+static void report_calls(struct front_lane *lane, uint64_t now_ns, uint32_t open)
+{
+    struct front_stats stats;
+    front_look(lane->front, &stats);
+    struct queue_report report = {
+        .beat_ns = now_ns,
+        .loop_ns = clock_thread_ns(),
+        .open = open,
+        .counts = {stats.requests, stats.refused, stats.overdue, stats.retried, stats.given_up,
+                   stats.resumed, stats.cut},
+    };
+    queue_report(lane->queue, lane->seat, &report);
+}
+
+void front_look_from(const struct queue_report *report, struct front_stats *stats)
+{
+    const uint64_t *counts = report->counts;
+    *stats = (struct front_stats){counts[0], counts[1], counts[2], counts[3],
+                                  counts[4], counts[5], counts[6], 0};
+}
+
 /* Whose deadline is over is told so, though no worker comes to find it. */
 static void tick(struct timer *timer, uint64_t now_ns)
 {
     struct front_lane *lane = CONTAINER_OF(timer, struct front_lane, tick);
+    uint32_t open = 0;
     LIST_EACH(&lane->calls, node)
     {
         struct front_call *call = CONTAINER_OF(node, struct front_call, node);
-        if (call->slot != QUEUE_NONE && queue_expire(lane->queue, call->slot, now_ns))
+        if (call->slot == QUEUE_NONE)
+            continue;
+        open++;
+        if (queue_expire(lane->queue, call->slot, now_ns))
             front_answer_look(call);
     }
-    struct queue_report report = {.beat_ns = now_ns, .loop_ns = clock_thread_ns()};
-    queue_report(lane->queue, lane->seat, &report);
+    report_calls(lane, now_ns, open);
     loop_timer_set(lane->loop, timer, now_ns + FRONT_TICK_MS * MS_NS);
 }
 

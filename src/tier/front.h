@@ -49,5 +49,7 @@ struct front_stats {
 };
 /* Any thread. */
 void front_look(const struct front *front, struct front_stats *stats);
+/* The same of another process, as its seats' reports have it; `seats` is 0. */
+void front_look_from(const struct queue_report *report, struct front_stats *stats);
 
 #endif

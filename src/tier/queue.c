@@ -329,6 +329,7 @@ static unsigned take_next(struct queue *queue, unsigned seat, uint64_t now_ns)
     set_state(queue, slot, QUEUE_TAKEN);
     uint64_t wait_ns = now_ns > s->facts.entered_ns ? now_ns - s->facts.entered_ns : 0;
     area->counts.waits[wait_bucket(wait_ns)]++;
+    area->counts.waited_ns += wait_ns;
     area->counts.taken[class]++;
     atomic_fetch_add_explicit(&area->seats[seat].handled, 1, memory_order_relaxed);
     return slot;
@@ -378,6 +379,7 @@ void queue_look(struct queue *queue, uint64_t now_ns, struct queue_stats *stats)
     stats->slots = area->slots;
     stats->more = atomic_load_explicit(&area->more, memory_order_relaxed);
     stats->fewer = atomic_load_explicit(&area->fewer, memory_order_relaxed);
+    memcpy(stats->weight, area->share.weight, sizeof stats->weight);
     memcpy(stats->waiting, area->share.waiting, sizeof stats->waiting);
     memcpy(stats->held, area->share.held, sizeof stats->held);
     for (unsigned i = 0; i < SHARE_CLASSES; i++) {

@@ -47,6 +47,8 @@ enum {
     QUEUE_NAME = 32,
     QUEUE_NONE = 0xffff, /* no slot, no seat */
     QUEUE_ATTEMPTS = 5,  /* a request that so many workers died with is not given to another */
+    QUEUE_COUNTS = 8,
+    QUEUE_BOARD = 48 << 10,
 };
 
 enum queue_state {
@@ -146,6 +148,15 @@ bool queue_lead(struct queue *queue);
 /* Whether another process leads. */
 bool queue_is_led(const struct queue *queue);
 void queue_follow(struct queue *queue);
+/* The process that leads; 0: none does. */
+uint32_t queue_leader(const struct queue *queue);
+
+/* The board: what who leads has to say to all, and to the next one who leads; its meaning is
+ * others'. At most QUEUE_BOARD bytes; by one thread of who leads alone. */
+void queue_board_write(struct queue *queue, const void *at, size_t size);
+/* Any process, any thread, at once. How many bytes there are, of which AT gets at most ROOM; 0: none
+ * yet, or it is being written, or who wrote it died of it. */
+size_t queue_board_read(const struct queue *queue, void *at, size_t room);
 
 /* Gives back what the dead had; how many have died since the last time. By any process, a few
  * times a second, and when it is known that one has died. */
@@ -167,6 +178,8 @@ struct queue_report {
     uint32_t helpers;   /* how many it has; 0: a front */
     uint32_t open;      /* requests that it has now */
     bool draining;      /* it takes nothing new */
+    /* Whatever the role counts, of the whole process: a front's are front.h's. */
+    uint64_t counts[QUEUE_COUNTS];
 };
 void queue_report(struct queue *queue, unsigned seat, const struct queue_report *report);
 
@@ -193,12 +206,13 @@ uint64_t queue_wait_bound(unsigned b);
 
 struct queue_stats {
     uint32_t slots;
-    uint32_t waiting[SHARE_CLASSES], held[SHARE_CLASSES];
+    uint32_t weight[SHARE_CLASSES], waiting[SHARE_CLASSES], held[SHARE_CLASSES];
     uint64_t oldest_wait_ns; /* of those that wait, at NOW_NS */
     uint64_t entered[SHARE_CLASSES], refused[SHARE_CLASSES], taken[SHARE_CLASSES],
         dropped[SHARE_CLASSES], done[SHARE_CLASSES], given_back, given_up, died;
     uint64_t work_ns[SHARE_CLASSES];
     uint64_t waits[QUEUE_WAIT_BUCKETS]; /* of those that were taken */
+    uint64_t waited_ns;                 /* these, added up */
     uint64_t more, fewer;               /* wishes of workers */
     unsigned fronts, workers, idle;     /* seats; workers that wait for work */
 };

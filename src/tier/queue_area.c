@@ -79,7 +79,16 @@ void queue_seat_drop(struct queue *queue, unsigned seat)
 
 bool queue_lead(struct queue *queue)
 {
-    return lock_byte(queue->fd, LEADER_BYTE, F_WRLCK);
+    if (!lock_byte(queue->fd, LEADER_BYTE, F_WRLCK))
+        return false;
+    atomic_store(&queue->area->leader, (uint32_t)getpid());
+    return true;
+}
+
+uint32_t queue_leader(const struct queue *queue)
+{
+    uint32_t leader = atomic_load(&queue->area->leader);
+    return leader == (uint32_t)getpid() || queue_is_led(queue) ? leader : 0;
 }
 
 bool queue_is_led(const struct queue *queue)
@@ -89,6 +98,7 @@ bool queue_is_led(const struct queue *queue)
 
 void queue_follow(struct queue *queue)
 {
+    atomic_store(&queue->area->leader, 0);
     lock_byte(queue->fd, LEADER_BYTE, F_UNLCK);
 }
 

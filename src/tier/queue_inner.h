@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 enum {
-    QUEUE_VERSION = 1,
+    QUEUE_VERSION = 2,
     QUEUE_PAGE = 4096,
     QUEUE_NEWS_WORDS = QUEUE_SLOTS_MAX / 64,
     QUEUE_SEAT_WORDS = QUEUE_SEATS / 64,
@@ -28,6 +28,7 @@ struct queue_seat {
     /* Of struct queue_report. */
     _Atomic uint64_t beat_ns, loop_ns, helper_ns;
     _Atomic uint32_t helpers, open, draining;
+    _Atomic uint64_t counts[QUEUE_COUNTS];
     _Atomic uint32_t number, wants_to_leave;
 };
 
@@ -53,6 +54,9 @@ struct queue_area {
     _Atomic uint64_t length; /* of the queue; changed under the lock */
     _Atomic uint64_t more, fewer;
     _Atomic uint64_t poll_ns, queue_long, actions;
+    _Atomic uint32_t leader; /* its process; holds only while somebody leads */
+    /* queue_board.c: odd while it is written. */
+    _Atomic uint64_t board_turn, board_size, board[QUEUE_BOARD / 8];
     pthread_mutex_t lock;
     /* Under the lock: */
     struct share share;

@@ -13,6 +13,8 @@ static void put_report(struct queue_seat *seat, const struct queue_report *repor
     atomic_store_explicit(&seat->helpers, report->helpers, memory_order_relaxed);
     atomic_store_explicit(&seat->open, report->open, memory_order_relaxed);
     atomic_store_explicit(&seat->draining, report->draining, memory_order_relaxed);
+    for (unsigned i = 0; i < QUEUE_COUNTS; i++)
+        atomic_store_explicit(&seat->counts[i], report->counts[i], memory_order_relaxed);
     atomic_store_explicit(&seat->beat_ns, report->beat_ns, memory_order_relaxed);
 }
 
@@ -26,6 +28,8 @@ static void get_report(const struct queue_seat *seat, struct queue_report *repor
         .open = atomic_load_explicit(&seat->open, memory_order_relaxed),
         .draining = atomic_load_explicit(&seat->draining, memory_order_relaxed) != 0,
     };
+    for (unsigned i = 0; i < QUEUE_COUNTS; i++)
+        report->counts[i] = atomic_load_explicit(&seat->counts[i], memory_order_relaxed);
 }
 
 static void begin_seat(struct queue *queue, unsigned seat, enum queue_role role)
