@@ -117,10 +117,11 @@ static const struct operator_route routes[] = {
     {"/undrain", HTTP_POST, answer_return},
 };
 
-/* The shop's style sheet gives the looks, balance.css what is more. */
+/* The shop's style sheet gives the looks, board.css what status pages have more. */
 static const struct operator_file files[] = {
     {"/style.css", "pages/style.css"},
-    {"/balance.css", "pages/balance.css"},
+    {"/board.css", "pages/board.css"},
+    {"/board.js", "pages/board.js"},
     {"/balance.js", "pages/balance.js"},
     {"/favicon.svg", "pages/favicon.svg"},
 };

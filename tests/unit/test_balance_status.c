@@ -163,7 +163,7 @@ static void everything_answers(void **state)
     answers(*state, "GET /metrics", NULL, OK, "\nstoa_balance_servers 2\n");
     answers(*state, "GET /metrics", NULL, OK, "text/plain; version=0.0.4");
     answers(*state, "GET /balance.js", NULL, OK, "EventSource");
-    answers(*state, "GET /balance.css", NULL, OK, ".gauge");
+    answers(*state, "GET /board.css", NULL, OK, ".gauge");
     answers(*state, "GET /style.css", NULL, OK, ":root");
     answers(*state, "HEAD /balance.json", NULL, OK, "application/json");
     answers(*state, "GET /nothing", NULL, "HTTP/1.1 404 ", "status page is at /");
