@@ -31,7 +31,8 @@
     for (const share of ["p50", "p90", "p99"]) say(share, ms(queue[`wait_${share}_ms`]));
     for (const name of ["arrived_per_s", "answered_per_s"]) say(name, count(queue[name]));
     say("lost_per_s", count(queue.dropped_per_s + queue.refused_per_s));
-    for (const name of ["given_back", "died", "idle"]) say(name, String(queue[name]));
+    for (const name of ["given_back", "idle"]) say(name, String(queue[name]));
+    say("deaths-words", words(queue.died, "death"));
   }
 
   function showSizes(view) {
@@ -63,7 +64,7 @@
     set(cell("open"), String(member.open));
     set(cell("requests"), String(tier === "front" ? member.requests : member.handled));
     set(cell("rate"), tier === "front" ? "–" : count(member.handled_per_s));
-    set(cell("besides"), tier === "front" ? `${member.retried} pushed again, ${member.cut} cut` : `${member.empty_polls} empty polls`);
+    set(cell("besides"), tier === "front" ? `${member.retried} pushed again, ${member.cut} cut` : words(member.empty_polls, "empty poll"));
   }
 
   function showMembers(view) {

@@ -19,9 +19,9 @@ static void put_count(struct value *map, const char *key, uint64_t count)
 }
 
 /* "3 workers", "1 worker". */
-static void put_processes(struct value *map, const char *key, unsigned count, const char *one)
+static void put_words(struct value *map, const char *key, uint64_t count, const char *one)
 {
-    value_printf(map, key, "%u %s%s", count, one, count == 1 ? "" : "s");
+    value_printf(map, key, "%llu %s%s", (unsigned long long)count, one, count == 1 ? "" : "s");
 }
 
 /* ---- The queue ---- */
@@ -40,7 +40,7 @@ static void put_queue(struct value *root, const struct tiers_view *view)
     value_printf(root, "answered_per_s", "%.0f", view->answered_per_s);
     value_printf(root, "lost_per_s", "%.0f", view->dropped_per_s + view->refused_per_s);
     put_count(root, "given_back", stats->given_back);
-    put_count(root, "died", stats->died);
+    put_words(root, "deaths_words", stats->died, "death");
     put_count(root, "idle", stats->idle);
 }
 
@@ -78,7 +78,7 @@ static void put_worker(struct value *map, const struct tiers_member *member)
 {
     put_count(map, "requests", member->handled);
     value_printf(map, "rate", "%.0f", member->handled_per_s);
-    value_printf(map, "besides", "%llu empty polls", (unsigned long long)member->empty_polls);
+    put_words(map, "besides", member->empty_polls, "empty poll");
 }
 
 static void put_members(struct value *root, const struct tiers_view *view)
@@ -106,8 +106,8 @@ static void put_sizes(struct value *root, const struct tiers_view *view)
 {
     const struct tiers_size *workers = &view->sizes[FLEET_WORKER];
     const struct fleet_tier_view *fleet = &view->board.tiers[FLEET_WORKER];
-    put_processes(root, "fronts_words", view->sizes[FLEET_FRONT].in[TIERS_READY], "front");
-    put_processes(root, "workers_words", workers->in[TIERS_READY], "worker");
+    put_words(root, "fronts_words", view->sizes[FLEET_FRONT].in[TIERS_READY], "front");
+    put_words(root, "workers_words", workers->in[TIERS_READY], "worker");
     put_count(root, "ready", workers->in[TIERS_READY]);
     value_bool(root, "one_worker", workers->in[TIERS_READY] == 1);
     value_bool(root, "no_worker", workers->in[TIERS_READY] == 0);
