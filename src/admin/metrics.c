@@ -1,5 +1,6 @@
 #include "admin/metrics.h"
 
+#include "admin/metrics_cache.h"
 #include "base/check.h"
 #include "base/clock.h"
 
@@ -40,14 +41,6 @@ static const struct row rows[] = {
     {"stoa_disk_waiting", "gauge", "Answers that wait until such a piece is read.", COUNT, AT(engine.disk_waiting)},
     {"stoa_workers", "gauge", "Threads that take turns (engine pool).", COUNT, AT(engine.workers)},
     {"stoa_workers_waited_for", "gauge", "Connections that wait for one of these.", COUNT, AT(engine.queued)},
-
-    {"stoa_cache_hits_total", "counter", "Answers given from the response cache.", COUNT, AT(cache.hits)},
-    {"stoa_cache_misses_total", "counter", "Look-ups that found nothing.", COUNT, AT(cache.misses)},
-    {"stoa_cache_outdated_total", "counter", "Entries found outdated by a change.", COUNT, AT(cache.outdated)},
-    {"stoa_cache_evicted_total", "counter", "Entries given up for room.", COUNT, AT(cache.evicted)},
-    {"stoa_cache_refused_total", "counter", "Entries not kept: outdated already, or too big.", COUNT, AT(cache.refused)},
-    {"stoa_cache_bytes", "gauge", "Bytes held by the response cache.", COUNT, AT(cache.bytes)},
-    {"stoa_cache_entries", "gauge", "Entries in the response cache.", COUNT, AT(cache.entries)},
 
     {"stoa_log_primary", "gauge", "1 when this server is primary.", TRUTH, AT(order.primary)},
     {"stoa_log_term", "gauge", "Raft's term.", COUNT, AT(order.term)},
@@ -331,6 +324,7 @@ void metrics_format(struct buf *out, const struct figures *figures)
     buf_puts(out, "stoa_build_info{version=\"" STOA_VERSION "\"} 1\n");
     for (unsigned i = 0; i < COUNT_OF(rows); i++)
         put_row(out, &rows[i], figures);
+    metrics_put_cache(out, &figures->cache, figures->shop.applied_index);
     put_admission(out, &figures->engine.admission);
     put_stages(out, &figures->engine);
     put_statuses(out, &figures->web);
@@ -385,7 +379,6 @@ void metrics_write(void *context, struct buf *out)
     }
     if (engine)
         watched->kind->stats(engine, &figures->engine);
-    cache_read_stats(watched->cache, &figures->cache);
     order_report(watched->order, &figures->order);
     buying_report(watched->buying, &figures->buying);
     if (watched->bank && watched->bank->report)
@@ -399,6 +392,7 @@ void metrics_write(void *context, struct buf *out)
     if (reader_counts(metrics->reader, &figures->shop))
         figures->shop = (struct shop_counts){0};
     pthread_mutex_unlock(&metrics->lock);
+    cache_read_stats(watched->cache, &figures->cache); /* after the database's index, in shop */
     metrics_format(out, figures);
     free(figures);
 }

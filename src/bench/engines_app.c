@@ -134,7 +134,7 @@ static void give_file(struct engines_app *app, struct exchange *x)
 static enum app_verdict app_handle(struct app *base, struct exchange *x)
 {
     struct engines_app *app = CONTAINER_OF(base, struct engines_app, app);
-    if (str_eq(x->path, STR("/compute")))
+    if (str_ends(x->path, STR("/compute")))
         return APP_WORK;
     if (str_eq(x->path, STR("/cached")))
         exchange_page(x, app->page);

@@ -4,7 +4,8 @@
  *   /disk?n=N         1 MiB of file N of the set, which is put out of memory before it is read: by
  *                     posix_fadvise, which needs no rights, where a cgroup's limit does
  *   /compute?us=N     N microseconds of a processor, as calibrated, over memory of its own: so many
- *                     steps, however long they take now; with &wait=M a wait of M more without one
+ *                     steps, however long they take now; with &wait=M a wait of M more without one.
+ *                     Also as /cart/compute and so on, which are other classes to a front
  *
  * Thread: as struct app.
  */

@@ -43,7 +43,8 @@ static const struct option_row rows[] = {
      "order buy: checkouts made before it begins"},
     {"rounds", OPTION_COUNT, AT(rounds), "0", 0, 100000, NULL, "N",
      "failover: of each kind; share: kills of each; crowd: how often a server goes (0: 50); "
-     "repair: of each point, at most 1000 (0: 5); engines: at most 9 (0: 3)"},
+     "repair: of each point, at most 1000 (0: 5); cache: at most 99 (0: 5); engines: at most 9 "
+     "(0: 3)"},
     {"shoppers", OPTION_COUNT, AT(shoppers), "2000", 1, 100000, NULL, "N",
      "crowd: how many, who click at --rate in all [a fifth of their number]; apply cart: whose "
      "carts change"},
@@ -92,7 +93,7 @@ static const struct option_row rows[] = {
      "cart, buy: data directory of another of the cluster's servers, which takes its share"},
     {"engines", OPTION_TEXT, AT(engines), NULL, 0, 0, NULL, "A,B", "engines: these only [all]"},
     {"quick", OPTION_SWITCH, AT(quick), NULL, 0, 0, NULL, NULL,
-     "engines: whether it runs: fewer loads, half a second and one round of each"},
+     "engines, cache: whether it runs: fewer loads, half a second and one round of each"},
     {"listen", OPTION_TEXT, AT(listen), "127.0.0.1:8080", 0, 0, NULL, "ADDR:PORT", "engine: where"},
     {"admission", OPTION_DURATION, AT(admission_ms), "0ms", 0, 60000, NULL, "TIME",
      "engine: let in as many that nine of ten are answered within this (event and seda; 0: all)"},
@@ -278,6 +279,8 @@ static int choose(const struct bench_flags *flags, struct str what, const char *
         return bench_share(flags, failure);
     if (str_eq(what, STR("balance")))
         return bench_balance(flags, failure);
+    if (str_eq(what, STR("cache")))
+        return bench_cache(flags, failure);
     if (str_eq(what, STR("engines")))
         return bench_engines(flags, failure);
     if (str_eq(what, STR("engine")))
@@ -303,28 +306,30 @@ static int run_bench(const struct program_command *self, int count, char **words
         return command_usage_error(self, failure.text);
     struct str what = operand_count ? str_of(operands[0]) : STR("");
     if (!flags.rounds)
-        flags.rounds = str_eq(what, STR("repair")) ? 5 : str_eq(what, STR("engines")) ? 3 : 50;
+        flags.rounds = str_eq(what, STR("repair")) || str_eq(what, STR("cache")) ? 5
+                       : str_eq(what, STR("engines"))                            ? 3
+                                                                                 : 50;
     bool two = str_eq(what, STR("http")) || str_eq(what, STR("order")) ||
                str_eq(what, STR("apply")) || str_eq(what, STR("engine"));
     if (operand_count != (two ? 2u : 1u))
         return command_usage_error(self,
                                    "give http URL, cart, buy, disk, order cart, order buy, "
                                    "apply cart, apply buy, failover, repair, crowd, drop, share, "
-                                   "balance, engines or engine NAME");
+                                   "balance, cache, engines or engine NAME");
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int err = choose(&flags, what, operands[1], &failure);
     if (err == ERR_UNSUPPORTED)
         return command_usage_error(self, "there are the benches http URL, cart, buy, disk, order "
                                          "cart, order buy, apply cart, apply buy, failover, "
-                                         "repair, crowd, drop, share, balance, engines and engine "
-                                         "NAME");
+                                         "repair, crowd, drop, share, balance, cache, engines and "
+                                         "engine NAME");
     return err ? command_failed(self, failure.text) : EXIT_DONE;
 }
 
 const struct program_command command_bench = {
     "bench",
     "[options] http URL | cart | buy | disk | order cart | order buy | apply cart | apply buy | "
-    "failover | repair | crowd | drop | share | balance | engines | engine NAME",
+    "failover | repair | crowd | drop | share | balance | cache | engines | engine NAME",
     "measure a server: throughput and latency under a load",
     "  http URL  GETs of one address, of any HTTP server\n"
     "  cart      shoppers who change their carts, through the public API\n"
@@ -358,6 +363,9 @@ const struct program_command command_bench = {
     "  balance   the load manager's policies on simulated time: servers of unequal speed, one "
     "that\n"
     "            dies or slows down, bursts, shoppers with homes. Needs no server\n"
+    "  cache     what share of made-up requests the response cache answers with each of six "
+    "eviction\n"
+    "            policies, and how long a look-up takes. Needs no server\n"
     "  engines   the same pages on every engine, each with a server made for it: cached, "
     "computing,\n"
     "            from a cold disk, short beside long, at twice its capacity. Takes about 16 times\n"

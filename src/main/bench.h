@@ -48,6 +48,9 @@ int bench_share(const struct bench_flags *flags, struct failure *failure);
 /* The load manager's policies on simulated time. */
 int bench_balance(const struct bench_flags *flags, struct failure *failure);
 
+/* Eviction policies on made-up requests, and what a look-up in the response cache takes. */
+int bench_cache(const struct bench_flags *flags, struct failure *failure);
+
 /* The same workloads on all engines. */
 int bench_engines(const struct bench_flags *flags, struct failure *failure);
 /* The server of one of its measurements, on the engine NAME; until it is told to end. */

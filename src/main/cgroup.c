@@ -13,14 +13,16 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 1024, FILE_SIZE = 64 << 10, PERIOD_US = 100000 };
+enum { PATH_SIZE = 1024, FILE_SIZE = 64 << 10 };
+enum { PERIOD_US = 100000, QUOTA_LEAST_US = 1000 /* the kernel takes no less */ };
 
 static const char own_leaf[] = "stoa", front_of_members[] = "stoa-";
 
 struct cgroup {
     struct cgroup_limits limits;
     const struct log *log;
-    bool said; /* that a member goes without */
+    bool said;  /* that a member goes without */
+    bool swept; /* what an earlier master's members have left */
     char folder[PATH_SIZE];
 };
 
@@ -46,7 +48,7 @@ static bool find_mount(struct str mountinfo, struct str *root, struct str *point
             continue;
         *root = field(line, 3);
         *point = field(line, 4);
-        return true;
+        return str_starts(*point, STR("/"));
     }
     return false;
 }
@@ -218,7 +220,6 @@ struct cgroup *cgroup_open_at(const char *folder, const struct cgroup_limits *li
         snprintf(why, sizeof why, "%.150s cannot be divided (%s)", folder, strerror(errno));
         move_up(cgroup);
     } else {
-        sweep(cgroup);
         return cgroup;
     }
     say_none(log, why);
@@ -271,8 +272,9 @@ static bool set_limits(const struct cgroup *cgroup, const char *name)
 {
     char text[64];
     const struct cgroup_limits *limits = &cgroup->limits;
+    uint64_t quota = limits->cpu_share * PERIOD_US / 1000;
     snprintf(text, sizeof text, "%llu %d",
-             (unsigned long long)(limits->cpu_share * PERIOD_US / 1000), PERIOD_US);
+             (unsigned long long)(quota > QUOTA_LEAST_US ? quota : QUOTA_LEAST_US), PERIOD_US);
     if (limits->cpu_share && !write_file(cgroup->folder, name, "cpu.max", text))
         return false;
     snprintf(text, sizeof text, "%llu", (unsigned long long)limits->memory_bytes);
@@ -283,6 +285,10 @@ int cgroup_member(struct cgroup *cgroup, const char *name)
 {
     char group[64], path[PATH_SIZE];
     int fd = -1;
+    if (!cgroup
+             ->swept) /* not before: whoever follows may not touch what the master has just made */
+        sweep(cgroup);
+    cgroup->swept = true;
     snprintf(group, sizeof group, "%s%s", front_of_members, name);
     if (path_of(path, cgroup->folder, group, "") && (mkdir(path, 0755) == 0 || errno == EEXIST) &&
         set_limits(cgroup, group) && path_of(path, cgroup->folder, group, "cgroup.procs"))

@@ -1,6 +1,7 @@
 #include "tier/front.h"
 
 #include "base/clock.h"
+#include "main/file.h"
 #include "main/foreground.h"
 #include "main/front_door.h"
 #include "main/front_settings.h"
@@ -103,8 +104,11 @@ static int open_queue(struct front_process *process, struct failure *failure)
     const struct front_settings *settings = &process->settings;
     struct queue_config config;
     front_settings_queue(settings, &config);
-    int err = queue_open(front_settings_dir(settings), settings->master ? &config : NULL,
-                         &process->queue, failure);
+    /* The server may be on its way still; it takes the directory as it is. */
+    int err = settings->master ? file_make_dir(settings->dir, 0700, NULL, failure) : 0;
+    err = err ? err
+              : queue_open(front_settings_dir(settings), settings->master ? &config : NULL,
+                           &process->queue, failure);
     if (err == ERR_NOTFOUND && !settings->master)
         return fail(failure, err, "no front is master of a queue for %s: start one with --master",
                     front_settings_dir(settings));
@@ -146,7 +150,11 @@ static int start_engine(struct front_process *process, struct failure *failure)
 
 static int start_steward(struct front_process *process, struct failure *failure)
 {
-    struct steward_config config = {.queue = process->queue, .log = &process->log};
+    struct steward_config config = {
+        .queue = process->queue,
+        .log = &process->log,
+        .silent_ns = process->settings.silent_ms * MS_NS,
+    };
     return steward_new(&config, &process->steward, failure);
 }
 
@@ -163,6 +171,7 @@ static int start_scaling(struct front_process *process, struct failure *failure)
         .grace_ms = settings->stop_grace_ms,
         .record = settings->record,
         .record_samples = settings->record_samples,
+        .fleet = &settings->fleet,
         .worker_words = process->words.worker,
         .front_words = process->words.front,
         .number = (unsigned)settings->number,

@@ -42,13 +42,15 @@ static const struct option_row rows[] = {
      "memory for each request's way, and as much for its answer's; a power of two"},
     {"wait", OPTION_DURATION, AT(wait_ms), "2s", 1, 3600000, NULL, "TIME",
      "how long a request may wait for a worker; then 503"},
+    {"worker-kill-after", OPTION_DURATION, AT(silent_ms), "5s", 0, 3600000, NULL, "TIME",
+     "a worker that hangs for so long is killed, and others get its requests (0: never)"},
     {"share", OPTION_LIST, AT(shares), NULL, 0, SHARE_CLASSES, NULL, "CLASS=N",
      "what part of the workers' time operator, buys, carts and pages have when all ask for more "
      "[operator=1 buys=4 carts=3 pages=2]"},
 
     /* Growing and shrinking. */
     {"scale", OPTION_CHOICE, AT(rule), "off", 0, 0, "off slope target busy poll", "RULE",
-     "start and end workers and fronts of this machine as they are needed, by this rule"},
+     "start and end workers and fronts as they are needed, by this rule"},
     {"scale-poll", OPTION_DURATION, AT(poll_ms), "100ms", 1, 3600000, NULL, "TIME",
      "how long a worker's poll waits for a request before it counts as empty"},
     {"scale-record", OPTION_TEXT, AT(record), NULL, 0, 0, NULL, "FILE",
@@ -60,6 +62,7 @@ static const struct option_row rows[] = {
     {"number", OPTION_COUNT, AT(number), "0", 0, FLEET_SLOTS, NULL, "N",
      "what the fleet calls this front; given by a master that starts it"},
     SCALE_SETTINGS(SCALE_ROW)
+    FLEET_ROWS(AT(fleet)),
 
     {"stop-grace", OPTION_DURATION, AT(stop_grace_ms), "10s", 0, 3600000, NULL, "TIME",
      "at a stop: how long requests in flight may take"},
@@ -106,6 +109,13 @@ static int read_shares(const struct front_settings *settings, uint32_t weight[st
     return err;
 }
 
+/* How many the fleet may have to look after. */
+static void fleet_most(const struct front_settings *settings, unsigned most[FLEET_TIERS])
+{
+    most[FLEET_WORKER] = (unsigned)settings->scale.workers_max;
+    most[FLEET_FRONT] = (unsigned)settings->scale.fronts_max - 1; /* the master is none of them */
+}
+
 static int check(const struct front_settings *settings, struct failure *failure)
 {
     uint32_t weight[SHARE_CLASSES];
@@ -119,7 +129,10 @@ static int check(const struct front_settings *settings, struct failure *failure)
         return fail(failure, ERR_INVALID,
                     "a request's head (--head-bytes) may have half of --pipe at most, so that it "
                     "can go to a worker whole");
+    unsigned most[FLEET_TIERS];
+    fleet_most(settings, most);
     int err = scale_settings_check(&settings->scale, failure);
+    err = err ? err : fleet_choice_check(&settings->fleet, most, failure);
     return err ? err : read_shares(settings, weight, failure);
 }
 

@@ -4,6 +4,7 @@
 #ifndef STOA_MAIN_FRONT_SETTINGS_H
 #define STOA_MAIN_FRONT_SETTINGS_H
 
+#include "main/fleet_choice.h"
 #include "main/listening.h"
 #include "main/option.h"
 #include "scale/rule.h"
@@ -16,13 +17,14 @@ struct front_settings {
     struct option_list listen, listen_tls;
     char certificate[OPTION_TEXT_SIZE], key[OPTION_TEXT_SIZE];
     char status[OPTION_TEXT_SIZE];
-    uint64_t slots, pipe_bytes, wait_ms;
+    uint64_t slots, pipe_bytes, wait_ms, silent_ms;
     struct option_list shares;
     char rule[OPTION_TEXT_SIZE], record[OPTION_TEXT_SIZE];
     bool record_samples;
     uint64_t poll_ms, number;
     struct option_list worker_options;
     struct scale_settings scale;
+    struct fleet_settings fleet;
     uint64_t stop_grace_ms;
     struct listening_limits limits;
     char log_level[OPTION_TEXT_SIZE];

@@ -159,11 +159,14 @@ static int spawn(struct child *child, struct failure *failure)
     group_name(child, name);
     int err = fill_words(child, words, text, failure);
     err = err ? err : open_pipe(&child->out, &lasting.out, failure);
-    err = err ? err : open_pipe(&child->errors, &lasting.errors, failure);
+    if (!err && !config->keeps_log)
+        err = open_pipe(&child->errors, &lasting.errors, failure);
     if (!err && config->cgroup)
         lasting.group = cgroup_member(config->cgroup, name);
-    err = err ? err : spawn_lasting(&lasting, &child->pid, failure);
     const int ends[] = {lasting.out, lasting.errors, lasting.group};
+    if (config->keeps_log)
+        lasting.errors = STDERR_FILENO;
+    err = err ? err : spawn_lasting(&lasting, &child->pid, failure);
     for (unsigned i = 0; i < COUNT_OF(ends); i++)
         if (ends[i] >= 0)
             close(ends[i]);

@@ -8,9 +8,10 @@
  * ours are waited for, those that were adopted are their new parent's to wait for. Signals go
  * through the pidfd too, so that none ever reaches a process that has got an old number.
  *
- * What it prints is passed on to standard error line by line, with its name in front: "worker 3: ".
- * It never waits for that; when nobody reads, lines are lost. It is ready when it prints a line
- * that begins as `ready` says, or when fleet_ready tells so. It drains on SIGTERM.
+ * What it prints is passed on to standard error line by line, with its name in front: "worker 3: ";
+ * but what those with keeps_log say on their standard error goes there by itself. It never waits
+ * for that; when nobody reads, lines are lost. It is ready when it prints a line that begins as
+ * `ready` says, or when fleet_ready tells so. It drains on SIGTERM.
  *
  * Thread: the fleet's; it need not be the one that lives longest.
  */
@@ -26,7 +27,9 @@ struct launcher_here_config {
     const char *const *words; /* its command line, from its name on, ended by NULL; {index} is the
                                  member's number; at most LAUNCHER_WORDS. Lent */
     const char *ready;        /* "stoa: worker ready"; NULL: only fleet_ready tells */
-    struct cgroup *cgroup;    /* where each gets a group of its own; NULL: none. Lent */
+    bool keeps_log; /* its standard error is ours, and stays what it is when we die: for those who
+                       may be master one day, and whom nobody would read then */
+    struct cgroup *cgroup; /* where each gets a group of its own; NULL: none. Lent */
 };
 
 enum { LAUNCHER_WORDS = 64 };

@@ -11,7 +11,7 @@ const struct program_command *const program_commands[] = {
     &command_backup, &command_restore,      &command_recover,    &command_export,   &command_audit,
     &command_check,  &command_bench,        &command_version,    &command_help,     &command_bank,
     &command_key,    &command_warehouse,    &command_warehouses, &command_witness,  &command_front,
-    &command_worker, &command_replay_scale,
+    &command_worker, &command_replay_scale, &command_advise,
 };
 const unsigned program_command_count = COUNT_OF(program_commands);
 

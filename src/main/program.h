@@ -36,7 +36,7 @@ extern const struct program_command command_serve, command_demo, command_check, 
 extern const struct program_command command_key, command_warehouses;
 extern const struct program_command command_warehouse;
 extern const struct program_command command_front, command_worker;
-extern const struct program_command command_witness, command_replay_scale;
+extern const struct program_command command_witness, command_replay_scale, command_advise;
 extern const struct program_command command_backup, command_restore, command_recover;
 
 extern const struct program_command *const program_commands[];

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
-#include "main/launcher_here.h"
 #include "scale/board.h"
 #include "scale/measure.h"
 
@@ -20,8 +19,8 @@
 
 struct scaling {
     struct scaling_config config;
-    struct launcher_here *workers, *fronts;
-    struct fleet *fleet;
+    struct fleet_choice choice;
+    struct fleet *fleet; /* its */
     struct scaler scaler;
     struct scale_measure measure;
     struct scale_look look;
@@ -168,13 +167,15 @@ static void take_over(struct scaling *scaling, uint64_t now_ns)
     const struct scale_look *look = &scaling->look;
     for (unsigned i = 0; i < look->seat_count; i++) {
         const struct queue_seat_view *seat = &look->seats[i];
-        if (seat->number == 0 || seat->pid == (uint32_t)getpid() || !scale_is_first_seat(look, i))
+        if (seat->number == 0 || !seat->is_near || seat->pid == (uint32_t)getpid() ||
+            !scale_is_first_seat(look, i))
             continue;
         if (fleet_adopt(scaling->fleet, tier_of(seat), seat->number, (pid_t)seat->pid, now_ns,
                         &failure) != 0)
             log_line(scaling->config.log, LOG_WARN, "scale", "%s", failure.text);
     }
     begin_board(scaling);
+    fleet_reserve(scaling->fleet, FLEET_FRONT, scaling->config.number);
     scaling->leads = true;
     open_record(scaling);
 }
@@ -187,16 +188,54 @@ static void look(struct scaling *scaling, uint64_t now_ns)
     look->seat_count = queue_seats(scaling->config.queue, look->seats, QUEUE_SEATS);
 }
 
+static bool has_seat(const struct scale_look *look, enum fleet_tier tier, unsigned number)
+{
+    for (unsigned i = 0; i < look->seat_count; i++)
+        if (look->seats[i].number == number && tier_of(&look->seats[i]) == tier)
+            return true;
+    return false;
+}
+
+/* Of members whose process nobody here sees, those who have left the queue. */
+static void tell_gone(struct scaling *scaling, enum fleet_tier tier,
+                      const struct fleet_tier_view *view)
+{
+    for (unsigned i = 0; i < view->count; i++) {
+        const struct fleet_member_view *member = &view->members[i];
+        if (member->pid == 0 && member->state == FLEET_READY &&
+            !has_seat(&scaling->look, tier, member->number))
+            fleet_gone(scaling->fleet, tier, member->number, scaling->look.now_ns);
+    }
+}
+
+/* Who is wanted of a tier whose members somebody else starts, and has not come to the queue. */
+static unsigned count_missing(const struct scale_look *look, enum fleet_tier tier, unsigned wanted)
+{
+    for (unsigned i = 0; i < look->seat_count; i++)
+        if (tier_of(&look->seats[i]) == tier && scale_is_first_seat(look, i) && wanted > 0 &&
+            look->seats[i].pid != (uint32_t)getpid())
+            wanted--;
+    return wanted;
+}
+
+static void look_at_tier(struct scaling *scaling, enum fleet_tier tier,
+                         struct fleet_tier_view *view, struct fleet_sizes *sizes)
+{
+    fleet_view(scaling->fleet, tier, view);
+    tell_gone(scaling, tier, view);
+    *sizes = view->sizes;
+    if (view->counted)
+        sizes->starting = count_missing(&scaling->look, tier, view->wanted);
+}
+
 static void look_at_fleet(struct scaling *scaling)
 {
-    struct fleet_tier_view *views = calloc(FLEET_TIERS, sizeof *views);
-    if (!views)
+    struct fleet_tier_view *view = calloc(1, sizeof *view);
+    if (!view)
         return;
-    fleet_view(scaling->fleet, FLEET_WORKER, &views[FLEET_WORKER]);
-    fleet_view(scaling->fleet, FLEET_FRONT, &views[FLEET_FRONT]);
-    scaling->look.workers = views[FLEET_WORKER].sizes;
-    scaling->look.fronts = views[FLEET_FRONT].sizes;
-    free(views);
+    look_at_tier(scaling, FLEET_WORKER, view, &scaling->look.workers);
+    look_at_tier(scaling, FLEET_FRONT, view, &scaling->look.fronts);
+    free(view);
 }
 
 static void turn(struct scaling *scaling)
@@ -229,8 +268,9 @@ static int wait_ms(const struct scaling *scaling)
 
 static bool has_ended(const struct scaling *scaling)
 {
-    return scaling->stop_ns > 0 && (!scaling->leads || fleet_is_empty(scaling->fleet) ||
-                                    clock_mono_ns() >= scaling->stop_ns);
+    return scaling->stop_ns > 0 &&
+           (!scaling->leads || !scaling->choice.is_here || fleet_is_empty(scaling->fleet) ||
+            clock_mono_ns() >= scaling->stop_ns);
 }
 
 /* Until something is to be done, or the stop was asked for. */
@@ -257,30 +297,18 @@ static void *run(void *argument)
 
 /* ---- Made and freed ---- */
 
-static int make_launchers(struct scaling *scaling, struct failure *failure)
-{
-    const struct scaling_config *config = &scaling->config;
-    struct launcher_here_config workers = {
-        .tier = "worker", .words = config->worker_words, .ready = "stoa: worker ready"};
-    struct launcher_here_config fronts = {
-        .tier = "front", .words = config->front_words, .ready = "stoa: front ready"};
-    int err = launcher_here_new(&workers, &scaling->workers, failure);
-    return err ? err : launcher_here_new(&fronts, &scaling->fronts, failure);
-}
-
 static int make_fleet(struct scaling *scaling, struct failure *failure)
 {
-    const struct scale_settings *settings = &scaling->config.settings;
-    struct fleet_config config = {
-        .tiers[FLEET_WORKER] = {&launcher_here, scaling->workers,
-                                fleet_rules_usual((unsigned)settings->workers_max)},
-        .tiers[FLEET_FRONT] = {&launcher_here, scaling->fronts,
-                               fleet_rules_usual((unsigned)settings->fronts_max)},
-        .log = scaling->config.log,
+    const struct scaling_config *config = &scaling->config;
+    const struct fleet_choice_tier tiers[FLEET_TIERS] = {
+        [FLEET_WORKER] = {(unsigned)config->settings.workers_max, config->worker_words,
+                          "stoa: worker ready"},
+        [FLEET_FRONT] = {(unsigned)config->settings.fronts_max - 1, config->front_words,
+                         "stoa: front ready"},
     };
-    for (unsigned i = 0; i < FLEET_TIERS; i++)
-        config.tiers[i].rules.grace_ns = scaling->config.grace_ms * MS_NS;
-    return fleet_new(&config, &scaling->fleet, failure);
+    int err = fleet_choice_open(&scaling->choice, config->fleet, tiers, config->log, failure);
+    scaling->fleet = scaling->choice.fleet;
+    return err;
 }
 
 int scaling_new(const struct scaling_config *config, struct scaling **out, struct failure *failure)
@@ -295,7 +323,6 @@ int scaling_new(const struct scaling_config *config, struct scaling **out, struc
     scaler_init(&scaling->scaler, config->rule, &config->settings);
     scaling->stop_fd = eventfd(0, EFD_CLOEXEC);
     int err = scaling->stop_fd < 0 ? fail_errno(failure, ERR_IO, "no descriptor") : 0;
-    err = err ? err : make_launchers(scaling, failure);
     err = err ? err : make_fleet(scaling, failure);
     scaling->started = !err && thread_start(&scaling->thread, "stoa-scaling", run, scaling) == 0;
     if (!err && !scaling->started)
@@ -314,9 +341,7 @@ void scaling_free(struct scaling *scaling)
         return;
     if (scaling->started && write(scaling->stop_fd, &one, sizeof one) == sizeof one)
         pthread_join(scaling->thread, NULL);
-    fleet_free(scaling->fleet);
-    launcher_here_free(scaling->workers);
-    launcher_here_free(scaling->fronts);
+    fleet_choice_close(&scaling->choice);
     if (scaling->stop_fd >= 0)
         close(scaling->stop_fd);
     if (scaling->record >= 0)

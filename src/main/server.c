@@ -51,6 +51,16 @@ static void shop_changed(void *context, enum change_kind kind, uint64_t product_
         cache_changed(server->cache, kind, product_id, handle, index);
 }
 
+static void shop_committing(void *context)
+{
+    cache_committing(((struct server *)context)->cache);
+}
+
+static void shop_told(void *context, uint64_t index)
+{
+    cache_told(((struct server *)context)->cache, index);
+}
+
 static int open_cache(struct server *server, struct failure *failure)
 {
     size_t bytes = (size_t)server->settings->cache_bytes;
@@ -67,12 +77,14 @@ static int open_cache(struct server *server, struct failure *failure)
 
 static int open_shop(struct server *server, struct failure *failure)
 {
-    struct shop_listener listener = {shop_changed, server};
+    struct shop_listener listener = {shop_changed, server, shop_committing, shop_told};
     int err = open_cache(server, failure);
     err = err ? err
               : shop_open(server->dir.database, &listener, &server->log, &server->shop, failure);
     if (!err && server->changes.changes)
         shared_changes_begin(&server->changes, shop_applied_index(server->shop));
+    else if (!err)
+        cache_told(server->cache, shop_applied_index(server->shop));
     return err;
 }
 

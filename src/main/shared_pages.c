@@ -1,5 +1,6 @@
 #include "main/shared_pages.h"
 
+#include "admin/metrics_cache.h"
 #include "base/process.h"
 #include "main/cluster.h"
 #include "main/file.h"
@@ -61,6 +62,22 @@ static void put_figure(struct buf *out, const char *name, const char *kind, cons
                (unsigned long long)value);
 }
 
+/* The last entry that the file has; 0: it cannot be read now. */
+static uint64_t database_index(const struct shared_pages *pages)
+{
+    struct reader *reader = NULL;
+    struct failure ignored;
+    uint64_t index = 0;
+    if (reader_open(pages->database, &reader, &ignored))
+        return 0;
+    if (reader_begin(reader, &index) == 0)
+        reader_end(reader);
+    else
+        index = 0;
+    reader_close(reader);
+    return index;
+}
+
 /* A reader has no log; what it has is under the names that all servers have. */
 static void put_metrics(void *context, struct buf *out)
 {
@@ -73,6 +90,7 @@ static void put_metrics(void *context, struct buf *out)
         return;
     buf_init(&reason, 1000);
     web_stats(pages->web, stats);
+    uint64_t index = database_index(pages);
     cache_read_stats(pages->cache, &cache);
     process_look(&process);
     put_figure(out, "stoa_reader", "gauge", "1: this process reads what another one writes.", 1);
@@ -80,10 +98,7 @@ static void put_metrics(void *context, struct buf *out)
                shared_writer_answers(pages->config.writer, &reason));
     put_figure(out, "stoa_relayed_total", "counter", "Requests passed on to another server.",
                stats->relayed);
-    put_figure(out, "stoa_cache_hits_total", "counter", "Answers from the response cache.",
-               cache.hits);
-    put_figure(out, "stoa_cache_misses_total", "counter", "Answers that were not there.",
-               cache.misses);
+    metrics_put_cache(out, &cache, index);
     put_figure(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
                process.resident_bytes);
     buf_close(&reason);

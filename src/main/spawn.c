@@ -45,8 +45,11 @@ static void become_lasting(const struct spawn_lasting *lasting)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_IGN); /* whoever reads what it prints may die before it */
-    if (lasting->group >= 0 && write(lasting->group, "0", 1) != 1)
-        _exit(EXIT_FAILED); /* without its limits it could take what others need */
+    if (lasting->group >= 0 && write(lasting->group, "0", 1) != 1) {
+        static const char text[] = "stoa: not taken into its control group; it has no limits\n";
+        ssize_t written = write(lasting->errors, text, sizeof text - 1);
+        (void)written;
+    }
     int nothing = open("/dev/null", O_RDONLY);
     if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 &&
         dup2(lasting->out, STDOUT_FILENO) >= 0 && dup2(lasting->errors, STDERR_FILENO) >= 0 &&

@@ -169,10 +169,27 @@ static struct tier *find(struct fleet *fleet, enum fleet_tier which, unsigned nu
     return is_one ? tier : NULL;
 }
 
+void fleet_reserve(struct fleet *fleet, enum fleet_tier which, unsigned number)
+{
+    if (number >= 1 && number <= FLEET_SLOTS)
+        fleet_step_reserve(&fleet->tiers[which].step, number - 1);
+}
+
+/* Whether a member that has just been heard of runs without our doing: another master has started
+ * it, or what supervises it has started it again. */
+static bool is_unknown(const struct tier *tier, unsigned slot)
+{
+    enum fleet_state state = tier->step.members[slot].state;
+    return !tier->launcher->adopt && (int)slot != tier->step.own &&
+           (state == FLEET_ABSENT || state == FLEET_CRASHED);
+}
+
 void fleet_ready(struct fleet *fleet, enum fleet_tier which, unsigned number, uint64_t now_ns)
 {
     struct tier *tier = find(fleet, which, number);
-    if (tier)
+    if (tier && is_unknown(tier, number - 1))
+        (void)fleet_adopt(fleet, which, number, 0, now_ns, NULL);
+    else if (tier)
         take_ready(fleet, tier, number - 1, now_ns);
 }
 

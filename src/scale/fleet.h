@@ -43,11 +43,16 @@ int fleet_new(const struct fleet_config *config, struct fleet **out, struct fail
 /* Leaves what runs. NULL is fine. */
 void fleet_free(struct fleet *fleet);
 
+/* This process is a member itself, with this NUMBER, that has become master: nobody else gets it.
+ */
+void fleet_reserve(struct fleet *fleet, enum fleet_tier tier, unsigned number);
+
 /* So many are wanted from now on, until the next call. FRONTS: without the master. */
 void fleet_want(struct fleet *fleet, unsigned workers, unsigned fronts);
 
 /* What is known from elsewhere (the central queue) about the member with this NUMBER, from 1 on, as
- * it was given to its command line. A number that fits nobody changes nothing. */
+ * it was given to its command line. A number that fits nobody changes nothing; but where the
+ * launcher sees no processes, one that was not known to run is taken over by this. */
 void fleet_ready(struct fleet *fleet, enum fleet_tier tier, unsigned number, uint64_t now_ns);
 /* It has nothing to do: if one is to go soon, this one. */
 void fleet_leave(struct fleet *fleet, enum fleet_tier tier, unsigned number, uint64_t now_ns);

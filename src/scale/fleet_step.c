@@ -23,6 +23,12 @@ void fleet_step_begin(struct fleet_step *step, const struct fleet_rules *rules)
     CHECK(rules->most <= FLEET_SLOTS);
     memset(step, 0, sizeof *step);
     step->rules = *rules;
+    step->own = -1;
+}
+
+void fleet_step_reserve(struct fleet_step *step, unsigned slot)
+{
+    step->own = (int)slot;
 }
 
 void fleet_step_want(struct fleet_step *step, unsigned wanted)
@@ -103,16 +109,21 @@ void fleet_step_leave(struct fleet_step *step, unsigned slot, uint64_t now_ns)
         member->leave_until_ns = now_ns + step->rules.leave_ns;
 }
 
+static bool is_free(const struct fleet_step *step, unsigned slot)
+{
+    return step->members[slot].state == FLEET_ABSENT && (int)slot != step->own;
+}
+
 int fleet_step_adopt(struct fleet_step *step, unsigned slot, uint64_t now_ns)
 {
-    if (slot >= FLEET_SLOTS || step->members[slot].state != FLEET_ABSENT)
-        for (slot = 0; slot < FLEET_SLOTS && step->members[slot].state != FLEET_ABSENT;)
+    bool rests = slot < FLEET_SLOTS && step->members[slot].state == FLEET_CRASHED;
+    if (slot >= FLEET_SLOTS || !(rests || is_free(step, slot)))
+        for (slot = 0; slot < FLEET_SLOTS && !is_free(step, slot);)
             slot++;
     if (slot == FLEET_SLOTS)
         return -1;
     struct fleet_member *member = &step->members[slot];
     enter(member, FLEET_READY, now_ns, UINT64_MAX);
-    member->failures = 0;
     member->birth = ++step->births;
     return (int)slot;
 }
@@ -245,12 +256,13 @@ static void let_go(struct turn *turn, unsigned slot)
     }
 }
 
-/* The first place that is free; one whose pause is over, if there is such a one. */
+/* The first place that is free; one whose pause is over, if there is such a one. FLEET_SLOTS: there
+ * is none, as the last one is our own. */
 static unsigned choose_place(const struct fleet_step *step, uint64_t now_ns)
 {
-    unsigned resting = FLEET_SLOTS;
-    for (unsigned i = 0; i < step->rules.most; i++) {
-        if (step->members[i].state != FLEET_ABSENT)
+    unsigned resting = FLEET_SLOTS, end = step->rules.most + (step->own >= 0);
+    for (unsigned i = 0; i < end && i < FLEET_SLOTS; i++) {
+        if (!is_free(step, i))
             continue;
         if (step->members[i].due_ns <= now_ns)
             return i;
@@ -266,8 +278,9 @@ static void grow(struct turn *turn)
     unsigned kept = count_kept(step), taken = count_taken(step);
     while (kept < step->wanted && taken < step->rules.most) {
         unsigned slot = choose_place(step, turn->now_ns);
+        if (slot == FLEET_SLOTS)
+            break;
         struct fleet_member *member = &step->members[slot];
-        CHECK(slot < step->rules.most);
         if (member->due_ns > turn->now_ns)
             enter(member, FLEET_CRASHED, turn->now_ns, member->due_ns);
         else

@@ -34,7 +34,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FLEET_SLOTS = 128, FLEET_LOOPING = 5 /* so many crashes in a row are a loop */ };
+enum { FLEET_SLOTS = 256, FLEET_LOOPING = 5 /* so many crashes in a row are a loop */ };
 
 enum fleet_state {
     FLEET_ABSENT,
@@ -84,6 +84,7 @@ struct fleet_member {
 struct fleet_step {
     struct fleet_rules rules;
     unsigned wanted;
+    int own; /* the slot that is not to be used; -1: none */
     struct fleet_member members[FLEET_SLOTS];
     uint64_t births;
     uint64_t starts, crashes, slow_starts, kills; /* counted since the beginning */
@@ -96,6 +97,10 @@ struct fleet_sizes {
 
 void fleet_step_begin(struct fleet_step *step, const struct fleet_rules *rules);
 
+/* SLOT is the caller's own: this process was a member once. It is not used for another, and counts
+ * for nothing. */
+void fleet_step_reserve(struct fleet_step *step, unsigned slot);
+
 /* So many are wanted from now on; clipped to the most there may be. */
 void fleet_step_want(struct fleet_step *step, unsigned wanted);
 
@@ -106,8 +111,8 @@ void fleet_step_ended(struct fleet_step *step, unsigned slot, enum fleet_end end
 /* It could do without: if one is to go soon, it should be this one. */
 void fleet_step_leave(struct fleet_step *step, unsigned slot, uint64_t now_ns);
 
-/* A process that somebody else has started, in SLOT if that is free. Returns its slot, or -1: there
- * is no place at all. */
+/* A process that somebody else has started, in SLOT if none of ours runs there. Returns its slot,
+ * or -1: there is no place at all. */
 int fleet_step_adopt(struct fleet_step *step, unsigned slot, uint64_t now_ns);
 /* It is not there after all. */
 void fleet_step_disown(struct fleet_step *step, unsigned slot, uint64_t now_ns);

@@ -2,9 +2,9 @@
  *
  * Two kinds of file, told apart by their first character:
  *
- *   load_csv.c   seconds,requests_per_s[,service_ms]: each row holds until the next; the last for
- * as long as the one before it. A first row of names and lines with # are passed over load_log.c a
- * log of decisions (decision.h) with every sample: requests as they came
+ * - a table (load_csv.c): seconds,requests_per_s[,service_ms]. Each row holds until the next, the
+ *   last for as long as the one before it. A first row of names and lines with # are passed over;
+ * - a log of decisions (decision.h, load_log.c) with every sample: requests as they came.
  *
  * Thread: any. Memory: ours, until scale_load_close.
  */

@@ -27,7 +27,7 @@ static int check_sample(const struct scale_sample *before, const struct scale_sa
     if (!goes_on(before, sample))
         return fail(failure, ERR_INVALID,
                     "samples are missing before this one (%.3f s): have each of them written, "
-                    "not only those that change something (scale-log every)",
+                    "not only those that change something",
                     (double)(sample->now_ns - before->now_ns) / NS);
     return 0;
 }

@@ -118,7 +118,10 @@ static int prepare(struct run *run, uint64_t samples, struct failure *failure)
     if (replay->rule)
         scaler_init(&run->scaler, replay->rule, &replay->settings);
     run->result->most = run->result->last = workers;
-    return sim_queue_new(&replay->sim, replay->load, workers, &run->sim, failure);
+    int err = sim_queue_new(&replay->sim, replay->load, workers, &run->sim, failure);
+    if (!err)
+        sim_queue_resize(run->sim, workers, (unsigned)replay->settings.fronts_min);
+    return err;
 }
 
 int scale_replay(const struct scale_replay *replay, struct scale_replayed *result,

@@ -5,10 +5,11 @@
  *                below the lower one, that many cycles long  → one leaves
  *   more are needed sooner after one has left than it took to let it leave → it was wrong to:
  *                next time it takes one cycle longer; in time, as many as set
- *   at any time: the queue backs up                          → one more at once (emergency)
+ *   at any time: the queue backs up → half as many more at once (emergency)
  *
- * Unlike there, as many are added as bring the utilisation down to the upper limit, double at most:
- * a tier of one with three times its load would take too many cycles otherwise. Those who start
+ * Unlike there, as many are added as bring the utilisation down to the upper limit, double at most,
+ * and in an emergency more than one: a tier of one with three times its load would take too many
+ * cycles otherwise. Those who start
  * count as capacity: an emergency ends when they could carry the queue. Limits with a factor of two
  * between them keep one worker from being too many when two are too few. */
 #include "base/clock.h"
@@ -85,7 +86,7 @@ static void judge(void *memory, const struct scale_view *view, struct scale_wish
     own->room += elapsed * (double)sample->workers.ready;
     unsigned size = view->size > 0 ? view->size : 1;
     if (sample->queued / size > view->settings->queue_long) {
-        wish->workers++;
+        wish->workers += (size + 1) / 2;
         own->low = 0;
         scale_say(wish, "emergency: %llu wait, more than %llu for each of %u workers",
                   (unsigned long long)sample->queued,

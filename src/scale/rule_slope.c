@@ -20,22 +20,31 @@
 
 #include <math.h>
 
-static const double QUICK_S = 0.3, SURE = 4, RATE_MAX = 1e9;
+static const double QUICK_S = 0.3, SETTLED_S = 1, SURE = 4, RATE_MAX = 1e9, SERVICE_LEAST = 128;
 
 struct memory {
     struct trend arrivals;
-    double quick;     /* arrivals a second, of the last QUICK_S */
-    double service_s; /* averaged by how many were answered; 0: not known */
+    double age_s;            /* of the line */
+    double quick;            /* arrivals a second, of the last QUICK_S */
+    double answered, work_s; /* requests that were answered, and what they took, fading */
     struct peak wishes;
 };
 
-static void learn_service(struct memory *own, const struct scale_sample *sample)
+/* The mean of those of late, but never of fewer than SERVICE_LEAST while there were more: one
+ * request differs much from the next. */
+static void learn_service(struct memory *own, const struct scale_view *view)
 {
+    const struct scale_sample *sample = view->sample;
+    double memory_s = (double)view->settings->memory_ms / 1000;
+    double fade = exp(-(double)view->elapsed_ns / (double)SEC_NS / memory_s);
+    if (own->answered * fade < SERVICE_LEAST)
+        fade = own->answered > SERVICE_LEAST ? SERVICE_LEAST / own->answered : 1;
+    own->answered *= fade;
+    own->work_s *= fade;
     if (sample->service_ns == 0 || sample->answered == 0)
         return;
-    double seen_s = (double)sample->service_ns / (double)SEC_NS, count = (double)sample->answered;
-    double part = own->service_s > 0 ? 1 - exp(-count / 64) : 1;
-    own->service_s += part * (seen_s - own->service_s);
+    own->answered += (double)sample->answered;
+    own->work_s += (double)sample->answered * (double)sample->service_ns / (double)SEC_NS;
 }
 
 static void learn_arrivals(struct memory *own, const struct scale_view *view)
@@ -49,9 +58,20 @@ static void learn_arrivals(struct memory *own, const struct scale_view *view)
     double tau = (double)view->settings->memory_ms / 2000;
     own->quick += (1 - exp(-seconds / QUICK_S)) * (rate - own->quick);
     trend_add(&own->arrivals, rate, seconds, tau);
-    double level = trend_level(&own->arrivals);
-    if (fabs(own->quick - level) > SURE * sqrt(level / (2 * QUICK_S)))
-        trend_restart(&own->arrivals, own->quick, QUICK_S);
+    own->age_s += seconds;
+    double level = trend_level(&own->arrivals), larger = fmax(own->quick, level);
+    if (own->age_s < SETTLED_S || fabs(own->quick - level) <= SURE * sqrt(larger / (2 * QUICK_S)))
+        return;
+    trend_restart(&own->arrivals, own->quick, QUICK_S);
+    own->age_s = 0;
+}
+
+/* Arrivals a second to be expected when those who are started now are ready. */
+static double foresee(const struct memory *own, const struct scale_view *view)
+{
+    return own->age_s < SETTLED_S
+               ? own->quick
+               : trend_ahead(&own->arrivals, (double)view->settings->start_up_ms / 1000);
 }
 
 /* Nobody knows yet how long a request takes: one more when there is not one worker for each. */
@@ -65,13 +85,13 @@ static unsigned wanted_blindly(const struct scale_view *view)
 static void judge(void *memory, const struct scale_view *view, struct scale_wish *wish)
 {
     struct memory *own = memory;
-    learn_service(own, view->sample);
+    learn_service(own, view);
     learn_arrivals(own, view);
-    double ahead_s = (double)view->settings->start_up_ms / 1000;
-    double rate = trend_ahead(&own->arrivals, ahead_s), load = rate * own->service_s;
+    double service_s = own->answered > 0 ? own->work_s / own->answered : 0;
+    double rate = foresee(own, view), load = rate * service_s;
     double backlog =
-        (double)view->sample->queued * own->service_s / ((double)view->settings->drain_ms / 1000);
-    unsigned wanted = own->service_s > 0
+        (double)view->sample->queued * service_s / ((double)view->settings->drain_ms / 1000);
+    unsigned wanted = service_s > 0
                           ? scale_whole(scale_staff(load, view->settings->margin) + backlog)
                           : wanted_blindly(view);
     wish->workers =
@@ -79,8 +99,7 @@ static void judge(void *memory, const struct scale_view *view, struct scale_wish
     if (wish->workers > view->size)
         wish->workers = wanted > view->size ? wanted : view->size;
     scale_say(wish, "%.1f/s to come x %.2f ms = %.2f workers, queue %llu = %.2f: %u wanted", rate,
-              own->service_s * 1e3, load, (unsigned long long)view->sample->queued, backlog,
-              wanted);
+              service_s * 1e3, load, (unsigned long long)view->sample->queued, backlog, wanted);
 }
 
 const struct scale_rule scale_rule_slope = {

@@ -27,7 +27,7 @@ struct scale_sample {
     uint64_t arrived, taken, answered, dropped, refused;
 
     uint64_t busy;       /* share of the interval that the workers worked, in thousandths of one
-                            worker, all added up: 2500 is two and a half */
+                            worker, all added up, with those that drain: 2500 is two and a half */
     uint64_t service_ns; /* how long one request took a worker, on average; 0: none was answered */
     struct scale_tier workers;
 

@@ -64,6 +64,14 @@ static double busy_of(uint64_t thousandths)
     return busy < SCALE_TIER_MAX ? busy : SCALE_TIER_MAX;
 }
 
+static void learn_service(struct scaler *scaler, const struct scale_sample *sample)
+{
+    if (sample->service_ns == 0 || sample->answered == 0)
+        return;
+    double part = scaler->service_ns > 0 ? 1 - exp(-(double)sample->answered / 128) : 1;
+    scaler->service_ns += part * ((double)sample->service_ns - scaler->service_ns);
+}
+
 static uint64_t learn(struct scaler *scaler, const struct scale_sample *sample)
 {
     uint64_t elapsed_ns =
@@ -76,6 +84,7 @@ static uint64_t learn(struct scaler *scaler, const struct scale_sample *sample)
     scaler->load_slow = blend(scaler->load_slow, busy, elapsed_s, memory_s);
     scaler->fronts_busy =
         blend(scaler->fronts_busy, busy_of(sample->fronts_busy), elapsed_s, memory_s / 5);
+    learn_service(scaler, sample);
     if (sample->now_ns > scaler->now_ns)
         scaler->now_ns = sample->now_ns;
     return elapsed_ns;
@@ -106,8 +115,20 @@ static bool is_too_soon(const struct scaler *scaler, bool ever, uint64_t since_n
     return ever && scaler->now_ns - since_ns < ms * MS_NS;
 }
 
+/* Whether those who just began to leave come back only if somebody suffers for it. */
+static bool is_noise(const struct scaler *scaler, const struct scale_sample *sample)
+{
+    uint64_t wait_ns =
+        sample->oldest_ns > sample->wait_p90_ns ? sample->oldest_ns : sample->wait_p90_ns;
+    double urgent_ns = (double)(scaler->settings.urgent_ms * MS_NS);
+    urgent_ns = fmax(urgent_ns, URGENT_SERVICES * scaler->service_ns);
+    return scaler->direction == SCALE_DOWN && (double)wait_ns < urgent_ns &&
+           is_too_soon(scaler, scaler->turned, scaler->turned_ns, scaler->settings.calm_ms);
+}
+
 /* The number of workers to be, of more that are WISHed for; *HELD says why not all. */
-static unsigned go_up(const struct scaler *scaler, unsigned wish, enum scale_held *held)
+static unsigned go_up(const struct scaler *scaler, const struct scale_sample *sample, unsigned wish,
+                      enum scale_held *held)
 {
     unsigned most = (unsigned)scaler->settings.workers_max;
     if (wish > most)
@@ -118,27 +139,36 @@ static unsigned go_up(const struct scaler *scaler, unsigned wish, enum scale_hel
         *held = SCALE_HELD_PAUSE;
         return scaler->workers;
     }
+    if (is_noise(scaler, sample)) {
+        *held = SCALE_HELD_CALM;
+        return scaler->workers;
+    }
     return wish < most ? wish : most;
 }
 
+/* What keeps workers from leaving now. */
 static enum scale_held brake(const struct scaler *scaler)
 {
     const struct scale_settings *s = &scaler->settings;
+    bool gone = load_of(scaler) * GONE_PART <= scaler->workers;
     if (is_too_soon(scaler, scaler->changed, scaler->changed_ns, s->pause_down_ms))
         return SCALE_HELD_PAUSE;
     if (is_too_soon(scaler, scaler->added, scaler->added_ns, s->hold_ms))
         return SCALE_HELD_HOLD;
-    if (scaler->direction != SCALE_DOWN &&
-        is_too_soon(scaler, scaler->turned, scaler->turned_ns, s->calm_ms * scaler->calm))
-        return SCALE_HELD_CALM;
-    return SCALE_HELD_NOTHING;
+    if (scaler->direction == SCALE_DOWN)
+        return SCALE_HELD_NOTHING;
+    if (gone && !is_too_soon(scaler, scaler->added, scaler->added_ns, s->hold_ms * scaler->calm))
+        return SCALE_HELD_NOTHING;
+    return is_too_soon(scaler, scaler->turned, scaler->turned_ns, s->calm_ms * scaler->calm)
+               ? SCALE_HELD_CALM
+               : SCALE_HELD_NOTHING;
 }
 
 /* The same of fewer. */
 static unsigned go_down(const struct scaler *scaler, unsigned wish, enum scale_held *held)
 {
     const struct scale_settings *s = &scaler->settings;
-    unsigned needed = s->margin ? scale_whole(scale_staff(load_of(scaler), s->margin)) : 0;
+    unsigned needed = s->room ? scale_whole(scale_staff(load_of(scaler), s->room)) : 0;
     unsigned to = wish;
     if (to < s->workers_min) {
         to = (unsigned)s->workers_min;
@@ -162,8 +192,8 @@ static void note_direction(struct scaler *scaler, enum scale_direction direction
     bool turns = scaler->direction != SCALE_NOWHERE && scaler->direction != direction;
     uint64_t calm_ms = scaler->settings.calm_ms;
     if (turns && direction == SCALE_UP) {
-        bool regretted =
-            scaler->turned && is_too_soon(scaler, true, scaler->turned_ns, calm_ms * scaler->calm);
+        bool regretted = is_too_soon(scaler, scaler->turned, scaler->turned_ns,
+                                     REGRET_CALMS * calm_ms * scaler->calm);
         scaler->calm = regretted ? scaler->calm * 2 : 1;
         scaler->calm = scaler->calm < CALM_MOST ? scaler->calm : CALM_MOST;
     }
@@ -239,7 +269,7 @@ void scaler_step(struct scaler *scaler, const struct scale_sample *sample,
     scaler->rule->judge(scaler->memory, &view, &wish);
     unsigned workers = scaler->workers;
     if (wish.workers > scaler->workers)
-        workers = go_up(scaler, wish.workers, &decision->held);
+        workers = go_up(scaler, sample, wish.workers, &decision->held);
     else if (wish.workers < scaler->workers)
         workers = go_down(scaler, wish.workers, &decision->held);
     act(scaler, &view, workers);

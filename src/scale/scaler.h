@@ -2,18 +2,22 @@
  *
  * Around any rule (rule.h) it puts what every rule needs:
  *
- *   bounds   minimum and maximum of workers and of fronts, whatever the samples say
- *   counts   a worker that starts is capacity, one that drains is not: sizes are of those who are
- *            ready or starting, and a rule's wish is compared with what was last asked for
- *   pauses   after a change none is added for `pause-up`, none leaves for `pause-down`, and after
- *            an addition none leaves for `hold`. The rule's counters begin anew with each change
- *   calm     a change of direction downwards waits until `calm` after the one before; twice as long
- *            (at most CALM_MOST times) each time workers had to come back within it. Directions
- *            upwards never wait: that would be paid by shoppers. So on a steady load, however
- * noisy, directions change no more often than once a minute on average room     nobody leaves whose
- * work the others could not carry with a short queue: of R busy workers, averaged, R + margin × √R
- * stay fronts   follow the workers by a ratio with a dead band (fronts.h) reasons  each decision
- * says in words why
+ * - Bounds: minimum and maximum of workers and of fronts, whatever the samples say.
+ * - Counts: a worker that starts is capacity, one that drains is not. Sizes are of those who are
+ *   ready or starting, and a rule's wish is compared with what was last asked for.
+ * - Pauses: after a change none is added for `pause-up` and none leaves for `pause-down`; after an
+ *   addition none leaves for `hold`. The rule's counters begin anew with each change.
+ * - Calm: a change of direction downwards waits until `calm` after the one before; twice as long
+ *   (at most CALM_MOST times) each time workers had to come back within REGRET_CALMS of it. One
+ *   upwards waits for `calm` only while nobody suffers: as soon as requests wait longer than
+ *   `urgent`, and than URGENT_SERVICES of them take, it is made. So on a steady load, noisy as it
+ *   may be, directions change no more often than once a minute on average. A load that is gone is
+ *   no noise: when less than one in GONE_PART workers is busy, they leave after `hold`, made longer
+ *   in the same way.
+ * - Room: nobody leaves whose work the others could not carry with a short queue: of R busy
+ *   workers, averaged, R + room × √R stay.
+ * - Fronts follow the workers by a ratio with a dead band (fronts.h).
+ * - Reasons: each decision says in words why.
  *
  * Called by the master front for each sample, by `stoa replay-scale`, by tests. No clock, memory of
  * others, socket or thread; the struct is the caller's and may be copied.
@@ -32,7 +36,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { SCALE_REASON = 256, CALM_MOST = 8 };
+enum { SCALE_REASON = 256, CALM_MOST = 8, REGRET_CALMS = 2, URGENT_SERVICES = 4, GONE_PART = 20 };
 
 /* What kept the rule from getting its wish, or from getting all of it. */
 #define SCALE_HELD_LIST(X) \
@@ -72,6 +76,7 @@ struct scaler {
     uint64_t actions;             /* changes so far: what poll_rule_heed (tier/) is told */
     double load_quick, load_slow; /* busy workers, averaged over a fifth of the memory, and all */
     double fronts_busy;
+    double service_ns;                        /* what a request takes, averaged over some hundred */
     enum scale_direction direction;           /* of the last change */
     uint64_t changed_ns, added_ns, turned_ns; /* when: last change, addition, change of direction */
     bool changed, added, turned;              /* whether ever */

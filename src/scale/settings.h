@@ -38,8 +38,11 @@ enum { SCALE_TIER_MAX = 256 };
     X(calm_ms, "calm", DURATION, 60000, 0, 86400000, "TIME",                                       \
       "after a change of direction, no other one downwards for so long; twice as long each time "  \
       "that the last was regretted")                                                               \
-    X(margin, "margin", SHARE, 100, 0, 1000, "SHARE",                                              \
-      "room left by those who leave: of R busy workers, R + margin x sqrt(R) stay (0: any number)")\
+    X(urgent_ms, "urgent", DURATION, 200, 0, 3600000, "TIME",                                      \
+      "within the calm after workers have begun to leave, none comes back before requests have "   \
+      "waited that long")                                                                          \
+    X(room, "room", SHARE, 150, 0, 1000, "SHARE",                                                  \
+      "of R busy workers R + room x sqrt(R) stay at least, so that their queue stays short (0: any)")\
     X(memory_ms, "memory", DURATION, 5000, 100, 3600000, "TIME",                                   \
       "over about how long the load is averaged")                                                  \
     /* Rule "poll", in the workers. */                                                             \
@@ -64,6 +67,8 @@ enum { SCALE_TIER_MAX = 256 };
     /* Rule "slope". */                                                                            \
     X(start_up_ms, "start-up", DURATION, 300, 0, 3600000, "TIME",                                  \
       "slope: how far it looks ahead: what a worker needs to start")                               \
+    X(margin, "margin", SHARE, 100, 0, 1000, "SHARE",                                              \
+      "slope: for a load of R workers R + margin x sqrt(R) are wanted")                            \
     X(drain_ms, "drain", DURATION, 500, 1, 3600000, "TIME",                                        \
       "slope: within what time a queue is to be worked off")
 /* clang-format on */

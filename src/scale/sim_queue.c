@@ -246,7 +246,7 @@ void sim_queue_run(struct sim_queue *sim, uint64_t now_ns, struct scale_sample *
         uint64_t worker_ns = worker ? worker->until_ns : UINT64_MAX;
         bool request_first = sim->comes && sim->next_ns <= worker_ns;
         uint64_t at_ns = request_first ? sim->next_ns : worker_ns;
-        if (at_ns > now_ns)
+        if (at_ns > now_ns || (!request_first && !worker))
             break;
         pass(sim, at_ns);
         if (request_first)

@@ -2,15 +2,16 @@
  *
  * A queue with many servers whose number changes:
  *
- *   requests  come as the load says, at random moments (a Poisson process whose rate is the
- * load's), evenly, or as many as were counted; each with work of its own, the same for every rule.
- * Refused when the queue is full, dropped when their deadline has passed before anyone takes them
- *   workers   poll: take the oldest request, or wait for one, whoever waits longest being given the
- *             next that comes, until the poll's time is over (a quarter more or less by chance, so
- *             that they do not go in step). They follow tier/poll_rule.h
- *   fleet     a new worker starts for a while; one too many ends once it has nothing to do: first
- *             one that starts, then one that asked to leave, one that waits, the youngest
- *   fronts    are counted; they start in no time and have nothing to do
+ * - Requests come as the load says: at random moments (a Poisson process whose rate is the
+ *   load's), evenly, or as many as were counted; each with work of its own, the same for every
+ *   rule. Refused when the queue is full; dropped when their deadline has passed before anyone
+ *   takes them.
+ * - Workers poll: take the oldest request, or wait for one until the poll's time is over (a quarter
+ *   more or less by chance, so that they do not go in step); what comes then is given to whoever
+ *   has waited longest. They follow tier/poll_rule.h.
+ * - The fleet: a new worker starts for a while; one too many ends once it has nothing to do. First
+ *   one that starts, then one that asked to leave, then one that waits, then the youngest.
+ * - Fronts are counted; they start in no time and have nothing to do.
  *
  * Everything is decided by the seed. What it cannot know: that workers share processors, memory and
  * database, so that one more makes the others slower. Thread: any; each has its own memory.

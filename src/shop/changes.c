@@ -71,6 +71,8 @@ void changes_tell(struct changes *changes, const struct shop_listener *listener,
 {
     if (listener->changed)
         tell(changes, listener, index);
+    if (listener->told)
+        listener->told(listener->context, index);
     if (changes->first)
         arena_reset(&changes->memory);
     forget(changes);

@@ -432,6 +432,8 @@ int shop_commit(struct shop *shop, uint64_t index, int64_t time_ms, struct failu
     if (time_ms > shop->applied_time)
         shop->applied_time = time_ms;
     save_progress(shop);
+    if (shop->listener.committing)
+        shop->listener.committing(shop->listener.context);
     if (db_commit(shop->db))
         return broken(shop, failure);
     shop->in_transaction = false;

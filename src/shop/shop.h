@@ -31,6 +31,10 @@ struct shop_listener {
     void (*changed)(void *context, enum change_kind kind, uint64_t product_id, struct str handle,
                     uint64_t index);
     void *context;
+    /* Around each commit, so that it is known how long readers may see what is not told yet:
+     * before it, and when all that it changed is told, of entries up to INDEX. May be NULL. */
+    void (*committing)(void *context);
+    void (*told)(void *context, uint64_t index);
 };
 
 /* Opens or creates the database FILE. LISTENER (copied) may be NULL. */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-enum { HEAD_MAX = 1 << 20, BODY_KEPT_MAX = 1 << 20 };
+enum { HEAD_MAX = 1 << 20, BODY_KEPT_MAX = 1 << 20, PUSHED_AT_ONCE = 64 };
 
 /* ---- Calls ---- */
 
@@ -43,6 +43,7 @@ static struct front_call *call_new(struct front_lane *lane, struct exchange *x)
     call->x = x;
     call->slot = QUEUE_NONE;
     list_init(&call->node);
+    list_init(&call->push);
     buf_init(&call->body, BODY_KEPT_MAX);
     if (!is_safe(x) && !exchange_header(x, str_of(lane->front->config.operation_header)).at)
         id_text(id_new(clock_wall_ms()), call->operation);
@@ -58,6 +59,29 @@ static void fill_facts(struct front_call *call, enum share_class class)
     facts->tls = str_eq(call->x->scheme, STR("https"));
     facts->entered_ns = call->x->started_ns;
     facts->deadline_ns = loop_now(lane->loop) + lane->front->config.wait_ns[class];
+}
+
+/* ---- Into the queue ---- */
+
+/* All that came in one turn at once: one lock, and mostly one worker to wake. */
+static void push_all(struct soon *soon)
+{
+    struct front_lane *lane = CONTAINER_OF(soon, struct front_lane, push_soon);
+    unsigned slots[PUSHED_AT_ONCE], count = 0;
+    while (!list_empty(&lane->unpushed) && count < PUSHED_AT_ONCE) {
+        struct front_call *call = CONTAINER_OF(lane->unpushed.next, struct front_call, push);
+        list_remove(&call->push);
+        slots[count++] = call->slot;
+    }
+    queue_push(lane->queue, slots, count);
+    if (!list_empty(&lane->unpushed))
+        loop_soon(lane->loop, soon);
+}
+
+void front_push(struct front_call *call)
+{
+    list_append(&call->lane->unpushed, &call->push);
+    loop_soon(call->lane->loop, &call->lane->push_soon);
 }
 
 /* ---- The app ---- */
@@ -97,7 +121,7 @@ static enum app_verdict handle(struct app *app, struct exchange *x)
     list_append(&lane->calls, &call->node);
     x->gone = forget;
     call->in_app = true;
-    queue_push(lane->queue, call->slot);
+    front_push(call);
     return APP_LATER;
 }
 
@@ -195,6 +219,9 @@ static void *thread_start(struct app *app, struct loop *loop)
     lane->loop = loop;
     lane->seat = QUEUE_NONE;
     list_init(&lane->calls);
+    list_init(&lane->unpushed);
+    list_init(&lane->push_soon.node);
+    lane->push_soon.run = push_all;
     buf_init(&lane->head, HEAD_MAX);
     if (!loop) /* a helper, which never gets a request of a front */
         return lane;
@@ -223,6 +250,7 @@ static void thread_stop(struct app *app, void *state)
     if (lane->loop) {
         loop_unwatch(lane->loop, &lane->bell);
         loop_timer_stop(lane->loop, &lane->tick);
+        loop_soon_cancel(&lane->push_soon);
         atomic_fetch_sub(&front->seats, 1);
     }
     lane_free(lane);

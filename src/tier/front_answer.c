@@ -19,6 +19,7 @@ void front_call_end(struct front_call *call)
     if (call->client)
         http_client_free(call->client);
     call->client = NULL;
+    list_remove(&call->push);
     list_remove(&call->node);
 }
 
@@ -252,7 +253,7 @@ static void ask_again(struct front_call *call)
     call->resuming = call->streaming;
     front_count(call->streaming ? &front->resumed : &front->retried);
     if (front_answer_expect(call) && front_ask(call))
-        queue_push(call->lane->queue, call->slot);
+        front_push(call);
     else
         fail_call(call);
 }

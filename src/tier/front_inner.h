@@ -29,6 +29,8 @@ struct front_lane {
     struct timer tick;
     uint64_t deaths; /* of the queue, as they were when all calls were looked at */
     struct list calls;
+    struct list unpushed; /* calls of this turn, which go into the queue at its end */
+    struct soon push_soon;
     struct buf head;         /* of a request, while it is written */
     struct front_call *of[]; /* by slot; queue_slots of them */
 };
@@ -36,6 +38,7 @@ struct front_lane {
 /* One request, in its exchange's arena. */
 struct front_call {
     struct list node; /* lane->calls */
+    struct list push; /* lane->unpushed */
     struct front_lane *lane;
     struct exchange *x;
     unsigned slot;              /* QUEUE_NONE: over, or not there yet */
@@ -57,6 +60,9 @@ struct front_call {
     struct str etag; /* strong; at == NULL: it cannot be gone on with */
     bool resuming;   /* what comes now is the rest of it */
 };
+
+/* front.c: CALL's slot is filled; it goes into the queue with the others of this turn. */
+void front_push(struct front_call *call);
 
 /* front_ask.c: writes X's request into the slot's pipe, as far as there is room. False: its head
  * has no room in a pipe. */

@@ -207,11 +207,47 @@ static unsigned take_idle(struct queue *queue)
     return QUEUE_NONE;
 }
 
-void queue_push(struct queue *queue, unsigned slot)
+/* Waking one costs about as much as some tens of microseconds of work: it has to be worth that. */
+enum { WORTH_WAKING_NS = 30000, WOKEN_MAX = 16 };
+
+/* Under the lock: how many workers what waits is work for. */
+static uint64_t workers_needed(const struct share *share)
+{
+    uint64_t work_ns = 0;
+    for (unsigned i = 0; i < SHARE_CLASSES; i++)
+        work_ns += share->waiting[i] * share_cost(share, i);
+    return 1 + work_ns / WORTH_WAKING_NS;
+}
+
+static unsigned take_idle_for(struct queue *queue, unsigned count, unsigned idle[static WOKEN_MAX])
+{
+    uint64_t needed = workers_needed(&queue->area->share);
+    unsigned taken = 0;
+    while (taken < count && taken < needed && taken < WOKEN_MAX) {
+        unsigned seat = take_idle(queue);
+        if (seat == QUEUE_NONE)
+            break;
+        idle[taken++] = seat;
+    }
+    return taken;
+}
+
+void queue_push(struct queue *queue, const unsigned *slots, unsigned count)
+{
+    unsigned idle[WOKEN_MAX];
+    queue_lock(queue);
+    for (unsigned i = 0; i < count; i++)
+        set_waiting(queue, slots[i]);
+    unsigned woken = take_idle_for(queue, count, idle);
+    queue_unlock(queue);
+    for (unsigned i = 0; i < woken; i++)
+        queue_ring(queue, idle[i]);
+}
+
+void queue_pass_on(struct queue *queue)
 {
     queue_lock(queue);
-    set_waiting(queue, slot);
-    unsigned idle = take_idle(queue);
+    unsigned idle = queue_length(queue) > 0 ? take_idle(queue) : QUEUE_NONE;
     queue_unlock(queue);
     if (idle != QUEUE_NONE)
         queue_ring(queue, idle);
@@ -356,17 +392,16 @@ void queue_busy(struct queue *queue, unsigned seat)
     queue_unlock(queue);
 }
 
-void queue_done(struct queue *queue, unsigned slot, uint64_t work_ns)
+bool queue_done(struct queue *queue, unsigned slot, uint64_t work_ns)
 {
     queue_slot(queue, slot)->work_ns = work_ns;
-    if (change_state(queue, slot, QUEUE_TAKEN, QUEUE_DONE)) {
-        queue_tell_front(queue, slot);
-        return;
-    }
+    if (change_state(queue, slot, QUEUE_TAKEN, QUEUE_DONE))
+        return true;
     CHECK(queue_state(queue, slot) == QUEUE_ABANDONED);
     queue_lock(queue);
     queue_free_slot(queue, slot);
     queue_unlock(queue);
+    return false;
 }
 
 /* ---- For who looks at it ---- */

@@ -122,8 +122,9 @@ struct queue_facts *queue_facts(const struct queue *queue, unsigned slot);
 
 /* By a front. A slot whose pipes are empty, or QUEUE_NONE: no room for that class. */
 unsigned queue_enter(struct queue *queue, unsigned seat, enum share_class class);
-/* To whoever is free. */
-void queue_push(struct queue *queue, unsigned slot);
+/* To whoever is free. COUNT of them at once cost hardly more than one: as many idle workers are
+ * woken as their work is worth. */
+void queue_push(struct queue *queue, const unsigned *slots, unsigned count);
 /* A LOST one is FILLING again, its pipes empty, and keeps its place. False: it was tried
  * QUEUE_ATTEMPTS times. */
 bool queue_refill(struct queue *queue, unsigned slot);
@@ -135,10 +136,13 @@ bool queue_expire(struct queue *queue, unsigned slot, uint64_t now_ns);
 /* By a worker. The next one; those whose deadline is over are dropped. QUEUE_NONE: there is none,
  * and SEAT counts as idle, until there is: then its bell rings. */
 unsigned queue_pull(struct queue *queue, unsigned seat, uint64_t now_ns);
+/* This worker leaves what waits to others for now: wakes one that is idle, if there is one. */
+void queue_pass_on(struct queue *queue);
 /* It wants none any more. */
 void queue_busy(struct queue *queue, unsigned seat);
-/* The answer is in the pipe, to its end; it took WORK_NS of a processor. */
-void queue_done(struct queue *queue, unsigned slot, uint64_t work_ns);
+/* The answer is in the pipe, to its end; it took WORK_NS of a processor. The front is still to be
+ * told (queue_tell_front). False: nobody waits for it any more. */
+bool queue_done(struct queue *queue, unsigned slot, uint64_t work_ns);
 
 /* ---- Looking after it ---- */
 
@@ -222,6 +226,7 @@ struct queue_seat_view {
     enum queue_role role;
     unsigned seat, number;
     uint32_t pid;
+    bool is_near; /* PID means that process here, too, and not in another container */
     uint64_t handled, empty_polls;
     struct queue_report report;
 };

@@ -315,6 +315,13 @@ static bool is_valid(const struct queue_config *config)
                        (config->pipe_bytes & (config->pipe_bytes - 1)) == 0);
 }
 
+/* 0: not to be found out, and equal to nobody's but such. */
+static uint64_t space_of_pids(void)
+{
+    struct stat about;
+    return stat("/proc/self/ns/pid", &about) == 0 ? (uint64_t)about.st_ino : 0;
+}
+
 int queue_open(const char *dir, const struct queue_config *config, struct queue **out,
                struct failure *failure)
 {
@@ -324,6 +331,7 @@ int queue_open(const char *dir, const struct queue_config *config, struct queue 
     if (!queue)
         return fail(failure, ERR_NOMEM, "no memory for the queue");
     queue->fd = -1;
+    queue->space = space_of_pids();
     for (unsigned i = 0; i < QUEUE_SEATS; i++)
         atomic_init(&queue->bells[i], -1);
     int err = open_area(queue, dir, config, failure);

@@ -30,6 +30,7 @@ struct queue_seat {
     _Atomic uint32_t helpers, open, draining;
     _Atomic uint64_t counts[QUEUE_COUNTS];
     _Atomic uint32_t number, wants_to_leave;
+    _Atomic uint64_t space; /* its namespace of process ids */
 };
 
 struct queue_slot {
@@ -73,6 +74,7 @@ struct queue {
     char *bytes;
     size_t size;
     int fd;                         /* of the file, for the locks */
+    uint64_t space;                 /* as of a seat */
     bool own[QUEUE_SEATS];          /* seats that were joined by this one; under the lock */
     _Atomic int bells[QUEUE_SEATS]; /* opened when first needed; -1 */
     char path[QUEUE_PATH];          /* of the directory that all of it is in */

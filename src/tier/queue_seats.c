@@ -41,6 +41,7 @@ static void begin_seat(struct queue *queue, unsigned seat, enum queue_role role)
     atomic_store(&own->handled, 0);
     atomic_store(&own->empty_polls, 0);
     atomic_store(&own->number, 0);
+    atomic_store(&own->space, queue->space);
     atomic_store(&own->wants_to_leave, 0);
     put_report(own, &(struct queue_report){.beat_ns = clock_mono_ns()});
     atomic_store_explicit(&own->pid, (uint32_t)getpid(), memory_order_relaxed);
@@ -172,6 +173,7 @@ unsigned queue_seats(struct queue *queue, struct queue_seat_view *list, unsigned
             .seat = i,
             .number = atomic_load(&seat->number),
             .pid = atomic_load(&seat->pid),
+            .is_near = atomic_load(&seat->space) == queue->space,
             .handled = atomic_load(&seat->handled),
             .empty_polls = atomic_load(&seat->empty_polls),
         };

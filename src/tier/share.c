@@ -74,12 +74,15 @@ void share_unwait(struct share *share, enum share_class class)
     share->waiting[class]--;
 }
 
-static uint64_t stride(const struct share *share, enum share_class class)
+uint64_t share_cost(const struct share *share, enum share_class class)
 {
     uint64_t cost = share->cost_ns[class] ? share->cost_ns[class] : UNKNOWN_NS;
-    if (cost < LEAST_NS)
-        cost = LEAST_NS;
-    return cost * SHARE_WEIGHT_MAX / share->weight[class];
+    return cost < LEAST_NS ? LEAST_NS : cost;
+}
+
+static uint64_t stride(const struct share *share, enum share_class class)
+{
+    return share_cost(share, class) * SHARE_WEIGHT_MAX / share->weight[class];
 }
 
 enum share_class share_next(struct share *share)

@@ -50,6 +50,8 @@ void share_unwait(struct share *share, enum share_class class);
  * none waits. */
 enum share_class share_next(struct share *share);
 
+/* What a request of CLASS costs, in ns, as far as it is known. */
+uint64_t share_cost(const struct share *share, enum share_class class);
 /* A request of CLASS took WORK_NS. */
 void share_measured(struct share *share, enum share_class class, uint64_t work_ns);
 

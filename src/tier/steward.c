@@ -3,9 +3,13 @@
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/thread.h"
+#include "tier/silence.h"
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
 
 struct steward {
     struct steward_config config;
@@ -15,14 +19,41 @@ struct steward {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool stopping, roused; /* under the lock */
+    struct silence silence;
 };
 
 static void begin_to_lead(struct steward *steward)
 {
     atomic_store(&steward->leads, true);
     log_line(steward->config.log, LOG_INFO, "front", "this process is the master of its queue");
-    if (steward->config.lead)
-        steward->config.lead(steward->config.context);
+}
+
+/* ---- Workers that hang ---- */
+
+/* On one machine that is safe: what is killed answers no more, and its seat is free after that and
+ * not before. */
+static void end_worker(const struct steward *steward, uint32_t pid)
+{
+    int fd = pidfd_open((pid_t)pid, 0);
+    const char *done = "it is killed";
+    if (fd < 0 || pidfd_send_signal(fd, SIGKILL, NULL, 0) != 0)
+        done = "and cannot be killed";
+    log_line(steward->config.log, LOG_WARN, "front",
+             "worker process %lu has done nothing for %llu ms: %s", (unsigned long)pid,
+             (unsigned long long)(steward->config.silent_ns / MS_NS), done);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void look_for_silent(struct steward *steward)
+{
+    struct queue_seat_view seats[QUEUE_SEATS];
+    uint32_t pids[QUEUE_SEATS];
+    unsigned count = queue_seats(steward->config.queue, seats, QUEUE_SEATS);
+    unsigned silent = silence_look(&steward->silence, seats, count, clock_mono_ns(),
+                                   steward->config.silent_ns, pids);
+    for (unsigned i = 0; i < silent; i++)
+        end_worker(steward, pids[i]);
 }
 
 static void turn(struct steward *steward)
@@ -37,12 +68,8 @@ static void turn(struct steward *steward)
     if (died > 0)
         log_line(config->log, LOG_WARN, "front",
                  "%u of those at the queue died; their requests were given back", died);
-    if (!config->look)
-        return;
-    struct queue_stats stats;
-    uint64_t now_ns = clock_mono_ns();
-    queue_look(config->queue, now_ns, &stats);
-    config->look(config->context, &stats, now_ns);
+    if (config->silent_ns > 0)
+        look_for_silent(steward);
 }
 
 /* Until the next turn; false: there is none. */

@@ -20,11 +20,7 @@ enum { STEWARD_MS = 20 };
 struct steward_config {
     struct queue *queue; /* lent, as all here */
     const struct log *log;
-    /* May be NULL. On the steward's thread, while it leads: the queue as it is now. */
-    void (*look)(void *context, const struct queue_stats *stats, uint64_t now_ns);
-    /* May be NULL. Likewise: it leads from now on. */
-    void (*lead)(void *context);
-    void *context;
+    uint64_t silent_ns; /* a worker whose loop does nothing for so long is killed; 0: never */
 };
 
 struct steward;

@@ -19,6 +19,8 @@ enum {
     IN_FLIGHT = 64,
     TICK_MS = 50,
     PULLED_AT_ONCE = 8, /* before other events have their turn */
+    UNTOLD_MAX = 16,    /* answers that fronts are told of together … */
+    UNTOLD_NS = 50000,  /* … and how late at most */
     PIECES = 16,
     POLL_MS = 100, /* as long as no master has said it */
 };
@@ -35,9 +37,11 @@ struct worker {
     struct timer tick, poll;
     struct poll_rule rule;
     struct post resumed_post, stop_post;
-    struct soon own_soon, touched_soon, pull_soon;
+    struct soon own_soon, touched_soon, pull_soon, tell_soon;
     struct list calls, touched;
     unsigned open;
+    unsigned untold[UNTOLD_MAX], untold_count; /* slots that are done */
+    uint64_t untold_ns;                        /* since when the first of them is */
     void (*deserted)(void);
     uint64_t led_ns;  /* when a front led last */
     uint64_t deaths;  /* of the queue, when all calls were looked at */
@@ -79,6 +83,31 @@ static void count(_Atomic uint64_t *counter, uint64_t add)
     atomic_fetch_add_explicit(counter, add, memory_order_relaxed);
 }
 
+/* A front that has been told wakes, and has little to do for one answer. */
+static void tell_fronts(struct worker *worker)
+{
+    for (unsigned i = 0; i < worker->untold_count; i++)
+        queue_tell_front(worker->queue, worker->untold[i]);
+    worker->untold_count = 0;
+}
+
+static void tell_soon(struct worker *worker, unsigned slot)
+{
+    uint64_t now_ns = clock_mono_ns();
+    if (worker->untold_count == 0)
+        worker->untold_ns = now_ns;
+    worker->untold[worker->untold_count++] = slot;
+    if (worker->untold_count == UNTOLD_MAX || now_ns - worker->untold_ns > UNTOLD_NS)
+        tell_fronts(worker);
+    else
+        loop_soon(worker->loop, &worker->tell_soon);
+}
+
+static void tell_now(struct soon *soon)
+{
+    tell_fronts(CONTAINER_OF(soon, struct worker, tell_soon));
+}
+
 /* What was written is all of the answer; cut off, it ends where it is, and the front sees that. */
 static void end(struct worker_call *call)
 {
@@ -90,7 +119,8 @@ static void end(struct worker_call *call)
     pipe_end(&down);
     count(&worker->handled, 1);
     count(&worker->busy_ns, work_ns);
-    queue_done(worker->queue, slot, work_ns);
+    if (queue_done(worker->queue, slot, work_ns))
+        tell_soon(worker, slot);
 }
 
 /* ---- Bytes ---- */
@@ -171,7 +201,8 @@ static void begin(struct worker *worker, unsigned slot)
         struct pipe down = queue_down(worker->queue, slot);
         free(call);
         pipe_end(&down);
-        queue_done(worker->queue, slot, 0);
+        if (queue_done(worker->queue, slot, 0))
+            tell_soon(worker, slot);
         return;
     }
     call->worker = worker;
@@ -243,6 +274,8 @@ static void pull(struct worker *worker)
         poll_ended(worker, false);
         begin(worker, slot);
     }
+    if (!has_appetite(worker) && queue_length(worker->queue) > 0)
+        queue_pass_on(worker->queue);
     atomic_store_explicit(&worker->open_seen, worker->open, memory_order_relaxed);
     if (worker->stop_ns > 0 && worker->open == 0 && dispatcher_held(d) == 0)
         loop_stop(worker->loop);
@@ -481,6 +514,7 @@ static void *run(void *argument)
     queue_park(worker->queue, worker->seat);
     loop_soon(worker->loop, &worker->pull_soon);
     loop_run(worker->loop);
+    tell_fronts(worker);
     LIST_EACH(&worker->calls, node)
     {
         forget(CONTAINER_OF(node, struct worker_call, node));
@@ -528,9 +562,11 @@ static void init_parts(struct worker *worker, const struct worker_config *config
     list_init(&worker->own_soon.node);
     list_init(&worker->touched_soon.node);
     list_init(&worker->pull_soon.node);
+    list_init(&worker->tell_soon.node);
     worker->own_soon.run = run_own;
     worker->touched_soon.run = run_touched;
     worker->pull_soon.run = pull_more;
+    worker->tell_soon.run = tell_now;
     worker->resumed_post.run = run_resumed;
     worker->stop_post.run = begin_stop;
     worker->tick.fire = tick;

@@ -1,92 +1,107 @@
 #include "web/cache.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/random.h"
 #include "http/exchange.h"
+#include "web/eviction.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 enum {
-    STRIPES = 32,
-    SLOTS = 1 << 15,           /* of products' last changes: 256 KiB */
-    ENTRY_SHARE = 4,           /* an entry is at most this part of its stripe */
-    BUCKETS_PER_STRIPE = 1024, /* a chain of four at 128k entries is still short */
+    STRIPES_MAX = 32,
+    STRIPE_LEAST = 1 << 18, /* bytes: among fewer pages it would be chance which one goes */
+    ENTRY_SHARE = 4,        /* an entry is at most this part of its stripe */
+    ROOM_FOR_BUCKET = 2048, /* bytes of room for each: the entries there are few then */
+    SWEPT = 4,              /* buckets looked through for what is outdated before another goes */
+    AGE_EVERY = 64,         /* hits: a look at the clock costs as much as all the rest of one */
+    BLOCK_COST = 16,        /* that malloc adds to a block, of which an entry has two */
 };
+
+const uint64_t cache_age_bounds_s[CACHE_AGES] = {1, 10, 60, 600, 3600, 21600, 86400, 604800};
 
 struct entry {
-    struct entry *chain;       /* in its bucket */
-    struct entry *next, *prev; /* in its stripe's ring */
-    uint64_t hash;
+    struct entry *chain; /* in its bucket */
+    struct eviction_entry place;
     struct http_page *page;
-    size_t bytes;
-    uint64_t index, round, until_ns;
+    uint64_t index, round, until_ns, made_ns;
+    uint32_t key_len, slot_count;
     bool catalogue;
-    bool used; /* since the hand came by */
-    unsigned slot_count;
-    uint32_t *slots;
-    struct str key;
-    /* slots and key's bytes follow */
+    uint32_t slots[]; /* and the key's bytes follow */
 };
 
+/* What a hit needs comes first, in one line of the processor's cache. */
 struct stripe {
     pthread_mutex_t lock;
-    struct entry *buckets[BUCKETS_PER_STRIPE];
-    struct entry *hand;
-    size_t bytes, entries;
-    uint64_t hits, misses, outdated, evicted, refused;
+    struct entry **buckets;
+    uint64_t bucket_mask;
+    uint64_t hits, misses, outdated, evicted, refused, ghosts;
+    struct eviction eviction;
+    size_t swept; /* the bucket that is looked through next */
+    uint64_t ages[CACHE_AGES + 1], ages_sum_ns;
 } __attribute__((aligned(64)));
-
-/* Processes share it: a step on it must not need a lock of one of them. */
-_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "changes are told without a lock");
-
-struct cache_changes {
-    _Atomic uint64_t settings, catalogue;
-    _Atomic uint64_t products[SLOTS];
-};
 
 struct cache {
     struct hash_key key;
-    size_t stripe_bytes;
+    size_t limit, fixed;   /* bytes: of all; of what is not entries */
+    unsigned stripe_count; /* a power of two */
     _Atomic uint64_t renewed;
     struct cache_changes *changes;
     bool lent; /* the changes are others', too */
-    struct stripe stripes[STRIPES];
+    struct stripe stripes[];
 };
 
-size_t cache_changes_size(void)
-{
-    return sizeof(struct cache_changes);
-}
+/* ---- Making ---- */
 
-static void lower_to(_Atomic uint64_t *last, uint64_t index)
-{
-    if (atomic_load(last) > index)
-        atomic_store(last, index);
-}
+/* How the memory is cut: this struct, then the stripes' ghosts, then their buckets. */
+struct plan {
+    unsigned stripes;
+    size_t buckets, ghosts; /* of a stripe */
+    size_t bytes;
+};
 
-void cache_changes_begin(struct cache_changes *changes, uint64_t index)
+static struct plan plan_for(size_t bytes)
 {
-    atomic_store(&changes->settings, index);
-    lower_to(&changes->catalogue, index);
-    for (unsigned i = 0; i < SLOTS; i++)
-        lower_to(&changes->products[i], index);
+    struct plan plan = {.stripes = 1, .buckets = 1};
+    while (plan.stripes < STRIPES_MAX && bytes / STRIPE_LEAST >= 2 * (size_t)plan.stripes)
+        plan.stripes *= 2;
+    size_t room = bytes / plan.stripes;
+    while (plan.buckets * ROOM_FOR_BUCKET < room)
+        plan.buckets *= 2;
+    plan.ghosts = eviction_ghost_count(room);
+    plan.bytes =
+        sizeof(struct cache) +
+        plan.stripes * (sizeof(struct stripe) + plan.ghosts * sizeof(struct eviction_ghost) +
+                        plan.buckets * sizeof(struct entry *));
+    return plan;
 }
 
 struct cache *cache_new_over(size_t bytes, struct cache_changes *changes)
 {
+    struct plan plan = plan_for(bytes);
     struct cache *cache = NULL;
-    if (posix_memalign((void **)&cache, 64, sizeof *cache) != 0)
+    if (posix_memalign((void **)&cache, 64, plan.bytes) != 0)
         return NULL;
-    memset(cache, 0, sizeof *cache);
+    memset(cache, 0, plan.bytes);
     random_secret(&cache->key, sizeof cache->key);
-    cache->stripe_bytes = bytes / STRIPES;
+    cache->limit = bytes;
+    cache->fixed = plan.bytes;
+    cache->stripe_count = plan.stripes;
     cache->changes = changes;
     cache->lent = true;
-    for (unsigned i = 0; i < STRIPES; i++)
-        pthread_mutex_init(&cache->stripes[i].lock, NULL);
+    struct eviction_ghost *ghosts = (void *)&cache->stripes[plan.stripes];
+    struct entry **buckets = (void *)(ghosts + plan.stripes * plan.ghosts);
+    size_t room = bytes > plan.bytes ? (bytes - plan.bytes) / plan.stripes : 0;
+    for (unsigned i = 0; i < plan.stripes; i++) {
+        struct stripe *stripe = &cache->stripes[i];
+        pthread_mutex_init(&stripe->lock, NULL);
+        eviction_init(&stripe->eviction, room, ghosts + i * plan.ghosts, plan.ghosts);
+        stripe->buckets = buckets + i * plan.buckets;
+        stripe->bucket_mask = plan.buckets - 1;
+    }
     return cache;
 }
 
@@ -103,49 +118,49 @@ struct cache *cache_new(size_t bytes)
 
 static struct stripe *stripe_of(struct cache *cache, uint64_t hash)
 {
-    return &cache->stripes[hash % STRIPES];
+    return &cache->stripes[hash & (cache->stripe_count - 1)];
 }
 
 static struct entry **bucket_of(struct stripe *stripe, uint64_t hash)
 {
-    return &stripe->buckets[(hash / STRIPES) % BUCKETS_PER_STRIPE];
+    return &stripe->buckets[(hash / STRIPES_MAX) & stripe->bucket_mask];
 }
 
-static uint32_t slot_of(uint64_t product_id)
+static struct str key_of(const struct entry *entry)
 {
-    /* Fibonacci hashing spreads ids that follow each other. */
-    return (uint32_t)((product_id * 0x9e3779b97f4a7c15ull) >> 49);
+    return str_make((const char *)(entry->slots + entry->slot_count), entry->key_len);
 }
 
-/* Takes ENTRY out of its stripe, whose lock is held. */
-static void drop(struct stripe *stripe, struct entry *entry)
+/* ---- Entries; their stripe's lock is held ---- */
+
+/* ENTRY is in no queue any more. */
+static void forget(struct stripe *stripe, struct entry *entry)
 {
-    struct entry **at = bucket_of(stripe, entry->hash);
+    struct entry **at = bucket_of(stripe, entry->place.hash);
     while (*at != entry)
         at = &(*at)->chain;
     *at = entry->chain;
-    if (entry->next == entry) {
-        stripe->hand = NULL;
-    } else {
-        entry->prev->next = entry->next;
-        entry->next->prev = entry->prev;
-        if (stripe->hand == entry)
-            stripe->hand = entry->next;
-    }
-    stripe->bytes -= entry->bytes;
-    stripe->entries--;
     http_page_drop(entry->page);
     free(entry);
+}
+
+/* Another one is to come in its place. */
+static void replace(struct stripe *stripe, struct entry *entry)
+{
+    eviction_remove(&stripe->eviction, &entry->place, true);
+    forget(stripe, entry);
 }
 
 void cache_free(struct cache *cache)
 {
     if (!cache)
         return;
-    for (unsigned i = 0; i < STRIPES; i++) {
-        while (cache->stripes[i].hand)
-            drop(&cache->stripes[i], cache->stripes[i].hand);
-        pthread_mutex_destroy(&cache->stripes[i].lock);
+    for (unsigned i = 0; i < cache->stripe_count; i++) {
+        struct stripe *stripe = &cache->stripes[i];
+        struct eviction_entry *entry;
+        while ((entry = eviction_choose(&stripe->eviction)))
+            forget(stripe, CONTAINER_OF(entry, struct entry, place));
+        pthread_mutex_destroy(&stripe->lock);
     }
     if (!cache->lent)
         free(cache->changes);
@@ -170,9 +185,21 @@ static bool is_current(struct cache *cache, const struct entry *entry)
 static struct entry *find(struct stripe *stripe, uint64_t hash, struct str key)
 {
     struct entry *entry = *bucket_of(stripe, hash);
-    while (entry && (entry->hash != hash || !str_eq(entry->key, key)))
+    while (entry && (entry->place.hash != hash || !str_eq(key_of(entry), key)))
         entry = entry->chain;
     return entry;
+}
+
+/* ---- Looking up ---- */
+
+static void note_age(struct stripe *stripe, const struct entry *entry)
+{
+    uint64_t age_ns = clock_mono_ns() - entry->made_ns;
+    unsigned bucket = 0;
+    while (bucket < CACHE_AGES && age_ns > cache_age_bounds_s[bucket] * SEC_NS)
+        bucket++;
+    stripe->ages[bucket]++;
+    stripe->ages_sum_ns += age_ns;
 }
 
 struct http_page *cache_get(struct cache *cache, struct str key)
@@ -183,14 +210,15 @@ struct http_page *cache_get(struct cache *cache, struct str key)
     pthread_mutex_lock(&stripe->lock);
     struct entry *entry = find(stripe, hash, key);
     if (entry && !is_current(cache, entry)) {
-        drop(stripe, entry);
+        replace(stripe, entry);
         stripe->outdated++;
         entry = NULL;
     }
     if (entry) {
-        entry->used = true;
+        eviction_use(&entry->place);
         page = http_page_hold(entry->page);
-        stripe->hits++;
+        if (stripe->hits++ % AGE_EVERY == 0)
+            note_age(stripe, entry);
     } else {
         stripe->misses++;
     }
@@ -198,39 +226,56 @@ struct http_page *cache_get(struct cache *cache, struct str key)
     return page;
 }
 
-/* CLOCK: the hand goes round; what was used since its last visit gets another one. */
+/* ---- Keeping ---- */
+
+/* Gives up what is outdated in the next few buckets. */
+static void sweep(struct cache *cache, struct stripe *stripe)
+{
+    for (unsigned i = 0; i < SWEPT; i++) {
+        struct entry *entry = stripe->buckets[stripe->swept], *next;
+        for (; entry; entry = next) {
+            next = entry->chain;
+            if (!is_current(cache, entry)) {
+                replace(stripe, entry);
+                stripe->outdated++;
+            }
+        }
+        stripe->swept = (stripe->swept + 1) & stripe->bucket_mask;
+    }
+}
+
+static bool is_full(const struct stripe *stripe, size_t bytes)
+{
+    return eviction_bytes(&stripe->eviction) + bytes > stripe->eviction.room;
+}
+
 static void make_room(struct cache *cache, struct stripe *stripe, size_t bytes)
 {
-    while (stripe->hand && stripe->bytes + bytes > cache->stripe_bytes) {
-        struct entry *entry = stripe->hand;
-        if (entry->used) {
-            entry->used = false;
-            stripe->hand = entry->next;
-        } else {
-            drop(stripe, entry);
+    while (is_full(stripe, bytes)) {
+        sweep(cache, stripe);
+        if (!is_full(stripe, bytes))
+            break;
+        struct eviction_entry *chosen = eviction_choose(&stripe->eviction);
+        CHECK(chosen); /* an entry is a part of the room only */
+        struct entry *entry = CONTAINER_OF(chosen, struct entry, place);
+        if (is_current(cache, entry))
             stripe->evicted++;
-        }
+        else
+            stripe->outdated++;
+        forget(stripe, entry);
     }
 }
 
-static void insert(struct stripe *stripe, struct entry *entry)
+static void insert(struct cache *cache, struct stripe *stripe, struct entry *entry)
 {
-    struct entry **bucket = bucket_of(stripe, entry->hash);
+    struct entry **bucket = bucket_of(stripe, entry->place.hash);
+    make_room(cache, stripe, entry->place.bytes);
     entry->chain = *bucket;
     *bucket = entry;
-    if (stripe->hand) { /* behind the hand: it is visited last */
-        entry->next = stripe->hand;
-        entry->prev = stripe->hand->prev;
-        entry->prev->next = entry;
-        entry->next->prev = entry;
-    } else {
-        stripe->hand = entry->next = entry->prev = entry;
-    }
-    stripe->bytes += entry->bytes;
-    stripe->entries++;
+    stripe->ghosts += eviction_add(&stripe->eviction, &entry->place);
 }
 
-static struct entry *entry_new(struct str key, struct http_page *page,
+static struct entry *entry_new(struct cache *cache, struct str key, struct http_page *page,
                                const struct cache_tags *tags)
 {
     size_t slots = tags->product_count * sizeof(uint32_t);
@@ -238,20 +283,37 @@ static struct entry *entry_new(struct str key, struct http_page *page,
     struct entry *entry = calloc(1, size);
     if (!entry)
         return NULL;
-    entry->slots = (uint32_t *)(entry + 1);
     entry->slot_count = tags->product_count;
     for (unsigned i = 0; i < tags->product_count; i++)
-        entry->slots[i] = slot_of(tags->products[i]);
-    char *text = (char *)(entry + 1) + slots;
-    memcpy(text, key.at, key.len);
-    entry->key = str_make(text, key.len);
+        entry->slots[i] = cache_changes_slot(tags->products[i]);
+    memcpy(entry->slots + entry->slot_count, key.at, key.len);
+    entry->key_len = (uint32_t)key.len;
     entry->page = page;
-    entry->bytes = size + http_page_size(page);
+    entry->place.hash = hash_fast(cache->key, key);
+    entry->place.bytes = size + http_page_size(page) + 2 * BLOCK_COST;
     entry->index = tags->index;
     entry->round = tags->round;
     entry->until_ns = tags->until_ns;
+    entry->made_ns = clock_mono_ns();
     entry->catalogue = tags->catalogue;
     return entry;
+}
+
+/* Whether ENTRY was taken in; else it is still the caller's. */
+static bool take(struct cache *cache, struct stripe *stripe, struct entry *entry)
+{
+    if (entry->place.bytes > stripe->eviction.room / ENTRY_SHARE || !is_current(cache, entry)) {
+        stripe->refused++;
+        return false;
+    }
+    struct entry *old = find(stripe, entry->place.hash, key_of(entry));
+    if (old && old->index > entry->index) /* another thread rendered a newer state */
+        return false;
+    if (old)
+        replace(stripe, old);
+    insert(cache, stripe, entry);
+    http_page_hold(entry->page);
+    return true;
 }
 
 bool cache_put(struct cache *cache, struct str key, struct http_page *page,
@@ -259,32 +321,16 @@ bool cache_put(struct cache *cache, struct str key, struct http_page *page,
 {
     if (tags->product_count > CACHE_PRODUCTS_MAX)
         return false;
-    struct entry *entry = entry_new(key, page, tags);
+    struct entry *entry = entry_new(cache, key, page, tags);
     if (!entry)
         return false;
-    entry->hash = hash_fast(cache->key, key);
-    struct stripe *stripe = stripe_of(cache, entry->hash);
-
+    struct stripe *stripe = stripe_of(cache, entry->place.hash);
     pthread_mutex_lock(&stripe->lock);
-    if (entry->bytes > cache->stripe_bytes / ENTRY_SHARE || !is_current(cache, entry)) {
-        stripe->refused++;
-        pthread_mutex_unlock(&stripe->lock);
-        free(entry);
-        return false;
-    }
-    struct entry *old = find(stripe, entry->hash, entry->key);
-    if (old && old->index > entry->index) { /* another thread rendered a newer state */
-        pthread_mutex_unlock(&stripe->lock);
-        free(entry);
-        return false;
-    }
-    if (old)
-        drop(stripe, old);
-    make_room(cache, stripe, entry->bytes);
-    http_page_hold(page);
-    insert(stripe, entry);
+    bool taken = take(cache, stripe, entry);
     pthread_mutex_unlock(&stripe->lock);
-    return true;
+    if (!taken)
+        free(entry);
+    return taken;
 }
 
 void cache_tag_product(struct cache_tags *tags, uint64_t product_id)
@@ -295,31 +341,23 @@ void cache_tag_product(struct cache_tags *tags, uint64_t product_id)
         tags->product_count++;
 }
 
-/* Only the applier's thread writes, so that load and store need not be one step. */
-static void raise_to(_Atomic uint64_t *last, uint64_t index)
-{
-    if (atomic_load(last) < index)
-        atomic_store(last, index);
-}
+/* ---- Changes ---- */
 
 void cache_changed(void *context, enum change_kind kind, uint64_t product_id, struct str handle,
                    uint64_t index)
 {
     (void)handle;
-    struct cache_changes *changes = ((struct cache *)context)->changes;
-    switch (kind) {
-    case CHANGE_PRODUCT:
-        raise_to(&changes->products[slot_of(product_id)], index);
-        break;
-    case CHANGE_CATALOGUE:
-        raise_to(&changes->catalogue, index);
-        break;
-    case CHANGE_SETTINGS:
-        raise_to(&changes->settings, index);
-        break;
-    case CHANGE_OUTBOX:
-        break;
-    }
+    cache_changes_changed(((struct cache *)context)->changes, kind, product_id, index);
+}
+
+void cache_committing(void *context)
+{
+    cache_changes_committing(((struct cache *)context)->changes, clock_mono_ns());
+}
+
+void cache_told(void *context, uint64_t index)
+{
+    cache_changes_told(((struct cache *)context)->changes, index, clock_mono_ns());
 }
 
 uint64_t cache_settings_index(const struct cache *cache)
@@ -337,19 +375,37 @@ void cache_renew(struct cache *cache)
     atomic_fetch_add(&cache->renewed, 1);
 }
 
+/* ---- Figures ---- */
+
+static void add_stripe(struct cache_stats *stats, const struct stripe *stripe)
+{
+    stats->hits += stripe->hits;
+    stats->misses += stripe->misses;
+    stats->outdated += stripe->outdated;
+    stats->evicted += stripe->evicted;
+    stats->refused += stripe->refused;
+    stats->ghosts += stripe->ghosts;
+    stats->bytes += eviction_bytes(&stripe->eviction);
+    stats->entries += stripe->eviction.entries;
+    stats->ages_sum_ns += stripe->ages_sum_ns;
+    for (unsigned i = 0; i <= CACHE_AGES; i++)
+        stats->ages[i] += stripe->ages[i];
+}
+
 void cache_read_stats(struct cache *cache, struct cache_stats *stats)
 {
-    *stats = (struct cache_stats){0};
-    for (unsigned i = 0; i < STRIPES; i++) {
+    const struct cache_changes *changes = cache->changes;
+    *stats = (struct cache_stats){
+        .bytes = cache->fixed,
+        .limit = cache->limit,
+        .told = atomic_load(&changes->told),
+        .behind_ns = cache_changes_behind_ns(changes, clock_mono_ns()),
+        .behind_max_ns = atomic_load(&changes->behind_max_ns),
+    };
+    for (unsigned i = 0; i < cache->stripe_count; i++) {
         struct stripe *stripe = &cache->stripes[i];
         pthread_mutex_lock(&stripe->lock);
-        stats->hits += stripe->hits;
-        stats->misses += stripe->misses;
-        stats->outdated += stripe->outdated;
-        stats->evicted += stripe->evicted;
-        stats->refused += stripe->refused;
-        stats->bytes += stripe->bytes;
-        stats->entries += stripe->entries;
+        add_stripe(stats, stripe);
         pthread_mutex_unlock(&stripe->lock);
     }
 }

@@ -13,19 +13,21 @@
  * order of render, change and put. Putting an entry that is already outdated is refused,
  * only to save room.
  *
- * The last change of each product is kept in a table of fixed size by a hash of its id;
- * two products that share a slot outdate each other's pages, which costs a render and
- * never shows anything old.
+ * The last changes are apart from the entries (web/cache_changes.h), so that processes which read
+ * one database can share them.
  *
- * Bounded in bytes: each of the stripes (own lock) evicts by CLOCK (Corbató 1968).
+ * Bounded in bytes, all that the entries and the cache itself take, but for the changes. It is cut
+ * into stripes with a lock each; which of a stripe's entries goes when there is no room is decided
+ * by S3-FIFO (web/eviction.h). What is outdated goes first: it is given up when it is asked for,
+ * and looked for, some entries at a time, before anything else goes.
  *
- * Threads: cache_get and cache_put from any; cache_changed from the applier's one.
+ * Threads: cache_get and cache_put from any; cache_committing, _changed, _told from the applier's.
  */
 #ifndef STOA_WEB_CACHE_H
 #define STOA_WEB_CACHE_H
 
 #include "base/str.h"
-#include "shop/shop.h"
+#include "web/cache_changes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,14 +51,6 @@ struct cache_tags {
 /* Holds at most BYTES (0: caches nothing). NULL without memory. */
 struct cache *cache_new(size_t bytes);
 
-/* The last changes apart from the entries, for processes that read one database: each has entries
- * of its own and judges them by the changes that the one who writes tells, in memory that all of
- * them map. All of it zero at first. */
-struct cache_changes;
-size_t cache_changes_size(void);
-/* The process that is to write has opened the database, which has INDEX: whoever wrote before may
- * have died between a commit and telling it. What was rendered from less is outdated. */
-void cache_changes_begin(struct cache_changes *changes, uint64_t index);
 /* CHANGES is lent until cache_free. */
 struct cache *cache_new_over(size_t bytes, struct cache_changes *changes);
 
@@ -77,6 +71,8 @@ void cache_tag_product(struct cache_tags *tags, uint64_t product_id);
 /* The shop's listener (shop/shop.h): context is the cache. */
 void cache_changed(void *context, enum change_kind kind, uint64_t product_id, struct str handle,
                    uint64_t index);
+void cache_committing(void *context);
+void cache_told(void *context, uint64_t index);
 
 /* The entry that changed the settings last, of those told here; 0: none. What was read after asking
  * is true as long as it is the same. */
@@ -87,9 +83,22 @@ uint64_t cache_settings_index(const struct cache *cache);
 uint64_t cache_round(const struct cache *cache);
 void cache_renew(struct cache *cache);
 
+/* Of every 64th hit: how old the entry was, in the bucket of the first bound that is not less; the
+ * last has the others. */
+enum { CACHE_AGES = 8 };
+extern const uint64_t cache_age_bounds_s[CACHE_AGES];
+
 struct cache_stats {
-    uint64_t hits, misses, outdated, evicted, refused;
-    uint64_t bytes, entries;
+    uint64_t hits, misses;
+    uint64_t outdated; /* entries given up as a change had outdated them, asked for or not */
+    uint64_t evicted;  /* those given up for room, though they were right */
+    uint64_t refused;  /* not kept: outdated already, or too big */
+    uint64_t ghosts;   /* kept at once, as their name was remembered */
+    uint64_t bytes, limit, entries; /* bytes: what the cache itself takes included */
+    uint64_t ages[CACHE_AGES + 1], ages_sum_ns;
+    uint64_t told;          /* all changes up to this index are known */
+    uint64_t behind_ns;     /* how long what is given out now may be behind the database */
+    uint64_t behind_max_ns; /* the longest that was, since the one who writes began */
 };
 void cache_read_stats(struct cache *cache, struct cache_stats *stats);
 

@@ -42,3 +42,17 @@ def test_a_primary_that_goes_is_replaced(tmp_path):
     for kind in ("longest_wait", "longest_wait_before", "handover"):
         assert planned[kind]["rounds"] == 2
         assert 0 < planned[kind]["median_ms"] <= planned[kind]["worst_ms"] < 10000
+
+
+def test_eviction_policies_are_held_against_each_other():
+    done = subprocess.run([STOA, "bench", "cache", "--quick"],
+                          capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()]
+    heads = [row for row in rows if "S3-FIFO" in row]
+    found = [row for row in rows if len(row) > 2 and "MiB" in row[1]]
+    assert len(heads) == 1 and len(found) == 8 * 4, done.stdout
+    for row in found:
+        assert len(row) == len(heads[0])
+        assert all(0 < float(cell) < 100 for cell in row[2:]), row
+    assert sum("a page that is there" in row for row in rows) == 2, done.stdout

@@ -136,6 +136,30 @@ def test_a_readers_ready_made_pages_are_never_older_than_a_change(tmp_path):
     assert int(hits[0].split()[1]) >= 30, figures
 
 
+def cache_figures(shop):
+    """Name and value of all that a process says of its response cache, but for its histogram."""
+    lines = [line.split() for line in page(shop, "/metrics")[1].splitlines()]
+    return {line[0]: float(line[1]) for line in lines
+            if line[0].startswith("stoa_cache_") and "{" not in line[0]}
+
+
+@pytest.mark.quick
+def test_a_reader_says_the_same_of_its_cache_as_the_writer(tmp_path):
+    writer, reader = two(tmp_path)
+    operate(writer, "PUT", "price", {"price": 1125})
+    for shop in (writer, reader):
+        for _ in range(2):
+            assert page(shop, "/product/harrow-mug")[0] == 200
+    of_writer, of_reader = cache_figures(writer), cache_figures(reader)
+    assert of_writer.keys() == of_reader.keys()
+    for figures in (of_writer, of_reader):
+        assert figures["stoa_cache_hits_total"] >= 1, figures
+        assert figures["stoa_cache_bytes"] <= figures["stoa_cache_limit_bytes"], figures
+        assert figures["stoa_cache_told_index"] > 0, figures
+        assert figures["stoa_cache_lag_entries"] == 0, figures
+        assert 0 < figures["stoa_cache_behind_max_seconds"] < 20, figures
+
+
 class Buyers:
     """Buy at random servers of LIST until told to stop; what was acknowledged is kept."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from engine_server import not_of_engines
 from shop_server import buy, checkout_body, payment_body, wait_until
-from tiers import Tiers
+from tiers import BenchTiers, Tiers
 
 pytestmark = [pytest.mark.outside,
               not_of_engines("loop", "thread", "fork", "pool", "amped", "seda",
@@ -215,12 +215,93 @@ def test_when_the_master_dies_a_follower_is_master(tmp_path):
         check_whole(tiers)
 
 
+def test_a_worker_that_hangs_is_killed_and_others_do_its_work(tmp_path):
+    with Tiers(tmp_path, workers=2, front_options=["--worker-kill-after", "500ms"]) as tiers:
+        buyers = Buyers(tiers)
+        buyers.wait_more()
+        victim = tiers.workers[0]
+        victim.hang()
+        assert victim.process.wait(30) == -9
+        buyers.wait_more()
+        buyers.stop()
+        assert buyers.broken == 0 and tiers.fronts[0].says("it is killed")
+        check_orders(tiers, buyers)
+        check_whole(tiers)
+
+
 def test_without_a_worker_a_request_is_told_so_in_time(tmp_path):
     with Tiers(tmp_path, workers=0, front_options=["--wait", "300ms"]) as tiers:
         answer, text = page(tiers.listen, "/")
         assert answer.status == 503 and answer.getheader("Retry-After") == "1", text
         tiers.workers.append(tiers.new_worker(0).start())
         assert page(tiers.listen, "/")[0].status == 200
+
+
+class Crowd:
+    """COUNT clients ask for PATH, each again as soon as it has its answer, until told to stop."""
+
+    def __init__(self, address, path, count):
+        self.address, self.path = address, path
+        self.over = threading.Event()
+        self.statuses = []
+        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self):
+        connection = http.client.HTTPConnection(self.address, timeout=60)
+        while not self.over.is_set():
+            connection.request("GET", self.path)
+            answer = connection.getresponse()
+            answer.read()
+            self.statuses.append(answer.status)
+        connection.close()
+
+    def stop(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def memory_of(process):
+    for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1])
+    raise AssertionError("no VmRSS")
+
+
+def test_when_all_ask_for_more_each_class_gets_its_share(tmp_path):
+    with BenchTiers(tmp_path, "--share", "pages=1", "--share", "carts=2", "--share", "buys=4",
+                    "--wait", "60s") as tiers:
+        work = "compute?us=0&wait=3000"
+        crowds = {name: Crowd(tiers.listen, f"/{path}{work}", 12) for name, path in
+                  (("pages", ""), ("carts", "cart/"), ("buys", "checkout/"))}
+
+        def answered(count):
+            wait_until(lambda: sum(len(one.statuses) for one in crowds.values()) >= count, 60,
+                       f"{count} answers")
+        answered(200)  # what each class costs is known now, and all wait
+        before = {name: len(one.statuses) for name, one in crowds.items()}
+        memory = [memory_of(one.process) for one in tiers.fronts + tiers.workers]
+        answered(1600)
+        got = {name: len(one.statuses) - before[name] for name, one in crowds.items()}
+        after = [memory_of(one.process) for one in tiers.fronts + tiers.workers]
+        for one in crowds.values():
+            one.stop()
+        assert all(status == 200 for one in crowds.values() for status in one.statuses)
+        assert 0.75 < got["carts"] / (2 * got["pages"]) < 1.33, got
+        assert 0.75 < got["buys"] / (4 * got["pages"]) < 1.33, got
+        assert all(now < then + 2048 for then, now in zip(memory, after)), (memory, after)
+
+
+def test_what_the_queue_has_no_room_for_is_told_so_at_once(tmp_path):
+    with BenchTiers(tmp_path, "--queue", "16", "--wait", "60s") as tiers:
+        crowd = Crowd(tiers.listen, "/compute?us=0&wait=3000", 40)
+        wait_until(lambda: crowd.statuses.count(200) > 50, 60, "50 answers")
+        # Of an eighth each, the others' part is free for them.
+        answer, _ = page(tiers.listen, "/cart/compute?us=0")
+        crowd.stop()
+        assert set(crowd.statuses) == {200, 503} and answer.status == 200
 
 
 def test_everything_goes_and_leaves_nothing(tmp_path):

@@ -74,3 +74,18 @@ class Tiers:
         for one in [*self.fronts, *self.workers, self.server]:
             if one.process and one.process.poll() is None:
                 one.kill()
+
+
+class BenchTiers(Tiers):
+    """A front and a worker, which has the pages of `stoa bench engines` in place of a shop, and one
+    helper for those that take work."""
+
+    def __init__(self, folder, *front_options):
+        super().__init__(folder, fronts=1, workers=1, front_options=front_options,
+                         worker_options=["--bench", "100000", "--helpers", "1"])
+        self.server.dir.mkdir()
+
+    def start(self):
+        for one in [*self.fronts, *self.workers]:
+            one.start()
+        return self

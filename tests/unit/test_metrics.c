@@ -44,6 +44,9 @@ static void the_text_is_in_the_format(void **state)
     figures->cluster.count = 2;
     figures->cluster.servers[1] = (struct server_status){
         .place.id = 2, .state = SERVER_COPYING, .copy_bytes = 5000000000, .lag_ms = 1500};
+    figures->cache = (struct cache_stats){
+        .hits = 32, .limit = 8388608, .told = 41, .behind_max_ns = 250000, .ages = {1, 0, 1}};
+    figures->shop.applied_index = 44;
     buf_init(&out, 1 << 20);
     metrics_format(&out, figures);
     assert_false(out.failed);
@@ -60,6 +63,11 @@ static void the_text_is_in_the_format(void **state)
         str_find(buf_text(&out), STR("stoa_server_copying_bytes{server=\"2\"} 5000000000\n")) > 0);
     assert_true(str_find(buf_text(&out), STR("stoa_stage_queue{stage=\"parse\"} 17\n")) > 0);
     assert_true(str_find(buf_text(&out), STR("stoa_admission_rate 812.5\n")) > 0);
+    assert_true(str_find(buf_text(&out), STR("stoa_cache_limit_bytes 8388608\n")) > 0);
+    assert_true(str_find(buf_text(&out), STR("stoa_cache_lag_entries 3\n")) > 0);
+    assert_true(str_find(buf_text(&out), STR("stoa_cache_behind_max_seconds 0.00025\n")) > 0);
+    assert_true(str_find(buf_text(&out), STR("stoa_cache_age_seconds_bucket{le=\"60\"} 2\n")) > 0);
+    assert_true(str_find(buf_text(&out), STR("stoa_cache_age_seconds_count 2\n")) > 0);
     buf_close(&out);
     free(figures);
 }

@@ -92,7 +92,7 @@ static void what_is_in_the_queue_is_shown_at_once(void **state)
     unsigned slot = queue_enter(door->queue, front, SHARE_CARTS);
     assert_int_not_equal(slot, QUEUE_NONE);
     queue_facts(door->queue, slot)->deadline_ns = UINT64_MAX;
-    queue_push(door->queue, slot);
+    queue_push(door->queue, &slot, 1);
     answers(*state, "GET /metrics", NULL, OK, "\nstoa_queue_length{class=\"carts\"} 1\n");
     answers(*state, "GET /tiers.json", NULL, OK,
             "{\"class\":\"carts\",\"waiting\":1,\"held\":1,\"share\":3,\"entered\":1,");

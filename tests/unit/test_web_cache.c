@@ -1,6 +1,7 @@
 /* The response cache never gives out what a change has outdated, in whatever order render, change
  * and put happen; and it stays within its bytes. */
 #include "base/clock.h"
+#include "base/random.h"
 #include "http/exchange.h"
 #include "web/cache.h"
 
@@ -155,6 +156,122 @@ static void it_stays_within_its_bytes_and_keeps_what_is_used(void **state)
     cache_free(cache);
 }
 
+/* Whatever is put, asked for and outdated, with names and sizes of all kinds. */
+static void its_bytes_are_never_above_the_bound(void **state)
+{
+    (void)state;
+    static const size_t rooms[] = {1 << 16, 3 << 18, 5 << 20};
+    static const char text[20000];
+    struct random random;
+    random_seed(&random, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        struct cache *cache = cache_new(rooms[i]);
+        struct cache_stats stats;
+        for (uint64_t step = 1; step <= 6000; step++) {
+            char key[64];
+            uint64_t product = random_below(&random, 2000);
+            snprintf(key, sizeof key, "/%0*u", 1 + (int)(product % 50), (unsigned)product);
+            struct cache_tags tags = tags_of(step, product);
+            struct str body = str_make(text, random_below(&random, sizeof text));
+            struct http_page *page = http_page_new(200, STR("text/html"), STR(""), body, false);
+            if (!has(cache, key))
+                cache_put(cache, str_of(key), page, &tags);
+            http_page_drop(page);
+            if (step % 50 == 0)
+                change_product(cache, random_below(&random, 2000), step);
+            if (step % 5 == 0) {
+                cache_read_stats(cache, &stats);
+                assert_int_equal(stats.limit, rooms[i]);
+                assert_true(stats.bytes <= stats.limit);
+            }
+        }
+        assert_true(stats.evicted > 0 && stats.outdated > 0 && stats.entries > 0);
+        cache_free(cache);
+    }
+}
+
+static void put_many(struct cache *cache, const char *form, unsigned count, uint64_t index)
+{
+    struct cache_tags tags = {.index = index};
+    char key[32];
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(key, sizeof key, form, i);
+        assert_true(put(cache, key, &tags));
+    }
+}
+
+static unsigned count_of(struct cache *cache, const char *form, unsigned count)
+{
+    unsigned found = 0;
+    char key[32];
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(key, sizeof key, form, i);
+        found += has(cache, key);
+    }
+    return found;
+}
+
+/* Though it had been asked for, and so would have stayed longest. It is looked for in a few places
+ * at a time; by chance there may be none of it there. */
+enum { BY_CHANCE = 5 };
+
+static void what_is_outdated_goes_before_what_is_right(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_new(ROOM);
+    struct cache_stats stats;
+    put_many(cache, "/old/%u", 3000, 5);
+    for (unsigned use = 0; use < 4; use++)
+        count_of(cache, "/old/%u", 3000);
+    cache_read_stats(cache, &stats);
+    uint64_t evicted = stats.evicted;
+    unsigned room = (unsigned)stats.entries;
+    assert_true(evicted > 0);
+    cache_changed(cache, CHANGE_SETTINGS, 0, STR(""), 6);
+    put_many(cache, "/new/%u", room * 3 / 4, 6);
+    cache_read_stats(cache, &stats);
+    assert_true(stats.evicted - evicted <= BY_CHANCE);
+    assert_true(stats.outdated >= room / 2);
+    assert_true(count_of(cache, "/new/%u", room * 3 / 4) >= room * 3 / 4 - BY_CHANCE);
+    cache_free(cache);
+}
+
+static void what_was_used_and_outdated_is_kept_at_once_when_it_comes_again(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_new(ROOM);
+    struct cache_tags before = tags_of(5, 1), after = tags_of(6, 1);
+    struct cache_stats stats;
+    put(cache, "/a", &before);
+    assert_true(has(cache, "/a"));
+    change_product(cache, 1, 6);
+    assert_false(has(cache, "/a"));
+    put(cache, "/a", &after);
+    cache_read_stats(cache, &stats);
+    assert_int_equal(stats.ghosts, 1);
+    assert_int_equal(stats.outdated, 1);
+    assert_int_equal(stats.hits, 1);
+    assert_int_equal(stats.misses, 1);
+    cache_free(cache);
+}
+
+static void the_ages_of_every_64th_hit_are_noted(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_new(1 << 16); /* one stripe */
+    struct cache_tags tags = {.index = 5};
+    struct cache_stats stats;
+    uint64_t noted = 0;
+    put(cache, "/a", &tags);
+    for (unsigned i = 0; i < 129; i++)
+        assert_true(has(cache, "/a"));
+    cache_read_stats(cache, &stats);
+    for (unsigned i = 0; i <= CACHE_AGES; i++)
+        noted += stats.ages[i];
+    assert_int_equal(noted, 3);
+    cache_free(cache);
+}
+
 static void without_room_nothing_is_kept(void **state)
 {
     (void)state;
@@ -217,6 +334,59 @@ static void no_thread_is_given_a_page_older_than_a_told_change(void **state)
     cache_free(race.cache);
 }
 
+/* The same with more pages than there is room for, so that they go and come all the time. */
+enum { MANY = 200, LARGE = 6000 };
+
+static void *render_many(void *argument)
+{
+    static const char text[LARGE];
+    struct race *race = argument;
+    struct random random;
+    char key[32];
+    random_seed(&random, 1);
+    while (!atomic_load(&race->over)) {
+        uint64_t told = atomic_load(&race->told), product = random_below(&random, MANY);
+        snprintf(key, sizeof key, "/%u", (unsigned)product);
+        if (!has(race->cache, key)) {
+            struct cache_tags tags = tags_of(told, product);
+            struct http_page *page = http_page_new(200, STR("text/html"), STR("no-cache"),
+                                                   str_make(text, sizeof text), false);
+            cache_put(race->cache, str_of(key), page, &tags);
+            http_page_drop(page);
+        }
+    }
+    return NULL;
+}
+
+static void nor_while_pages_go_and_come(void **state)
+{
+    (void)state;
+    struct race race = {.cache = cache_new(ROOM / 2)};
+    struct cache_stats stats = {0};
+    struct random random;
+    pthread_t threads[2];
+    char key[32];
+    random_seed(&random, 2);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, render_many, &race), 0);
+    uint64_t deadline = clock_mono_ns() + 20 * SEC_NS;
+    for (uint64_t index = 1; index <= CHANGES / 4 || stats.evicted == 0; index++) {
+        uint64_t product = random_below(&random, MANY);
+        snprintf(key, sizeof key, "/%u", (unsigned)product);
+        change_product(race.cache, product, index);
+        assert_false(has(race.cache, key));
+        atomic_store(&race.told, index);
+        if (index % 16 == 0)
+            cache_read_stats(race.cache, &stats);
+        assert_true(stats.bytes <= stats.limit);
+        assert_true(clock_mono_ns() < deadline);
+    }
+    atomic_store(&race.over, true);
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    cache_free(race.cache);
+}
+
 /* Two processes, as each has entries of its own. */
 static void who_reads_besides_sees_what_the_writer_tells(void **state)
 {
@@ -272,6 +442,49 @@ static void a_database_that_is_behind_what_was_told_is_cached_again(void **state
     free(changes);
 }
 
+/* ---- How far behind it may be ---- */
+
+static void from_a_commit_until_it_is_told_it_may_be_behind(void **state)
+{
+    (void)state;
+    struct cache_changes *changes = calloc(1, cache_changes_size());
+    assert_non_null(changes);
+    assert_int_equal(cache_changes_behind_ns(changes, 1000), 0);
+    cache_changes_committing(changes, 1000);
+    assert_int_equal(cache_changes_behind_ns(changes, 1700), 700);
+    cache_changes_told(changes, 8, 1900);
+    assert_int_equal(cache_changes_behind_ns(changes, 5000), 0);
+    cache_changes_committing(changes, 6000);
+    cache_changes_told(changes, 9, 6100);
+    struct cache *reader = cache_new_over(ROOM, changes);
+    struct cache_stats stats;
+    cache_read_stats(reader, &stats);
+    assert_int_equal(stats.told, 9);
+    assert_int_equal(stats.behind_ns, 0);
+    assert_int_equal(stats.behind_max_ns, 900);
+    cache_free(reader);
+    free(changes);
+}
+
+static void who_died_between_a_commit_and_telling_leaves_readers_behind_until_the_next(void **state)
+{
+    (void)state;
+    struct cache_changes *changes = calloc(1, cache_changes_size());
+    assert_non_null(changes);
+    uint64_t now = clock_mono_ns();
+    cache_changes_committing(changes, now - 5 * SEC_NS);
+    assert_int_equal(cache_changes_behind_ns(changes, now), 5 * SEC_NS);
+    cache_changes_begin(changes, 7);
+    assert_int_equal(cache_changes_behind_ns(changes, now + SEC_NS), 0);
+    struct cache *reader = cache_new_over(ROOM, changes);
+    struct cache_stats stats;
+    cache_read_stats(reader, &stats);
+    assert_int_equal(stats.told, 7);
+    assert_true(stats.behind_max_ns >= 5 * SEC_NS);
+    cache_free(reader);
+    free(changes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,11 +495,19 @@ int main(void)
         cmocka_unit_test(a_ranking_is_given_out_no_longer_than_its_time),
         cmocka_unit_test(a_page_of_more_products_than_are_tagged_is_not_kept),
         cmocka_unit_test(it_stays_within_its_bytes_and_keeps_what_is_used),
+        cmocka_unit_test(its_bytes_are_never_above_the_bound),
+        cmocka_unit_test(what_is_outdated_goes_before_what_is_right),
+        cmocka_unit_test(what_was_used_and_outdated_is_kept_at_once_when_it_comes_again),
+        cmocka_unit_test(the_ages_of_every_64th_hit_are_noted),
+        cmocka_unit_test(from_a_commit_until_it_is_told_it_may_be_behind),
+        cmocka_unit_test(
+            who_died_between_a_commit_and_telling_leaves_readers_behind_until_the_next),
         cmocka_unit_test(without_room_nothing_is_kept),
         cmocka_unit_test(who_reads_besides_sees_what_the_writer_tells),
         cmocka_unit_test(what_was_committed_and_never_told_is_outdated_by_the_next_writer),
         cmocka_unit_test(a_database_that_is_behind_what_was_told_is_cached_again),
         cmocka_unit_test(no_thread_is_given_a_page_older_than_a_told_change),
+        cmocka_unit_test(nor_while_pages_go_and_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
