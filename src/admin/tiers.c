@@ -2,8 +2,6 @@
 
 #include "base/clock.h"
 
-#include <unistd.h>
-
 /* Two looks that are compared for rates are so far apart at least; a member that has said nothing
  * for so long is silent; a board so old is of a master that has gone. */
 enum { APART_MS = 500, SILENT_MS = 2000, STALE_MS = 2000 };
@@ -21,7 +19,7 @@ void tiers_look(struct queue *queue, struct tiers_view *view)
 {
     view->look.now_ns = clock_mono_ns();
     view->wall_ms = clock_wall_ms();
-    view->self = (uint32_t)getpid();
+    view->self = queue_self(queue);
     queue_look(queue, view->look.now_ns, &view->look.stats);
     view->look.seat_count = queue_seats(queue, view->look.seats, QUEUE_SEATS);
     view->master = queue_leader(queue);
@@ -106,13 +104,22 @@ static void figure_waits(const struct tiers_memory *memory, struct tiers_view *v
 
 /* ---- Members ---- */
 
-/* What the fleet knows of the process PID; NULL: nothing. */
+/* Of processes that its launcher does not see the fleet knows the number alone. */
+static bool is_known_as(const struct tiers_view *view, const struct fleet_member_view *known,
+                        struct queue_process process, unsigned number)
+{
+    struct queue_process seen = {(uint32_t)known->pid, view->board.master.space};
+    return known->pid != 0 ? queue_is_same(seen, process) : number > 0 && known->number == number;
+}
+
+/* What the fleet knows of who has SEAT; NULL: nothing. */
 static const struct fleet_member_view *fleet_member(const struct tiers_view *view,
-                                                    enum fleet_tier tier, uint32_t pid)
+                                                    enum fleet_tier tier,
+                                                    const struct queue_seat_view *seat)
 {
     const struct fleet_tier_view *fleet = &view->board.tiers[tier];
     for (unsigned i = 0; view->fresh && i < fleet->count; i++)
-        if ((uint32_t)fleet->members[i].pid == pid)
+        if (is_known_as(view, &fleet->members[i], queue_process_of(seat), seat->number))
             return &fleet->members[i];
     return NULL;
 }
@@ -130,7 +137,8 @@ static const struct queue_seat_view *same_seat(const struct scale_look *before,
                                                const struct queue_seat_view *seat)
 {
     for (unsigned i = 0; i < before->seat_count; i++)
-        if (before->seats[i].seat == seat->seat && before->seats[i].pid == seat->pid)
+        if (before->seats[i].seat == seat->seat &&
+            queue_is_same(queue_process_of(&before->seats[i]), queue_process_of(seat)))
             return &before->seats[i];
     return NULL;
 }
@@ -154,29 +162,36 @@ static void add_process(const struct scale_look *before, struct tiers_view *view
 {
     const struct queue_seat_view *first = &view->look.seats[place];
     enum fleet_tier tier = first->role == QUEUE_WORKER ? FLEET_WORKER : FLEET_FRONT;
-    const struct fleet_member_view *known = fleet_member(view, tier, first->pid);
+    const struct fleet_member_view *known = fleet_member(view, tier, first);
     struct tiers_member *member = &view->members[view->count++];
     *member = (struct tiers_member){
         .tier = tier,
         .state = state_of(view, first, known),
         .pid = first->pid,
+        .space = first->space,
         .number = first->number,
         .failures = known ? known->failures : 0,
-        .master = tier == FLEET_FRONT && first->pid == view->master,
+        .master = tier == FLEET_FRONT && queue_is_same(queue_process_of(first), view->master),
     };
     for (unsigned i = place; i < view->look.seat_count; i++)
-        if (view->look.seats[i].role == first->role && view->look.seats[i].pid == first->pid)
+        if (view->look.seats[i].role == first->role &&
+            queue_is_same(queue_process_of(&view->look.seats[i]), queue_process_of(first)))
             add_seat(before, view, &view->look.seats[i], member);
     member->busy /= member->threads;
     if (tier == FLEET_FRONT)
         front_look_from(&first->report, &member->front);
 }
 
-static bool has_seat(const struct tiers_view *view, enum fleet_tier tier, uint32_t pid)
+static bool has_seat(const struct tiers_view *view, enum fleet_tier tier,
+                     const struct fleet_member_view *known)
 {
-    for (unsigned i = 0; i < view->count; i++)
-        if (view->members[i].tier == tier && view->members[i].pid == pid)
+    for (unsigned i = 0; i < view->count; i++) {
+        const struct tiers_member *member = &view->members[i];
+        struct queue_process process = {member->pid, member->space};
+        if (member->tier == tier && member->threads > 0 &&
+            is_known_as(view, known, process, member->number))
             return true;
+    }
     return false;
 }
 
@@ -186,7 +201,7 @@ static void add_absent(struct tiers_view *view, enum fleet_tier tier)
     const struct fleet_tier_view *fleet = &view->board.tiers[tier];
     for (unsigned i = 0; view->fresh && i < fleet->count && view->count < TIERS_MEMBERS; i++) {
         const struct fleet_member_view *known = &fleet->members[i];
-        if (known->pid != 0 && has_seat(view, tier, (uint32_t)known->pid))
+        if (has_seat(view, tier, known))
             continue;
         if (known->state != FLEET_STARTING && known->state != FLEET_CRASHED)
             continue; /* it has left the queue, and is about to end */
@@ -230,7 +245,8 @@ static void figure_sizes(struct tiers_view *view)
 void tiers_figure(const struct tiers_memory *memory, struct tiers_view *view)
 {
     const struct scale_look *before = look_before(memory, view->look.now_ns);
-    view->fresh = view->scaled && view->master != 0 && view->board.master == view->master &&
+    view->fresh = view->scaled && view->master.pid != 0 &&
+                  queue_is_same(view->board.master, view->master) &&
                   view->board.told_ns + STALE_MS * MS_NS > view->look.now_ns;
     figure_classes(view);
     if (before)

@@ -47,6 +47,7 @@ struct tiers_member {
     enum fleet_tier tier;
     enum tiers_state state;
     uint32_t pid;      /* 0: not known */
+    uint64_t space;    /* of PID, as in queue_process */
     unsigned number;   /* the fleet's; 0: somebody else started it */
     unsigned threads;  /* at the queue */
     unsigned failures; /* crashes in a row, as the fleet knows */
@@ -68,9 +69,9 @@ struct tiers_view {
     struct scale_look look;
     uint64_t started_ns; /* when this process began, monotonic; filled in by whoever looks */
     int64_t wall_ms;
-    uint32_t self, master;    /* processes; master 0: none */
-    bool scaled;              /* somebody has scaled here: there is a board */
-    struct scale_board board; /* kept when it cannot be read at this moment */
+    struct queue_process self, master; /* master's pid 0: there is none */
+    bool scaled;                       /* somebody has scaled here: there is a board */
+    struct scale_board board;          /* kept when it cannot be read at this moment */
 
     /* tiers_figure. */
     bool fresh; /* the board is the present master's */

@@ -121,7 +121,7 @@ void tiers_write_json(struct buf *out, const struct tiers_view *view)
     buf_puts(out, "{\"version\":\"" STOA_VERSION "\",");
     put_wall(out, "time", view->wall_ms);
     buf_printf(out, ",\"time_ms\":%lld,\"uptime_s\":%.3f,\"pid\":%u,\"master\":%u",
-               (long long)view->wall_ms, (double)age_ns / 1e9, view->self, view->master);
+               (long long)view->wall_ms, (double)age_ns / 1e9, view->self.pid, view->master.pid);
     buf_puts(out, ",\"queue\":{");
     put_classes(out, view);
     metric_put_json(out, tiers_rows_whole, view);

@@ -111,10 +111,10 @@ static void put_sizes(struct value *root, const struct tiers_view *view)
     put_count(root, "ready", workers->in[TIERS_READY]);
     value_bool(root, "one_worker", workers->in[TIERS_READY] == 1);
     value_bool(root, "no_worker", workers->in[TIERS_READY] == 0);
-    value_bool(root, "no_master", view->master == 0);
+    value_bool(root, "no_master", view->master.pid == 0);
     value_printf(root, "busy", "%.0f", (double)workers->busy / 10);
-    if (view->master)
-        value_printf(root, "master_words", "master is process %u", view->master);
+    if (view->master.pid)
+        value_printf(root, "master_words", "master is process %u", view->master.pid);
     else
         value_text(root, "master_words", STR("no master"));
     if (view->fresh)

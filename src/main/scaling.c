@@ -138,12 +138,17 @@ static enum fleet_tier tier_of(const struct queue_seat_view *seat)
     return seat->role == QUEUE_WORKER ? FLEET_WORKER : FLEET_FRONT;
 }
 
+static bool is_own(const struct queue_seat_view *seat)
+{
+    return seat->is_near && seat->pid == (uint32_t)getpid();
+}
+
 /* What the queue says of the fleet's members. */
 static void tell_fleet(struct scaling *scaling, uint64_t now_ns)
 {
     for (unsigned i = 0; i < scaling->look.seat_count; i++) {
         const struct queue_seat_view *seat = &scaling->look.seats[i];
-        if (seat->number == 0 || seat->pid == (uint32_t)getpid())
+        if (seat->number == 0 || is_own(seat))
             continue;
         fleet_ready(scaling->fleet, tier_of(seat), seat->number, now_ns);
         if (queue_take_wish(scaling->config.queue, seat->seat))
@@ -156,7 +161,7 @@ static void begin_board(struct scaling *scaling)
 {
     struct scale_board *board = &scaling->board;
     scale_board_read(scaling->config.queue, board);
-    board->master = (uint32_t)getpid();
+    board->master = queue_self(scaling->config.queue);
     str_copy(board->rule, sizeof board->rule, str_of(scaling->config.rule->name));
 }
 
@@ -167,8 +172,7 @@ static void take_over(struct scaling *scaling, uint64_t now_ns)
     const struct scale_look *look = &scaling->look;
     for (unsigned i = 0; i < look->seat_count; i++) {
         const struct queue_seat_view *seat = &look->seats[i];
-        if (seat->number == 0 || !seat->is_near || seat->pid == (uint32_t)getpid() ||
-            !scale_is_first_seat(look, i))
+        if (seat->number == 0 || !seat->is_near || is_own(seat) || !scale_is_first_seat(look, i))
             continue;
         if (fleet_adopt(scaling->fleet, tier_of(seat), seat->number, (pid_t)seat->pid, now_ns,
                         &failure) != 0)
@@ -213,7 +217,7 @@ static unsigned count_missing(const struct scale_look *look, enum fleet_tier tie
 {
     for (unsigned i = 0; i < look->seat_count; i++)
         if (tier_of(&look->seats[i]) == tier && scale_is_first_seat(look, i) && wanted > 0 &&
-            look->seats[i].pid != (uint32_t)getpid())
+            !is_own(&look->seats[i]))
             wanted--;
     return wanted;
 }

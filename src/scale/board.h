@@ -23,7 +23,7 @@ struct scale_event {
 };
 
 struct scale_board {
-    uint32_t master; /* its process */
+    struct queue_process master;
     char rule[SCALE_RULE_NAME];
     uint64_t told_ns; /* when, monotonic */
     unsigned workers_wanted, fronts_wanted;

@@ -37,7 +37,8 @@ static const struct queue_seat_view *seat_before(const struct scale_look *before
                                                  const struct queue_seat_view *seat)
 {
     for (unsigned i = 0; i < before->seat_count; i++)
-        if (before->seats[i].seat == seat->seat && before->seats[i].pid == seat->pid &&
+        if (before->seats[i].seat == seat->seat &&
+            queue_is_same(queue_process_of(&before->seats[i]), queue_process_of(seat)) &&
             before->seats[i].report.beat_ns <= seat->report.beat_ns)
             return &before->seats[i];
     return NULL;
@@ -62,7 +63,7 @@ bool scale_is_first_seat(const struct scale_look *look, unsigned place)
 {
     for (unsigned i = 0; i < place; i++)
         if (look->seats[i].role == look->seats[place].role &&
-            look->seats[i].pid == look->seats[place].pid)
+            queue_is_same(queue_process_of(&look->seats[i]), queue_process_of(&look->seats[place])))
             return false;
     return true;
 }
@@ -71,7 +72,8 @@ static unsigned threads_of(const struct scale_look *look, const struct queue_sea
 {
     unsigned count = 0;
     for (unsigned i = 0; i < look->seat_count; i++)
-        count += look->seats[i].role == seat->role && look->seats[i].pid == seat->pid;
+        count += look->seats[i].role == seat->role &&
+                 queue_is_same(queue_process_of(&look->seats[i]), queue_process_of(seat));
     return count;
 }
 

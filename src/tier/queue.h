@@ -152,14 +152,26 @@ bool queue_lead(struct queue *queue);
 /* Whether another process leads. */
 bool queue_is_led(const struct queue *queue);
 void queue_follow(struct queue *queue);
-/* The process that leads; 0: none does. */
-uint32_t queue_leader(const struct queue *queue);
+
+/* A process by its id, and by the namespace that this is of: in another container another process
+ * may have it. */
+struct queue_process {
+    uint32_t pid;
+    uint64_t space;
+};
+static inline bool queue_is_same(struct queue_process one, struct queue_process other)
+{
+    return one.pid == other.pid && one.space == other.space;
+}
+struct queue_process queue_self(const struct queue *queue);
+/* Who leads; pid 0: nobody does. */
+struct queue_process queue_leader(const struct queue *queue);
 
 /* The board: what who leads has to say to all, and to the next one who leads; its meaning is
  * others'. At most QUEUE_BOARD bytes; by one thread of who leads alone. */
 void queue_board_write(struct queue *queue, const void *at, size_t size);
-/* Any process, any thread, at once. How many bytes there are, of which AT gets at most ROOM; 0: none
- * yet, or it is being written, or who wrote it died of it. */
+/* Any process, any thread, at once. How many bytes there are, of which AT gets at most ROOM; 0:
+ * none yet, or it is being written, or who wrote it died of it. */
 size_t queue_board_read(const struct queue *queue, void *at, size_t room);
 
 /* Gives back what the dead had; how many have died since the last time. By any process, a few
@@ -226,10 +238,15 @@ struct queue_seat_view {
     enum queue_role role;
     unsigned seat, number;
     uint32_t pid;
-    bool is_near; /* PID means that process here, too, and not in another container */
+    uint64_t space; /* of PID, as in queue_process */
+    bool is_near;   /* PID means that process here, too, and not in another container */
     uint64_t handled, empty_polls;
     struct queue_report report;
 };
 unsigned queue_seats(struct queue *queue, struct queue_seat_view *list, unsigned max);
+static inline struct queue_process queue_process_of(const struct queue_seat_view *seat)
+{
+    return (struct queue_process){seat->pid, seat->space};
+}
 
 #endif

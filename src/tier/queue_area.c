@@ -81,14 +81,24 @@ bool queue_lead(struct queue *queue)
 {
     if (!lock_byte(queue->fd, LEADER_BYTE, F_WRLCK))
         return false;
+    atomic_store(&queue->area->leader_space, queue->space);
     atomic_store(&queue->area->leader, (uint32_t)getpid());
     return true;
 }
 
-uint32_t queue_leader(const struct queue *queue)
+struct queue_process queue_self(const struct queue *queue)
 {
-    uint32_t leader = atomic_load(&queue->area->leader);
-    return leader == (uint32_t)getpid() || queue_is_led(queue) ? leader : 0;
+    return (struct queue_process){(uint32_t)getpid(), queue->space};
+}
+
+/* Whoever dies does not say so: then the lock says it. */
+struct queue_process queue_leader(const struct queue *queue)
+{
+    const struct queue_area *area = queue->area;
+    struct queue_process leader = {atomic_load(&area->leader), atomic_load(&area->leader_space)};
+    if (!queue_is_same(leader, queue_self(queue)) && !queue_is_led(queue))
+        leader.pid = 0;
+    return leader;
 }
 
 bool queue_is_led(const struct queue *queue)

@@ -56,6 +56,7 @@ struct queue_area {
     _Atomic uint64_t more, fewer;
     _Atomic uint64_t poll_ns, queue_long, actions;
     _Atomic uint32_t leader; /* its process; holds only while somebody leads */
+    _Atomic uint64_t leader_space;
     /* queue_board.c: odd while it is written. */
     _Atomic uint64_t board_turn, board_size, board[QUEUE_BOARD / 8];
     pthread_mutex_t lock;

@@ -173,6 +173,7 @@ unsigned queue_seats(struct queue *queue, struct queue_seat_view *list, unsigned
             .seat = i,
             .number = atomic_load(&seat->number),
             .pid = atomic_load(&seat->pid),
+            .space = atomic_load(&seat->space),
             .is_near = atomic_load(&seat->space) == queue->space,
             .handled = atomic_load(&seat->handled),
             .empty_polls = atomic_load(&seat->empty_polls),

@@ -44,7 +44,7 @@ static int close_place(void **state)
 static void fill(struct scale_board *board, unsigned number)
 {
     memset(board, 0, sizeof *board);
-    board->master = number;
+    board->master.pid = number;
     board->workers_wanted = number;
     board->decisions = number;
     board->count = SCALE_EVENTS;
@@ -54,10 +54,10 @@ static void fill(struct scale_board *board, unsigned number)
 
 static void is_whole(const struct scale_board *board)
 {
-    assert_int_equal(board->workers_wanted, board->master);
-    assert_int_equal(board->decisions, board->master);
+    assert_int_equal(board->workers_wanted, board->master.pid);
+    assert_int_equal(board->decisions, board->master.pid);
     for (unsigned i = 0; i < SCALE_EVENTS; i++)
-        assert_int_equal(board->events[i].sample.queued, board->master);
+        assert_int_equal(board->events[i].sample.queued, board->master.pid);
 }
 
 static void nobody_has_told_anything_yet(void **state)
@@ -65,7 +65,7 @@ static void nobody_has_told_anything_yet(void **state)
     struct place *place = *state;
     fill(&place->read, 7);
     assert_false(scale_board_read(place->queue, &place->read));
-    assert_int_equal(place->read.master, 7);
+    assert_int_equal(place->read.master.pid, 7);
 }
 
 static void what_one_process_tells_another_reads(void **state)
@@ -158,7 +158,7 @@ static void a_writer_that_is_killed_leaves_no_half_of_it(void **state)
         fill(&place->board, 5); /* by the next one */
         scale_board_write(place->queue, &place->board);
         assert_true(scale_board_read(place->queue, &place->read));
-        assert_int_equal(place->read.master, 5);
+        assert_int_equal(place->read.master.pid, 5);
     }
 }
 

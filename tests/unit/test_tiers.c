@@ -52,8 +52,8 @@ static void look_at(struct tiers_view *view, uint64_t now_ns)
     look->seat_count = 5;
     view->started_ns = NOW - 10 * SEC_NS;
     view->wall_ms = 1700000000000;
-    view->self = FOLLOWER;
-    view->master = MASTER;
+    view->self.pid = FOLLOWER;
+    view->master.pid = MASTER;
 }
 
 static void add_work(struct tiers_view *view)
@@ -99,7 +99,7 @@ static void add_board(struct tiers_view *view)
         .sample = {.queued = 9, .busy = 990, .workers = {.ready = 1}},
     };
     view->scaled = true;
-    board->master = MASTER;
+    board->master.pid = MASTER;
     board->told_ns = view->look.now_ns - 50 * MS_NS;
     strcpy(board->rule, "poll");
     board->workers_wanted = 3;
@@ -240,15 +240,33 @@ static void a_board_of_another_master_is_history(void **state)
     struct tiers_view *view = &tiers->view;
     tiers_figure(&tiers->memory, view);
     assert_true(view->fresh);
-    view->master = FOLLOWER;
+    view->master.pid = FOLLOWER;
     tiers_figure(&tiers->memory, view);
     assert_false(view->fresh);
     assert_int_equal(view->sizes[FLEET_WORKER].in[TIERS_STARTING], 0);
-    view->master = MASTER;
+    view->master.pid = MASTER;
     view->board.told_ns = NOW - 3 * SEC_NS;
     tiers_figure(&tiers->memory, view);
     assert_false(view->fresh);
     assert_int_equal(view->board.count, 1);
+}
+
+/* In containers of their own all have the same process id. */
+static void processes_of_other_containers_are_others(void **state)
+{
+    struct tiers *tiers = *state;
+    struct tiers_view *view = &tiers->view;
+    for (unsigned i = 0; i < view->look.seat_count; i++) {
+        view->look.seats[i].pid = 1;
+        view->look.seats[i].space = i == 2 ? 10 : 10 + i; /* the master has seats 0 and 2 */
+    }
+    view->master = (struct queue_process){1, 10};
+    tiers_figure(&tiers->memory, view);
+    assert_int_equal(view->count, 4);
+    assert_int_equal(view->members[0].threads, 2);
+    assert_true(view->members[0].master);
+    assert_false(view->members[1].master);
+    assert_int_equal(view->sizes[FLEET_WORKER].in[TIERS_READY], 2);
 }
 
 /* ---- Written ---- */
@@ -393,7 +411,7 @@ static void without_a_master_metrics_want_nothing(void **state)
     struct tiers *tiers = *state;
     struct buf out;
     buf_init(&out, TIERS_TEXT_MAX);
-    tiers->view.master = 0;
+    tiers->view.master.pid = 0;
     tiers_figure(&tiers->memory, &tiers->view);
     tiers_write_metrics(&out, &tiers->view);
     assert_true(str_find(buf_text(&out), STR("stoa_workers_wanted")) < 0);
@@ -439,6 +457,7 @@ int main(void)
         TEST(a_process_is_shown_once_with_all_its_threads),
         TEST(states_are_what_queue_and_fleet_know),
         TEST(a_board_of_another_master_is_history),
+        TEST(processes_of_other_containers_are_others),
         TEST(json_has_queue_tiers_and_decisions),
         TEST(without_a_scaler_json_says_so),
         TEST(the_most_members_have_room),

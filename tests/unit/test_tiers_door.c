@@ -111,7 +111,7 @@ static void decisions_are_shown_by_whoever_answers(void **state)
     answers(*state, "GET /", NULL, OK, "not scaled");
     assert_true(queue_lead(door->queue));
     strcpy(board->rule, "poll");
-    board->master = (uint32_t)getpid();
+    board->master = queue_self(door->queue);
     board->told_ns = clock_mono_ns() + 3600 * SEC_NS; /* however slow this machine is */
     board->workers_wanted = 3;
     scale_board_add(board, &event);
