@@ -63,7 +63,7 @@
     cell("part").setAttribute("width", Math.min(100, 100 * member.busy).toFixed(0));
     set(cell("open"), String(member.open));
     set(cell("requests"), String(tier === "front" ? member.requests : member.handled));
-    set(cell("rate"), tier === "front" ? "–" : count(member.handled_per_s));
+    set(cell("rate"), count(member.requests_per_s));
     set(cell("besides"), tier === "front" ? `${member.retried} pushed again, ${member.cut} cut` : words(member.empty_polls, "empty poll"));
   }
 

@@ -152,9 +152,23 @@ static void add_seat(const struct scale_look *before, const struct tiers_view *v
     member->handled += seat->handled;
     member->empty_polls += seat->empty_polls;
     if (was)
-        member->handled_per_s += rate(seat->handled, was->handled, seconds_since(before, view));
+        member->requests_per_s += rate(seat->handled, was->handled, seconds_since(before, view));
     if (before)
         member->busy += scale_seat_busy(before, seat);
+}
+
+/* A front counts for all its threads at once. */
+static void add_front(const struct scale_look *before, const struct tiers_view *view,
+                      const struct queue_seat_view *seat, struct tiers_member *member)
+{
+    const struct queue_seat_view *was = before ? same_seat(before, seat) : NULL;
+    struct front_stats then;
+    front_look_from(&seat->report, &member->front);
+    if (!was)
+        return;
+    front_look_from(&was->report, &then);
+    member->requests_per_s =
+        rate(member->front.requests, then.requests, seconds_since(before, view));
 }
 
 /* The process of the seat at PLACE, with all its seats. */
@@ -179,7 +193,7 @@ static void add_process(const struct scale_look *before, struct tiers_view *view
             add_seat(before, view, &view->look.seats[i], member);
     member->busy /= member->threads;
     if (tier == FLEET_FRONT)
-        front_look_from(&first->report, &member->front);
+        add_front(before, view, first, member);
 }
 
 static bool has_seat(const struct tiers_view *view, enum fleet_tier tier,

@@ -55,7 +55,7 @@ struct tiers_member {
     uint32_t open;                 /* requests that it has */
     uint64_t handled, empty_polls; /* a worker's, since it began */
     uint64_t busy;                 /* in thousandths */
-    double handled_per_s;
+    double requests_per_s;
     struct front_stats front; /* a front's */
 };
 

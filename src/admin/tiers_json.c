@@ -27,16 +27,15 @@ static void put_member(struct buf *out, const struct tiers_member *member)
 {
     buf_printf(out,
                "{\"pid\":%u,\"number\":%u,\"state\":\"%s\",\"threads\":%u,\"busy\":%.3f,"
-               "\"open\":%u,\"failures\":%u",
+               "\"open\":%u,\"requests_per_s\":%.3f,\"failures\":%u",
                member->pid, member->number, tiers_state_name(member->state), member->threads,
-               (double)member->busy / 1e3, member->open, member->failures);
+               (double)member->busy / 1e3, member->open, member->requests_per_s, member->failures);
     if (member->tier == FLEET_FRONT) {
         buf_printf(out, ",\"master\":%s", member->master ? "true" : "false");
         metric_put_json(out, tiers_rows_front, &member->front);
     } else {
-        buf_printf(out, ",\"handled\":%llu,\"handled_per_s\":%.3f,\"empty_polls\":%llu",
-                   (unsigned long long)member->handled, member->handled_per_s,
-                   (unsigned long long)member->empty_polls);
+        buf_printf(out, ",\"handled\":%llu,\"empty_polls\":%llu",
+                   (unsigned long long)member->handled, (unsigned long long)member->empty_polls);
     }
     buf_byte(out, '}');
 }

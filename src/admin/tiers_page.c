@@ -69,7 +69,6 @@ static void put_front(struct value *map, const struct tiers_member *member)
 {
     const struct front_stats *front = &member->front;
     put_count(map, "requests", front->requests);
-    value_text(map, "rate", STR("–"));
     value_printf(map, "besides", "%llu pushed again, %llu cut", (unsigned long long)front->retried,
                  (unsigned long long)front->cut);
 }
@@ -77,7 +76,6 @@ static void put_front(struct value *map, const struct tiers_member *member)
 static void put_worker(struct value *map, const struct tiers_member *member)
 {
     put_count(map, "requests", member->handled);
-    value_printf(map, "rate", "%.0f", member->handled_per_s);
     put_words(map, "besides", member->empty_polls, "empty poll");
 }
 
@@ -98,6 +96,7 @@ static void put_members(struct value *root, const struct tiers_view *view)
         value_text(map, "state", str_of(tiers_state_name(member->state)));
         value_printf(map, "busy", "%.0f", (double)member->busy / 10);
         put_count(map, "open", member->open);
+        value_printf(map, "rate", "%.0f", member->requests_per_s);
         (member->tier == FLEET_FRONT ? put_front : put_worker)(map, member);
     }
 }

@@ -132,7 +132,7 @@ static void put_member(struct screen *screen, yyjson_val *member, const char *ti
     screen_put(screen, PLAIN, "%4.0f%% %5s %8s %6s  ", 100 * top_number(member, "busy"),
                screen_number(top_number(member, "open"), open),
                screen_number(top_number(member, front ? "requests" : "handled"), requests),
-               front ? "" : screen_number(top_number(member, "handled_per_s"), rate));
+               screen_number(top_number(member, "requests_per_s"), rate));
     if (is_true(member, "master"))
         screen_put(screen, BOLD, "master");
     screen_end_line(screen);

@@ -16,8 +16,9 @@
     "\"answered_per_s\":1200,\"work_ms\":5,\"done\":240,\"dropped\":20,\"refused\":10}]}"
 #define MEMBERS                                                                             \
     "\"fronts\":[{\"pid\":100,\"number\":0,\"state\":\"ready\",\"busy\":0.02,\"open\":30,"  \
-    "\"requests\":1234,\"master\":true}],\"workers\":[{\"pid\":200,\"number\":1,\"state\":" \
-    "\"draining\",\"busy\":0.75,\"open\":6,\"handled\":150,\"handled_per_s\":75}]"
+    "\"requests\":1234,\"requests_per_s\":617,\"master\":true}],\"workers\":[{\"pid\":200," \
+    "\"number\":1,\"state\":"                                                               \
+    "\"draining\",\"busy\":0.75,\"open\":6,\"handled\":150,\"requests_per_s\":75}]"
 #define SIZES                                                                          \
     "\"sizes\":{\"workers\":{\"ready\":1,\"busy\":0.75,\"starting\":1,\"draining\":1," \
     "\"crashed\":2,\"silent\":0},\"fronts\":{\"ready\":1,\"busy\":0.02}}"
@@ -68,7 +69,7 @@ static void queue_tiers_and_decisions_are_shown(void **state)
                                 "waiting 40  held 50  of 64  ", "p99 31.5", "came/s 1.50k",
                                 "dropped/s 10 ", "workers  ready 1 of 3  busy 75%", "crashed 2",
                                 "\nbuys          4      40      10   1.50k      1.20k    5.00",
-                                "\nfront             100 ready       2%    30    1.23k         "
+                                "\nfront             100 ready       2%    30    1.23k    617  "
                                 "master\n",
                                 "\nworker 1          200 draining   75%     6      150     75  \n",
                                 "decisions  so far 7", "17:35:11 workers 1 to 3  the queue was",

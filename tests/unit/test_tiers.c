@@ -208,10 +208,11 @@ static void a_process_is_shown_once_with_all_its_threads(void **state)
     assert_int_equal(master->open, 30);
     assert_int_equal(master->front.requests, 1234);
     assert_int_equal(master->front.refused, 10);
+    assert_float_equal(master->requests_per_s, 617, 0.01);
     assert_false(member_of(view, FOLLOWER)->master);
     assert_int_equal(member_of(view, FOLLOWER)->number, 1);
     assert_int_equal(first->handled, 150);
-    assert_float_equal(first->handled_per_s, 75, 0.01);
+    assert_float_equal(first->requests_per_s, 75, 0.01);
     assert_int_equal(first->busy, 750);
 }
 
