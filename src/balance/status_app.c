@@ -119,10 +119,8 @@ static const struct operator_route routes[] = {
 
 /* The shop's style sheet gives the looks, board.css what status pages have more. */
 static const struct operator_file files[] = {
-    {"/style.css", "pages/style.css"},
-    {"/board.css", "pages/board.css"},
-    {"/board.js", "pages/board.js"},
-    {"/balance.js", "pages/balance.js"},
+    {"/style.css", "pages/style.css"},     {"/board.css", "pages/board.css"},
+    {"/board.js", "pages/board.js"},       {"/balance.js", "pages/balance.js"},
     {"/favicon.svg", "pages/favicon.svg"},
 };
 

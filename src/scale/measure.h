@@ -27,7 +27,8 @@ struct scale_measure {
     struct scale_look before;
 };
 
-/* How long a SHARE, in thousandths, of those had waited at most who were taken between the looks. */
+/* How long a SHARE, in thousandths, of those had waited at most who were taken between the looks.
+ */
 uint64_t scale_wait_quantile(const struct queue_stats *now, const struct queue_stats *before,
                              uint64_t share);
 /* How busy who has SEAT was since BEFORE, in thousandths; 0: it was not there yet. */

@@ -2,6 +2,7 @@
 #include "folder_fixture.h"
 #include "scale/board.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -151,7 +152,7 @@ static void a_writer_that_is_killed_leaves_no_half_of_it(void **state)
     for (unsigned i = 0; i < 100; i++) {
         pid_t writer = start_writer(place);
         while (!scale_board_read(place->queue, &place->read))
-            usleep(10);
+            sched_yield();
         end_writer(writer);
         if (scale_board_read(place->queue, &place->read))
             is_whole(&place->read);
