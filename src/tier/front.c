@@ -140,7 +140,7 @@ static void look_at_all(struct front_lane *lane)
 static void look_at_news(struct front_lane *lane)
 {
     uint64_t deaths = queue_deaths(lane->queue);
-    for (unsigned slot; (slot = queue_news(lane->queue, lane->seat)) != QUEUE_NONE;)
+    for (unsigned slot; (slot = queue_news(lane->queue, lane->seat, 0)) != QUEUE_NONE;)
         if (lane->of[slot])
             front_answer_look(lane->of[slot]);
     if (deaths != lane->deaths)

@@ -312,7 +312,7 @@ static void look_at_all(struct worker *worker)
 static void look_at_news(struct worker *worker)
 {
     uint64_t deaths = queue_deaths(worker->queue);
-    for (unsigned slot; (slot = queue_news(worker->queue, worker->seat)) != QUEUE_NONE;)
+    for (unsigned slot; (slot = queue_news(worker->queue, worker->seat, 0)) != QUEUE_NONE;)
         if (worker->of[slot])
             look(worker->of[slot]);
     if (deaths != worker->deaths)
