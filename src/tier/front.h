@@ -31,7 +31,10 @@ struct front_config {
     struct queue *queue; /* lent, as all here */
     /* NULL: all are pages. */
     enum share_class (*classify)(const struct exchange *x);
-    const char *operation_header;    /* the header with the operation id */
+    const char *operation_header; /* the header with the operation id */
+    /* Whether X, which is not safe, is done once though it is done twice, by its operation id. One
+     * that is not, is not pushed again when its worker died with it. NULL: all are. */
+    bool (*repeats)(const struct exchange *x);
     uint64_t wait_ns[SHARE_CLASSES]; /* how long a request may wait for a worker */
     unsigned number;                 /* what the fleet calls it; 0: it is not the fleet's */
     const struct log *log;

@@ -2,10 +2,16 @@
 #include "http/fields.h"
 #include "tier/front_inner.h"
 
+static bool is_operation(const struct front_call *call, const struct http_header *header)
+{
+    return str_eq_nocase(header->name, str_of(call->lane->front->config.operation_header));
+}
+
 /* What belongs to the client's connection stays here (RFC 9110 §7.6.1); the cookie and the framing
  * are made anew. */
-static bool goes_on(const struct exchange *x, const struct http_header *header)
+static bool goes_on(const struct front_call *call, const struct http_header *header)
 {
+    const struct exchange *x = call->x;
     switch (header->field) {
     case HTTP_FIELD_HOST:
     case HTTP_FIELD_COOKIE:
@@ -20,7 +26,8 @@ static bool goes_on(const struct exchange *x, const struct http_header *header)
     case HTTP_FIELD_PROXY_CONNECTION:
         return false;
     case HTTP_FIELD_UNKNOWN:
-        return !fields_has_token(x->known[HTTP_FIELD_CONNECTION], header->name);
+        return !fields_has_token(x->known[HTTP_FIELD_CONNECTION], header->name) &&
+               !(call->operation[0] && is_operation(call, header));
     default:
         return true;
     }
@@ -52,7 +59,7 @@ static void put_head(struct buf *out, const struct front_call *call)
     const struct exchange *x = call->x;
     put_line(out, x);
     for (unsigned i = 0; i < x->header_count; i++)
-        if (goes_on(x, &x->headers[i]) &&
+        if (goes_on(call, &x->headers[i]) &&
             !(call->resuming && x->headers[i].field == HTTP_FIELD_RANGE))
             fields_put(out, x->headers[i].name, x->headers[i].value);
     if (x->known[HTTP_FIELD_COOKIE].at)

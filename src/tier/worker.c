@@ -22,6 +22,10 @@ enum {
     UNTOLD_MAX = 16,    /* answers that fronts are told of together … */
     UNTOLD_NS = 50000,  /* … and how late at most */
     PIECES = 16,
+    PUMPED_AT_ONCE = 256 << 10, /* of one answer, before others have their turn */
+    ROUNDS = 4,                 /* of news, before other events have theirs */
+    HEADERS_MAX = 1000,         /* the front has bounds of its own */
+    CLIENT_PATIENCE_MS = 3600000,
     POLL_MS = 100, /* as long as no master has said it */
 };
 
@@ -37,11 +41,12 @@ struct worker {
     struct timer tick, poll;
     struct poll_rule rule;
     struct post resumed_post, stop_post;
-    struct soon own_soon, touched_soon, pull_soon, tell_soon;
+    struct soon own_soon, touched_soon, pull_soon, tell_soon, news_soon;
     struct list calls, touched;
-    unsigned open;
+    unsigned open, stalled; /* stalled: those of them that wait for their clients alone */
     unsigned untold[UNTOLD_MAX], untold_count; /* slots that are done */
     uint64_t untold_ns;                        /* since when the first of them is */
+    uint64_t usual_ns;                         /* mean work of an answer, lately */
     void (*deserted)(void);
     uint64_t led_ns;  /* when a front led last */
     uint64_t deaths;  /* of the queue, when all calls were looked at */
@@ -60,6 +65,7 @@ struct worker_call {
     struct worker *worker;
     struct http_conn *http;
     unsigned slot;
+    bool stalled;                   /* its answer has no room in the pipe */
     uint64_t work_ns, offloaded_ns; /* offloaded_ns: since when a helper has it; 0: none does */
 };
 
@@ -67,9 +73,17 @@ static void look(struct worker_call *call);
 
 /* ---- The end of a request ---- */
 
+static void set_stalled(struct worker_call *call, bool stalled)
+{
+    struct worker *worker = call->worker;
+    worker->stalled = worker->stalled - call->stalled + stalled;
+    call->stalled = stalled;
+}
+
 static void forget(struct worker_call *call)
 {
     struct worker *worker = call->worker;
+    set_stalled(call, false);
     worker->of[call->slot] = NULL;
     list_remove(&call->touched);
     list_remove(&call->node);
@@ -91,13 +105,16 @@ static void tell_fronts(struct worker *worker)
     worker->untold_count = 0;
 }
 
-static void tell_soon(struct worker *worker, unsigned slot)
+/* Where work takes long, an answer does not wait for the next one. */
+static void tell_soon(struct worker *worker, unsigned slot, uint64_t work_ns)
 {
     uint64_t now_ns = clock_mono_ns();
+    worker->usual_ns = worker->usual_ns - worker->usual_ns / 8 + work_ns / 8;
     if (worker->untold_count == 0)
         worker->untold_ns = now_ns;
     worker->untold[worker->untold_count++] = slot;
-    if (worker->untold_count == UNTOLD_MAX || now_ns - worker->untold_ns > UNTOLD_NS)
+    if (worker->untold_count == UNTOLD_MAX || worker->usual_ns > UNTOLD_NS ||
+        now_ns - worker->untold_ns > UNTOLD_NS)
         tell_fronts(worker);
     else
         loop_soon(worker->loop, &worker->tell_soon);
@@ -120,7 +137,7 @@ static void end(struct worker_call *call)
     count(&worker->handled, 1);
     count(&worker->busy_ns, work_ns);
     if (queue_done(worker->queue, slot, work_ns))
-        tell_soon(worker, slot);
+        tell_soon(worker, slot, work_ns);
 }
 
 /* ---- Bytes ---- */
@@ -153,21 +170,29 @@ static size_t put(struct pipe *down, const struct iovec *pieces, int count, bool
     return sent;
 }
 
-/* False: there is no room for the rest; the front has been told what there is. */
+/* False: there is no room for the rest, and the front has been told what there is; or it is enough
+ * for now, though the front makes room as fast as it is filled, and this worker looks at it again.
+ */
 static bool pump(struct worker_call *call)
 {
     struct worker *worker = call->worker;
     struct pipe down = queue_down(worker->queue, call->slot);
     struct iovec pieces[PIECES];
     bool full = false;
-    int n;
-    while (!full && (n = http_conn_output(call->http, pieces, PIECES)) > 0) {
+    size_t pumped = 0;
+    int n = 0;
+    while (!full && pumped < PUMPED_AT_ONCE &&
+           (n = http_conn_output(call->http, pieces, PIECES)) > 0) {
         size_t sent = put(&down, pieces, n, &full);
         http_conn_sent(call->http, sent, worker->dispatcher.now_ns);
+        pumped += sent;
     }
+    set_stalled(call, full);
     if (full)
         queue_tell_front(worker->queue, call->slot);
-    return !full;
+    else if (n > 0)
+        queue_tell_worker(worker->queue, call->slot);
+    return !full && n <= 0;
 }
 
 /* What there is to read and to write, as far as both ends can. */
@@ -185,7 +210,7 @@ static void turn(struct worker_call *call)
 
 static bool has_appetite(const struct worker *worker)
 {
-    return worker->stop_ns == 0 && worker->open < worker->in_flight &&
+    return worker->stop_ns == 0 && worker->open - worker->stalled < worker->in_flight &&
            offload_waiting(worker->offload) == 0;
 }
 
@@ -202,7 +227,7 @@ static void begin(struct worker *worker, unsigned slot)
         free(call);
         pipe_end(&down);
         if (queue_done(worker->queue, slot, 0))
-            tell_soon(worker, slot);
+            tell_soon(worker, slot, 0);
         return;
     }
     call->worker = worker;
@@ -312,12 +337,24 @@ static void look_at_all(struct worker *worker)
 static void look_at_news(struct worker *worker)
 {
     uint64_t deaths = queue_deaths(worker->queue);
-    for (unsigned slot; (slot = queue_news(worker->queue, worker->seat, 0)) != QUEUE_NONE;)
+    for (unsigned slot = 0; (slot = queue_news(worker->queue, worker->seat, slot)) != QUEUE_NONE;
+         slot++)
         if (worker->of[slot])
             look(worker->of[slot]);
     if (deaths != worker->deaths)
         look_at_all(worker);
     worker->deaths = deaths;
+}
+
+/* Until there is none, but not for ever: while fronts read long answers, there always is some. */
+static void look_and_park(struct worker *worker)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        look_at_news(worker);
+        if (queue_park(worker->queue, worker->seat))
+            return;
+    }
+    loop_soon(worker->loop, &worker->news_soon);
 }
 
 static void bell_rings(struct watch *watch, uint32_t events)
@@ -326,9 +363,15 @@ static void bell_rings(struct watch *watch, uint32_t events)
     (void)events;
     worker->dispatcher.now_ns = loop_now(worker->loop);
     queue_wake(worker->queue, worker->seat);
-    do
-        look_at_news(worker);
-    while (!queue_park(worker->queue, worker->seat));
+    look_and_park(worker);
+    pull(worker);
+}
+
+static void look_on(struct soon *soon)
+{
+    struct worker *worker = CONTAINER_OF(soon, struct worker, news_soon);
+    worker->dispatcher.now_ns = loop_now(worker->loop);
+    look_and_park(worker);
     pull(worker);
 }
 
@@ -511,7 +554,7 @@ static void *run(void *argument)
     report(worker, good);
     if (!good)
         return NULL;
-    queue_park(worker->queue, worker->seat);
+    look_and_park(worker); /* of who had the seat before there may be news still */
     loop_soon(worker->loop, &worker->pull_soon);
     loop_run(worker->loop);
     tell_fronts(worker);
@@ -563,6 +606,8 @@ static void init_parts(struct worker *worker, const struct worker_config *config
     list_init(&worker->touched_soon.node);
     list_init(&worker->pull_soon.node);
     list_init(&worker->tell_soon.node);
+    list_init(&worker->news_soon.node);
+    worker->news_soon.run = look_on;
     worker->own_soon.run = run_own;
     worker->touched_soon.run = run_touched;
     worker->pull_soon.run = pull_more;
@@ -575,6 +620,17 @@ static void init_parts(struct worker *worker, const struct worker_config *config
     pthread_cond_init(&worker->changed, NULL);
 }
 
+/* The front has judged the client and its request, and waits for slow ones. */
+static struct http_limits limits_here(const struct worker_config *config)
+{
+    struct http_limits limits = config->limits;
+    limits.head_bytes = limits.target_bytes = (uint32_t)queue_up(config->queue, 0).size;
+    limits.header_count = HEADERS_MAX;
+    limits.send_idle_ms = CLIENT_PATIENCE_MS;
+    limits.send_bytes_per_s = 1;
+    return limits;
+}
+
 static int open_parts(struct worker *worker, const struct worker_config *config,
                       struct failure *failure)
 {
@@ -583,7 +639,7 @@ static int open_parts(struct worker *worker, const struct worker_config *config,
         .helpers = config->helpers ? config->helpers : HELPERS,
         .helper_queue = HELPER_QUEUE,
         .stop_grace_ms = config->stop_grace_ms,
-        .limits = config->limits,
+        .limits = limits_here(config),
         .log = config->log,
     };
     int err = engine_open_without_doors(&worker->base, &engine, config->app, failure);
