@@ -42,8 +42,11 @@ static void put_line(struct buf *out, const struct exchange *x)
         buf_byte(out, '?');
         buf_str(out, x->query);
     }
-    buf_puts(out, " HTTP/1.1\r\nConnection: close\r\n");
-    fields_put(out, STR("Host"), x->host);
+    /* Of an older client that names no host, the worker sees just that. */
+    buf_puts(out, x->host.len > 0 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n");
+    buf_puts(out, "Connection: close\r\n");
+    if (x->host.len > 0)
+        fields_put(out, STR("Host"), x->host);
 }
 
 static void put_range(struct buf *out, const struct front_call *call)

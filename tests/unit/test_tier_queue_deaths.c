@@ -5,7 +5,6 @@
 #include "base/random.h"
 #include "queue_fixture.h"
 
-#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -25,8 +24,8 @@ enum {
     LONGEST = 9000,  /* of a request, or an answer: more than a pipe holds */
     PATIENCE_S = 10, /* for an end of each request */
     RUN_MS = 2500,
-    PAUSE_US = 1500,  /* between two kills */
-    TIMER_US = 20000, /* at most, until a process kills itself */
+    PAUSE_NS = 3000000, /* between two kills, at most */
+    TIMER_US = 20000,   /* at most, until a process kills itself */
 };
 
 /* What all of them count. */
@@ -410,6 +409,17 @@ static void check_whole(struct bed *bed)
     assert_int_equal(atomic_load(&bed->tally->late), 0);
 }
 
+/* Until one has died, or for some time. */
+static void wait_death(struct bed *bed)
+{
+    struct timespec most = {.tv_nsec = (long)random_below(&bed->random, PAUSE_NS)};
+    sigset_t death;
+    sigemptyset(&death);
+    sigaddset(&death, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &death, NULL);
+    sigtimedwait(&death, NULL, &most);
+}
+
 /* The first front and the first worker live all the time. */
 static unsigned kill_for_a_while(struct bed *bed)
 {
@@ -417,7 +427,7 @@ static unsigned kill_for_a_while(struct bed *bed)
     unsigned deaths = 0;
     while (clock_mono_ns() < until_ns) {
         unsigned victim = (unsigned)random_below(&bed->random, CHILDREN);
-        usleep((useconds_t)random_below(&bed->random, PAUSE_US));
+        wait_death(bed);
         if (victim != 0 && victim != FRONTS)
             kill(bed->child[victim], SIGKILL);
         for (unsigned i = 1; i < CHILDREN; i++)
