@@ -54,8 +54,9 @@ static struct front_call *call_new(struct front_lane *lane, struct exchange *x)
     list_init(&call->node);
     list_init(&call->push);
     buf_init(&call->body, BODY_KEPT_MAX);
-    call->repeats = is_safe(x) || !config->repeats || config->repeats(x);
-    if (!is_safe(x) && !has_operation(x, config))
+    call->safe = is_safe(x);
+    call->repeats = call->safe || !config->repeats || config->repeats(x);
+    if (!call->safe && !has_operation(x, config))
         id_text(id_new(clock_wall_ms()), call->operation);
     x->state = call;
     return exchange_at_end(x, end_call, call) == 0 ? call : NULL;

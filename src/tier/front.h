@@ -8,6 +8,9 @@
  *                      └─┘ └─(QUEUE_ATTEMPTS workers died with it)───▶ 503
  *              (worker died: pushed again)
  *
+ * In place of 503, which says that nothing was done, it is 502 when a worker that may have changed
+ * something died with it.
+ *
  * A request that may change something carries an operation id from here on, the same at each
  * attempt, so that it is done once though the worker may have died after it had done it. Nothing of
  * an answer goes to the client before it is complete, or longer than FRONT_WHOLE bytes; a worker

@@ -224,28 +224,35 @@ static void receive(struct front_call *call, size_t most)
     }
 }
 
+/* 503 says that nothing was done, so that clients and load managers send it again. */
+static void answer_unknown(struct front_call *call)
+{
+    answer_with(
+        call, 502,
+        "The answer broke off, and it is not known whether this was done. Please look before "
+        "you try again.\n");
+}
+
 /* Everything that belongs to the answer has come, and this is not it: a worker's mistake; or it is
- * not to be had a second time. 503 would say that nothing was done. */
+ * not to be had a second time. */
 static void fail_call(struct front_call *call)
 {
     front_count(&call->lane->front->cut);
     call->broken = true;
-    if (call->in_app && call->repeats)
+    if (call->in_app && call->safe)
         front_refuse(call, "The answer broke off. Please try again in a second.\n");
     else if (call->in_app)
-        answer_with(call, 502,
-                    "The answer broke off, and it is not known whether this was done. Please look "
-                    "before you try again.\n");
+        answer_unknown(call);
 }
 
 /* No worker came in time. */
 static void drop_call(struct front_call *call)
 {
     front_count(&call->lane->front->overdue);
-    if (call->in_app)
-        front_refuse(call, "Too many are waiting at the moment. Please try again in a second.\n");
-    else
+    if (!call->in_app || (call->tried && !call->safe))
         fail_call(call);
+    else
+        front_refuse(call, "Too many are waiting at the moment. Please try again in a second.\n");
 }
 
 /* The client waits for more of a long answer: it asks again, and finds it. */
@@ -268,6 +275,7 @@ static bool can_resume(const struct front_call *call)
 static void ask_again(struct front_call *call)
 {
     struct front *front = call->lane->front;
+    call->tried = true;
     if (!call->repeats || (call->streaming && !can_resume(call))) {
         fail_call(call);
         return;

@@ -47,7 +47,9 @@ struct front_call {
     bool asked;                 /* the request is in the pipe, to its end */
     struct http_client *client; /* reads the answer; NULL: none is to come */
     char operation[ID_TEXT];    /* empty: it changes nothing, or has one of its own */
+    bool safe;                  /* it changes nothing (RFC 9110 §9.2.1) */
     bool repeats;               /* it may be pushed again though its worker may have done it */
+    bool tried;                 /* a worker has died with it */
 
     /* The answer. */
     bool complete, broken;

@@ -10,7 +10,7 @@ import pytest
 
 import raw_h2
 from engine_server import not_of_engines
-from shop_server import checkout_body, wait_until
+from shop_server import wait_until
 from tiers import Tiers
 
 pytestmark = [pytest.mark.outside,
@@ -252,10 +252,13 @@ def test_many_long_answers_at_once_are_whole(tmp_path):
 
 
 def test_a_long_answer_goes_on_though_its_worker_dies(tmp_path):
-    with Tiers(tmp_path, workers=2) as tiers:
+    with Tiers(tmp_path, workers=2, front_options=["--wait", "1s"]) as tiers:
         content = big_file(tiers)
         for turn in range(3):
             clients = [begin_download(tiers) for _ in range(3)]
+            late = time.monotonic() + 1.1
+            while turn == 0 and time.monotonic() < late:  # when nothing more would be begun
+                assert get(tiers.listen, PAGE).status == 200
             for worker in tiers.workers:
                 worker.kill()
                 worker.start()
