@@ -401,23 +401,13 @@ unsigned queue_pull(struct queue *queue, unsigned seat, uint64_t now_ns)
     return slot;
 }
 
-static bool has_waiting(const struct queue *queue)
-{
-    uint32_t waiting = 0;
-    for (unsigned i = 0; i < SHARE_CLASSES; i++)
-        waiting += queue->area->share.waiting[i];
-    return waiting > 0;
-}
-
 /* It may have been woken for one that waits: another is, in its place. */
 void queue_busy(struct queue *queue, unsigned seat)
 {
     queue_lock(queue);
     set_idle(queue, seat, false);
-    unsigned other = has_waiting(queue) ? take_idle(queue) : QUEUE_NONE;
     queue_unlock(queue);
-    if (other != QUEUE_NONE)
-        queue_ring(queue, other);
+    queue_pass_on(queue);
 }
 
 bool queue_done(struct queue *queue, unsigned slot, uint64_t work_ns)
