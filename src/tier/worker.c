@@ -1,13 +1,7 @@
-#include "tier/worker.h"
-
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/list.h"
 #include "base/thread.h"
-#include "engine/dispatcher.h"
-#include "engine/offload.h"
-#include "net/loop.h"
-#include "tier/poll_rule.h"
+#include "tier/worker_inner.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,192 +13,11 @@ enum {
     IN_FLIGHT = 64,
     TICK_MS = 50,
     PULLED_AT_ONCE = 8, /* before other events have their turn */
-    UNTOLD_MAX = 16,    /* answers that fronts are told of together … */
-    UNTOLD_NS = 50000,  /* … and how late at most */
-    PIECES = 16,
-    PUMPED_AT_ONCE = 256 << 10, /* of one answer, before others have their turn */
-    ROUNDS = 4,                 /* of news, before other events have theirs */
-    HEADERS_MAX = 1000,         /* the front has bounds of its own */
+    ROUNDS = 4,         /* of news, before other events have theirs */
+    HEADERS_MAX = 1000, /* the front has bounds of its own */
     CLIENT_PATIENCE_MS = 3600000,
     POLL_MS = 100, /* as long as no master has said it */
 };
-
-struct worker {
-    struct engine base; /* without doors */
-    struct queue *queue;
-    unsigned seat, in_flight;
-    struct loop *loop;
-    struct dispatcher dispatcher;
-    struct offload *offload;
-    pthread_t thread;
-    struct watch bell;
-    struct timer tick, poll;
-    struct poll_rule rule;
-    struct post resumed_post, stop_post;
-    struct soon own_soon, touched_soon, pull_soon, tell_soon, news_soon;
-    struct list calls, touched;
-    unsigned open, stalled; /* stalled: those of them that wait for their clients alone */
-    unsigned untold[UNTOLD_MAX], untold_count; /* slots that are done */
-    uint64_t untold_ns;                        /* since when the first of them is */
-    uint64_t usual_ns;                         /* mean work of an answer, lately */
-    void (*deserted)(void);
-    uint64_t led_ns;  /* when a front led last */
-    uint64_t deaths;  /* of the queue, when all calls were looked at */
-    uint64_t stop_ns; /* when what is left is given back; 0: it does not stop */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    enum { STARTING, RUNNING, FAILED } state; /* under the lock */
-    uint64_t helper_ns;                       /* that helpers have worked, of what they gave back */
-    _Atomic uint64_t handled, given_back, abandoned, busy_ns;
-    _Atomic unsigned open_seen;
-    struct worker_call *of[]; /* by slot */
-};
-
-struct worker_call {
-    struct list node, touched;
-    struct worker *worker;
-    struct http_conn *http;
-    unsigned slot;
-    bool stalled;                   /* its answer has no room in the pipe */
-    uint64_t work_ns, offloaded_ns; /* offloaded_ns: since when a helper has it; 0: none does */
-};
-
-static void look(struct worker_call *call);
-
-/* ---- The end of a request ---- */
-
-static void set_stalled(struct worker_call *call, bool stalled)
-{
-    struct worker *worker = call->worker;
-    worker->stalled = worker->stalled - call->stalled + stalled;
-    call->stalled = stalled;
-}
-
-static void forget(struct worker_call *call)
-{
-    struct worker *worker = call->worker;
-    set_stalled(call, false);
-    worker->of[call->slot] = NULL;
-    list_remove(&call->touched);
-    list_remove(&call->node);
-    http_conn_free(call->http);
-    worker->open--;
-    free(call);
-}
-
-static void count(_Atomic uint64_t *counter, uint64_t add)
-{
-    atomic_fetch_add_explicit(counter, add, memory_order_relaxed);
-}
-
-/* A front that has been told wakes, and has little to do for one answer. */
-static void tell_fronts(struct worker *worker)
-{
-    for (unsigned i = 0; i < worker->untold_count; i++)
-        queue_tell_front(worker->queue, worker->untold[i]);
-    worker->untold_count = 0;
-}
-
-/* Where work takes long, an answer does not wait for the next one. */
-static void tell_soon(struct worker *worker, unsigned slot, uint64_t work_ns)
-{
-    uint64_t now_ns = clock_mono_ns();
-    worker->usual_ns = worker->usual_ns - worker->usual_ns / 8 + work_ns / 8;
-    if (worker->untold_count == 0)
-        worker->untold_ns = now_ns;
-    worker->untold[worker->untold_count++] = slot;
-    if (worker->untold_count == UNTOLD_MAX || worker->usual_ns > UNTOLD_NS ||
-        now_ns - worker->untold_ns > UNTOLD_NS)
-        tell_fronts(worker);
-    else
-        loop_soon(worker->loop, &worker->tell_soon);
-}
-
-static void tell_now(struct soon *soon)
-{
-    tell_fronts(CONTAINER_OF(soon, struct worker, tell_soon));
-}
-
-/* What was written is all of the answer; cut off, it ends where it is, and the front sees that. */
-static void end(struct worker_call *call)
-{
-    struct worker *worker = call->worker;
-    unsigned slot = call->slot;
-    uint64_t work_ns = call->work_ns;
-    struct pipe down = queue_down(worker->queue, slot);
-    forget(call);
-    pipe_end(&down);
-    count(&worker->handled, 1);
-    count(&worker->busy_ns, work_ns);
-    if (queue_done(worker->queue, slot, work_ns))
-        tell_soon(worker, slot, work_ns);
-}
-
-/* ---- Bytes ---- */
-
-static void feed(struct worker_call *call)
-{
-    struct queue *queue = call->worker->queue;
-    struct pipe up = queue_up(queue, call->slot);
-    struct iovec pieces[2];
-    bool taken = false;
-    while (http_conn_wants_input(call->http) && pipe_peek(&up, pieces) > 0) {
-        http_conn_receive(call->http, pieces[0].iov_base, pieces[0].iov_len,
-                          call->worker->dispatcher.now_ns);
-        pipe_take(&up, pieces[0].iov_len);
-        taken = true;
-    }
-    if (taken && !pipe_has_ended(&up))
-        queue_tell_front(queue, call->slot);
-}
-
-/* How many bytes there was room for. */
-static size_t put(struct pipe *down, const struct iovec *pieces, int count, bool *full)
-{
-    size_t sent = 0;
-    for (int i = 0; i < count && !*full; i++) {
-        size_t len = pipe_put(down, pieces[i].iov_base, pieces[i].iov_len);
-        *full = len < pieces[i].iov_len;
-        sent += len;
-    }
-    return sent;
-}
-
-/* False: there is no room for the rest, and the front has been told what there is; or it is enough
- * for now, though the front makes room as fast as it is filled, and this worker looks at it again.
- */
-static bool pump(struct worker_call *call)
-{
-    struct worker *worker = call->worker;
-    struct pipe down = queue_down(worker->queue, call->slot);
-    struct iovec pieces[PIECES];
-    bool full = false;
-    size_t pumped = 0;
-    int n = 0;
-    while (!full && pumped < PUMPED_AT_ONCE &&
-           (n = http_conn_output(call->http, pieces, PIECES)) > 0) {
-        size_t sent = put(&down, pieces, n, &full);
-        http_conn_sent(call->http, sent, worker->dispatcher.now_ns);
-        pumped += sent;
-    }
-    set_stalled(call, full);
-    if (full)
-        queue_tell_front(worker->queue, call->slot);
-    else if (n > 0)
-        queue_tell_worker(worker->queue, call->slot);
-    return !full && n <= 0;
-}
-
-/* What there is to read and to write, as far as both ends can. */
-static void turn(struct worker_call *call)
-{
-    uint64_t begun_ns = clock_mono_ns();
-    feed(call);
-    bool sent = pump(call);
-    call->work_ns += clock_mono_ns() - begun_ns;
-    if (sent && http_conn_finished(call->http))
-        end(call);
-}
 
 /* ---- Pulling ---- */
 
@@ -227,7 +40,7 @@ static void begin(struct worker *worker, unsigned slot)
         free(call);
         pipe_end(&down);
         if (queue_done(worker->queue, slot, 0))
-            tell_soon(worker, slot, 0);
+            worker_tell_soon(worker, slot, 0);
         return;
     }
     call->worker = worker;
@@ -236,7 +49,7 @@ static void begin(struct worker *worker, unsigned slot)
     list_append(&worker->calls, &call->node);
     worker->of[slot] = call;
     worker->open++;
-    turn(call);
+    worker_call_turn(call);
 }
 
 /* ---- Polls, as scaling sees them (poll_rule.h) ---- */
@@ -318,11 +131,11 @@ static void look(struct worker_call *call)
     struct worker *worker = call->worker;
     unsigned slot = call->slot;
     if (queue_state(worker->queue, slot) != QUEUE_ABANDONED) {
-        turn(call);
+        worker_call_turn(call);
         return;
     }
-    forget(call);
-    count(&worker->abandoned, 1);
+    worker_call_forget(call);
+    worker_count(&worker->abandoned, 1);
     queue_done(worker->queue, slot, 0);
 }
 
@@ -388,7 +201,7 @@ static void turn_touched(struct worker *worker)
     while (!list_empty(&worker->touched)) {
         struct worker_call *call = CONTAINER_OF(worker->touched.next, struct worker_call, touched);
         list_remove(&call->touched);
-        turn(call);
+        worker_call_turn(call);
     }
 }
 
@@ -479,9 +292,9 @@ static void expire(struct worker_call *call, uint64_t now_ns)
     if (http_conn_deadline(call->http) > now_ns)
         return;
     if (http_conn_expire(call->http, now_ns))
-        end(call);
+        worker_call_end(call);
     else
-        turn(call);
+        worker_call_turn(call);
 }
 
 static void report_work(struct worker *worker, uint64_t now_ns)
@@ -557,11 +370,11 @@ static void *run(void *argument)
     look_and_park(worker); /* of who had the seat before there may be news still */
     loop_soon(worker->loop, &worker->pull_soon);
     loop_run(worker->loop);
-    tell_fronts(worker);
+    worker_tell_fronts(worker);
     LIST_EACH(&worker->calls, node)
     {
-        forget(CONTAINER_OF(node, struct worker_call, node));
-        count(&worker->given_back, 1);
+        worker_call_forget(CONTAINER_OF(node, struct worker_call, node));
+        worker_count(&worker->given_back, 1);
     }
     if (app->thread_stop)
         app->thread_stop(app, d->thread_state);
@@ -611,7 +424,7 @@ static void init_parts(struct worker *worker, const struct worker_config *config
     worker->own_soon.run = run_own;
     worker->touched_soon.run = run_touched;
     worker->pull_soon.run = pull_more;
-    worker->tell_soon.run = tell_now;
+    worker->tell_soon.run = worker_tell_now;
     worker->resumed_post.run = run_resumed;
     worker->stop_post.run = begin_stop;
     worker->tick.fire = tick;
