@@ -1,5 +1,6 @@
 #include "tier/front.h"
 
+#include "balance/route.h"
 #include "base/clock.h"
 #include "main/file.h"
 #include "main/foreground.h"
@@ -121,6 +122,7 @@ static int make_front(struct front_process *process, struct failure *failure)
         .queue = process->queue,
         .classify = importance_of,
         .operation_header = ONCE_HEADER,
+        .repeats = route_repeats,
         .number = (unsigned)process->settings.number,
         .log = &process->log,
     };

@@ -91,8 +91,9 @@ void queue_leave(struct queue *queue, unsigned seat);
 int queue_bell(struct queue *queue, unsigned seat);
 /* When it has rung, or to be sure: silences it; from now on news does not ring it. */
 void queue_wake(struct queue *queue, unsigned seat);
-/* One slot that there is news of; QUEUE_NONE: of none. */
-unsigned queue_news(struct queue *queue, unsigned seat);
+/* The first slot from FROM on that there is news of, which is news no more; QUEUE_NONE: of none.
+ * Who begins at 0 and goes on behind each looks at all alike, however much news the first have. */
+unsigned queue_news(struct queue *queue, unsigned seat, unsigned from);
 /* How many have died so far. When it has grown, there may be news of any slot that nobody told:
  * who has slots looks at all of them. */
 uint64_t queue_deaths(const struct queue *queue);

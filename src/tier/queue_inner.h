@@ -98,6 +98,13 @@ void queue_remove_bells(const struct queue *queue);
 
 /* queue.c, under the lock: the lists, from the slots' states. */
 void queue_rebuild(struct queue *queue);
+/* A state says whose a slot is. So that who dies between any two stores leaves one that is
+ * somebody's, an owner is set before the state that needs it, and cleared after. */
+bool queue_change_state(struct queue *queue, unsigned slot, enum queue_state from,
+                        enum queue_state to);
+/* The front has nothing to do with SLOT any more. True: it is ABANDONED, and its worker is to be
+ * told; else it is FREE. */
+bool queue_part(struct queue *queue, unsigned slot);
 /* SLOT is FREE from now on. */
 void queue_free_slot(struct queue *queue, unsigned slot);
 /* Taken out of the list of those that wait. */

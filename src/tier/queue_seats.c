@@ -73,32 +73,24 @@ int queue_join(struct queue *queue, enum queue_role role, unsigned *out, struct 
 
 static void without_front(struct queue *queue, unsigned slot)
 {
-    struct queue_slot *s = queue_slot(queue, slot);
-    uint32_t taken = QUEUE_TAKEN;
-    atomic_store_explicit(&s->front, QUEUE_NONE, memory_order_relaxed);
-    if (atomic_compare_exchange_strong(&s->state, &taken, QUEUE_ABANDONED)) {
+    if (queue_part(queue, slot))
         queue_tell_worker(queue, slot);
-        return;
-    }
-    if (queue_state(queue, slot) == QUEUE_QUEUED)
-        queue_take_out(queue, slot);
-    queue_free_slot(queue, slot);
 }
 
 static void without_worker(struct queue *queue, unsigned slot)
 {
-    struct queue_slot *s = queue_slot(queue, slot);
-    uint32_t taken = QUEUE_TAKEN;
-    atomic_store_explicit(&s->worker, QUEUE_NONE, memory_order_relaxed);
     if (queue_state(queue, slot) == QUEUE_ABANDONED) {
         queue_free_slot(queue, slot);
         return;
     }
-    queue->area->counts.given_back += atomic_compare_exchange_strong(&s->state, &taken, QUEUE_LOST);
+    queue->area->counts.given_back += queue_change_state(queue, slot, QUEUE_TAKEN, QUEUE_LOST);
+    atomic_store_explicit(&queue_slot(queue, slot)->worker, QUEUE_NONE, memory_order_relaxed);
     /* DONE, too: it may have died before it told. */
     queue_tell_front(queue, slot);
 }
 
+/* What it had is others'. The seat is nobody's only when they have been told (vacate): who dies
+ * before that is followed by another, who does it again. */
 static void end_seat(struct queue *queue, unsigned seat)
 {
     struct queue_area *area = queue->area;
@@ -112,7 +104,11 @@ static void end_seat(struct queue *queue, unsigned seat)
             without_worker(queue, i);
     }
     area->idle[seat / 64] &= ~(1ull << seat % 64);
-    atomic_store(&area->seats[seat].role, QUEUE_NOBODY);
+}
+
+static void vacate(struct queue *queue, unsigned seat)
+{
+    atomic_store(&queue->area->seats[seat].role, QUEUE_NOBODY);
 }
 
 /* It may have died after it had changed something and before it told. */
@@ -128,28 +124,31 @@ void queue_leave(struct queue *queue, unsigned seat)
 {
     queue_lock(queue);
     end_seat(queue, seat);
+    ring_all(queue);
+    vacate(queue, seat);
     queue_seat_drop(queue, seat);
     queue_unlock(queue);
-    ring_all(queue);
 }
 
 unsigned queue_sweep(struct queue *queue)
 {
+    bool dead[QUEUE_SEATS] = {false};
     unsigned died = 0;
+    queue_lock(queue);
     for (unsigned i = 0; i < QUEUE_SEATS; i++) {
-        if (atomic_load(&queue->area->seats[i].role) == QUEUE_NOBODY)
-            continue;
-        queue_lock(queue);
-        if (atomic_load(&queue->area->seats[i].role) != QUEUE_NOBODY &&
-            !queue_seat_lives(queue, i)) {
+        dead[i] =
+            atomic_load(&queue->area->seats[i].role) != QUEUE_NOBODY && !queue_seat_lives(queue, i);
+        died += dead[i];
+        if (dead[i])
             end_seat(queue, i);
-            queue->area->counts.died++;
-            died++;
-        }
-        queue_unlock(queue);
     }
     if (died > 0)
         ring_all(queue);
+    for (unsigned i = 0; i < QUEUE_SEATS; i++)
+        if (dead[i])
+            vacate(queue, i);
+    queue->area->counts.died += died;
+    queue_unlock(queue);
     return died;
 }
 
