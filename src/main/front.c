@@ -208,9 +208,9 @@ static int open_process(struct front_process *process, struct failure *failure)
     int err = open_queue(process, failure);
     err = err ? err : make_front(process, failure);
     err = err ? err : start_engine(process, failure);
+    err = err ? err : open_door(process, failure);
     err = err ? err : start_steward(process, failure);
     err = err ? err : start_scaling(process, failure);
-    err = err ? err : open_door(process, failure);
     if (err)
         close_process(process);
     return err;
