@@ -1,65 +1,11 @@
 #include "balance/status_inner.h"
 #include "base/check.h"
-#include "net/openssl.h"
 
 #include <stdlib.h>
 
-#define PLAIN STR("text/plain; charset=utf-8")
-
 enum { EVENTS_TOLD = 64 };
 
-/* ---- Files ---- */
-
-const struct asset *status_file(const char *path)
-{
-    unsigned at = 0;
-    while (at < asset_count && strcmp(assets[at].path, path) != 0)
-        at++;
-    CHECK(at < asset_count);
-    return &assets[at];
-}
-
-/* The shop's style sheet gives the looks, balance.css what is more. */
-static int load_assets(struct status_app *status, struct failure *failure)
-{
-    static const struct {
-        const char *path, *file;
-    } files[STATUS_ASSETS_MAX] = {
-        {"/style.css", "pages/style.css"},
-        {"/balance.css", "pages/balance.css"},
-        {"/balance.js", "pages/balance.js"},
-        {"/favicon.svg", "pages/favicon.svg"},
-    };
-    for (unsigned i = 0; i < COUNT_OF(files); i++) {
-        const struct asset *asset = status_file(files[i].file);
-        struct http_page *page = http_page_new(200, str_of(asset->type), STR("no-cache"),
-                                               str_make(asset->bytes, asset->length), true);
-        if (!page)
-            return fail(failure, ERR_NOMEM, "no memory for the status page");
-        status->assets[status->asset_count++] = (struct status_asset){files[i].path, page};
-    }
-    return 0;
-}
-
 /* ---- Answers ---- */
-
-static enum app_verdict say(struct exchange *x, int status, struct str text)
-{
-    exchange_reply(x, status, PLAIN, text);
-    return APP_DONE;
-}
-
-/* Closes TEXT. */
-static enum app_verdict answer_text(struct exchange *x, struct str type, struct buf *text)
-{
-    struct str copy = text->failed ? STR_NONE : arena_str(&x->arena, buf_text(text));
-    buf_close(text);
-    if (!copy.at)
-        return say(x, 503, STR("No memory for this answer; try again.\n"));
-    exchange_reply(x, 200, type, copy);
-    x->compressible = true;
-    return APP_DONE;
-}
 
 /* What WRITE makes of a look of this moment. */
 static enum app_verdict answer_look(struct exchange *x, struct str type,
@@ -70,7 +16,7 @@ static enum app_verdict answer_look(struct exchange *x, struct str type,
     buf_init(&text, VIEW_TEXT_MAX);
     status_room_look(room);
     write(&text, room->view);
-    return answer_text(x, type, &text);
+    return operator_door_answer(x, type, &text);
 }
 
 static enum app_verdict answer_json(struct exchange *x)
@@ -88,7 +34,7 @@ static enum app_verdict answer_history(struct exchange *x)
     struct buf text;
     buf_init(&text, VIEW_TEXT_MAX);
     status_write_history(&text, x->thread_state);
-    return answer_text(x, STR("application/json"), &text);
+    return operator_door_answer(x, STR("application/json"), &text);
 }
 
 /* The last ones, oldest first. */
@@ -108,7 +54,7 @@ static enum app_verdict answer_events(struct exchange *x)
         event_write_json(&text, &some[i]);
     }
     buf_puts(&text, "]}");
-    return answer_text(x, STR("application/json"), &text);
+    return operator_door_answer(x, STR("application/json"), &text);
 }
 
 static enum app_verdict answer_health(struct exchange *x)
@@ -117,20 +63,10 @@ static enum app_verdict answer_health(struct exchange *x)
     status_room_look(room);
     struct str text = arena_printf(&x->arena, "%u of %u servers can be used\n", room->view->usable,
                                    room->view->count);
-    return say(x, room->view->usable ? 200 : 503, text.at ? text : STR("\n"));
+    return operator_door_say(x, room->view->usable ? 200 : 503, text.at ? text : STR("\n"));
 }
 
 /* ---- Changes ---- */
-
-static bool is_operator(const struct status_app *status, const struct exchange *x)
-{
-    struct str said = x->known[HTTP_FIELD_AUTHORIZATION];
-    struct str token = str_of(status->settings.token), scheme = STR("Bearer ");
-    if (!token.len || !said.at || said.len != scheme.len + token.len)
-        return false;
-    return str_eq_nocase(str_sub(said, 0, scheme.len), scheme) &&
-           CRYPTO_memcmp(said.at + scheme.len, token.at, token.len) == 0;
-}
 
 static enum app_verdict answer_drain(struct exchange *x, bool drain)
 {
@@ -138,21 +74,23 @@ static enum app_verdict answer_drain(struct exchange *x, bool drain)
     const struct status_settings *settings = &room->status->settings;
     uint64_t id;
     if (!settings->drain || !settings->token || !settings->token[0])
-        return say(x, 403,
-                   STR("This load manager was started without the operator's token, so "
-                       "nothing can be changed here.\n"));
-    if (!is_operator(room->status, x)) {
+        return operator_door_say(
+            x, 403,
+            STR("This load manager was started without the operator's token, so "
+                "nothing can be changed here.\n"));
+    if (!operator_door_knows(x, settings->token)) {
         exchange_add_header(x, STR("WWW-Authenticate"), STR("Bearer"));
-        return say(x, 401, STR("Send the operator's token: Authorization: Bearer ...\n"));
+        return operator_door_say(x, 401,
+                                 STR("Send the operator's token: Authorization: Bearer ...\n"));
     }
     struct str server = exchange_query(x, STR("server"));
     if (!server.at || str_to_u64(server, &id))
-        return say(x, 400, STR("Which server? As in POST /drain?server=2\n"));
+        return operator_door_say(x, 400, STR("Which server? As in POST /drain?server=2\n"));
     if (settings->drain(settings->context, id, drain))
-        return say(x, 404, STR("There is no server of this number.\n"));
-    return say(x, 200,
-               drain ? STR("It gets no new requests from here on.\n")
-                     : STR("It gets requests again.\n"));
+        return operator_door_say(x, 404, STR("There is no server of this number.\n"));
+    return operator_door_say(x, 200,
+                             drain ? STR("It gets no new requests from here on.\n")
+                                   : STR("It gets requests again.\n"));
 }
 
 static enum app_verdict answer_away(struct exchange *x)
@@ -167,29 +105,7 @@ static enum app_verdict answer_return(struct exchange *x)
 
 /* ---- Which ---- */
 
-/* The names by which this machine alone is reached. */
-static bool names_loopback(struct str host)
-{
-    ptrdiff_t end =
-        host.len && host.at[0] == '[' ? str_find_byte(host, ']') + 1 : str_find_byte(host, ':');
-    struct str name = end > 0 ? str_sub(host, 0, (size_t)end) : host;
-    if (str_eq_nocase(name, STR("localhost")) || str_eq(name, STR("[::1]")))
-        return true;
-    if (!str_starts(name, STR("127.")))
-        return false;
-    for (size_t i = 0; i < name.len; i++)
-        if (name.at[i] != '.' && (name.at[i] < '0' || name.at[i] > '9'))
-            return false;
-    return true;
-}
-
-struct status_route {
-    const char *path;
-    enum http_method method;
-    enum app_verdict (*answer)(struct exchange *x);
-};
-
-static const struct status_route routes[] = {
+static const struct operator_route routes[] = {
     {"/", HTTP_GET, status_page},
     {"/events", HTTP_GET, status_follow},
     {"/events.json", HTTP_GET, answer_events},
@@ -201,54 +117,17 @@ static const struct status_route routes[] = {
     {"/undrain", HTTP_POST, answer_return},
 };
 
-static void add_headers(struct exchange *x)
-{
-    exchange_add_header(x, STR("X-Content-Type-Options"), STR("nosniff"));
-    exchange_add_header(x, STR("Cross-Origin-Resource-Policy"), STR("same-origin"));
-    exchange_add_header(x, STR("Referrer-Policy"), STR("no-referrer"));
-    exchange_add_header(x, STR("Content-Security-Policy"),
-                        STR("default-src 'none'; style-src 'self'; script-src 'self'; "
-                            "img-src 'self'; connect-src 'self'; form-action 'none'; "
-                            "base-uri 'none'; frame-ancestors 'none'"));
-}
-
-static enum app_verdict answer_asset(struct status_app *status, struct exchange *x)
-{
-    for (unsigned i = 0; i < status->asset_count; i++) {
-        if (!str_eq(x->path, str_of(status->assets[i].path)))
-            continue;
-        exchange_page(x, status->assets[i].page);
-        return APP_DONE;
-    }
-    return say(x, 404, STR("There is nothing here. The status page is at /\n"));
-}
+/* The shop's style sheet gives the looks, board.css what status pages have more. */
+static const struct operator_file files[] = {
+    {"/style.css", "pages/style.css"},     {"/board.css", "pages/board.css"},
+    {"/board.js", "pages/board.js"},       {"/balance.js", "pages/balance.js"},
+    {"/favicon.svg", "pages/favicon.svg"},
+};
 
 static enum app_verdict on_handle(struct app *app, struct exchange *x)
 {
-    struct status_app *status = CONTAINER_OF(app, struct status_app, app);
-    enum http_method method = x->method == HTTP_HEAD ? HTTP_GET : x->method;
-    add_headers(x);
-    if (status->settings.loopback && !names_loopback(x->host))
-        return say(x, 421, STR("This door is for this machine: call it 127.0.0.1 or localhost.\n"));
-    for (unsigned i = 0; i < COUNT_OF(routes); i++) {
-        if (!str_eq(x->path, str_of(routes[i].path)))
-            continue;
-        if (routes[i].method == method)
-            return routes[i].answer(x);
-        exchange_add_header(x, STR("Allow"),
-                            routes[i].method == HTTP_GET ? STR("GET, HEAD") : STR("POST"));
-        return say(x, 405, STR("Not in this way.\n"));
-    }
-    if (method != HTTP_GET)
-        return say(x, 404, STR("There is nothing here. The status page is at /\n"));
-    return answer_asset(status, x);
-}
-
-static enum app_verdict on_work(struct app *app, struct exchange *x)
-{
-    (void)app, (void)x;
-    CHECK(false); /* nothing here blocks */
-    return APP_DONE;
+    const struct status_app *status = CONTAINER_OF(app, struct status_app, app);
+    return operator_door_handle(&status->door, x);
 }
 
 int status_app_new(const struct status_settings *settings, struct status_app **status,
@@ -261,12 +140,15 @@ int status_app_new(const struct status_settings *settings, struct status_app **s
     made->app = (struct app){
         .name = "status",
         .handle = on_handle,
-        .work = on_work,
+        .work = operator_door_work,
         .thread_start = status_room_open,
         .thread_stop = status_room_close,
     };
+    made->door.routes = routes;
+    made->door.route_count = COUNT_OF(routes);
+    made->door.loopback = settings->loopback;
     int err = status_templates_new(&made->templates, failure);
-    err = err ? err : load_assets(made, failure);
+    err = err ? err : operator_door_load(&made->door, files, COUNT_OF(files), failure);
     if (err) {
         status_app_free(made);
         return err;
@@ -289,8 +171,7 @@ void status_app_free(struct status_app *status)
 {
     if (!status)
         return;
-    for (unsigned i = 0; i < status->asset_count; i++)
-        http_page_drop(status->assets[i].page);
+    operator_door_close(&status->door);
     template_set_free(status->templates);
     free(status);
 }

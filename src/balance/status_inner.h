@@ -1,27 +1,21 @@
-/* What the files of the status app share: status_app.c (doors and assets), status_stream.c (rooms
+/* What the files of the status app share: status_app.c (the door), status_stream.c (rooms
  * and followers), status_page.c (the page). Only they include it.
  */
 #ifndef STOA_BALANCE_STATUS_INNER_H
 #define STOA_BALANCE_STATUS_INNER_H
 
 #include "balance/status_app.h"
-#include "http/asset.h"
+#include "engine/operator_door.h"
 #include "http/template.h"
 #include "net/loop.h"
 
-enum { STATUS_ASSETS_MAX = 4, STATUS_HISTORY = 180, STATUS_HISTORY_SERVERS = 16 };
-
-struct status_asset {
-    const char *path; /* of the request */
-    struct http_page *page;
-};
+enum { STATUS_HISTORY = 180, STATUS_HISTORY_SERVERS = 16 };
 
 struct status_app {
     struct app app;
     struct status_settings settings;
     struct template_set *templates;
-    struct status_asset assets[STATUS_ASSETS_MAX];
-    unsigned asset_count;
+    struct operator_door door;
     _Atomic bool stopping;
 };
 
@@ -50,11 +44,6 @@ struct status_room {
     struct status_point history[STATUS_HISTORY];
     uint64_t points; /* so far; point N is at N % STATUS_HISTORY */
 };
-
-/* ---- status_app.c ---- */
-
-/* One that is packed into the program for sure: "pages/balance.html". */
-const struct asset *status_file(const char *path);
 
 /* ---- status_stream.c ---- */
 

@@ -6,35 +6,11 @@ enum { PAGE_MAX = 1 << 20, EVENTS_SHOWN = 40 };
 
 int status_templates_new(struct template_set **templates, struct failure *failure)
 {
-    const struct asset *page = status_file("pages/balance.html");
-    const struct asset *row = status_file("pages/balance_row.html");
     const struct template_source pages[] = {
-        {.name = "balance", .text = str_make(page->bytes, page->length)},
-        {.name = "balance_row", .text = str_make(row->bytes, row->length)},
+        {.name = "balance", .text = operator_door_text("pages/balance.html")},
+        {.name = "balance_row", .text = operator_door_text("pages/balance_row.html")},
     };
     return template_set_new(pages, COUNT_OF(pages), templates, failure);
-}
-
-/* "3 d 4 h", "4 h 5 min", "5 min 6 s". */
-static void put_age(struct value *map, const char *key, uint64_t ns)
-{
-    unsigned long long s = ns / SEC_NS, minutes = s / 60, hours = minutes / 60, days = hours / 24;
-    if (days)
-        value_printf(map, key, "%llu d %llu h", days, hours % 24);
-    else if (hours)
-        value_printf(map, key, "%llu h %llu min", hours, minutes % 60);
-    else
-        value_printf(map, key, "%llu min %llu s", minutes, s % 60);
-}
-
-/* Milliseconds with about three digits. */
-static void put_ms(struct value *map, const char *key, uint64_t ns)
-{
-    double ms = (double)ns / 1e6;
-    if (ns)
-        value_printf(map, key, "%.*f", ms < 10 ? 2 : ms < 100 ? 1 : 0, ms);
-    else
-        value_text(map, key, STR("–"));
 }
 
 static void put_server(struct value *list, const struct balance_view *view,
@@ -56,9 +32,9 @@ static void put_server(struct value *list, const struct balance_view *view,
     value_int(map, "in_flight", server->in_flight);
     value_int(map, "limit", server->limit);
     value_int(map, "homes", server->homes);
-    put_ms(map, "p50", server->p50_ns);
-    put_ms(map, "p99", server->p99_ns);
-    put_ms(map, "round_trip", server->round_trip_ns);
+    value_ms(map, "p50", server->p50_ns);
+    value_ms(map, "p99", server->p99_ns);
+    value_ms(map, "round_trip", server->round_trip_ns);
     value_printf(map, "failures", "%llu", (unsigned long long)server->failures);
     value_printf(map, "answered_5xx", "%llu", (unsigned long long)server->answered_5xx);
     value_printf(map, "retries", "%llu", (unsigned long long)server->retries);
@@ -74,8 +50,8 @@ static void put_totals(struct value *root, const struct balance_view *view)
     value_printf(root, "shed", "%llu", (unsigned long long)totals->shed);
     value_printf(root, "retries", "%llu", (unsigned long long)totals->retries);
     value_printf(root, "hedges", "%llu", (unsigned long long)totals->hedges);
-    put_ms(root, "p50", totals->p50_ns);
-    put_ms(root, "p99", totals->p99_ns);
+    value_ms(root, "p50", totals->p50_ns);
+    value_ms(root, "p99", totals->p99_ns);
     value_int(root, "in_flight", totals->in_flight);
     value_int(root, "queue", totals->queue);
     value_int(root, "clients", totals->clients);
@@ -118,7 +94,7 @@ enum app_verdict status_page(struct exchange *x)
     value_text(root, "policy", str_of(view->policy ? view->policy : ""));
     value_text(root, "mode", view->mode == BALANCE_DIRECT ? STR("direct") : STR("proxy"));
     value_text(root, "url", str_of(view->url));
-    put_age(root, "age", view->now_ns > view->started_ns ? view->now_ns - view->started_ns : 0);
+    value_age(root, "age", view->now_ns > view->started_ns ? view->now_ns - view->started_ns : 0);
     value_bool(root, "panic", view->panic);
     value_bool(root, "none", view->usable == 0);
     value_int(root, "usable", view->usable);

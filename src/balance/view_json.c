@@ -3,26 +3,6 @@
 #include "base/clock.h"
 #include "base/json_text.h"
 
-#include <math.h>
-
-/* The members that TABLE has of WHOLE, each with a comma before it. */
-static void put_rows(struct buf *out, const struct view_row *table, const void *whole)
-{
-    for (const struct view_row *row = table; row->key || row->metric; row++) {
-        if (!row->key)
-            continue;
-        double value = view_row_value(row, whole, false);
-        if (row->form == VIEW_TRUTH)
-            buf_printf(out, ",\"%s\":%s", row->key, value != 0 ? "true" : "false");
-        else if (!isfinite(value))
-            buf_printf(out, ",\"%s\":null", row->key);
-        else if (row->form == VIEW_TIME || row->form == VIEW_NUMBER || row->form == VIEW_SECONDS)
-            buf_printf(out, ",\"%s\":%.3f", row->key, value);
-        else
-            buf_printf(out, ",\"%s\":%.15g", row->key, value);
-    }
-}
-
 static void put_text(struct buf *out, const char *key, const char *text)
 {
     buf_printf(out, "\"%s\":", key);
@@ -41,7 +21,7 @@ static void put_server(struct buf *out, const struct balance_view *view,
     if (server->out_until_ns > view->now_ns)
         buf_printf(out, ",\"out_for_ms\":%.0f",
                    (double)(server->out_until_ns - view->now_ns) / 1e6);
-    put_rows(out, view_rows_server, server);
+    metric_put_json(out, view_rows_server, server);
     buf_byte(out, '}');
 }
 
@@ -68,7 +48,7 @@ void view_write_json(struct buf *out, const struct balance_view *view)
         buf_printf(out, ",\"primary\":%llu", (unsigned long long)view->primary);
     buf_puts(out, ",\"totals\":{\"loops\":");
     buf_u64(out, view->loop_count);
-    put_rows(out, view_rows_whole, view);
+    metric_put_json(out, view_rows_whole, view);
     buf_puts(out, "},\"servers\":[");
     for (unsigned i = 0; i < view->count; i++) {
         if (i)
@@ -78,7 +58,7 @@ void view_write_json(struct buf *out, const struct balance_view *view)
     buf_puts(out, "],\"loops\":[");
     for (unsigned i = 0; i < view->loop_count; i++) {
         buf_printf(out, "%s{\"loop\":%u", i ? "," : "", i);
-        put_rows(out, view_rows_loop, &view->loops[i]);
+        metric_put_json(out, view_rows_loop, &view->loops[i]);
         buf_byte(out, '}');
     }
     buf_puts(out, "]}");

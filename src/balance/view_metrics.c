@@ -1,87 +1,39 @@
 #include "balance/view.h"
 #include "balance/view_table.h"
 
-#include <math.h>
-
 #define PREFIX "stoa_balance_"
-
-/* Process figures have the names that all programs give them. */
-static const char *prefix_of(const char *metric)
-{
-    return strncmp(metric, "process_", 8) == 0 ? "" : PREFIX;
-}
-
-static void put_head(struct buf *out, const char *metric, const char *type, const char *help)
-{
-    const char *prefix = prefix_of(metric);
-    buf_printf(out, "# HELP %s%s %s\n# TYPE %s%s %s\n", prefix, metric, help, prefix, metric, type);
-}
-
-static void put_number(struct buf *out, double value)
-{
-    if (isfinite(value))
-        buf_printf(out, " %.15g\n", value);
-    else
-        buf_puts(out, " NaN\n");
-}
-
-/* A label's value: backslash, quote and line feed are escaped; other control characters and what
- * is no UTF-8 become '?'. */
-static void put_label(struct buf *out, const char *text)
-{
-    bool utf8 = str_is_utf8(str_of(text));
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '\\' || *c == '"')
-            buf_byte(out, '\\');
-        if (*c == '\n')
-            buf_puts(out, "\\n");
-        else
-            buf_byte(out, *c < ' ' || (*c >= 0x80 && !utf8) ? '?' : (char)*c);
-    }
-}
 
 static void put_server_labels(struct buf *out, const struct view_backend *server)
 {
     buf_printf(out, "server=\"%llu\",name=\"", (unsigned long long)server->id);
-    put_label(out, server->name);
+    metric_put_label(out, server->name);
     buf_byte(out, '"');
-}
-
-static void put_whole(struct buf *out, const struct balance_view *view)
-{
-    for (const struct view_row *row = view_rows_whole; row->key || row->metric; row++) {
-        if (!row->metric)
-            continue;
-        put_head(out, row->metric, row->type, row->help);
-        buf_printf(out, "%s%s", prefix_of(row->metric), row->metric);
-        put_number(out, view_row_value(row, view, true));
-    }
 }
 
 static void put_servers(struct buf *out, const struct balance_view *view)
 {
-    for (const struct view_row *row = view_rows_server; row->key || row->metric; row++) {
+    for (const struct metric_row *row = view_rows_server; row->key || row->metric; row++) {
         if (!row->metric)
             continue;
-        put_head(out, row->metric, row->type, row->help);
+        metric_put_head(out, PREFIX, row->metric, row->type, row->help);
         for (unsigned i = 0; i < view->count; i++) {
             buf_printf(out, PREFIX "%s{", row->metric);
             put_server_labels(out, &view->at[i]);
             buf_byte(out, '}');
-            put_number(out, view_row_value(row, &view->at[i], true));
+            metric_put_number(out, metric_value(row, &view->at[i], true));
         }
     }
 }
 
 static void put_loops(struct buf *out, const struct balance_view *view)
 {
-    for (const struct view_row *row = view_rows_loop; row->key || row->metric; row++) {
+    for (const struct metric_row *row = view_rows_loop; row->key || row->metric; row++) {
         if (!row->metric)
             continue;
-        put_head(out, row->metric, row->type, row->help);
+        metric_put_head(out, PREFIX, row->metric, row->type, row->help);
         for (unsigned i = 0; i < view->loop_count; i++) {
             buf_printf(out, PREFIX "%s{loop=\"%u\"}", row->metric, i);
-            put_number(out, view_row_value(row, &view->loops[i], true));
+            metric_put_number(out, metric_value(row, &view->loops[i], true));
         }
     }
 }
@@ -89,7 +41,7 @@ static void put_loops(struct buf *out, const struct balance_view *view)
 /* One row for each state, of which one is 1: as is usual for states. */
 static void put_states(struct buf *out, const struct balance_view *view)
 {
-    put_head(out, "server_state", "gauge", "1 for the state that the server is in.");
+    metric_put_head(out, PREFIX, "server_state", "gauge", "1 for the state that the server is in.");
     for (unsigned i = 0; i < view->count; i++) {
         for (unsigned state = HEALTH_UP; state <= HEALTH_DRAINING; state++) {
             buf_puts(out, PREFIX "server_state{");
@@ -130,25 +82,26 @@ static void put_histogram(struct buf *out, const char *metric, const struct view
             put_server_labels(out, server);
             buf_byte(out, '}');
         }
-        put_number(out, i ? (double)sum : (double)look->sum_ns / 1e9);
+        metric_put_number(out, i ? (double)sum : (double)look->sum_ns / 1e9);
     }
 }
 
 void view_write_metrics(struct buf *out, const struct balance_view *view)
 {
-    put_head(out, "build_info", "gauge", "The program's version, its policy and its mode.");
+    metric_put_head(out, PREFIX, "build_info", "gauge",
+                    "The program's version, its policy and its mode.");
     buf_puts(out, PREFIX "build_info{version=\"" STOA_VERSION "\",policy=\"");
-    put_label(out, view->policy ? view->policy : "");
+    metric_put_label(out, view->policy ? view->policy : "");
     buf_printf(out, "\",mode=\"%s\"} 1\n", view->mode == BALANCE_DIRECT ? "direct" : "proxy");
-    put_whole(out, view);
+    metric_put_table(out, PREFIX, view_rows_whole, view);
     put_states(out, view);
     put_servers(out, view);
     put_loops(out, view);
-    put_head(out, "request_seconds", "histogram",
-             "From a request's head to its answer's, with waiting and retries.");
+    metric_put_head(out, PREFIX, "request_seconds", "histogram",
+                    "From a request's head to its answer's, with waiting and retries.");
     put_histogram(out, "request_seconds", NULL, &view->totals.latency);
-    put_head(out, "server_request_seconds", "histogram",
-             "From sending a request to a server to the head of its answer.");
+    metric_put_head(out, PREFIX, "server_request_seconds", "histogram",
+                    "From sending a request to a server to the head of its answer.");
     for (unsigned i = 0; i < view->count; i++)
         put_histogram(out, "server_request_seconds", &view->at[i], &view->at[i].latency);
 }

@@ -60,6 +60,10 @@ void value_bool(struct value *map, const char *key, bool yes);
 /* Formatted into the arena. */
 void value_printf(struct value *map, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* A time in words: "3 d 4 h", "4 h 5 min", "5 min 6 s"; in milliseconds with about three digits, a
+ * dash for none. */
+void value_age(struct value *map, const char *key, uint64_t ns);
+void value_ms(struct value *map, const char *key, uint64_t ns);
 /* A new empty map or list under KEY. */
 struct value *value_map(struct value *map, const char *key);
 struct value *value_list(struct value *map, const char *key);

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "http/template_inner.h"
 
 #include <stdarg.h>
@@ -150,4 +151,26 @@ bool value_is_true(const struct value *value)
         return true;
     }
     return false;
+}
+
+/* ---- Times ---- */
+
+void value_age(struct value *map, const char *key, uint64_t ns)
+{
+    unsigned long long s = ns / SEC_NS, minutes = s / 60, hours = minutes / 60, days = hours / 24;
+    if (days)
+        value_printf(map, key, "%llu d %llu h", days, hours % 24);
+    else if (hours)
+        value_printf(map, key, "%llu h %llu min", hours, minutes % 60);
+    else
+        value_printf(map, key, "%llu min %llu s", minutes, s % 60);
+}
+
+void value_ms(struct value *map, const char *key, uint64_t ns)
+{
+    double ms = (double)ns / 1e6;
+    if (ns)
+        value_printf(map, key, "%.*f", ms < 10 ? 2 : ms < 100 ? 1 : 0, ms);
+    else
+        value_text(map, key, STR("–"));
 }

@@ -1,8 +1,10 @@
 #include "tier/front.h"
 
+#include "balance/route.h"
 #include "base/clock.h"
 #include "main/file.h"
 #include "main/foreground.h"
+#include "main/front_door.h"
 #include "main/front_settings.h"
 #include "main/listening.h"
 #include "main/program.h"
@@ -34,6 +36,7 @@ struct front_process {
     struct steward *steward;
     struct front_words words;
     struct scaling *scaling; /* NULL: the tiers stay as they are */
+    struct front_door *door; /* NULL: none */
 };
 
 /* ---- The words for the others ---- */
@@ -119,6 +122,7 @@ static int make_front(struct front_process *process, struct failure *failure)
         .queue = process->queue,
         .classify = importance_of,
         .operation_header = ONCE_HEADER,
+        .repeats = route_repeats,
         .number = (unsigned)process->settings.number,
         .log = &process->log,
     };
@@ -177,11 +181,23 @@ static int start_scaling(struct front_process *process, struct failure *failure)
     return config.rule ? scaling_new(&config, &process->scaling, failure) : 0;
 }
 
+static int open_door(struct front_process *process, struct failure *failure)
+{
+    struct front_door_config config = {
+        .address = process->settings.status,
+        .dir = front_settings_dir(&process->settings),
+        .queue = process->queue,
+        .log = &process->log,
+    };
+    return config.address[0] ? front_door_open(&config, &process->door, failure) : 0;
+}
+
 /* What is in flight is finished while the workers are still there. */
 static void close_process(struct front_process *process)
 {
     foreground_stop(&engine_event, process->engine);
     scaling_free(process->scaling);
+    front_door_close(process->door);
     steward_free(process->steward);
     front_free(process->front);
     queue_close(process->queue);
@@ -192,6 +208,7 @@ static int open_process(struct front_process *process, struct failure *failure)
     int err = open_queue(process, failure);
     err = err ? err : make_front(process, failure);
     err = err ? err : start_engine(process, failure);
+    err = err ? err : open_door(process, failure);
     err = err ? err : start_steward(process, failure);
     err = err ? err : start_scaling(process, failure);
     if (err)

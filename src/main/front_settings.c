@@ -31,6 +31,10 @@ static const struct option_row rows[] = {
      "certificate chain (PEM) for HTTPS; without it a self-signed one is made, kept in --dir"},
     {"key", OPTION_TEXT, AT(key), NULL, 0, 0, NULL, "FILE", "private key (PEM) of the certificate"},
 
+    {"status", OPTION_TEXT, AT(status), NULL, 0, 0, NULL, "ADDR:PORT",
+     "where to serve the status page, /tiers.json for `stoa top` and /metrics; several fronts may "
+     "have the same. Others than this machine need the operator's token there [nowhere]"},
+
     /* The queue. */
     {"queue", OPTION_COUNT, AT(slots), "512", 8, QUEUE_SLOTS_MAX, NULL, "N",
      "most requests at once, waiting or at work; above it 503"},

@@ -16,6 +16,7 @@ struct front_settings {
     char follow[OPTION_TEXT_SIZE], dir[OPTION_TEXT_SIZE];
     struct option_list listen, listen_tls;
     char certificate[OPTION_TEXT_SIZE], key[OPTION_TEXT_SIZE];
+    char status[OPTION_TEXT_SIZE];
     uint64_t slots, pipe_bytes, wait_ms, silent_ms;
     struct option_list shares;
     char rule[OPTION_TEXT_SIZE], record[OPTION_TEXT_SIZE];

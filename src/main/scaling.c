@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "scale/board.h"
 #include "scale/measure.h"
 
 #include <errno.h>
@@ -31,8 +32,7 @@ struct scaling {
     bool started;
     int stop_fd;
     uint64_t stop_ns; /* when the members' grace is over; 0: it does not stop */
-    pthread_mutex_t lock;
-    struct scaling_view view; /* under the lock */
+    struct scale_board board;
 };
 
 /* ---- The record ---- */
@@ -87,24 +87,21 @@ static void write_record(struct scaling *scaling, const struct scale_sample *sam
 
 /* ---- Deciding ---- */
 
-static void note(struct scaling *scaling, const struct scale_sample *sample,
+/* For all who look at the tiers, and for the next master. */
+static void tell(struct scaling *scaling, const struct scale_sample *sample,
                  const struct scale_decision *decision)
 {
-    struct scaling_view *view = &scaling->view;
-    pthread_mutex_lock(&scaling->lock);
-    view->leads = true;
-    view->sample = *sample;
-    view->workers_wanted = decision->workers;
-    view->fronts_wanted = decision->fronts;
+    struct scale_board *board = &scaling->board;
+    board->told_ns = sample->now_ns;
+    board->workers_wanted = decision->workers;
+    board->fronts_wanted = decision->fronts;
     for (unsigned i = 0; i < FLEET_TIERS; i++)
-        fleet_view(scaling->fleet, i, &view->tiers[i]);
+        fleet_view(scaling->fleet, i, &board->tiers[i]);
     if (scale_decision_acts(decision)) {
-        if (view->count == SCALING_DECISIONS)
-            memmove(view->events, view->events + 1, --view->count * sizeof *view->events);
-        view->events[view->count++] = (struct scaling_event){clock_wall_ms(), *decision};
-        view->decisions++;
+        struct scale_event event = {clock_wall_ms(), *decision, *sample};
+        scale_board_add(board, &event);
     }
-    pthread_mutex_unlock(&scaling->lock);
+    scale_board_write(scaling->config.queue, board);
 }
 
 static void tell_workers(struct scaling *scaling)
@@ -130,7 +127,7 @@ static void decide(struct scaling *scaling, uint64_t now_ns)
     tell_workers(scaling);
     fleet_want(scaling->fleet, decision.workers, decision.fronts - 1);
     write_record(scaling, &sample, &decision);
-    note(scaling, &sample, &decision);
+    tell(scaling, &sample, &decision);
     scaling->next_ns = now_ns + SCALING_INTERVAL_MS * MS_NS;
 }
 
@@ -141,12 +138,17 @@ static enum fleet_tier tier_of(const struct queue_seat_view *seat)
     return seat->role == QUEUE_WORKER ? FLEET_WORKER : FLEET_FRONT;
 }
 
+static bool is_own(const struct queue_seat_view *seat)
+{
+    return seat->is_near && seat->pid == (uint32_t)getpid();
+}
+
 /* What the queue says of the fleet's members. */
 static void tell_fleet(struct scaling *scaling, uint64_t now_ns)
 {
     for (unsigned i = 0; i < scaling->look.seat_count; i++) {
         const struct queue_seat_view *seat = &scaling->look.seats[i];
-        if (seat->number == 0 || seat->pid == (uint32_t)getpid())
+        if (seat->number == 0 || is_own(seat))
             continue;
         fleet_ready(scaling->fleet, tier_of(seat), seat->number, now_ns);
         if (queue_take_wish(scaling->config.queue, seat->seat))
@@ -154,13 +156,13 @@ static void tell_fleet(struct scaling *scaling, uint64_t now_ns)
     }
 }
 
-/* A front has a seat for each of its threads. */
-static bool is_first_seat(const struct scale_look *look, unsigned place)
+/* What the masters before have decided is gone on with. */
+static void begin_board(struct scaling *scaling)
 {
-    for (unsigned i = 0; i < place; i++)
-        if (look->seats[i].pid == look->seats[place].pid)
-            return false;
-    return true;
+    struct scale_board *board = &scaling->board;
+    scale_board_read(scaling->config.queue, board);
+    board->master = queue_self(scaling->config.queue);
+    str_copy(board->rule, sizeof board->rule, str_of(scaling->config.rule->name));
 }
 
 /* This process is the master from now on: what another one has started is its. */
@@ -170,13 +172,13 @@ static void take_over(struct scaling *scaling, uint64_t now_ns)
     const struct scale_look *look = &scaling->look;
     for (unsigned i = 0; i < look->seat_count; i++) {
         const struct queue_seat_view *seat = &look->seats[i];
-        if (seat->number == 0 || !seat->is_near || seat->pid == (uint32_t)getpid() ||
-            !is_first_seat(look, i))
+        if (seat->number == 0 || !seat->is_near || is_own(seat) || !scale_is_first_seat(look, i))
             continue;
         if (fleet_adopt(scaling->fleet, tier_of(seat), seat->number, (pid_t)seat->pid, now_ns,
                         &failure) != 0)
             log_line(scaling->config.log, LOG_WARN, "scale", "%s", failure.text);
     }
+    begin_board(scaling);
     fleet_reserve(scaling->fleet, FLEET_FRONT, scaling->config.number);
     scaling->leads = true;
     open_record(scaling);
@@ -214,8 +216,8 @@ static void tell_gone(struct scaling *scaling, enum fleet_tier tier,
 static unsigned count_missing(const struct scale_look *look, enum fleet_tier tier, unsigned wanted)
 {
     for (unsigned i = 0; i < look->seat_count; i++)
-        if (tier_of(&look->seats[i]) == tier && is_first_seat(look, i) && wanted > 0 &&
-            look->seats[i].pid != (uint32_t)getpid())
+        if (tier_of(&look->seats[i]) == tier && scale_is_first_seat(look, i) && wanted > 0 &&
+            !is_own(&look->seats[i]))
             wanted--;
     return wanted;
 }
@@ -321,9 +323,7 @@ int scaling_new(const struct scaling_config *config, struct scaling **out, struc
         return fail(failure, ERR_NOMEM, "no memory for scaling");
     scaling->config = *config;
     scaling->record = -1;
-    scaling->view.rule = config->rule->name;
     buf_init(&scaling->line, DECISION_LINE_MAX);
-    pthread_mutex_init(&scaling->lock, NULL);
     scaler_init(&scaling->scaler, config->rule, &config->settings);
     scaling->stop_fd = eventfd(0, EFD_CLOEXEC);
     int err = scaling->stop_fd < 0 ? fail_errno(failure, ERR_IO, "no descriptor") : 0;
@@ -351,13 +351,5 @@ void scaling_free(struct scaling *scaling)
     if (scaling->record >= 0)
         close(scaling->record);
     buf_close(&scaling->line);
-    pthread_mutex_destroy(&scaling->lock);
     free(scaling);
-}
-
-void scaling_look(struct scaling *scaling, struct scaling_view *view)
-{
-    pthread_mutex_lock(&scaling->lock);
-    *view = scaling->view;
-    pthread_mutex_unlock(&scaling->lock);
 }

@@ -4,6 +4,7 @@
  * it takes over what runs.
  *
  *   every interval: queue_look, queue_seats ─▶ sample ─▶ scaler_step ─▶ log ─▶ fleet_want
+ *                                                              └─▶ board (scale/board.h), for all
  *
  * At an orderly stop of the master the members that it has started on this machine are ended first.
  * When it is killed they go on, as those do at any time that were started by the operator's
@@ -20,7 +21,7 @@
 #include "scale/fleet.h"
 #include "tier/steward.h"
 
-enum { SCALING_INTERVAL_MS = 100, SCALING_DECISIONS = 32 };
+enum { SCALING_INTERVAL_MS = 100 };
 
 struct scaling_config {
     struct queue *queue; /* lent, as all here */
@@ -44,23 +45,5 @@ int scaling_new(const struct scaling_config *config, struct scaling **scaling,
 /* Ends the fleet's members, if this is the master, and waits until they have gone, their grace at
  * most. NULL is fine. */
 void scaling_free(struct scaling *scaling);
-
-struct scaling_event {
-    int64_t wall_ms;
-    struct scale_decision decision;
-};
-
-struct scaling_view {
-    const char *rule;
-    bool leads;
-    unsigned workers_wanted, fronts_wanted;
-    struct scale_sample sample; /* the last */
-    struct fleet_tier_view tiers[FLEET_TIERS];
-    uint64_t decisions; /* so far */
-    unsigned count;     /* of the last of them, oldest first */
-    struct scaling_event events[SCALING_DECISIONS];
-};
-/* Any thread. */
-void scaling_look(struct scaling *scaling, struct scaling_view *view);
 
 #endif

@@ -151,6 +151,25 @@ static int check_engine(const struct settings *settings, struct failure *failure
     return 0;
 }
 
+int settings_check_pages(struct settings *settings, struct failure *failure)
+{
+    if (!settings->dir[0])
+        return fail(failure, ERR_INVALID, "dir is empty: give the shop's data directory");
+    if (settings->url[0] && !str_starts(str_of(settings->url), STR("http://")) &&
+        !str_starts(str_of(settings->url), STR("https://")))
+        return fail(failure, ERR_INVALID, "url is \"%s\", but must begin with http:// or https://",
+                    settings->url);
+    if (!is_domain(settings->cookie_domain))
+        return fail(failure, ERR_INVALID,
+                    "cookie-domain is \"%s\", but has letters, digits, '.' and '-', like "
+                    "shop.example",
+                    settings->cookie_domain);
+    if (!settings->media[0] && snprintf(settings->media, sizeof settings->media, "%s/media",
+                                        settings->dir) >= (int)sizeof settings->media)
+        return fail(failure, ERR_INVALID, "dir is too long a path");
+    return 0;
+}
+
 int settings_read(struct settings *settings, int count, char **words, struct failure *failure)
 {
     int err = config_read(&settings_table, settings, count, words, failure);
@@ -165,17 +184,8 @@ int settings_read(struct settings *settings, int count, char **words, struct fai
                     "the directory reach the one that writes there; give listen");
     if (check_engine(settings, failure))
         return ERR_INVALID;
-    if (!settings->dir[0])
-        return fail(failure, ERR_INVALID, "dir is empty: give the shop's data directory");
-    if (settings->url[0] && !str_starts(str_of(settings->url), STR("http://")) &&
-        !str_starts(str_of(settings->url), STR("https://")))
-        return fail(failure, ERR_INVALID, "url is \"%s\", but must begin with http:// or https://",
-                    settings->url);
-    if (!is_domain(settings->cookie_domain))
-        return fail(failure, ERR_INVALID,
-                    "cookie-domain is \"%s\", but has letters, digits, '.' and '-', like "
-                    "shop.example",
-                    settings->cookie_domain);
+    if (settings_check_pages(settings, failure))
+        return ERR_INVALID;
     if (settings->election_ms < 4 * settings->heartbeat_ms)
         return fail(failure, ERR_INVALID,
                     "election-timeout is %llums, but must be at least four heartbeats of %llums",
@@ -187,8 +197,5 @@ int settings_read(struct settings *settings, int count, char **words, struct fai
         return ERR_INVALID;
     if (post_check(settings, failure))
         return ERR_INVALID;
-    if (!settings->media[0] && snprintf(settings->media, sizeof settings->media, "%s/media",
-                                        settings->dir) >= (int)sizeof settings->media)
-        return fail(failure, ERR_INVALID, "dir is too long a path");
     return 0;
 }

@@ -49,4 +49,8 @@ extern const struct option_table settings_table;
  * makes sense together. A list given by flags takes the place of the file's. */
 int settings_read(struct settings *settings, int count, char **words, struct failure *failure);
 
+/* Of it, what belongs to pages: checks dir, url and cookie_domain, and says where media are if they
+ * have no place of their own. For other processes that serve the same pages. */
+int settings_check_pages(struct settings *settings, struct failure *failure);
+
 #endif

@@ -1,14 +1,16 @@
-/* `stoa top`: asks a load manager's status door how it is, or a server how its engine is, again and
- * again, and shows it. */
+/* `stoa top`: asks a load manager's status door how it is, or a front's how the tiers are, or a
+ * server how its engine is, again and again, and shows it. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "main/balance_config.h"
 #include "main/cluster_view.h"
 #include "main/demo_file.h"
 #include "main/program.h"
+#include "main/secret_file.h"
 #include "main/terminal.h"
 #include "main/top_engine.h"
 #include "main/top_screen.h"
+#include "main/top_tiers.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
@@ -29,6 +31,7 @@ enum {
 
 struct top_flags {
     char dir[OPTION_TEXT_SIZE], url[OPTION_TEXT_SIZE], server[OPTION_TEXT_SIZE];
+    char front[OPTION_TEXT_SIZE], token_file[OPTION_TEXT_SIZE];
     uint64_t every_ms;
     bool once;
 };
@@ -41,6 +44,10 @@ static const struct option_row option_rows[] = {
      "in place of that: a load manager's status door (its --status)"},
     {"server", OPTION_TEXT, AT(server), NULL, 0, 0, NULL, "URL",
      "in place of a load manager: a server, and how its engine is at work"},
+    {"front", OPTION_TEXT, AT(front), NULL, 0, 0, NULL, "URL",
+     "in place of a load manager: a front's status door (its --status), and how the tiers are"},
+    {"token-file", OPTION_TEXT, AT(token_file), NULL, 0, 0, NULL, "FILE",
+     "with --front: the operator's token, for a door that is not for this machine alone"},
     {"every", OPTION_DURATION, AT(every_ms), "1s", 100, 3600000, NULL, "TIME",
      "how often it is asked"},
     {"once", OPTION_SWITCH, AT(once), NULL, 0, 0, NULL, NULL,
@@ -53,8 +60,9 @@ struct top {
     unsigned door_count, door; /* door: the one that is shown */
     char doors[DOORS_MAX][VIEW_URL];
     struct cluster_view cluster;
-    uint64_t cluster_ns; /* when it was looked at */
-    yyjson_doc *balance, *events;
+    uint64_t cluster_ns;       /* when it was looked at */
+    char token[DATADIR_TOKEN]; /* empty: none is needed */
+    yyjson_doc *balance, *events, *tiers;
     struct buf metrics, before; /* of --server: the last look, and the one before */
     uint64_t looked_ns, between_ns;
     struct failure trouble; /* err 0: none */
@@ -84,18 +92,24 @@ static void add_demo_doors(struct top *top)
     }
 }
 
+static int add_given(struct top *top, const char *name, const char *given, struct failure *failure)
+{
+    char url[VIEW_URL];
+    int err = balance_config_url(name, str_of(given), url, sizeof url, failure);
+    if (!err)
+        add_door(top, url);
+    return err;
+}
+
 static int look_for_doors(struct top *top, struct failure *failure)
 {
-    bool server = top->flags.server[0] != 0;
-    if (server || top->flags.url[0]) {
-        const char *name = server ? "server" : "url";
-        struct str given = str_of(server ? top->flags.server : top->flags.url);
-        char url[VIEW_URL];
-        int err = balance_config_url(name, given, url, sizeof url, failure);
-        if (!err)
-            add_door(top, url);
-        return err;
-    }
+    const struct top_flags *flags = &top->flags;
+    if (flags->server[0])
+        return add_given(top, "server", flags->server, failure);
+    if (flags->front[0])
+        return add_given(top, "front", flags->front, failure);
+    if (flags->url[0])
+        return add_given(top, "url", flags->url, failure);
     add_demo_doors(top);
     int err = cluster_view_look(top->flags.dir, LOOK_MS, &top->cluster, failure);
     top->cluster_ns = clock_mono_ns();
@@ -119,11 +133,12 @@ static int ask(const struct top *top, const char *path, yyjson_doc **doc, struct
     struct buf answer;
     buf_init(&answer, ANSWER_MAX);
     str_copy(remote.url, sizeof remote.url, str_of(top->doors[top->door]));
+    str_copy(remote.token, sizeof remote.token, str_of(top->token));
     int err = remote_call(&remote, path, NULL, ASK_MS, &answer, failure);
     yyjson_doc *fresh = err ? NULL : yyjson_read(answer.at, answer.len, 0);
     if (!err && !fresh)
-        err = fail(failure, ERR_INVALID, "%s is no load manager's status door",
-                   top->doors[top->door]);
+        err = fail(failure, ERR_INVALID, "%s is no status door of a %s", top->doors[top->door],
+                   top->flags.front[0] ? "front" : "load manager");
     buf_close(&answer);
     if (fresh) {
         yyjson_doc_free(*doc);
@@ -158,6 +173,10 @@ static void ask_all(struct top *top)
         ask_server(top);
         return;
     }
+    if (top->flags.front[0]) {
+        top->trouble.err = ask(top, "/tiers.json", &top->tiers, &top->trouble);
+        return;
+    }
     top->trouble.err = ask(top, "/balance.json", &top->balance, &top->trouble);
     if (!top->trouble.err)
         ask(top, "/events.json", &top->events, NULL);
@@ -169,7 +188,8 @@ static void forget(struct top *top)
 {
     yyjson_doc_free(top->balance);
     yyjson_doc_free(top->events);
-    top->balance = top->events = NULL;
+    yyjson_doc_free(top->tiers);
+    top->balance = top->events = top->tiers = NULL;
 }
 
 /* ---- Showing ---- */
@@ -209,6 +229,21 @@ static void paint_engine(struct top *top, const char *now, unsigned columns, uns
     top_engine_screen(&picture, &top->screen);
 }
 
+static void paint_tiers(struct top *top, const char *now, unsigned columns, unsigned rows,
+                        bool colours)
+{
+    struct top_tiers_picture picture = {
+        .tiers = yyjson_doc_get_root(top->tiers),
+        .door = top->doors[top->door],
+        .trouble = top->trouble.err ? top->trouble.text : NULL,
+        .time = now,
+        .columns = columns,
+        .rows = rows,
+        .colours = colours,
+    };
+    top_tiers_screen(&picture, &top->screen);
+}
+
 static void paint(struct top *top, unsigned columns, unsigned rows, bool colours)
 {
     char now[16];
@@ -219,6 +254,8 @@ static void paint(struct top *top, unsigned columns, unsigned rows, bool colours
     buf_clear(&top->screen);
     if (top->flags.server[0])
         paint_engine(top, now, columns, rows, colours);
+    else if (top->flags.front[0])
+        paint_tiers(top, now, columns, rows, colours);
     else
         paint_balance(top, now, columns, rows, colours);
 }
@@ -273,15 +310,20 @@ static int show_on(const struct program_command *self, struct top *top)
     return EXIT_DONE;
 }
 
-static int read_flags(struct top_flags *flags, int count, char **words, struct failure *failure)
+static int read_flags(struct top *top, int count, char **words, struct failure *failure)
 {
+    struct top_flags *flags = &top->flags;
     const char *operands[1];
     unsigned operand_count;
     option_defaults(&table, flags);
     int err = option_parse(&table, flags, count, words, operands, 0, &operand_count, failure);
-    if (!err && flags->server[0] && flags->url[0])
+    if (!err && (flags->server[0] != 0) + (flags->url[0] != 0) + (flags->front[0] != 0) > 1)
         err = fail(failure, ERR_INVALID,
-                   "server and url do not go together: one is a server, the other a load manager");
+                   "server, url and front do not go together: they are a server, a load manager, "
+                   "and a front");
+    if (!err && flags->token_file[0])
+        err = secret_file_read("--token-file", flags->token_file, top->token, sizeof top->token,
+                               failure);
     return err;
 }
 
@@ -295,7 +337,7 @@ static int run_top(const struct program_command *self, int count, char **words)
     buf_init(&top->metrics, ANSWER_MAX);
     buf_init(&top->before, ANSWER_MAX);
     int status;
-    if (read_flags(&top->flags, count, words, &failure)) {
+    if (read_flags(top, count, words, &failure)) {
         status = command_usage_error(self, failure.text);
     } else {
         curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -315,9 +357,10 @@ static int run_top(const struct program_command *self, int count, char **words)
 const struct program_command command_top = {
     "top",
     "[options]",
-    "watch a load manager and its servers at work, or a server's engine",
+    "watch a load manager and its servers at work, or tiers, or a server's engine",
     "Keys: q ends it, Tab shows the next load manager, any other asks at once. Errors and retries\n"
     "are counted since the load manager's start; rates and latencies are of the last seconds.\n"
+    "With --front: the queue, fronts and workers, and what was decided about their number.\n"
     "With --server: the engine's requests, the workers of pool, the processes of fork, what is\n"
     "read from disk, admission (serve --admission) and the stages of seda; rates are of the time\n"
     "between two looks.",

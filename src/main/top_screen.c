@@ -1,59 +1,22 @@
 #include "main/top_screen.h"
 
+#include "main/top_figures.h"
+
 #include <string.h>
 
 enum { EVENTS_LEAST = 4, WIDE = 100 };
 
-/* ---- Figures ---- */
-
-static double number(yyjson_val *object, const char *key)
-{
-    return yyjson_get_num(yyjson_obj_get(object, key));
-}
-
-static const char *text_of(yyjson_val *object, const char *key)
-{
-    const char *text = yyjson_get_str(yyjson_obj_get(object, key));
-    return text ? text : "";
-}
-
 /* ---- The head ---- */
-
-static void put_number(struct screen *screen, yyjson_val *of, const char *key, const char *name)
-{
-    char figure[SCREEN_FIGURE];
-    screen_put(screen, DIM, "%s ", name);
-    screen_put(screen, BOLD, "%s", screen_number(number(of, key), figure));
-    screen_put(screen, PLAIN, "  ");
-}
-
-static void put_time(struct screen *screen, yyjson_val *of, const char *key, const char *name)
-{
-    char figure[SCREEN_FIGURE];
-    screen_put(screen, DIM, "%s ", name);
-    screen_put(screen, BOLD, "%s", screen_time(number(of, key), figure));
-    screen_put(screen, PLAIN, "  ");
-}
-
-/* A count that had better be 0. */
-static void put_bad(struct screen *screen, yyjson_val *of, const char *key, const char *name)
-{
-    char figure[SCREEN_FIGURE];
-    double value = number(of, key);
-    screen_put(screen, DIM, "%s ", name);
-    screen_put(screen, value > 0 ? WARNING : BOLD, "%s", screen_number(value, figure));
-    screen_put(screen, PLAIN, "  ");
-}
 
 static void put_title(struct screen *screen, const struct top_picture *picture)
 {
     yyjson_val *balance = picture->balance;
-    const char *url = text_of(balance, "url");
+    const char *url = top_text(balance, "url");
     screen_put(screen, BOLD, "stoa top");
     screen_put(screen, PLAIN, "  %s  ", url[0] ? url : picture->door);
     if (balance)
-        screen_put(screen, DIM, "%s, %s mode  ", text_of(balance, "policy"),
-                   text_of(balance, "mode"));
+        screen_put(screen, DIM, "%s, %s mode  ", top_text(balance, "policy"),
+                   top_text(balance, "mode"));
     unsigned width = (unsigned)strlen(picture->time);
     if (screen->column + width < screen->columns)
         screen_put(screen, DIM, "%*s", (int)(screen->columns - screen->column), picture->time);
@@ -62,28 +25,28 @@ static void put_title(struct screen *screen, const struct top_picture *picture)
 
 static void put_totals(struct screen *screen, yyjson_val *totals)
 {
-    put_number(screen, totals, "requests_per_s", "requests/s");
-    put_number(screen, totals, "in_flight", "in flight");
-    put_number(screen, totals, "queue", "waiting");
-    put_number(screen, totals, "clients", "clients");
+    top_put_number(screen, totals, "requests_per_s", "requests/s");
+    top_put_number(screen, totals, "in_flight", "in flight");
+    top_put_number(screen, totals, "queue", "waiting");
+    top_put_number(screen, totals, "clients", "clients");
     screen_put(screen, DIM, "processor ");
-    screen_put(screen, BOLD, "%.0f%%", 100 * number(totals, "processor"));
+    screen_put(screen, BOLD, "%.0f%%", 100 * top_number(totals, "processor"));
     screen_end_line(screen);
     screen_put(screen, DIM, "latency, ms  ");
-    put_time(screen, totals, "p50_ms", "p50");
-    put_time(screen, totals, "p95_ms", "p95");
-    put_time(screen, totals, "p99_ms", "p99");
-    put_time(screen, totals, "p999_ms", "p99.9");
+    top_put_time(screen, totals, "p50_ms", "p50");
+    top_put_time(screen, totals, "p95_ms", "p95");
+    top_put_time(screen, totals, "p99_ms", "p99");
+    top_put_time(screen, totals, "p999_ms", "p99.9");
     screen_put(screen, DIM, "spread ");
-    screen_put(screen, BOLD, "%.3f", number(totals, "spread"));
+    screen_put(screen, BOLD, "%.3f", top_number(totals, "spread"));
     screen_end_line(screen);
     screen_put(screen, DIM, "all so far  ");
-    put_number(screen, totals, "requests", "requests");
-    put_bad(screen, totals, "failed", "failed");
-    put_bad(screen, totals, "shed", "refused");
-    put_number(screen, totals, "retries", "retries");
-    put_number(screen, totals, "hedges", "hedges");
-    put_number(screen, totals, "away", "away");
+    top_put_number(screen, totals, "requests", "requests");
+    top_put_bad(screen, totals, "failed", "failed");
+    top_put_bad(screen, totals, "shed", "refused");
+    top_put_number(screen, totals, "retries", "retries");
+    top_put_number(screen, totals, "hedges", "hedges");
+    top_put_number(screen, totals, "away", "away");
     screen_end_line(screen);
 }
 
@@ -106,21 +69,21 @@ static void put_server(struct screen *screen, yyjson_val *server)
     char rate[SCREEN_FIGURE], flight[SCREEN_FIGURE], p50[SCREEN_FIGURE], p99[SCREEN_FIGURE],
         failures[SCREEN_FIGURE], retries[SCREEN_FIGURE];
     char homes[SCREEN_FIGURE];
-    const char *state = text_of(server, "state");
-    double failed = number(server, "failures") + number(server, "answered_5xx");
-    screen_put(screen, PLAIN, "%-14.14s ", text_of(server, "name"));
-    screen_put(screen, PLAIN, "%-9.9s ", text_of(server, "role"));
+    const char *state = top_text(server, "state");
+    double failed = top_number(server, "failures") + top_number(server, "answered_5xx");
+    screen_put(screen, PLAIN, "%-14.14s ", top_text(server, "name"));
+    screen_put(screen, PLAIN, "%-9.9s ", top_text(server, "role"));
     screen_put(screen, style_of(state), "%-8.8s", state);
-    screen_put(screen, PLAIN, "%4.0f%% %6s %4s %5s %6s ", 100 * number(server, "share"),
-               screen_number(number(server, "requests_per_s"), rate),
-               screen_number(number(server, "in_flight"), flight),
-               screen_time(number(server, "p50_ms"), p50),
-               screen_time(number(server, "p99_ms"), p99));
+    screen_put(screen, PLAIN, "%4.0f%% %6s %4s %5s %6s ", 100 * top_number(server, "share"),
+               screen_number(top_number(server, "requests_per_s"), rate),
+               screen_number(top_number(server, "in_flight"), flight),
+               screen_time(top_number(server, "p50_ms"), p50),
+               screen_time(top_number(server, "p99_ms"), p99));
     screen_put(screen, failed > 0 ? WARNING : PLAIN, "%4s ", screen_number(failed, failures));
-    screen_put(screen, PLAIN, "%4s", screen_number(number(server, "retries"), retries));
-    screen_put(screen, PLAIN, " %5s", screen_number(number(server, "homes"), homes));
+    screen_put(screen, PLAIN, "%4s", screen_number(top_number(server, "retries"), retries));
+    screen_put(screen, PLAIN, " %5s", screen_number(top_number(server, "homes"), homes));
     if (screen->columns >= WIDE)
-        screen_put(screen, DIM, "  %s", text_of(server, "url"));
+        screen_put(screen, DIM, "  %s", top_text(server, "url"));
     screen_end_line(screen);
 }
 
@@ -174,11 +137,11 @@ static void put_events(struct screen *screen, yyjson_val *events)
     size_t skipped = total > screen->rows ? total - screen->rows : 0;
     yyjson_arr_foreach(events, at, count, event)
     {
-        const char *when = text_of(event, "time"), *name = text_of(event, "name");
+        const char *when = top_text(event, "time"), *name = top_text(event, "name");
         if (at < skipped)
             continue;
         screen_put(screen, DIM, "%.8s ", strlen(when) > 19 ? when + 11 : "");
-        screen_put(screen, PLAIN, "%s%s%s", name, name[0] ? ": " : "", text_of(event, "text"));
+        screen_put(screen, PLAIN, "%s%s%s", name, name[0] ? ": " : "", top_text(event, "text"));
         screen_end_line(screen);
     }
 }

@@ -9,6 +9,7 @@
 #include "main/shared_pages.h"
 #include "main/shared_writer.h"
 #include "scale/fleet_step.h"
+#include "tier/front.h"
 #include "web/web.h"
 
 #include <curl/curl.h>
@@ -199,13 +200,22 @@ static int run_process(const struct program_command *self, struct worker_process
     return EXIT_DONE;
 }
 
+/* Longer uploads are the server's own: fronts take none (FRONT_BODY_MAX). */
+static int read_settings(struct worker_settings *settings, int count, char **words,
+                         struct failure *failure)
+{
+    int err = config_read(&table, settings, count, words, failure);
+    settings->shop.upload_bytes = FRONT_BODY_MAX;
+    return err ? err : settings_check_pages(&settings->shop, failure);
+}
+
 static int run_worker(const struct program_command *self, int count, char **words)
 {
     struct failure failure = {0};
     struct worker_process *process = calloc(1, sizeof *process);
     if (!process)
         return command_failed(self, err_sentence(ERR_NOMEM));
-    int status = config_read(&table, &process->settings, count, words, &failure)
+    int status = read_settings(&process->settings, count, words, &failure)
                      ? command_usage_error(self, failure.text)
                      : run_process(self, process);
     free(process);

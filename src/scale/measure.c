@@ -17,9 +17,8 @@ static uint64_t sum_grown(const uint64_t *now, const uint64_t *before)
 
 /* ---- Waiting ---- */
 
-/* What a SHARE, in thousandths, of those of the interval did not exceed. */
-static uint64_t wait_quantile(const struct queue_stats *now, const struct queue_stats *before,
-                              uint64_t share)
+uint64_t scale_wait_quantile(const struct queue_stats *now, const struct queue_stats *before,
+                             uint64_t share)
 {
     uint64_t all = 0, seen = 0;
     for (unsigned b = 0; b < QUEUE_WAIT_BUCKETS; b++)
@@ -38,14 +37,15 @@ static const struct queue_seat_view *seat_before(const struct scale_look *before
                                                  const struct queue_seat_view *seat)
 {
     for (unsigned i = 0; i < before->seat_count; i++)
-        if (before->seats[i].seat == seat->seat && before->seats[i].pid == seat->pid &&
+        if (before->seats[i].seat == seat->seat &&
+            queue_is_same(queue_process_of(&before->seats[i]), queue_process_of(seat)) &&
             before->seats[i].report.beat_ns <= seat->report.beat_ns)
             return &before->seats[i];
     return NULL;
 }
 
-/* In thousandths of the time between its two reports. */
-static uint64_t busy_share(const struct scale_look *before, const struct queue_seat_view *seat)
+/* Of the time between its two reports. */
+uint64_t scale_seat_busy(const struct scale_look *before, const struct queue_seat_view *seat)
 {
     const struct queue_seat_view *was = seat_before(before, seat);
     if (!was || seat->report.beat_ns == was->report.beat_ns)
@@ -59,11 +59,11 @@ static uint64_t busy_share(const struct scale_look *before, const struct queue_s
     return share < WHOLE ? share : WHOLE;
 }
 
-static bool is_first_of_process(const struct scale_look *look, unsigned place)
+bool scale_is_first_seat(const struct scale_look *look, unsigned place)
 {
     for (unsigned i = 0; i < place; i++)
         if (look->seats[i].role == look->seats[place].role &&
-            look->seats[i].pid == look->seats[place].pid)
+            queue_is_same(queue_process_of(&look->seats[i]), queue_process_of(&look->seats[place])))
             return false;
     return true;
 }
@@ -72,13 +72,14 @@ static unsigned threads_of(const struct scale_look *look, const struct queue_sea
 {
     unsigned count = 0;
     for (unsigned i = 0; i < look->seat_count; i++)
-        count += look->seats[i].role == seat->role && look->seats[i].pid == seat->pid;
+        count += look->seats[i].role == seat->role &&
+                 queue_is_same(queue_process_of(&look->seats[i]), queue_process_of(seat));
     return count;
 }
 
 static void count_seat(const struct scale_look *look, unsigned place, struct scale_tier *tier)
 {
-    if (!is_first_of_process(look, place))
+    if (!scale_is_first_seat(look, place))
         return;
     if (look->seats[place].report.draining)
         tier->draining++;
@@ -91,7 +92,7 @@ static void measure_tiers(const struct scale_measure *measure, const struct scal
 {
     for (unsigned i = 0; i < look->seat_count; i++) {
         const struct queue_seat_view *seat = &look->seats[i];
-        uint64_t busy = measure->begun ? busy_share(&measure->before, seat) : 0;
+        uint64_t busy = measure->begun ? scale_seat_busy(&measure->before, seat) : 0;
         bool works = seat->role == QUEUE_WORKER;
         count_seat(look, i, works ? &sample->workers : &sample->fronts);
         if (works)
@@ -116,9 +117,9 @@ void scale_measure(struct scale_measure *measure, const struct scale_look *look,
         .now_ns = look->now_ns,
         .interval_ns = measure->begun ? grown(look->now_ns, measure->before.now_ns) : 0,
         .oldest_ns = now->oldest_wait_ns,
-        .wait_p50_ns = wait_quantile(now, before, 500),
-        .wait_p90_ns = wait_quantile(now, before, 900),
-        .wait_p99_ns = wait_quantile(now, before, 990),
+        .wait_p50_ns = scale_wait_quantile(now, before, 500),
+        .wait_p90_ns = scale_wait_quantile(now, before, 900),
+        .wait_p99_ns = scale_wait_quantile(now, before, 990),
         .arrived = sum_grown(now->entered, before->entered),
         .taken = sum_grown(now->taken, before->taken),
         .answered = sum_grown(now->done, before->done),

@@ -27,6 +27,15 @@ struct scale_measure {
     struct scale_look before;
 };
 
+/* How long a SHARE, in thousandths, of those had waited at most who were taken between the looks.
+ */
+uint64_t scale_wait_quantile(const struct queue_stats *now, const struct queue_stats *before,
+                             uint64_t share);
+/* How busy who has SEAT was since BEFORE, in thousandths; 0: it was not there yet. */
+uint64_t scale_seat_busy(const struct scale_look *before, const struct queue_seat_view *seat);
+/* A front has a seat for each of its threads: whether this is the first of its process. */
+bool scale_is_first_seat(const struct scale_look *look, unsigned place);
+
 /* LOOK becomes the one before. */
 void scale_measure(struct scale_measure *measure, const struct scale_look *look,
                    struct scale_sample *sample);

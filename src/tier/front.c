@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-enum { HEAD_MAX = 1 << 20, BODY_KEPT_MAX = 1 << 20, PUSHED_AT_ONCE = 64 };
+enum { HEAD_MAX = 1 << 20, BODY_KEPT_MAX = 1 << 20, PUSHED_AT_ONCE = 64, ROUNDS = 4 };
 
 /* ---- Calls ---- */
 
@@ -34,8 +34,17 @@ static bool is_safe(const struct exchange *x)
     return x->method == HTTP_GET || x->method == HTTP_HEAD || x->method == HTTP_OPTIONS;
 }
 
+/* As the shop reads it: one that it cannot read is none. */
+static bool has_operation(const struct exchange *x, const struct front_config *config)
+{
+    struct str text = exchange_header(x, str_of(config->operation_header));
+    struct id id;
+    return text.at && id_parse(str_trim(text), &id) == 0 && !id_is_zero(id);
+}
+
 static struct front_call *call_new(struct front_lane *lane, struct exchange *x)
 {
+    const struct front_config *config = &lane->front->config;
     struct front_call *call = ARENA_NEW(&x->arena, struct front_call);
     if (!call)
         return NULL;
@@ -45,20 +54,29 @@ static struct front_call *call_new(struct front_lane *lane, struct exchange *x)
     list_init(&call->node);
     list_init(&call->push);
     buf_init(&call->body, BODY_KEPT_MAX);
-    if (!is_safe(x) && !exchange_header(x, str_of(lane->front->config.operation_header)).at)
+    call->safe = is_safe(x);
+    call->repeats = call->safe || !config->repeats || config->repeats(x);
+    if (!call->safe && !has_operation(x, config))
         id_text(id_new(clock_wall_ms()), call->operation);
     x->state = call;
     return exchange_at_end(x, end_call, call) == 0 ? call : NULL;
 }
 
-static void fill_facts(struct front_call *call, enum share_class class)
+void front_set_deadline(struct front_call *call)
+{
+    struct front_lane *lane = call->lane;
+    struct queue_facts *facts = queue_facts(lane->queue, call->slot);
+    facts->deadline_ns = loop_now(lane->loop) + lane->front->config.wait_ns[facts->class];
+}
+
+static void fill_facts(struct front_call *call)
 {
     struct front_lane *lane = call->lane;
     struct queue_facts *facts = queue_facts(lane->queue, call->slot);
     str_copy(facts->peer, sizeof facts->peer, call->x->peer);
     facts->tls = str_eq(call->x->scheme, STR("https"));
     facts->entered_ns = call->x->started_ns;
-    facts->deadline_ns = loop_now(lane->loop) + lane->front->config.wait_ns[class];
+    front_set_deadline(call);
 }
 
 /* ---- Into the queue ---- */
@@ -114,7 +132,7 @@ static enum app_verdict handle(struct app *app, struct exchange *x)
     if (call->slot == QUEUE_NONE)
         return refuse(call, &front->refused,
                       "Too many are waiting at the moment. Please try again in a second.\n");
-    fill_facts(call, class);
+    fill_facts(call);
     if (!front_answer_expect(call) || !front_ask(call))
         return refuse(call, &front->refused, "The request's head is too long, or memory short.\n");
     lane->of[call->slot] = call;
@@ -140,7 +158,8 @@ static void look_at_all(struct front_lane *lane)
 static void look_at_news(struct front_lane *lane)
 {
     uint64_t deaths = queue_deaths(lane->queue);
-    for (unsigned slot; (slot = queue_news(lane->queue, lane->seat)) != QUEUE_NONE;)
+    for (unsigned slot = 0; (slot = queue_news(lane->queue, lane->seat, slot)) != QUEUE_NONE;
+         slot++)
         if (lane->of[slot])
             front_answer_look(lane->of[slot]);
     if (deaths != lane->deaths)
@@ -148,28 +167,67 @@ static void look_at_news(struct front_lane *lane)
     lane->deaths = deaths;
 }
 
+/* Until there is none, but not for ever: while long answers go through, there always is some, and
+ * clients want their turn as well. */
+static void look_and_park(struct front_lane *lane)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        look_at_news(lane);
+        if (queue_park(lane->queue, lane->seat))
+            return;
+    }
+    loop_soon(lane->loop, &lane->news_soon);
+}
+
+static void look_on(struct soon *soon)
+{
+    look_and_park(CONTAINER_OF(soon, struct front_lane, news_soon));
+}
+
 static void bell_rings(struct watch *watch, uint32_t events)
 {
     struct front_lane *lane = CONTAINER_OF(watch, struct front_lane, bell);
     (void)events;
     queue_wake(lane->queue, lane->seat);
-    do
-        look_at_news(lane);
-    while (!queue_park(lane->queue, lane->seat));
+    look_and_park(lane);
+}
+
+static void report_calls(struct front_lane *lane, uint64_t now_ns, uint32_t open)
+{
+    struct front_stats stats;
+    front_look(lane->front, &stats);
+    struct queue_report report = {
+        .beat_ns = now_ns,
+        .loop_ns = clock_thread_ns(),
+        .open = open,
+        .counts = {stats.requests, stats.refused, stats.overdue, stats.retried, stats.given_up,
+                   stats.resumed, stats.cut},
+    };
+    queue_report(lane->queue, lane->seat, &report);
+}
+
+void front_look_from(const struct queue_report *report, struct front_stats *stats)
+{
+    const uint64_t *counts = report->counts;
+    *stats = (struct front_stats){counts[0], counts[1], counts[2], counts[3],
+                                  counts[4], counts[5], counts[6], 0};
 }
 
 /* Whose deadline is over is told so, though no worker comes to find it. */
 static void tick(struct timer *timer, uint64_t now_ns)
 {
     struct front_lane *lane = CONTAINER_OF(timer, struct front_lane, tick);
+    uint32_t open = 0;
     LIST_EACH(&lane->calls, node)
     {
         struct front_call *call = CONTAINER_OF(node, struct front_call, node);
-        if (call->slot != QUEUE_NONE && queue_expire(lane->queue, call->slot, now_ns))
+        if (call->slot == QUEUE_NONE)
+            continue;
+        open++;
+        if (queue_expire(lane->queue, call->slot, now_ns))
             front_answer_look(call);
     }
-    struct queue_report report = {.beat_ns = now_ns, .loop_ns = clock_thread_ns()};
-    queue_report(lane->queue, lane->seat, &report);
+    report_calls(lane, now_ns, open);
     loop_timer_set(lane->loop, timer, now_ns + FRONT_TICK_MS * MS_NS);
 }
 
@@ -179,6 +237,21 @@ static void lane_free(struct front_lane *lane)
         queue_leave(lane->queue, lane->seat);
     buf_close(&lane->head);
     free(lane);
+}
+
+static bool begin_lane(struct front_lane *lane)
+{
+    lane->bell = (struct watch){queue_bell(lane->queue, lane->seat), bell_rings};
+    lane->tick.fire = tick;
+    if (loop_watch(lane->loop, &lane->bell, EPOLLIN) != 0)
+        return false;
+    if (loop_timer_set(lane->loop, &lane->tick, loop_now(lane->loop) + FRONT_TICK_MS * MS_NS) !=
+        0) {
+        loop_unwatch(lane->loop, &lane->bell);
+        return false;
+    }
+    look_and_park(lane); /* of who had the seat before there may be news still */
+    return true;
 }
 
 static void *thread_start(struct app *app, struct loop *loop)
@@ -198,17 +271,15 @@ static void *thread_start(struct app *app, struct loop *loop)
     list_init(&lane->unpushed);
     list_init(&lane->push_soon.node);
     lane->push_soon.run = push_all;
+    list_init(&lane->news_soon.node);
+    lane->news_soon.run = look_on;
     buf_init(&lane->head, HEAD_MAX);
     if (!loop) /* a helper, which never gets a request of a front */
         return lane;
     if (queue_join(queue, QUEUE_FRONT, &lane->seat, &failure) == 0) {
         queue_set_number(queue, lane->seat, front->config.number);
         lane->deaths = queue_deaths(queue);
-        lane->bell = (struct watch){queue_bell(queue, lane->seat), bell_rings};
-        lane->tick.fire = tick;
-        if (loop_watch(loop, &lane->bell, EPOLLIN) == 0 &&
-            loop_timer_set(loop, &lane->tick, loop_now(loop) + FRONT_TICK_MS * MS_NS) == 0 &&
-            queue_park(queue, lane->seat)) {
+        if (begin_lane(lane)) {
             atomic_fetch_add(&front->seats, 1);
             return lane;
         }
@@ -227,6 +298,7 @@ static void thread_stop(struct app *app, void *state)
         loop_unwatch(lane->loop, &lane->bell);
         loop_timer_stop(lane->loop, &lane->tick);
         loop_soon_cancel(&lane->push_soon);
+        loop_soon_cancel(&lane->news_soon);
         atomic_fetch_sub(&front->seats, 1);
     }
     lane_free(lane);

@@ -8,6 +8,9 @@
  *                      └─┘ └─(QUEUE_ATTEMPTS workers died with it)───▶ 503
  *              (worker died: pushed again)
  *
+ * In place of 503, which says that nothing was done, it is 502 when a worker that may have changed
+ * something died with it.
+ *
  * A request that may change something carries an operation id from here on, the same at each
  * attempt, so that it is done once though the worker may have died after it had done it. Nothing of
  * an answer goes to the client before it is complete, or longer than FRONT_WHOLE bytes; a worker
@@ -31,7 +34,10 @@ struct front_config {
     struct queue *queue; /* lent, as all here */
     /* NULL: all are pages. */
     enum share_class (*classify)(const struct exchange *x);
-    const char *operation_header;    /* the header with the operation id */
+    const char *operation_header; /* the header with the operation id */
+    /* Whether X, which is not safe, is done once though it is done twice, by its operation id. One
+     * that is not, is not pushed again when its worker died with it. NULL: all are. */
+    bool (*repeats)(const struct exchange *x);
     uint64_t wait_ns[SHARE_CLASSES]; /* how long a request may wait for a worker */
     unsigned number;                 /* what the fleet calls it; 0: it is not the fleet's */
     const struct log *log;
@@ -49,5 +55,7 @@ struct front_stats {
 };
 /* Any thread. */
 void front_look(const struct front *front, struct front_stats *stats);
+/* The same of another process, as its seats' reports have it; `seats` is 0. */
+void front_look_from(const struct queue_report *report, struct front_stats *stats);
 
 #endif

@@ -30,15 +30,21 @@ static void finish(struct front_call *call)
     exchange_finish(call->x);
 }
 
-void front_refuse(struct front_call *call, const char *text)
+static void answer_with(struct front_call *call, int status, const char *text)
 {
     struct exchange *x = call->x;
     x->answer_header_count = 0;
     x->as_is = false;
-    exchange_add_header(x, STR("Retry-After"), STR("1"));
-    exchange_reply(x, 503, STR("text/plain; charset=utf-8"), str_of(text));
+    if (status == 503)
+        exchange_add_header(x, STR("Retry-After"), STR("1"));
+    exchange_reply(x, status, STR("text/plain; charset=utf-8"), str_of(text));
     if (call->in_app)
         finish(call);
+}
+
+void front_refuse(struct front_call *call, const char *text)
+{
+    answer_with(call, 503, text);
 }
 
 /* ---- What the client of the worker says ---- */
@@ -83,8 +89,11 @@ static bool copy_headers(struct front_call *call, const struct http_response *re
 /* The rest of what has been begun, or something else: then it is of no use. */
 static void take_resumed_head(struct front_call *call, const struct http_response *response)
 {
-    call->broken |= response->status != 206 || response->content_length < 0 || call->length < 0 ||
-                    (uint64_t)response->content_length + call->body_all != (uint64_t)call->length;
+    bool fits = response->status == 206 && response->content_length >= 0 && call->length >= 0 &&
+                (uint64_t)response->content_length + call->body_all == (uint64_t)call->length;
+    if (!fits)
+        front_count(&call->lane->front->cut);
+    call->broken |= !fits;
 }
 
 static void take_head(void *user, const struct http_response *response)
@@ -187,22 +196,25 @@ static void give(struct front_call *call)
 
 /* ---- From the worker ---- */
 
-/* At most MOST bytes from the pipe; the worker learns that there is room. */
+/* From the pipe, until there are MOST bytes of the body; the worker learns that there is room, and
+ * may fill it meanwhile: hence a bound. */
 static void receive(struct front_call *call, size_t most)
 {
     struct queue *queue = call->lane->queue;
     struct pipe down = queue_down(queue, call->slot);
     struct iovec pieces[2];
-    size_t taken = 0;
-    while (!call->complete && !call->broken && taken < most && pipe_peek(&down, pieces) > 0) {
-        size_t len = pieces[0].iov_len < most - taken ? pieces[0].iov_len : most - taken;
+    bool taken = false;
+    while (!call->complete && !call->broken && call->body.len < most &&
+           pipe_peek(&down, pieces) > 0) {
+        size_t room = most - call->body.len;
+        size_t len = pieces[0].iov_len < room ? pieces[0].iov_len : room;
         call->broken |= http_client_receive(call->client, pieces[0].iov_base, len) != 0;
         pipe_take(&down, len);
-        taken += len;
+        taken = true;
     }
     if (!call->complete && !call->broken && pipe_is_over(&down))
         http_client_receive(call->client, NULL, 0);
-    if (taken > 0 && !call->complete && !pipe_has_ended(&down))
+    if (taken && !call->complete && !pipe_has_ended(&down))
         queue_tell_worker(queue, call->slot);
     if (call->complete) {
         /* Not needed any more, while the client takes its time. */
@@ -212,13 +224,35 @@ static void receive(struct front_call *call, size_t most)
     }
 }
 
-/* Everything that belongs to the answer has come, and this is not it: a worker's mistake. */
+/* 503 says that nothing was done, so that clients and load managers send it again. */
+static void answer_unknown(struct front_call *call)
+{
+    answer_with(
+        call, 502,
+        "The answer broke off, and it is not known whether this was done. Please look before "
+        "you try again.\n");
+}
+
+/* Everything that belongs to the answer has come, and this is not it: a worker's mistake; or it is
+ * not to be had a second time. */
 static void fail_call(struct front_call *call)
 {
     front_count(&call->lane->front->cut);
     call->broken = true;
-    if (call->in_app)
+    if (call->in_app && call->safe)
         front_refuse(call, "The answer broke off. Please try again in a second.\n");
+    else if (call->in_app)
+        answer_unknown(call);
+}
+
+/* No worker came in time. */
+static void drop_call(struct front_call *call)
+{
+    front_count(&call->lane->front->overdue);
+    if (!call->in_app || (call->tried && !call->safe))
+        fail_call(call);
+    else
+        front_refuse(call, "Too many are waiting at the moment. Please try again in a second.\n");
 }
 
 /* The client waits for more of a long answer: it asks again, and finds it. */
@@ -241,7 +275,8 @@ static bool can_resume(const struct front_call *call)
 static void ask_again(struct front_call *call)
 {
     struct front *front = call->lane->front;
-    if (call->streaming && !can_resume(call)) {
+    call->tried = true;
+    if (!call->repeats || (call->streaming && !can_resume(call))) {
         fail_call(call);
         return;
     }
@@ -251,6 +286,7 @@ static void ask_again(struct front_call *call)
         return;
     }
     call->resuming = call->streaming;
+    front_set_deadline(call); /* it was begun in time */
     front_count(call->streaming ? &front->resumed : &front->retried);
     if (front_answer_expect(call) && front_ask(call))
         front_push(call);
@@ -263,7 +299,7 @@ static void look_at_answer(struct front_call *call)
 {
     if (call->streaming)
         return;
-    receive(call, SIZE_MAX);
+    receive(call, FRONT_WHOLE);
     if (call->broken)
         fail_call(call);
     else if (call->complete || call->body.len >= FRONT_WHOLE)
@@ -285,8 +321,8 @@ void front_answer_look(struct front_call *call)
     struct front_lane *lane = call->lane;
     enum queue_state state = queue_state(lane->queue, call->slot);
     if (state == QUEUE_DROPPED) {
-        front_count(&lane->front->overdue);
-        front_refuse(call, "Too many are waiting at the moment. Please try again in a second.\n");
+        drop_call(call);
+        wake(call);
         return;
     }
     if (!call->asked && state == QUEUE_TAKEN) {

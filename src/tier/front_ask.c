@@ -2,10 +2,16 @@
 #include "http/fields.h"
 #include "tier/front_inner.h"
 
+static bool is_operation(const struct front_call *call, const struct http_header *header)
+{
+    return str_eq_nocase(header->name, str_of(call->lane->front->config.operation_header));
+}
+
 /* What belongs to the client's connection stays here (RFC 9110 §7.6.1); the cookie and the framing
  * are made anew. */
-static bool goes_on(const struct exchange *x, const struct http_header *header)
+static bool goes_on(const struct front_call *call, const struct http_header *header)
 {
+    const struct exchange *x = call->x;
     switch (header->field) {
     case HTTP_FIELD_HOST:
     case HTTP_FIELD_COOKIE:
@@ -20,7 +26,8 @@ static bool goes_on(const struct exchange *x, const struct http_header *header)
     case HTTP_FIELD_PROXY_CONNECTION:
         return false;
     case HTTP_FIELD_UNKNOWN:
-        return !fields_has_token(x->known[HTTP_FIELD_CONNECTION], header->name);
+        return !fields_has_token(x->known[HTTP_FIELD_CONNECTION], header->name) &&
+               !(call->operation[0] && is_operation(call, header));
     default:
         return true;
     }
@@ -35,8 +42,11 @@ static void put_line(struct buf *out, const struct exchange *x)
         buf_byte(out, '?');
         buf_str(out, x->query);
     }
-    buf_puts(out, " HTTP/1.1\r\nConnection: close\r\n");
-    fields_put(out, STR("Host"), x->host);
+    /* Of an older client that names no host, the worker sees just that. */
+    buf_puts(out, x->host.len > 0 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n");
+    buf_puts(out, "Connection: close\r\n");
+    if (x->host.len > 0)
+        fields_put(out, STR("Host"), x->host);
 }
 
 static void put_range(struct buf *out, const struct front_call *call)
@@ -52,7 +62,7 @@ static void put_head(struct buf *out, const struct front_call *call)
     const struct exchange *x = call->x;
     put_line(out, x);
     for (unsigned i = 0; i < x->header_count; i++)
-        if (goes_on(x, &x->headers[i]) &&
+        if (goes_on(call, &x->headers[i]) &&
             !(call->resuming && x->headers[i].field == HTTP_FIELD_RANGE))
             fields_put(out, x->headers[i].name, x->headers[i].value);
     if (x->known[HTTP_FIELD_COOKIE].at)

@@ -31,6 +31,7 @@ struct front_lane {
     struct list calls;
     struct list unpushed; /* calls of this turn, which go into the queue at its end */
     struct soon push_soon;
+    struct soon news_soon;   /* there is more news than one turn is for */
     struct buf head;         /* of a request, while it is written */
     struct front_call *of[]; /* by slot; queue_slots of them */
 };
@@ -45,7 +46,10 @@ struct front_call {
     size_t body_sent;           /* of x->body */
     bool asked;                 /* the request is in the pipe, to its end */
     struct http_client *client; /* reads the answer; NULL: none is to come */
-    char operation[ID_TEXT];    /* empty: it changes nothing */
+    char operation[ID_TEXT];    /* empty: it changes nothing, or has one of its own */
+    bool safe;                  /* it changes nothing (RFC 9110 §9.2.1) */
+    bool repeats;               /* it may be pushed again though its worker may have done it */
+    bool tried;                 /* a worker has died with it */
 
     /* The answer. */
     bool complete, broken;
@@ -63,6 +67,8 @@ struct front_call {
 
 /* front.c: CALL's slot is filled; it goes into the queue with the others of this turn. */
 void front_push(struct front_call *call);
+/* From now on it may wait as long as its class may. The slot is FILLING. */
+void front_set_deadline(struct front_call *call);
 
 /* front_ask.c: writes X's request into the slot's pipe, as far as there is room. False: its head
  * has no room in a pipe. */

@@ -61,8 +61,8 @@ static void set_state(struct queue *queue, unsigned slot, enum queue_state state
     atomic_store_explicit(&queue_slot(queue, slot)->state, state, memory_order_release);
 }
 
-static bool change_state(struct queue *queue, unsigned slot, enum queue_state from,
-                         enum queue_state to)
+bool queue_change_state(struct queue *queue, unsigned slot, enum queue_state from,
+                        enum queue_state to)
 {
     uint32_t expected = from;
     return atomic_compare_exchange_strong(&queue_slot(queue, slot)->state, &expected, to);
@@ -105,9 +105,9 @@ void queue_take_out(struct queue *queue, unsigned slot)
 void queue_free_slot(struct queue *queue, unsigned slot)
 {
     struct queue_slot *s = queue_slot(queue, slot);
+    set_state(queue, slot, QUEUE_FREE);
     atomic_store_explicit(&s->front, QUEUE_NONE, memory_order_relaxed);
     atomic_store_explicit(&s->worker, QUEUE_NONE, memory_order_relaxed);
-    set_state(queue, slot, QUEUE_FREE);
     share_leave(&queue->area->share, s->facts.class);
     /* The last one that was used is the first to be used again: its memory is warm. */
     list_insert(queue, &queue->area->free, slot, QUEUE_NONE);
@@ -183,6 +183,7 @@ unsigned queue_enter(struct queue *queue, unsigned seat, enum share_class class)
     s->facts.class = class;
     s->attempts = 0;
     s->turn = area->turns++;
+    atomic_store_explicit(&s->worker, QUEUE_NONE, memory_order_relaxed);
     atomic_store_explicit(&s->front, (uint16_t)seat, memory_order_relaxed);
     set_state(queue, slot, QUEUE_FILLING);
     list_remove_slot(queue, &area->free, slot);
@@ -264,29 +265,37 @@ bool queue_refill(struct queue *queue, unsigned slot)
     return true;
 }
 
-/* Under the lock. */
-static void release(struct queue *queue, unsigned slot)
+/* Under the lock: its work was WORK_NS, whoever waited for it. */
+static void count_work(struct queue *queue, unsigned slot, uint64_t work_ns, bool answered)
 {
     struct queue_area *area = queue->area;
+    enum share_class class = queue_slot(queue, slot)->facts.class;
+    share_measured(&area->share, class, work_ns);
+    area->counts.work_ns[class] += work_ns;
+    area->counts.done[class] += answered;
+}
+
+/* It may have died here before: then it is ABANDONED, and still the front's. */
+bool queue_part(struct queue *queue, unsigned slot)
+{
     struct queue_slot *s = queue_slot(queue, slot);
-    atomic_store_explicit(&s->front, QUEUE_NONE, memory_order_relaxed);
-    if (change_state(queue, slot, QUEUE_TAKEN, QUEUE_ABANDONED))
-        return;
+    if (queue_change_state(queue, slot, QUEUE_TAKEN, QUEUE_ABANDONED) ||
+        queue_state(queue, slot) == QUEUE_ABANDONED) {
+        atomic_store_explicit(&s->front, QUEUE_NONE, memory_order_relaxed);
+        return true;
+    }
     if (queue_state(queue, slot) == QUEUE_QUEUED)
         queue_take_out(queue, slot);
-    if (queue_state(queue, slot) == QUEUE_DONE) {
-        share_measured(&area->share, s->facts.class, s->work_ns);
-        area->counts.done[s->facts.class]++;
-        area->counts.work_ns[s->facts.class] += s->work_ns;
-    }
+    if (queue_state(queue, slot) == QUEUE_DONE)
+        count_work(queue, slot, s->work_ns, true);
     queue_free_slot(queue, slot);
+    return false;
 }
 
 void queue_release(struct queue *queue, unsigned slot)
 {
     queue_lock(queue);
-    release(queue, slot);
-    bool abandoned = queue_state(queue, slot) == QUEUE_ABANDONED;
+    bool abandoned = queue_part(queue, slot);
     queue_unlock(queue);
     if (abandoned)
         queue_tell_worker(queue, slot);
@@ -365,39 +374,53 @@ static unsigned take_next(struct queue *queue, unsigned seat, uint64_t now_ns)
     set_state(queue, slot, QUEUE_TAKEN);
     uint64_t wait_ns = now_ns > s->facts.entered_ns ? now_ns - s->facts.entered_ns : 0;
     area->counts.waits[wait_bucket(wait_ns)]++;
+    area->counts.waited_ns += wait_ns;
     area->counts.taken[class]++;
     atomic_fetch_add_explicit(&area->seats[seat].handled, 1, memory_order_relaxed);
     return slot;
 }
 
+static void set_idle(struct queue *queue, unsigned seat, bool idle)
+{
+    uint64_t bit = 1ull << seat % 64, *word = &queue->area->idle[seat / 64];
+    *word = idle ? *word | bit : *word & ~bit;
+}
+
 unsigned queue_pull(struct queue *queue, unsigned seat, uint64_t now_ns)
 {
-    unsigned dropped[16];
-    queue_lock(queue);
-    unsigned count = drop_overdue(queue, now_ns, dropped, COUNT_OF(dropped));
-    unsigned slot = take_next(queue, seat, now_ns);
-    if (slot == QUEUE_NONE)
-        queue->area->idle[seat / 64] |= 1ull << seat % 64;
-    queue_unlock(queue);
-    for (unsigned i = 0; i < count; i++)
-        queue_tell_front(queue, dropped[i]);
+    unsigned dropped[16], count, slot;
+    do {
+        queue_lock(queue);
+        count = drop_overdue(queue, now_ns, dropped, COUNT_OF(dropped));
+        /* With as many as that there may be more, and those are not to be begun. */
+        slot = count < COUNT_OF(dropped) ? take_next(queue, seat, now_ns) : QUEUE_NONE;
+        set_idle(queue, seat, slot == QUEUE_NONE);
+        queue_unlock(queue);
+        for (unsigned i = 0; i < count; i++)
+            queue_tell_front(queue, dropped[i]);
+    } while (count == COUNT_OF(dropped));
     return slot;
 }
 
+/* It may have been woken for one that waits: another is, in its place. */
 void queue_busy(struct queue *queue, unsigned seat)
 {
     queue_lock(queue);
-    queue->area->idle[seat / 64] &= ~(1ull << seat % 64);
+    set_idle(queue, seat, false);
     queue_unlock(queue);
+    queue_pass_on(queue);
 }
 
 bool queue_done(struct queue *queue, unsigned slot, uint64_t work_ns)
 {
     queue_slot(queue, slot)->work_ns = work_ns;
-    if (change_state(queue, slot, QUEUE_TAKEN, QUEUE_DONE))
+    if (queue_change_state(queue, slot, QUEUE_TAKEN, QUEUE_DONE))
         return true;
     CHECK(queue_state(queue, slot) == QUEUE_ABANDONED);
+    struct pipe down = queue_down(queue, slot);
     queue_lock(queue);
+    /* A front that has all of the answer lets go of it before it is said to be done. */
+    count_work(queue, slot, work_ns, pipe_is_over(&down));
     queue_free_slot(queue, slot);
     queue_unlock(queue);
     return false;
@@ -413,6 +436,7 @@ void queue_look(struct queue *queue, uint64_t now_ns, struct queue_stats *stats)
     stats->slots = area->slots;
     stats->more = atomic_load_explicit(&area->more, memory_order_relaxed);
     stats->fewer = atomic_load_explicit(&area->fewer, memory_order_relaxed);
+    memcpy(stats->weight, area->share.weight, sizeof stats->weight);
     memcpy(stats->waiting, area->share.waiting, sizeof stats->waiting);
     memcpy(stats->held, area->share.held, sizeof stats->held);
     for (unsigned i = 0; i < SHARE_CLASSES; i++) {

@@ -47,6 +47,8 @@ enum {
     QUEUE_NAME = 32,
     QUEUE_NONE = 0xffff, /* no slot, no seat */
     QUEUE_ATTEMPTS = 5,  /* a request that so many workers died with is not given to another */
+    QUEUE_COUNTS = 8,
+    QUEUE_BOARD = 48 << 10,
 };
 
 enum queue_state {
@@ -89,8 +91,9 @@ void queue_leave(struct queue *queue, unsigned seat);
 int queue_bell(struct queue *queue, unsigned seat);
 /* When it has rung, or to be sure: silences it; from now on news does not ring it. */
 void queue_wake(struct queue *queue, unsigned seat);
-/* One slot that there is news of; QUEUE_NONE: of none. */
-unsigned queue_news(struct queue *queue, unsigned seat);
+/* The first slot from FROM on that there is news of, which is news no more; QUEUE_NONE: of none.
+ * Who begins at 0 and goes on behind each looks at all alike, however much news the first have. */
+unsigned queue_news(struct queue *queue, unsigned seat, unsigned from);
 /* How many have died so far. When it has grown, there may be news of any slot that nobody told:
  * who has slots looks at all of them. */
 uint64_t queue_deaths(const struct queue *queue);
@@ -151,6 +154,27 @@ bool queue_lead(struct queue *queue);
 bool queue_is_led(const struct queue *queue);
 void queue_follow(struct queue *queue);
 
+/* A process by its id, and by the namespace that this is of: in another container another process
+ * may have it. */
+struct queue_process {
+    uint32_t pid;
+    uint64_t space;
+};
+static inline bool queue_is_same(struct queue_process one, struct queue_process other)
+{
+    return one.pid == other.pid && one.space == other.space;
+}
+struct queue_process queue_self(const struct queue *queue);
+/* Who leads; pid 0: nobody does. */
+struct queue_process queue_leader(const struct queue *queue);
+
+/* The board: what who leads has to say to all, and to the next one who leads; its meaning is
+ * others'. At most QUEUE_BOARD bytes; by one thread of who leads alone. */
+void queue_board_write(struct queue *queue, const void *at, size_t size);
+/* Any process, any thread, at once. How many bytes there are, of which AT gets at most ROOM; 0:
+ * none yet, or it is being written, or who wrote it died of it. */
+size_t queue_board_read(const struct queue *queue, void *at, size_t room);
+
 /* Gives back what the dead had; how many have died since the last time. By any process, a few
  * times a second, and when it is known that one has died. */
 unsigned queue_sweep(struct queue *queue);
@@ -171,6 +195,8 @@ struct queue_report {
     uint32_t helpers;   /* how many it has; 0: a front */
     uint32_t open;      /* requests that it has now */
     bool draining;      /* it takes nothing new */
+    /* Whatever the role counts, of the whole process: a front's are front.h's. */
+    uint64_t counts[QUEUE_COUNTS];
 };
 void queue_report(struct queue *queue, unsigned seat, const struct queue_report *report);
 
@@ -197,12 +223,13 @@ uint64_t queue_wait_bound(unsigned b);
 
 struct queue_stats {
     uint32_t slots;
-    uint32_t waiting[SHARE_CLASSES], held[SHARE_CLASSES];
+    uint32_t weight[SHARE_CLASSES], waiting[SHARE_CLASSES], held[SHARE_CLASSES];
     uint64_t oldest_wait_ns; /* of those that wait, at NOW_NS */
     uint64_t entered[SHARE_CLASSES], refused[SHARE_CLASSES], taken[SHARE_CLASSES],
         dropped[SHARE_CLASSES], done[SHARE_CLASSES], given_back, given_up, died;
     uint64_t work_ns[SHARE_CLASSES];
     uint64_t waits[QUEUE_WAIT_BUCKETS]; /* of those that were taken */
+    uint64_t waited_ns;                 /* these, added up */
     uint64_t more, fewer;               /* wishes of workers */
     unsigned fronts, workers, idle;     /* seats; workers that wait for work */
 };
@@ -212,10 +239,15 @@ struct queue_seat_view {
     enum queue_role role;
     unsigned seat, number;
     uint32_t pid;
-    bool is_near; /* PID means that process here, too, and not in another container */
+    uint64_t space; /* of PID, as in queue_process */
+    bool is_near;   /* PID means that process here, too, and not in another container */
     uint64_t handled, empty_polls;
     struct queue_report report;
 };
 unsigned queue_seats(struct queue *queue, struct queue_seat_view *list, unsigned max);
+static inline struct queue_process queue_process_of(const struct queue_seat_view *seat)
+{
+    return (struct queue_process){seat->pid, seat->space};
+}
 
 #endif

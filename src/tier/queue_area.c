@@ -79,7 +79,26 @@ void queue_seat_drop(struct queue *queue, unsigned seat)
 
 bool queue_lead(struct queue *queue)
 {
-    return lock_byte(queue->fd, LEADER_BYTE, F_WRLCK);
+    if (!lock_byte(queue->fd, LEADER_BYTE, F_WRLCK))
+        return false;
+    atomic_store(&queue->area->leader_space, queue->space);
+    atomic_store(&queue->area->leader, (uint32_t)getpid());
+    return true;
+}
+
+struct queue_process queue_self(const struct queue *queue)
+{
+    return (struct queue_process){(uint32_t)getpid(), queue->space};
+}
+
+/* Whoever dies does not say so: then the lock says it. */
+struct queue_process queue_leader(const struct queue *queue)
+{
+    const struct queue_area *area = queue->area;
+    struct queue_process leader = {atomic_load(&area->leader), atomic_load(&area->leader_space)};
+    if (!queue_is_same(leader, queue_self(queue)) && !queue_is_led(queue))
+        leader.pid = 0;
+    return leader;
 }
 
 bool queue_is_led(const struct queue *queue)
@@ -89,6 +108,7 @@ bool queue_is_led(const struct queue *queue)
 
 void queue_follow(struct queue *queue)
 {
+    atomic_store(&queue->area->leader, 0);
     lock_byte(queue->fd, LEADER_BYTE, F_UNLCK);
 }
 
@@ -129,8 +149,14 @@ static bool is_private(const char *path)
            (about.st_mode & 077) == 0;
 }
 
+/* Whether there is a place for it at queue->path; with CREATE it is made. */
+static bool has_place(const struct queue *queue, bool create)
+{
+    return (!create || mkdir(queue->path, 0700) == 0 || errno == EEXIST) && is_private(queue->path);
+}
+
 /* In memory, where there is such a place; else, or when the place is somebody else's, in DIR. */
-static int find_place(struct queue *queue, const char *dir, struct failure *failure)
+static int find_place(struct queue *queue, const char *dir, bool create, struct failure *failure)
 {
     struct stat about;
     if (stat(dir, &about) != 0)
@@ -138,17 +164,17 @@ static int find_place(struct queue *queue, const char *dir, struct failure *fail
     int len = snprintf(queue->path, sizeof queue->path, "%s/stoa-queue-%llx-%llx-%lx", memory_dir,
                        (unsigned long long)about.st_dev, (unsigned long long)about.st_ino,
                        (unsigned long)geteuid());
-    if (access(memory_dir, W_OK) == 0 && (mkdir(queue->path, 0700) == 0 || errno == EEXIST) &&
-        is_private(queue->path))
+    if (access(memory_dir, W_OK) == 0 && has_place(queue, create))
         return 0;
     len = snprintf(queue->path, sizeof queue->path, "%s/queue", dir);
     if (len < 0 || (size_t)len + 16 > sizeof queue->path)
         return fail(failure, ERR_INVALID, "the path %s is too long for a queue", dir);
-    if (mkdir(queue->path, 0700) != 0 && errno != EEXIST)
-        return fail_errno(failure, ERR_IO, "cannot make the directory %s", queue->path);
-    return is_private(queue->path)
-               ? 0
-               : fail(failure, ERR_DENIED, "%s is not this user's alone (mode 0700)", queue->path);
+    if (has_place(queue, create))
+        return 0;
+    if (lstat(queue->path, &about) == 0)
+        return fail(failure, ERR_DENIED, "%s is not this user's alone (mode 0700)", queue->path);
+    return create ? fail_errno(failure, ERR_IO, "cannot make the directory %s", queue->path)
+                  : fail(failure, ERR_NOTFOUND, "there is no queue: no front runs");
 }
 
 static void area_path(const struct queue *queue, char out[static QUEUE_PATH + 8])
@@ -246,6 +272,15 @@ static int take_existing(struct queue *queue, struct failure *failure)
     return 0;
 }
 
+static void remove_files(const struct queue *queue)
+{
+    char path[QUEUE_PATH + 8];
+    area_path(queue, path);
+    unlink(path);
+    queue_remove_bells(queue);
+    rmdir(queue->path);
+}
+
 /* With the byte for opening. */
 static int settle(struct queue *queue, const struct queue_config *config, struct failure *failure)
 {
@@ -255,6 +290,8 @@ static int settle(struct queue *queue, const struct queue_config *config, struct
         err = fail(failure, ERR_NOTFOUND, "there is no queue: no front runs");
     else
         err = alone ? make(queue, config, failure) : take_existing(queue, failure);
+    if (alone && err)
+        remove_files(queue); /* what the dead left, or what did not become a queue */
     if (!lock_byte(queue->fd, USERS_BYTE, F_RDLCK) && !err)
         err = fail_errno(failure, ERR_IO, "cannot lock the queue in %s", queue->path);
     return err;
@@ -290,7 +327,7 @@ static int open_area(struct queue *queue, const char *dir, const struct queue_co
     int err = ERR_BUSY;
     for (unsigned i = 0; err == ERR_BUSY && i < REOPENED_MAX; i++) {
         drop_file(queue);
-        err = find_place(queue, dir, failure);
+        err = find_place(queue, dir, config != NULL, failure);
         err = err ? err : open_file(queue, config != NULL, failure);
     }
     if (err == ERR_BUSY)
@@ -339,17 +376,12 @@ int queue_open(const char *dir, const struct queue_config *config, struct queue 
 /* The last one leaves nothing. */
 static void remove_if_last(struct queue *queue)
 {
-    char path[QUEUE_PATH + 8];
     struct stat about;
     if (!lock_opening(queue->fd))
         return;
     if (lock_byte(queue->fd, USERS_BYTE, F_WRLCK) && fstat(queue->fd, &about) == 0 &&
-        about.st_nlink > 0) {
-        area_path(queue, path);
-        unlink(path);
-        queue_remove_bells(queue);
-        rmdir(queue->path);
-    }
+        about.st_nlink > 0)
+        remove_files(queue);
     lock_byte(queue->fd, OPENING_BYTE, F_UNLCK);
 }
 

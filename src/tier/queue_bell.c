@@ -64,12 +64,14 @@ bool queue_park(struct queue *queue, unsigned seat)
     return true;
 }
 
-unsigned queue_news(struct queue *queue, unsigned seat)
+unsigned queue_news(struct queue *queue, unsigned seat, unsigned from)
 {
     struct queue_seat *own = &queue->area->seats[seat];
     unsigned words = (queue->area->slots + 63) / 64;
-    for (unsigned i = 0; i < words; i++) {
+    for (unsigned i = from / 64; i < words; i++) {
         uint64_t bits = atomic_load_explicit(&own->news[i], memory_order_relaxed);
+        if (i == from / 64)
+            bits &= ~0ull << from % 64;
         if (bits == 0)
             continue;
         unsigned bit = (unsigned)__builtin_ctzll(bits);

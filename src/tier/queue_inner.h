@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 enum {
-    QUEUE_VERSION = 1,
+    QUEUE_VERSION = 2,
     QUEUE_PAGE = 4096,
     QUEUE_NEWS_WORDS = QUEUE_SLOTS_MAX / 64,
     QUEUE_SEAT_WORDS = QUEUE_SEATS / 64,
@@ -28,6 +28,7 @@ struct queue_seat {
     /* Of struct queue_report. */
     _Atomic uint64_t beat_ns, loop_ns, helper_ns;
     _Atomic uint32_t helpers, open, draining;
+    _Atomic uint64_t counts[QUEUE_COUNTS];
     _Atomic uint32_t number, wants_to_leave;
     _Atomic uint64_t space; /* its namespace of process ids */
 };
@@ -54,6 +55,10 @@ struct queue_area {
     _Atomic uint64_t length; /* of the queue; changed under the lock */
     _Atomic uint64_t more, fewer;
     _Atomic uint64_t poll_ns, queue_long, actions;
+    _Atomic uint32_t leader; /* its process; holds only while somebody leads */
+    _Atomic uint64_t leader_space;
+    /* queue_board.c: odd while it is written. */
+    _Atomic uint64_t board_turn, board_size, board[QUEUE_BOARD / 8];
     pthread_mutex_t lock;
     /* Under the lock: */
     struct share share;
@@ -93,6 +98,13 @@ void queue_remove_bells(const struct queue *queue);
 
 /* queue.c, under the lock: the lists, from the slots' states. */
 void queue_rebuild(struct queue *queue);
+/* A state says whose a slot is. So that who dies between any two stores leaves one that is
+ * somebody's, an owner is set before the state that needs it, and cleared after. */
+bool queue_change_state(struct queue *queue, unsigned slot, enum queue_state from,
+                        enum queue_state to);
+/* The front has nothing to do with SLOT any more. True: it is ABANDONED, and its worker is to be
+ * told; else it is FREE. */
+bool queue_part(struct queue *queue, unsigned slot);
 /* SLOT is FREE from now on. */
 void queue_free_slot(struct queue *queue, unsigned slot);
 /* Taken out of the list of those that wait. */

@@ -13,6 +13,8 @@ static void put_report(struct queue_seat *seat, const struct queue_report *repor
     atomic_store_explicit(&seat->helpers, report->helpers, memory_order_relaxed);
     atomic_store_explicit(&seat->open, report->open, memory_order_relaxed);
     atomic_store_explicit(&seat->draining, report->draining, memory_order_relaxed);
+    for (unsigned i = 0; i < QUEUE_COUNTS; i++)
+        atomic_store_explicit(&seat->counts[i], report->counts[i], memory_order_relaxed);
     atomic_store_explicit(&seat->beat_ns, report->beat_ns, memory_order_relaxed);
 }
 
@@ -26,6 +28,8 @@ static void get_report(const struct queue_seat *seat, struct queue_report *repor
         .open = atomic_load_explicit(&seat->open, memory_order_relaxed),
         .draining = atomic_load_explicit(&seat->draining, memory_order_relaxed) != 0,
     };
+    for (unsigned i = 0; i < QUEUE_COUNTS; i++)
+        report->counts[i] = atomic_load_explicit(&seat->counts[i], memory_order_relaxed);
 }
 
 static void begin_seat(struct queue *queue, unsigned seat, enum queue_role role)
@@ -69,32 +73,24 @@ int queue_join(struct queue *queue, enum queue_role role, unsigned *out, struct 
 
 static void without_front(struct queue *queue, unsigned slot)
 {
-    struct queue_slot *s = queue_slot(queue, slot);
-    uint32_t taken = QUEUE_TAKEN;
-    atomic_store_explicit(&s->front, QUEUE_NONE, memory_order_relaxed);
-    if (atomic_compare_exchange_strong(&s->state, &taken, QUEUE_ABANDONED)) {
+    if (queue_part(queue, slot))
         queue_tell_worker(queue, slot);
-        return;
-    }
-    if (queue_state(queue, slot) == QUEUE_QUEUED)
-        queue_take_out(queue, slot);
-    queue_free_slot(queue, slot);
 }
 
 static void without_worker(struct queue *queue, unsigned slot)
 {
-    struct queue_slot *s = queue_slot(queue, slot);
-    uint32_t taken = QUEUE_TAKEN;
-    atomic_store_explicit(&s->worker, QUEUE_NONE, memory_order_relaxed);
     if (queue_state(queue, slot) == QUEUE_ABANDONED) {
         queue_free_slot(queue, slot);
         return;
     }
-    queue->area->counts.given_back += atomic_compare_exchange_strong(&s->state, &taken, QUEUE_LOST);
+    queue->area->counts.given_back += queue_change_state(queue, slot, QUEUE_TAKEN, QUEUE_LOST);
+    atomic_store_explicit(&queue_slot(queue, slot)->worker, QUEUE_NONE, memory_order_relaxed);
     /* DONE, too: it may have died before it told. */
     queue_tell_front(queue, slot);
 }
 
+/* What it had is others'. The seat is nobody's only when they have been told (vacate): who dies
+ * before that is followed by another, who does it again. */
 static void end_seat(struct queue *queue, unsigned seat)
 {
     struct queue_area *area = queue->area;
@@ -108,7 +104,11 @@ static void end_seat(struct queue *queue, unsigned seat)
             without_worker(queue, i);
     }
     area->idle[seat / 64] &= ~(1ull << seat % 64);
-    atomic_store(&area->seats[seat].role, QUEUE_NOBODY);
+}
+
+static void vacate(struct queue *queue, unsigned seat)
+{
+    atomic_store(&queue->area->seats[seat].role, QUEUE_NOBODY);
 }
 
 /* It may have died after it had changed something and before it told. */
@@ -124,28 +124,31 @@ void queue_leave(struct queue *queue, unsigned seat)
 {
     queue_lock(queue);
     end_seat(queue, seat);
+    ring_all(queue);
+    vacate(queue, seat);
     queue_seat_drop(queue, seat);
     queue_unlock(queue);
-    ring_all(queue);
 }
 
 unsigned queue_sweep(struct queue *queue)
 {
+    bool dead[QUEUE_SEATS] = {false};
     unsigned died = 0;
+    queue_lock(queue);
     for (unsigned i = 0; i < QUEUE_SEATS; i++) {
-        if (atomic_load(&queue->area->seats[i].role) == QUEUE_NOBODY)
-            continue;
-        queue_lock(queue);
-        if (atomic_load(&queue->area->seats[i].role) != QUEUE_NOBODY &&
-            !queue_seat_lives(queue, i)) {
+        dead[i] =
+            atomic_load(&queue->area->seats[i].role) != QUEUE_NOBODY && !queue_seat_lives(queue, i);
+        died += dead[i];
+        if (dead[i])
             end_seat(queue, i);
-            queue->area->counts.died++;
-            died++;
-        }
-        queue_unlock(queue);
     }
     if (died > 0)
         ring_all(queue);
+    for (unsigned i = 0; i < QUEUE_SEATS; i++)
+        if (dead[i])
+            vacate(queue, i);
+    queue->area->counts.died += died;
+    queue_unlock(queue);
     return died;
 }
 
@@ -169,6 +172,7 @@ unsigned queue_seats(struct queue *queue, struct queue_seat_view *list, unsigned
             .seat = i,
             .number = atomic_load(&seat->number),
             .pid = atomic_load(&seat->pid),
+            .space = atomic_load(&seat->space),
             .is_near = atomic_load(&seat->space) == queue->space,
             .handled = atomic_load(&seat->handled),
             .empty_polls = atomic_load(&seat->empty_polls),

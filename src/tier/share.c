@@ -62,9 +62,15 @@ void share_leave(struct share *share, enum share_class class)
     share->held[class]--;
 }
 
+/* They come around, after some days of many processors. */
+static bool is_before(uint64_t pass, uint64_t other)
+{
+    return (int64_t)(pass - other) < 0;
+}
+
 void share_wait(struct share *share, enum share_class class)
 {
-    if (share->waiting[class]++ == 0 && share->pass[class] < share->virtual_pass)
+    if (share->waiting[class]++ == 0 && is_before(share->pass[class], share->virtual_pass))
         share->pass[class] = share->virtual_pass;
 }
 
@@ -89,7 +95,8 @@ enum share_class share_next(struct share *share)
 {
     enum share_class next = SHARE_CLASSES;
     for (unsigned i = 0; i < SHARE_CLASSES; i++)
-        if (share->waiting[i] > 0 && (next == SHARE_CLASSES || share->pass[i] < share->pass[next]))
+        if (share->waiting[i] > 0 &&
+            (next == SHARE_CLASSES || is_before(share->pass[i], share->pass[next])))
             next = i;
     if (next == SHARE_CLASSES)
         return next;
@@ -102,10 +109,8 @@ enum share_class share_next(struct share *share)
 void share_measured(struct share *share, enum share_class class, uint64_t work_ns)
 {
     uint64_t *cost = &share->cost_ns[class];
-    if (*cost == 0)
-        *cost = work_ns;
-    else
-        *cost = *cost - *cost / SMOOTHING + work_ns / SMOOTHING;
-    if (*cost == 0)
-        *cost = 1;
+    uint64_t before = *cost ? *cost : UNKNOWN_NS;
+    /* The first, too, counts as one of many: were it the mean, one that took a second would be
+     * charged to each of those after it. */
+    *cost = before - before / SMOOTHING + work_ns / SMOOTHING;
 }

@@ -11,6 +11,8 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+enum { FOLLOWED_TURNS = 10 };
+
 struct steward {
     struct steward_config config;
     pthread_t thread;
@@ -19,6 +21,7 @@ struct steward {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool stopping, roused; /* under the lock */
+    unsigned turns;        /* that it has not led */
     struct silence silence;
 };
 
@@ -60,8 +63,12 @@ static void turn(struct steward *steward)
 {
     const struct steward_config *config = &steward->config;
     if (!atomic_load(&steward->leads)) {
-        if (!queue_lead(config->queue))
+        if (!queue_lead(config->queue)) {
+            /* Who leads may hang. */
+            if (++steward->turns % FOLLOWED_TURNS == 0)
+                queue_sweep(config->queue);
             return;
+        }
         begin_to_lead(steward);
     }
     unsigned died = queue_sweep(config->queue);

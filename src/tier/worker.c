@@ -1,13 +1,7 @@
-#include "tier/worker.h"
-
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/list.h"
 #include "base/thread.h"
-#include "engine/dispatcher.h"
-#include "engine/offload.h"
-#include "net/loop.h"
-#include "tier/poll_rule.h"
+#include "tier/worker_inner.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,173 +13,17 @@ enum {
     IN_FLIGHT = 64,
     TICK_MS = 50,
     PULLED_AT_ONCE = 8, /* before other events have their turn */
-    UNTOLD_MAX = 16,    /* answers that fronts are told of together … */
-    UNTOLD_NS = 50000,  /* … and how late at most */
-    PIECES = 16,
+    ROUNDS = 4,         /* of news, before other events have theirs */
+    HEADERS_MAX = 1000, /* the front has bounds of its own */
+    CLIENT_PATIENCE_MS = 3600000,
     POLL_MS = 100, /* as long as no master has said it */
 };
-
-struct worker {
-    struct engine base; /* without doors */
-    struct queue *queue;
-    unsigned seat, in_flight;
-    struct loop *loop;
-    struct dispatcher dispatcher;
-    struct offload *offload;
-    pthread_t thread;
-    struct watch bell;
-    struct timer tick, poll;
-    struct poll_rule rule;
-    struct post resumed_post, stop_post;
-    struct soon own_soon, touched_soon, pull_soon, tell_soon;
-    struct list calls, touched;
-    unsigned open;
-    unsigned untold[UNTOLD_MAX], untold_count; /* slots that are done */
-    uint64_t untold_ns;                        /* since when the first of them is */
-    void (*deserted)(void);
-    uint64_t led_ns;  /* when a front led last */
-    uint64_t deaths;  /* of the queue, when all calls were looked at */
-    uint64_t stop_ns; /* when what is left is given back; 0: it does not stop */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    enum { STARTING, RUNNING, FAILED } state; /* under the lock */
-    uint64_t helper_ns;                       /* that helpers have worked, of what they gave back */
-    _Atomic uint64_t handled, given_back, abandoned, busy_ns;
-    _Atomic unsigned open_seen;
-    struct worker_call *of[]; /* by slot */
-};
-
-struct worker_call {
-    struct list node, touched;
-    struct worker *worker;
-    struct http_conn *http;
-    unsigned slot;
-    uint64_t work_ns, offloaded_ns; /* offloaded_ns: since when a helper has it; 0: none does */
-};
-
-static void look(struct worker_call *call);
-
-/* ---- The end of a request ---- */
-
-static void forget(struct worker_call *call)
-{
-    struct worker *worker = call->worker;
-    worker->of[call->slot] = NULL;
-    list_remove(&call->touched);
-    list_remove(&call->node);
-    http_conn_free(call->http);
-    worker->open--;
-    free(call);
-}
-
-static void count(_Atomic uint64_t *counter, uint64_t add)
-{
-    atomic_fetch_add_explicit(counter, add, memory_order_relaxed);
-}
-
-/* A front that has been told wakes, and has little to do for one answer. */
-static void tell_fronts(struct worker *worker)
-{
-    for (unsigned i = 0; i < worker->untold_count; i++)
-        queue_tell_front(worker->queue, worker->untold[i]);
-    worker->untold_count = 0;
-}
-
-static void tell_soon(struct worker *worker, unsigned slot)
-{
-    uint64_t now_ns = clock_mono_ns();
-    if (worker->untold_count == 0)
-        worker->untold_ns = now_ns;
-    worker->untold[worker->untold_count++] = slot;
-    if (worker->untold_count == UNTOLD_MAX || now_ns - worker->untold_ns > UNTOLD_NS)
-        tell_fronts(worker);
-    else
-        loop_soon(worker->loop, &worker->tell_soon);
-}
-
-static void tell_now(struct soon *soon)
-{
-    tell_fronts(CONTAINER_OF(soon, struct worker, tell_soon));
-}
-
-/* What was written is all of the answer; cut off, it ends where it is, and the front sees that. */
-static void end(struct worker_call *call)
-{
-    struct worker *worker = call->worker;
-    unsigned slot = call->slot;
-    uint64_t work_ns = call->work_ns;
-    struct pipe down = queue_down(worker->queue, slot);
-    forget(call);
-    pipe_end(&down);
-    count(&worker->handled, 1);
-    count(&worker->busy_ns, work_ns);
-    if (queue_done(worker->queue, slot, work_ns))
-        tell_soon(worker, slot);
-}
-
-/* ---- Bytes ---- */
-
-static void feed(struct worker_call *call)
-{
-    struct queue *queue = call->worker->queue;
-    struct pipe up = queue_up(queue, call->slot);
-    struct iovec pieces[2];
-    bool taken = false;
-    while (http_conn_wants_input(call->http) && pipe_peek(&up, pieces) > 0) {
-        http_conn_receive(call->http, pieces[0].iov_base, pieces[0].iov_len,
-                          call->worker->dispatcher.now_ns);
-        pipe_take(&up, pieces[0].iov_len);
-        taken = true;
-    }
-    if (taken && !pipe_has_ended(&up))
-        queue_tell_front(queue, call->slot);
-}
-
-/* How many bytes there was room for. */
-static size_t put(struct pipe *down, const struct iovec *pieces, int count, bool *full)
-{
-    size_t sent = 0;
-    for (int i = 0; i < count && !*full; i++) {
-        size_t len = pipe_put(down, pieces[i].iov_base, pieces[i].iov_len);
-        *full = len < pieces[i].iov_len;
-        sent += len;
-    }
-    return sent;
-}
-
-/* False: there is no room for the rest; the front has been told what there is. */
-static bool pump(struct worker_call *call)
-{
-    struct worker *worker = call->worker;
-    struct pipe down = queue_down(worker->queue, call->slot);
-    struct iovec pieces[PIECES];
-    bool full = false;
-    int n;
-    while (!full && (n = http_conn_output(call->http, pieces, PIECES)) > 0) {
-        size_t sent = put(&down, pieces, n, &full);
-        http_conn_sent(call->http, sent, worker->dispatcher.now_ns);
-    }
-    if (full)
-        queue_tell_front(worker->queue, call->slot);
-    return !full;
-}
-
-/* What there is to read and to write, as far as both ends can. */
-static void turn(struct worker_call *call)
-{
-    uint64_t begun_ns = clock_mono_ns();
-    feed(call);
-    bool sent = pump(call);
-    call->work_ns += clock_mono_ns() - begun_ns;
-    if (sent && http_conn_finished(call->http))
-        end(call);
-}
 
 /* ---- Pulling ---- */
 
 static bool has_appetite(const struct worker *worker)
 {
-    return worker->stop_ns == 0 && worker->open < worker->in_flight &&
+    return worker->stop_ns == 0 && worker->open - worker->stalled < worker->in_flight &&
            offload_waiting(worker->offload) == 0;
 }
 
@@ -202,7 +40,7 @@ static void begin(struct worker *worker, unsigned slot)
         free(call);
         pipe_end(&down);
         if (queue_done(worker->queue, slot, 0))
-            tell_soon(worker, slot);
+            worker_tell_soon(worker, slot, 0);
         return;
     }
     call->worker = worker;
@@ -211,7 +49,7 @@ static void begin(struct worker *worker, unsigned slot)
     list_append(&worker->calls, &call->node);
     worker->of[slot] = call;
     worker->open++;
-    turn(call);
+    worker_call_turn(call);
 }
 
 /* ---- Polls, as scaling sees them (poll_rule.h) ---- */
@@ -293,11 +131,11 @@ static void look(struct worker_call *call)
     struct worker *worker = call->worker;
     unsigned slot = call->slot;
     if (queue_state(worker->queue, slot) != QUEUE_ABANDONED) {
-        turn(call);
+        worker_call_turn(call);
         return;
     }
-    forget(call);
-    count(&worker->abandoned, 1);
+    worker_call_forget(call);
+    worker_count(&worker->abandoned, 1);
     queue_done(worker->queue, slot, 0);
 }
 
@@ -312,12 +150,24 @@ static void look_at_all(struct worker *worker)
 static void look_at_news(struct worker *worker)
 {
     uint64_t deaths = queue_deaths(worker->queue);
-    for (unsigned slot; (slot = queue_news(worker->queue, worker->seat)) != QUEUE_NONE;)
+    for (unsigned slot = 0; (slot = queue_news(worker->queue, worker->seat, slot)) != QUEUE_NONE;
+         slot++)
         if (worker->of[slot])
             look(worker->of[slot]);
     if (deaths != worker->deaths)
         look_at_all(worker);
     worker->deaths = deaths;
+}
+
+/* Until there is none, but not for ever: while fronts read long answers, there always is some. */
+static void look_and_park(struct worker *worker)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        look_at_news(worker);
+        if (queue_park(worker->queue, worker->seat))
+            return;
+    }
+    loop_soon(worker->loop, &worker->news_soon);
 }
 
 static void bell_rings(struct watch *watch, uint32_t events)
@@ -326,9 +176,15 @@ static void bell_rings(struct watch *watch, uint32_t events)
     (void)events;
     worker->dispatcher.now_ns = loop_now(worker->loop);
     queue_wake(worker->queue, worker->seat);
-    do
-        look_at_news(worker);
-    while (!queue_park(worker->queue, worker->seat));
+    look_and_park(worker);
+    pull(worker);
+}
+
+static void look_on(struct soon *soon)
+{
+    struct worker *worker = CONTAINER_OF(soon, struct worker, news_soon);
+    worker->dispatcher.now_ns = loop_now(worker->loop);
+    look_and_park(worker);
     pull(worker);
 }
 
@@ -345,7 +201,7 @@ static void turn_touched(struct worker *worker)
     while (!list_empty(&worker->touched)) {
         struct worker_call *call = CONTAINER_OF(worker->touched.next, struct worker_call, touched);
         list_remove(&call->touched);
-        turn(call);
+        worker_call_turn(call);
     }
 }
 
@@ -436,9 +292,9 @@ static void expire(struct worker_call *call, uint64_t now_ns)
     if (http_conn_deadline(call->http) > now_ns)
         return;
     if (http_conn_expire(call->http, now_ns))
-        end(call);
+        worker_call_end(call);
     else
-        turn(call);
+        worker_call_turn(call);
 }
 
 static void report_work(struct worker *worker, uint64_t now_ns)
@@ -511,14 +367,14 @@ static void *run(void *argument)
     report(worker, good);
     if (!good)
         return NULL;
-    queue_park(worker->queue, worker->seat);
+    look_and_park(worker); /* of who had the seat before there may be news still */
     loop_soon(worker->loop, &worker->pull_soon);
     loop_run(worker->loop);
-    tell_fronts(worker);
+    worker_tell_fronts(worker);
     LIST_EACH(&worker->calls, node)
     {
-        forget(CONTAINER_OF(node, struct worker_call, node));
-        count(&worker->given_back, 1);
+        worker_call_forget(CONTAINER_OF(node, struct worker_call, node));
+        worker_count(&worker->given_back, 1);
     }
     if (app->thread_stop)
         app->thread_stop(app, d->thread_state);
@@ -563,16 +419,29 @@ static void init_parts(struct worker *worker, const struct worker_config *config
     list_init(&worker->touched_soon.node);
     list_init(&worker->pull_soon.node);
     list_init(&worker->tell_soon.node);
+    list_init(&worker->news_soon.node);
+    worker->news_soon.run = look_on;
     worker->own_soon.run = run_own;
     worker->touched_soon.run = run_touched;
     worker->pull_soon.run = pull_more;
-    worker->tell_soon.run = tell_now;
+    worker->tell_soon.run = worker_tell_now;
     worker->resumed_post.run = run_resumed;
     worker->stop_post.run = begin_stop;
     worker->tick.fire = tick;
     worker->poll.fire = poll_timeout;
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->changed, NULL);
+}
+
+/* The front has judged the client and its request, and waits for slow ones. */
+static struct http_limits limits_here(const struct worker_config *config)
+{
+    struct http_limits limits = config->limits;
+    limits.head_bytes = limits.target_bytes = (uint32_t)queue_up(config->queue, 0).size;
+    limits.header_count = HEADERS_MAX;
+    limits.send_idle_ms = CLIENT_PATIENCE_MS;
+    limits.send_bytes_per_s = 1;
+    return limits;
 }
 
 static int open_parts(struct worker *worker, const struct worker_config *config,
@@ -583,7 +452,7 @@ static int open_parts(struct worker *worker, const struct worker_config *config,
         .helpers = config->helpers ? config->helpers : HELPERS,
         .helper_queue = HELPER_QUEUE,
         .stop_grace_ms = config->stop_grace_ms,
-        .limits = config->limits,
+        .limits = limits_here(config),
         .log = config->log,
     };
     int err = engine_open_without_doors(&worker->base, &engine, config->app, failure);

@@ -1,39 +1,15 @@
 // The load manager's status page: what happens to a server is seen by whoever looks.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import net from "node:net";
 import path from "node:path";
-import readline from "node:readline";
 import { after, before, test } from "node:test";
-import { root, startBrowser, visitor } from "./shop.mjs";
+import { freePort, line, root, startBrowser, visitor } from "./shop.mjs";
 
 const program = process.env.STOA ?? path.join(root, "build/stoa");
 const SERVER = `require("node:http").createServer((q, a) => a.end("hello")).listen(Number(process.argv[1]), "127.0.0.1", () => console.log("ready"))`;
 const ports = {};
 const servers = [];
 let balance, door, url, browser;
-
-// A port that nobody has at this moment, outside of those that connections get: who is killed finds
-// it free again.
-function freePort(tries = 100) {
-  const port = 12000 + Math.floor(Math.random() * 7000);
-  return new Promise((resolve, reject) => {
-    const server = net.createServer().once("error", (error) => (tries ? resolve(freePort(tries - 1)) : reject(error)));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(port)));
-  });
-}
-
-// Waits for the line of a child's output that PATTERN matches.
-function line(child, pattern, what) {
-  return new Promise((resolve, reject) => {
-    readline.createInterface({ input: child.stdout }).on("line", (text) => {
-      const match = pattern.exec(text);
-      if (match) resolve(match[1] ?? text);
-    });
-    child.once("exit", (code) => reject(new Error(`${what} ended with ${code}`)));
-    child.once("error", reject);
-  });
-}
 
 async function startServer(index) {
   const child = spawn(process.execPath, ["-e", SERVER, String(ports[index])], { stdio: ["ignore", "pipe", "inherit"] });

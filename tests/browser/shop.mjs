@@ -2,6 +2,7 @@
 // and a browser to look at it with.
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
+import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import readline from "node:readline";
@@ -91,6 +92,28 @@ async function start(command, options) {
     await rm(dir, { recursive: true, force: true });
     throw error;
   }
+}
+
+// A port that nobody has at this moment, outside of those that connections get: who is killed finds
+// it free again.
+export function freePort(tries = 100) {
+  const port = 12000 + Math.floor(Math.random() * 7000);
+  return new Promise((resolve, reject) => {
+    const server = net.createServer().once("error", (error) => (tries ? resolve(freePort(tries - 1)) : reject(error)));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(port)));
+  });
+}
+
+// Waits for the line of a child's output that PATTERN matches.
+export function line(child, pattern, what) {
+  return new Promise((resolve, reject) => {
+    readline.createInterface({ input: child.stdout }).on("line", (text) => {
+      const match = pattern.exec(text);
+      if (match) resolve(match[1] ?? text);
+    });
+    child.once("exit", (code) => reject(new Error(`${what} ended with ${code}`)));
+    child.once("error", reject);
+  });
 }
 
 export function startBrowser() {

@@ -1,6 +1,8 @@
 """The tiers of one shop on this machine: a server that writes, fronts that queue, workers."""
 
+import os
 import pathlib
+import shutil
 import signal
 import subprocess
 
@@ -61,6 +63,13 @@ class Tiers:
     def client(self, timeout=20):
         return Client(self.listen, timeout)
 
+    @property
+    def queue(self):
+        """Where the central queue is, in memory."""
+        about = os.stat(self.dir)
+        return pathlib.Path("/dev/shm") / \
+            f"stoa-queue-{about.st_dev:x}-{about.st_ino:x}-{os.geteuid():x}"
+
     def stop(self):
         """All of them, in good order."""
         for one in [*self.fronts, *self.workers, self.server]:
@@ -74,6 +83,7 @@ class Tiers:
         for one in [*self.fronts, *self.workers, self.server]:
             if one.process and one.process.poll() is None:
                 one.kill()
+        shutil.rmtree(self.queue, ignore_errors=True)  # after a kill nobody does it
 
 
 class BenchTiers(Tiers):

@@ -1,10 +1,8 @@
 #include "balance/status_app.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "engine/engine.h"
-#include "net/socket.h"
+#include "status_fixture.h"
 
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,10 +17,9 @@
 #define TOKEN "sesame"
 
 struct door {
+    struct status_door at; /* first: tests are given this as that */
     struct events *events;
     struct status_app *app;
-    struct engine *engine;
-    struct endpoint address;
     _Atomic unsigned usable;
     _Atomic uint64_t drained;
 };
@@ -67,14 +64,7 @@ static int open_door(void **state)
                                        .token = TOKEN,
                                        .loopback = true};
     assert_int_equal(status_app_new(&settings, &door->app, &failure), 0);
-    struct engine_config config = {
-        .listen = {{"127.0.0.1:0"}}, .listen_count = 1, .loops = 1, .helpers = 1};
-    int err = engine_event.start(&config, status_app_app(door->app), &door->engine, &failure);
-    if (err)
-        fail_msg("%s", failure.text);
-    char address[ADDRESS_TEXT];
-    snprintf(address, sizeof address, "127.0.0.1:%u", engine_event.port(door->engine, 0));
-    assert_int_equal(endpoint_resolve(str_of(address), false, &door->address, &failure), 0);
+    status_door_open(&door->at, status_app_app(door->app));
     *state = door;
     return 0;
 }
@@ -83,73 +73,14 @@ static int close_door(void **state)
 {
     struct door *door = *state;
     status_app_stop(door->app);
-    engine_event.stop(door->engine);
+    engine_event.stop(door->at.engine);
     status_app_free(door->app);
     events_free(door->events);
     free(door);
     return 0;
 }
 
-/* ---- A client that waits ---- */
-
-static int connect_to(const struct door *door)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (const struct sockaddr *)&door->address.at, door->address.len), 0);
-    return fd;
-}
-
-static int ask(const struct door *door, const char *request)
-{
-    int fd = connect_to(door);
-    size_t len = strlen(request);
-    assert_int_equal(write(fd, request, len), (ssize_t)len);
-    return fd;
-}
-
-/* Reads on into TEXT until WANTED is there (true), or the end comes. */
-static bool read_until(int fd, struct buf *text, const char *wanted)
-{
-    while (!wanted || str_find(buf_text(text), str_of(wanted)) < 0) {
-        struct pollfd wait = {.fd = fd, .events = POLLIN};
-        if (poll(&wait, 1, 20000) <= 0)
-            fail_msg("nothing came for 20 s; before: %.*s", STR_FMT(buf_text(text)));
-        char *room = buf_room(text, 65536);
-        assert_non_null(room);
-        ssize_t got = read(fd, room, 65536);
-        if (got <= 0)
-            return false;
-        text->len += (size_t)got;
-    }
-    return true;
-}
-
-/* The whole answer to METHOD PATH with MORE headers. */
-static struct str fetch(struct door *door, struct buf *text, const char *line, const char *more)
-{
-    char request[1024];
-    snprintf(request, sizeof request, "%s HTTP/1.1\r\n%s\r\nConnection: close\r\n\r\n", line,
-             more ? more : "Host: 127.0.0.1");
-    buf_clear(text);
-    int fd = ask(door, request);
-    read_until(fd, text, NULL);
-    close(fd);
-    return buf_text(text);
-}
-
-static void answers(struct door *door, const char *line, const char *more, const char *status,
-                    const char *part)
-{
-    struct buf text;
-    buf_init(&text, 4 << 20);
-    struct str got = fetch(door, &text, line, more);
-    if (!str_starts(got, str_of(status)) || str_find(got, str_of(part)) < 0)
-        fail_msg("%s: not %s with %s, but %.*s", line, status, part, STR_FMT(got));
-    buf_close(&text);
-}
-
-#define OK "HTTP/1.1 200 "
+/* ---- Answers ---- */
 
 static void everything_answers(void **state)
 {
@@ -163,7 +94,7 @@ static void everything_answers(void **state)
     answers(*state, "GET /metrics", NULL, OK, "\nstoa_balance_servers 2\n");
     answers(*state, "GET /metrics", NULL, OK, "text/plain; version=0.0.4");
     answers(*state, "GET /balance.js", NULL, OK, "EventSource");
-    answers(*state, "GET /balance.css", NULL, OK, ".gauge");
+    answers(*state, "GET /board.css", NULL, OK, ".gauge");
     answers(*state, "GET /style.css", NULL, OK, ":root");
     answers(*state, "HEAD /balance.json", NULL, OK, "application/json");
     answers(*state, "GET /nothing", NULL, "HTTP/1.1 404 ", "status page is at /");
@@ -178,10 +109,10 @@ static void what_servers_are_called_cannot_break_the_page(void **state)
 static void health_follows_the_servers(void **state)
 {
     struct door *door = *state;
-    answers(door, "GET /healthz", NULL, OK, "2 of 2 servers can be used");
+    answers(&door->at, "GET /healthz", NULL, OK, "2 of 2 servers can be used");
     atomic_store(&door->usable, 0);
-    answers(door, "GET /healthz", NULL, "HTTP/1.1 503 ", "0 of 2");
-    answers(door, "GET /", NULL, OK, "<title>No server");
+    answers(&door->at, "GET /healthz", NULL, "HTTP/1.1 503 ", "0 of 2");
+    answers(&door->at, "GET /", NULL, OK, "<title>No server");
 }
 
 static void a_name_of_another_site_is_refused(void **state)
@@ -202,17 +133,17 @@ static void only_the_operator_drains(void **state)
     snprintf(right, sizeof right, "%s%s", host, TOKEN);
     snprintf(wrong, sizeof wrong, "%s%s", host, "sesamE");
     snprintf(longer, sizeof longer, "%s%s", host, "sesame2");
-    answers(door, "POST /drain?server=2", "Host: localhost\r\nContent-Length: 0", "HTTP/1.1 401 ",
-            "WWW-Authenticate: Bearer");
-    answers(door, "POST /drain?server=2", wrong, "HTTP/1.1 401 ", "");
-    answers(door, "POST /drain?server=2", longer, "HTTP/1.1 401 ", "");
-    answers(door, "GET /drain?server=2", right, "HTTP/1.1 405 ", "Allow: POST");
-    answers(door, "POST /drain?server=9", right, "HTTP/1.1 404 ", "");
-    answers(door, "POST /drain?server=x", right, "HTTP/1.1 400 ", "");
+    answers(&door->at, "POST /drain?server=2", "Host: localhost\r\nContent-Length: 0",
+            "HTTP/1.1 401 ", "WWW-Authenticate: Bearer");
+    answers(&door->at, "POST /drain?server=2", wrong, "HTTP/1.1 401 ", "");
+    answers(&door->at, "POST /drain?server=2", longer, "HTTP/1.1 401 ", "");
+    answers(&door->at, "GET /drain?server=2", right, "HTTP/1.1 405 ", "Allow: POST");
+    answers(&door->at, "POST /drain?server=9", right, "HTTP/1.1 404 ", "");
+    answers(&door->at, "POST /drain?server=x", right, "HTTP/1.1 400 ", "");
     assert_int_equal(atomic_load(&door->drained), 0);
-    answers(door, "POST /drain?server=2", right, OK, "no new requests");
+    answers(&door->at, "POST /drain?server=2", right, OK, "no new requests");
     assert_int_equal(atomic_load(&door->drained), 2);
-    answers(door, "POST /undrain?server=2", right, OK, "again");
+    answers(&door->at, "POST /undrain?server=2", right, OK, "again");
     assert_int_equal(atomic_load(&door->drained), 0);
 }
 
@@ -226,7 +157,7 @@ static void a_follower_gets_frames_and_events_as_they_happen(void **state)
     struct buf text;
     buf_init(&text, 4 << 20);
     events_add(door->events, EVENT_JOINED, 1, "server 1", "is there");
-    int fd = ask(door, follow);
+    int fd = ask(&door->at, follow);
     assert_true(read_until(fd, &text, "event: happened\nid: 1\ndata: {\"number\":1,"));
     assert_true(read_until(fd, &text, "event: view\ndata: {\"version\":"));
     events_add(door->events, EVENT_OUT, 2, "server 2", "is dead");
@@ -248,14 +179,14 @@ static void one_who_comes_again_gets_only_what_is_new(void **state)
     buf_init(&text, 4 << 20);
     for (unsigned i = 0; i < 3; i++)
         events_add(door->events, EVENT_JOINED, i, "x", "number %u", i);
-    int fd = ask(door, "GET /events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 2\r\n\r\n");
+    int fd = ask(&door->at, "GET /events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 2\r\n\r\n");
     assert_true(read_until(fd, &text, "event: view\n"));
     assert_true(str_find(buf_text(&text), STR("id: 3\n")) > 0);
     assert_true(str_find(buf_text(&text), STR("id: 2\n")) < 0);
     close(fd);
     /* Of a load manager before this one: its numbers mean nothing here. */
     buf_clear(&text);
-    fd = ask(door, "GET /events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 99\r\n\r\n");
+    fd = ask(&door->at, "GET /events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 99\r\n\r\n");
     assert_true(read_until(fd, &text, "id: 1\n"));
     close(fd);
     buf_close(&text);
@@ -269,15 +200,15 @@ static void followers_are_bounded_and_make_room_when_they_leave(void **state)
     buf_init(&text, 4 << 20);
     for (unsigned i = 0; i < STATUS_FOLLOWERS_MAX; i++) {
         buf_clear(&text);
-        fds[i] = ask(door, follow);
+        fds[i] = ask(&door->at, follow);
         assert_true(read_until(fds[i], &text, "event: view\n"));
     }
-    answers(door, "GET /events", NULL, "HTTP/1.1 503 ", "Retry-After");
+    answers(&door->at, "GET /events", NULL, "HTTP/1.1 503 ", "Retry-After");
     close(fds[7]);
     /* Its place is free within a frame or so. */
     for (uint64_t until = clock_mono_ns() + 20 * SEC_NS;;) {
         buf_clear(&text);
-        fds[7] = ask(door, follow);
+        fds[7] = ask(&door->at, follow);
         read_until(fds[7], &text, "\r\n\r\n");
         if (str_starts(buf_text(&text), STR(OK)))
             break;

@@ -351,9 +351,9 @@ static void the_reference_lists_every_metric(void **state)
     char *text = calloc(1, 1 << 20);
     size_t len = fread(text, 1, (1 << 20) - 1, file);
     fclose(file);
-    const struct view_row *const tables[] = {view_rows_whole, view_rows_server, view_rows_loop};
+    const struct metric_row *const tables[] = {view_rows_whole, view_rows_server, view_rows_loop};
     for (unsigned i = 0; i < 3; i++) {
-        for (const struct view_row *row = tables[i]; row->key || row->metric; row++) {
+        for (const struct metric_row *row = tables[i]; row->key || row->metric; row++) {
             if (!row->metric)
                 continue;
             bool process = strncmp(row->metric, "process_", 8) == 0;
