@@ -337,7 +337,7 @@ static void write_polls(const struct tiers_report *report, const char *file, FIL
 static double fronts_for_worker(const struct tiers_report *report, unsigned at)
 {
     double per_s = tiers_report_mean(report, at, TIERS_PER_S).mean;
-    double us = tiers_report_mean(report, at, TIERS_CPU_FRONTS).mean;
+    double us = tiers_report_mean(report, at, TIERS_FRONTS_NET).mean;
     double busy = tiers_report_mean(report, at, TIERS_BUSY).mean;
     return busy > 0 ? per_s * us / 1e6 / FRONTS_BUSY / busy : 0;
 }
@@ -380,15 +380,19 @@ static void write_difference(const struct tiers_report *report, unsigned at, uns
 {
     const struct tiers_result *tiers = &report->results[at], *one = &report->results[alone];
     unsigned rounds = tiers->rounds < one->rounds ? tiers->rounds : one->rounds;
+    static const enum tiers_figure figures[] = {TIERS_CPU_NET, TIERS_CPU};
     double with[TIERS_ROUNDS_MAX], without[TIERS_ROUNDS_MAX];
-    for (unsigned i = 0; i < rounds; i++) {
-        with[i] = tiers->round[i][TIERS_CPU];
-        without[i] = one->round[i][TIERS_CPU];
-    }
     double ratio = tiers_report_mean(report, at, TIERS_PER_S).mean /
                    tiers_report_mean(report, alone, TIERS_PER_S).mean;
-    fprintf(out, "| %s | ", report->cells[at].name);
-    put_mean(tiers_mean_difference(with, without, rounds), 1, out);
+    fprintf(out, "| %s", report->cells[at].name);
+    for (unsigned f = 0; f < COUNT_OF(figures); f++) {
+        for (unsigned i = 0; i < rounds; i++) {
+            with[i] = tiers->round[i][figures[f]];
+            without[i] = one->round[i][figures[f]];
+        }
+        fputs(" | ", out);
+        put_mean(tiers_mean_difference(with, without, rounds), 1, out);
+    }
     fputs(" | ", out);
     if (isfinite(ratio))
         put_number(100 * ratio, out);
@@ -405,6 +409,7 @@ static void write_hop(const struct tiers_report *report, const char *file, FILE 
         {"p50 ms", TIERS_P50, 1},
         {"p99 ms", TIERS_P99, 1},
         {"processor µs each", TIERS_CPU, 1},
+        {"idle, % of a processor", TIERS_IDLE, 100},
         {"generator busy, %", TIERS_GENERATOR, 100},
     };
     if (!tiers_report_has(report, TIERS_HOP))
@@ -417,9 +422,11 @@ static void write_hop(const struct tiers_report *report, const char *file, FILE 
     write_table(report, TIERS_HOP, NULL, columns, COUNT_OF(columns), out);
     fputs(
         "\nWhat a request costs more in the tiers, by the processor time of all processes (round "
-        "by round, so that what changes on the machine drops out), and what is left of the "
-        "throughput:\n\n| load | processor µs more | answers, % of those of one process |\n| --- | "
-        "---: | ---: |\n",
+        "by "
+        "round, so that what changes on the machine drops out): for itself; with its part of what "
+        "the processes use when nothing is asked, which counts where little is; and what is left "
+        "of the throughput:\n\n| load | processor µs more | with what idling costs | answers, % of "
+        "those of one process |\n| --- | ---: | ---: | ---: |\n",
         out);
     for (unsigned at = 0; at < report->cell_count; at++) {
         int alone = tiers_report_alone(report, at);

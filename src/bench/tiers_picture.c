@@ -202,14 +202,14 @@ static void ring_knee(const struct plot *plot, const struct tiers_report *report
 
 static void draw_sizes(struct plot *plot, const struct tiers_report *report)
 {
-    static const double marks[] = {40, 50, 60, 70, 80, 90, 100};
+    static const double marks[] = {40, 50, 60, 70, 80, 90, 100, 110};
     const struct graph graph = {TIERS_SIZES, TIERS_P99, 1, load_of};
     struct lines lines = lines_of(report, TIERS_SIZES);
     next_area(plot);
     plot_titles(plot, "How much of their capacity workers bear",
                 "load, % of what all workers can do",
                 "ms that 99 of 100 take; dashed: the limit; ring: the knee");
-    plot->x = (struct plot_axis){40, 105, false};
+    plot->x = (struct plot_axis){40, 115, false};
     plot->y = (struct plot_axis){10, 10000, true};
     plot_x_ticks(plot, marks, COUNT_OF(marks));
     plot_y_decades(plot);

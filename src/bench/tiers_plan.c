@@ -13,7 +13,7 @@ enum {
     CONNECTIONS = 512,
     CONNECTIONS_CLOSED = 64,
     SLOTS = 512,
-    SLOTS_MANY = 2560, /* more than there are connections */
+    SLOTS_MANY = 3600, /* more than a crowd needs: a class has five eighths, if it is alone */
     CROWD = 2000,
     HELPERS = 2, /* as an engine has them */
 };
@@ -121,7 +121,7 @@ static void add_size(struct laying *laying, unsigned workers, double load)
 static void add_sizes(struct laying *laying)
 {
     static const unsigned workers[] = {1, 2, 4};
-    static const double loads[] = {0.5, 0.7, 0.8, 0.9, 1.0};
+    static const double loads[] = {0.5, 0.7, 0.8, 0.9, 1.0, 1.1};
     bool quick = laying->plan->quick;
     for (unsigned w = 0; w < (quick ? 2u : COUNT_OF(workers)); w++)
         for (unsigned i = 0; i < COUNT_OF(loads); i++)

@@ -67,7 +67,9 @@ extern const char *const tiers_part_names[TIERS_PARTS];
     X(CPU, "cpu_us_per_request")         /* of all processes of the tiers */                 \
     X(CPU_FRONTS, "cpu_us_per_request_fronts")                                               \
     X(CPU_WORKERS, "cpu_us_per_request_workers")                                             \
-    X(IDLE, "idle_cpu_share") /* of a processor, by all tiers, before anything is asked */   \
+    X(CPU_NET, "cpu_us_per_request_net") /* without what they use when nothing is asked */   \
+    X(FRONTS_NET, "cpu_us_per_request_fronts_net")                                           \
+    X(IDLE, "idle_cpu_share") /* of a processor, by all, before anything is asked */         \
     X(GENERATOR, "generator_busy")
 
 enum tiers_figure {

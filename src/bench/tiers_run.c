@@ -31,6 +31,7 @@ struct run {
     struct load_window windows[TIERS_WINDOWS_MAX];
     struct tiers_usage usage; /* when it began to count … */
     uint64_t counted_ns;      /* … which was then */
+    double idle_fronts;       /* of a processor, when nothing is asked */
     unsigned round;
     double capacity; /* of one worker, in this round */
     struct buf record;
@@ -154,9 +155,14 @@ static void take_usage(const struct run *run, double *figures)
     run->host->usage(run->host->context, &now);
     if (requests <= 0)
         return;
-    figures[TIERS_CPU_FRONTS] = (double)(now.fronts_ns - run->usage.fronts_ns) / 1e3 / requests;
-    figures[TIERS_CPU_WORKERS] = (double)(now.workers_ns - run->usage.workers_ns) / 1e3 / requests;
-    figures[TIERS_CPU] = figures[TIERS_CPU_FRONTS] + figures[TIERS_CPU_WORKERS];
+    double fronts = (double)(now.fronts_ns - run->usage.fronts_ns) / 1e3 / requests;
+    double workers = (double)(now.workers_ns - run->usage.workers_ns) / 1e3 / requests;
+    double idle_us = found->seconds * 1e6 / requests;
+    figures[TIERS_CPU_FRONTS] = fronts;
+    figures[TIERS_CPU_WORKERS] = workers;
+    figures[TIERS_CPU] = fronts + workers;
+    figures[TIERS_FRONTS_NET] = fronts - run->idle_fronts * idle_us;
+    figures[TIERS_CPU_NET] = fronts + workers - figures[TIERS_IDLE] * idle_us;
 }
 
 /* p99 of a window; of one with a request that was lost, or too few to say otherwise: the worst. */
@@ -243,8 +249,10 @@ static void take_idle(struct run *run, double *figures)
     run->host->usage(run->host->context, &before);
     rest(run->plan->quick ? IDLE_QUICK_MS : IDLE_MS);
     run->host->usage(run->host->context, &after);
-    uint64_t used_ns = after.fronts_ns + after.workers_ns - before.fronts_ns - before.workers_ns;
-    figures[TIERS_IDLE] = (double)used_ns / (double)(clock_mono_ns() - begun_ns);
+    double lasted_ns = (double)(clock_mono_ns() - begun_ns);
+    run->idle_fronts = (double)(after.fronts_ns - before.fronts_ns) / lasted_ns;
+    figures[TIERS_IDLE] =
+        run->idle_fronts + (double)(after.workers_ns - before.workers_ns) / lasted_ns;
 }
 
 /* In the first round alone it is waited for the minimum: it takes as long each time. */
@@ -275,6 +283,8 @@ static int measure_paced(struct run *run, const struct tiers_cell *cell, const c
 static int measure_even(struct run *run, const struct tiers_cell *cell, const char *url,
                         double *figures, struct tiers_series *series, struct failure *failure)
 {
+    if (cell->part == TIERS_RATIO || cell->part == TIERS_HOP)
+        take_idle(run, figures);
     int err = generate(run, cell, NULL, url, failure);
     if (err)
         return err;
