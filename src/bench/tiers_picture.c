@@ -252,7 +252,7 @@ static void draw_polls(struct plot *plot, const struct tiers_report *report)
 /* A place for each pair, in the order of the cells; the same for all pages. */
 static double pair_of(const struct tiers_cell *cell)
 {
-    static const char *const pairs[] = {"1 + 1", "1 + 2", "2 + 1", "2 + 2", "1 + 4"};
+    static const char *const pairs[] = {"1 + 1", "2 + 1", "1 + 2", "2 + 2", "1 + 4"};
     for (unsigned i = 0; cell->part == TIERS_RATIO && i < COUNT_OF(pairs); i++)
         if (strcmp(cell->who, pairs[i]) == 0)
             return i;

@@ -190,7 +190,7 @@ static void add_ratio(struct laying *laying)
     } pages[] = {{"/cached", "cached"},
                  {TIERS_PAGE_WAITING, "2 ms + 8 ms of waiting"},
                  {"/compute?us=200", "0.2 ms"}};
-    static const unsigned pairs[][2] = {{1, 1}, {1, 2}, {2, 1}, {2, 2}, {1, 4}};
+    static const unsigned pairs[][2] = {{1, 1}, {2, 1}, {1, 2}, {2, 2}, {1, 4}};
     bool quick = laying->plan->quick;
     for (unsigned p = 0; p < (quick ? 2u : COUNT_OF(pages)); p++)
         for (unsigned i = 0; i < (quick ? 2u : COUNT_OF(pairs)); i++)
