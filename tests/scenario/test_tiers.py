@@ -13,9 +13,8 @@ from engine_server import not_of_engines
 from shop_server import buy, checkout_body, payment_body, wait_until
 from tiers import BenchTiers, Tiers
 
-pytestmark = [pytest.mark.outside,
-              not_of_engines("loop", "thread", "fork", "pool", "amped", "seda",
-                             why="fronts and workers have engines of their own")]
+pytestmark = not_of_engines("loop", "thread", "fork", "pool", "amped", "seda",
+                            why="fronts and workers have engines of their own")
 
 ITEM = "harrow-mug~chalk-250-ml"
 MUG = checkout_body({ITEM: 1})

@@ -6,16 +6,13 @@ import socket
 import threading
 import time
 
-import pytest
-
 import raw_h2
 from engine_server import not_of_engines
 from shop_server import wait_until
 from tiers import Tiers
 
-pytestmark = [pytest.mark.outside,
-              not_of_engines("loop", "thread", "fork", "pool", "amped", "seda",
-                             why="fronts and workers have engines of their own")]
+pytestmark = not_of_engines("loop", "thread", "fork", "pool", "amped", "seda",
+                            why="fronts and workers have engines of their own")
 
 ITEM = "harrow-mug~chalk-250-ml"
 PAGE = "/product/harrow-mug"

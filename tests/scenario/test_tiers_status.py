@@ -15,9 +15,8 @@ from shop_server import STOA, wait_until
 from test_fleet import is_alive
 from tiers import Tiers
 
-pytestmark = [pytest.mark.outside,
-              not_of_engines("loop", "thread", "fork", "pool", "amped", "seda",
-                             why="fronts and workers have engines of their own")]
+pytestmark = not_of_engines("loop", "thread", "fork", "pool", "amped", "seda",
+                            why="fronts and workers have engines of their own")
 
 SCALE = ["--scale", "poll", "--scale-workers-min", "2", "--scale-fronts-min", "2"]
 
