@@ -10,6 +10,7 @@
 
   const say = (name, text) => set(one(`[data-v="${name}"]`), text);
   const words = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+  const found = (ratio) => (ratio === null ? "–" : `${(100 * ratio).toFixed(0)} %`);
   const live = (view) => Boolean(view.scale && view.scale.live);
 
   function draw() {
@@ -32,6 +33,7 @@
     for (const name of ["arrived_per_s", "answered_per_s"]) say(name, count(queue[name]));
     say("lost_per_s", count(queue.dropped_per_s + queue.refused_per_s));
     for (const name of ["given_back", "idle"]) say(name, String(queue[name]));
+    say("found", found(queue.hit_ratio));
     say("deaths-words", words(queue.died, "death"));
   }
 
@@ -52,11 +54,15 @@
     document.title = `${count(view.queue.length)} waiting, ${words(workers.ready, "worker")} – Tiers`;
   }
 
+  const mib = (bytes) => (bytes / 1048576).toFixed(1);
+  const cacheWords = (cache) => ` found in cache, ${mib(cache.bytes)} of ${mib(cache.limit_bytes)} MiB, ${cache.evicted} evicted, ${cache.lag_entries} behind; `;
+  const besidesFront = (front) => `${words(front.connections, "connection")}, ${front.retried} pushed again, ${front.cut} cut`;
+
   function showMember(row, member, tier) {
     const cell = (name) => one(`[data-c="${name}"]`, row);
     row.dataset.state = member.state;
     set(cell("name"), member.number ? `${tier} ${member.number}` : tier);
-    set(cell("role"), `${member.master ? "master, " : ""}process ${member.pid}`);
+    set(cell("role"), `${member.master ? "master, " : ""}process ${member.pid}${member.host ? ` at ${member.host}` : ""}`);
     cell("role").classList.toggle("primary", Boolean(member.master));
     set(cell("state"), member.state);
     set(cell("busy"), (100 * member.busy).toFixed(0));
@@ -64,7 +70,9 @@
     set(cell("open"), String(member.open));
     set(cell("requests"), String(tier === "front" ? member.requests : member.handled));
     set(cell("rate"), count(member.requests_per_s));
-    set(cell("besides"), tier === "front" ? `${member.retried} pushed again, ${member.cut} cut` : words(member.empty_polls, "empty poll"));
+    set(cell("found"), member.cache ? found(member.cache.hit_ratio) : "");
+    set(cell("cache"), member.cache ? cacheWords(member.cache) : "");
+    set(cell("besides"), tier === "front" ? besidesFront(member) : words(member.empty_polls, "empty poll"));
   }
 
   function showMembers(view) {

@@ -44,14 +44,12 @@ static void put_row(struct buf *out, const struct row *row, const struct cache_s
         buf_printf(out, "%s %llu\n", row->name, (unsigned long long)value);
 }
 
-/* A program before 0.6 that writes does not say what it has told. */
 static void put_lag(struct buf *out, const struct cache_stats *stats, uint64_t database_index)
 {
     static const char name[] = "stoa_cache_lag_entries";
-    uint64_t lag = stats->told && database_index > stats->told ? database_index - stats->told : 0;
     put_head(out, name, "gauge",
              "Log entries in the database whose changes the cache does not know.");
-    buf_printf(out, "%s %llu\n", name, (unsigned long long)lag);
+    buf_printf(out, "%s %llu\n", name, (unsigned long long)cache_lag(stats, database_index));
 }
 
 static void put_ages(struct buf *out, const struct cache_stats *stats)

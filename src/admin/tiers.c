@@ -187,6 +187,7 @@ static void add_process(const struct scale_look *before, struct tiers_view *view
         .failures = known ? known->failures : 0,
         .master = tier == FLEET_FRONT && queue_is_same(queue_process_of(first), view->master),
     };
+    memcpy(member->host, first->host, sizeof member->host);
     for (unsigned i = place; i < view->look.seat_count; i++)
         if (view->look.seats[i].role == first->role &&
             queue_is_same(queue_process_of(&view->look.seats[i]), queue_process_of(first)))
@@ -242,6 +243,40 @@ static void figure_members(const struct scale_look *before, struct tiers_view *v
     }
 }
 
+/* ---- Caches ---- */
+
+static void read_cache(const struct scale_look *look, const struct tiers_member *member,
+                       struct worker_cache *cache)
+{
+    *cache = (struct worker_cache){0};
+    for (unsigned i = 0; look && i < look->seat_count; i++) {
+        const struct queue_seat_view *seat = &look->seats[i];
+        struct queue_process process = {member->pid, member->space};
+        if (seat->role == QUEUE_WORKER && queue_is_same(queue_process_of(seat), process))
+            worker_cache_read(&seat->report, cache);
+    }
+}
+
+/* Who was not there at the oldest look that is remembered has found what it has since. */
+static void figure_caches(const struct tiers_memory *memory, struct tiers_view *view)
+{
+    const struct scale_look *oldest = memory->count > 0 ? &memory->looks[0] : NULL;
+    struct worker_cache all = {0}, all_before = {0}, before;
+    for (unsigned i = 0; i < view->count; i++) {
+        struct tiers_member *member = &view->members[i];
+        if (member->tier != FLEET_WORKER)
+            continue;
+        read_cache(&view->look, member, &member->cache);
+        read_cache(oldest, member, &before);
+        member->hit_ratio = worker_cache_hit_ratio(&member->cache, &before);
+        all.hits += member->cache.hits;
+        all.misses += member->cache.misses;
+        all_before.hits += before.hits;
+        all_before.misses += before.misses;
+    }
+    view->hit_ratio = worker_cache_hit_ratio(&all, &all_before);
+}
+
 static void figure_sizes(struct tiers_view *view)
 {
     memset(view->sizes, 0, sizeof view->sizes);
@@ -267,5 +302,6 @@ void tiers_figure(const struct tiers_memory *memory, struct tiers_view *view)
         figure_rates(before, view);
     figure_waits(memory, view);
     figure_members(before, view);
+    figure_caches(memory, view);
     figure_sizes(view);
 }

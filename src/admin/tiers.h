@@ -12,6 +12,7 @@
 #ifndef STOA_ADMIN_TIERS_H
 #define STOA_ADMIN_TIERS_H
 
+#include "admin/worker_cache.h"
 #include "base/buf.h"
 #include "scale/board.h"
 #include "scale/measure.h"
@@ -46,17 +47,20 @@ const char *tiers_state_name(enum tiers_state state);
 struct tiers_member {
     enum fleet_tier tier;
     enum tiers_state state;
-    uint32_t pid;      /* 0: not known */
-    uint64_t space;    /* of PID, as in queue_process */
-    unsigned number;   /* the fleet's; 0: somebody else started it */
-    unsigned threads;  /* at the queue */
-    unsigned failures; /* crashes in a row, as the fleet knows */
+    uint32_t pid;          /* 0: not known */
+    uint64_t space;        /* of PID, as in queue_process */
+    char host[QUEUE_PEER]; /* empty: this machine */
+    unsigned number;       /* the fleet's; 0: somebody else started it */
+    unsigned threads;      /* at the queue */
+    unsigned failures;     /* crashes in a row, as the fleet knows */
     bool master;
     uint32_t open;                 /* requests that it has */
     uint64_t handled, empty_polls; /* a worker's, since it began */
     uint64_t busy;                 /* in thousandths */
     double requests_per_s;
-    struct front_stats front; /* a front's */
+    struct front_stats front;  /* a front's */
+    struct worker_cache cache; /* a worker's; limit 0: it has none */
+    double hit_ratio;          /* of the cache, in the last seconds; NAN: nobody asked it */
 };
 
 struct tiers_size {
@@ -77,6 +81,7 @@ struct tiers_view {
     bool fresh; /* the board is the present master's */
     uint32_t length, held;
     double arrived_per_s, taken_per_s, answered_per_s, dropped_per_s, refused_per_s;
+    double hit_ratio;                               /* of all workers' caches together, as of one */
     uint64_t wait_p50_ns, wait_p90_ns, wait_p99_ns; /* of the last seconds */
     struct tiers_class classes[SHARE_CLASSES];
     struct tiers_size sizes[FLEET_TIERS];

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/json_text.h"
 
+#include <math.h>
+
 static void put_wall(struct buf *out, const char *key, int64_t wall_ms)
 {
     char when[32];
@@ -23,19 +25,35 @@ static void put_classes(struct buf *out, const struct tiers_view *view)
     buf_byte(out, ']');
 }
 
+static void put_cache(struct buf *out, const struct tiers_member *member)
+{
+    if (member->cache.limit == 0) {
+        buf_puts(out, ",\"cache\":null");
+        return;
+    }
+    if (isfinite(member->hit_ratio))
+        buf_printf(out, ",\"cache\":{\"hit_ratio\":%.3f", member->hit_ratio);
+    else
+        buf_puts(out, ",\"cache\":{\"hit_ratio\":null");
+    metric_put_json(out, tiers_rows_cache, &member->cache);
+    buf_byte(out, '}');
+}
+
 static void put_member(struct buf *out, const struct tiers_member *member)
 {
-    buf_printf(out,
-               "{\"pid\":%u,\"number\":%u,\"state\":\"%s\",\"threads\":%u,\"busy\":%.3f,"
-               "\"open\":%u,\"requests_per_s\":%.3f,\"failures\":%u",
-               member->pid, member->number, tiers_state_name(member->state), member->threads,
-               (double)member->busy / 1e3, member->open, member->requests_per_s, member->failures);
+    buf_printf(
+        out,
+        "{\"pid\":%u,\"host\":\"%s\",\"number\":%u,\"state\":\"%s\",\"threads\":%u,\"busy\":%.3f,"
+        "\"open\":%u,\"requests_per_s\":%.3f,\"failures\":%u",
+        member->pid, member->host, member->number, tiers_state_name(member->state), member->threads,
+        (double)member->busy / 1e3, member->open, member->requests_per_s, member->failures);
     if (member->tier == FLEET_FRONT) {
         buf_printf(out, ",\"master\":%s", member->master ? "true" : "false");
         metric_put_json(out, tiers_rows_front, &member->front);
     } else {
         buf_printf(out, ",\"handled\":%llu,\"empty_polls\":%llu",
                    (unsigned long long)member->handled, (unsigned long long)member->empty_polls);
+        put_cache(out, member);
     }
     buf_byte(out, '}');
 }

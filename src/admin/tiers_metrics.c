@@ -18,7 +18,10 @@ static void put_classes(struct buf *out, const struct tiers_view *view)
 
 static void put_front_labels(struct buf *out, const char *metric, const struct tiers_member *member)
 {
-    buf_printf(out, PREFIX "%s{front=\"%u\",pid=\"%u\"}", metric, member->number, member->pid);
+    buf_printf(out, PREFIX "%s{front=\"%u\",pid=\"%u\"", metric, member->number, member->pid);
+    if (member->host[0])
+        buf_printf(out, ",host=\"%s\"", member->host);
+    buf_byte(out, '}');
 }
 
 static bool is_front(const struct tiers_member *member)
@@ -46,6 +49,21 @@ static void put_fronts(struct buf *out, const struct tiers_view *view)
     }
 }
 
+static void put_caches(struct buf *out, const struct tiers_view *view)
+{
+    for (const struct metric_row *row = tiers_rows_cache; row->key || row->metric; row++) {
+        metric_put_head(out, PREFIX, row->metric, row->type, row->help);
+        for (unsigned i = 0; i < view->count; i++) {
+            const struct tiers_member *member = &view->members[i];
+            if (member->cache.limit == 0)
+                continue;
+            buf_printf(out, PREFIX "%s{worker=\"%u\",pid=\"%u\"}", row->metric, member->number,
+                       member->pid);
+            metric_put_number(out, metric_value(row, &member->cache, true));
+        }
+    }
+}
+
 /* The steps of a doubling are told as one: 24 buckets are enough for a diagram. */
 static void put_waits(struct buf *out, const struct queue_stats *stats)
 {
@@ -69,9 +87,9 @@ static void put_sizes(struct buf *out, const struct tiers_view *view)
     static const struct {
         const char *name, *help, *busy, *busy_help;
     } tiers[FLEET_TIERS] = {
-        [FLEET_WORKER] = {"workers", "Workers, by state.", "worker_busy_ratio",
+        [FLEET_WORKER] = {"tier_workers", "Workers, by state.", "worker_busy_ratio",
                           "How busy a worker is that is ready, on average: 0 to 1."},
-        [FLEET_FRONT] = {"fronts", "Fronts, by state.", "front_busy_ratio",
+        [FLEET_FRONT] = {"tier_fronts", "Fronts, by state.", "front_busy_ratio",
                          "The same of fronts' threads."},
     };
     for (unsigned i = 0; i < FLEET_TIERS; i++) {
@@ -116,4 +134,5 @@ void tiers_write_metrics(struct buf *out, const struct tiers_view *view)
     put_sizes(out, view);
     put_scale(out, view);
     put_fronts(out, view);
+    put_caches(out, view);
 }

@@ -2,7 +2,9 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-enum { PAGE_MAX = 1 << 20 };
+#include <math.h>
+
+enum { PAGE_MAX = 1 << 20, MIB = 1 << 20 };
 
 int tiers_templates_new(struct template_set **templates, struct failure *failure)
 {
@@ -24,6 +26,15 @@ static void put_words(struct value *map, const char *key, uint64_t count, const 
     value_printf(map, key, "%llu %s%s", (unsigned long long)count, one, count == 1 ? "" : "s");
 }
 
+/* "93 %"; "–": nobody has asked. */
+static void put_ratio(struct value *map, const char *key, double ratio)
+{
+    if (isfinite(ratio))
+        value_printf(map, key, "%.0f %%", 100 * ratio);
+    else
+        value_text(map, key, STR("–"));
+}
+
 /* ---- The queue ---- */
 
 static void put_queue(struct value *root, const struct tiers_view *view)
@@ -42,6 +53,7 @@ static void put_queue(struct value *root, const struct tiers_view *view)
     put_count(root, "given_back", stats->given_back);
     put_words(root, "deaths_words", stats->died, "death");
     put_count(root, "idle", stats->idle);
+    put_ratio(root, "found_all", view->hit_ratio);
 }
 
 static void put_classes(struct value *root, const struct tiers_view *view)
@@ -69,14 +81,22 @@ static void put_front(struct value *map, const struct tiers_member *member)
 {
     const struct front_stats *front = &member->front;
     put_count(map, "requests", front->requests);
-    value_printf(map, "besides", "%llu pushed again, %llu cut", (unsigned long long)front->retried,
-                 (unsigned long long)front->cut);
+    value_printf(map, "besides", "%llu connection%s, %llu pushed again, %llu cut",
+                 (unsigned long long)front->connections, front->connections == 1 ? "" : "s",
+                 (unsigned long long)front->retried, (unsigned long long)front->cut);
 }
 
 static void put_worker(struct value *map, const struct tiers_member *member)
 {
+    const struct worker_cache *cache = &member->cache;
     put_count(map, "requests", member->handled);
     put_words(map, "besides", member->empty_polls, "empty poll");
+    if (cache->limit == 0)
+        return;
+    put_ratio(map, "found", member->hit_ratio);
+    value_printf(map, "cache", " found in cache, %.1f of %.1f MiB, %llu evicted, %llu behind; ",
+                 (double)cache->bytes / MIB, (double)cache->limit / MIB,
+                 (unsigned long long)cache->evicted, (unsigned long long)cache->lag);
 }
 
 static void put_members(struct value *root, const struct tiers_view *view)
@@ -90,8 +110,8 @@ static void put_members(struct value *root, const struct tiers_view *view)
             value_printf(map, "name", "%s %u", tier, member->number);
         else
             value_text(map, "name", str_of(tier));
-        value_printf(map, "role", member->master ? "master, process %u" : "process %u",
-                     member->pid);
+        value_printf(map, "role", "%sprocess %u%s%s", member->master ? "master, " : "", member->pid,
+                     member->host[0] ? " at " : "", member->host);
         value_bool(map, "master", member->master);
         value_text(map, "state", str_of(tiers_state_name(member->state)));
         value_printf(map, "busy", "%.0f", (double)member->busy / 10);

@@ -5,6 +5,7 @@
 #define W(field) offsetof(struct tiers_view, field)
 #define C(field) offsetof(struct tiers_class, field)
 #define F(field) offsetof(struct front_stats, field)
+#define K(field) offsetof(struct worker_cache, field)
 #define B(field) offsetof(struct scale_board, field)
 #define T(field) offsetof(struct fleet_tier_view, field)
 
@@ -22,9 +23,10 @@ const struct metric_row tiers_rows_whole[] = {
     {"answered_per_s", NULL, NULL, NULL, METRIC_NUMBER, W(answered_per_s)},
     {"dropped_per_s", NULL, NULL, NULL, METRIC_NUMBER, W(dropped_per_s)},
     {"refused_per_s", NULL, NULL, NULL, METRIC_NUMBER, W(refused_per_s)},
+    {"hit_ratio", NULL, NULL, NULL, METRIC_NUMBER, W(hit_ratio)},
     {"given_back", "queue_given_back_total", "counter", "Requests of workers that died; their fronts pushed them again.", METRIC_U64, W(look.stats.given_back)},
     {"died", "queue_deaths_total", "counter", "Fronts' threads and workers that left the queue without a word.", METRIC_U64, W(look.stats.died)},
-    {"idle", "workers_idle", "gauge", "Workers that wait for a request at this moment.", METRIC_UNSIGNED, W(look.stats.idle)},
+    {"idle", "tier_workers_idle", "gauge", "Workers that wait for a request at this moment.", METRIC_UNSIGNED, W(look.stats.idle)},
     {0},
 };
 
@@ -51,12 +53,28 @@ const struct metric_row tiers_rows_front[] = {
     {"given_up", "front_given_up_total", "counter", "Those answered 503 as workers died with them too often.", METRIC_U64, F(given_up)},
     {"resumed", "front_resumed_total", "counter", "Long answers that another worker went on with.", METRIC_U64, F(resumed)},
     {"cut", "front_cut_total", "counter", "Answers that broke off with their worker.", METRIC_U64, F(cut)},
+    {"connections", "front_connections", "gauge", "Clients' connections that this front has.", METRIC_U64, F(connections)},
+    {0},
+};
+
+const struct metric_row tiers_rows_cache[] = {
+    {"hits", "worker_cache_hits_total", "counter", "Answers that this worker has given from its cache.", METRIC_U64, K(hits)},
+    {"misses", "worker_cache_misses_total", "counter", "Look-ups that found nothing, or what was outdated.", METRIC_U64, K(misses)},
+    {"outdated", "worker_cache_outdated_total", "counter", "Entries given up because a change had outdated them.", METRIC_U64, K(outdated)},
+    {"evicted", "worker_cache_evicted_total", "counter", "Entries given up for room.", METRIC_U64, K(evicted)},
+    {"refused", "worker_cache_refused_total", "counter", "Entries not kept: outdated already, or too big.", METRIC_U64, K(refused)},
+    {"ghost_hits", "worker_cache_ghost_hits_total", "counter", "Entries kept at once, as they had been given up lately.", METRIC_U64, K(ghosts)},
+    {"bytes", "worker_cache_bytes", "gauge", "Bytes of its cache, what it needs itself included.", METRIC_U64, K(bytes)},
+    {"limit_bytes", "worker_cache_limit_bytes", "gauge", "Most bytes that it may have (--cache).", METRIC_U64, K(limit)},
+    {"entries", "worker_cache_entries", "gauge", "Answers in its cache.", METRIC_U64, K(entries)},
+    {"lag_entries", "worker_cache_lag_entries", "gauge", "Log entries in its database whose changes its cache does not know.", METRIC_U64, K(lag)},
+    {"behind_ms", "worker_cache_behind_seconds", "gauge", "For how long what it gives out now may have been outdated at most; 0: it is not.", METRIC_TIME, K(behind_ns)},
     {0},
 };
 
 const struct metric_row tiers_rows_wanted[] = {
-    {"workers_wanted", "workers_wanted", "gauge", "How many workers the rule wants.", METRIC_UNSIGNED, B(workers_wanted)},
-    {"fronts_wanted", "fronts_wanted", "gauge", "How many fronts it wants, the master among them.", METRIC_UNSIGNED, B(fronts_wanted)},
+    {"workers_wanted", "tier_workers_wanted", "gauge", "How many workers the rule wants.", METRIC_UNSIGNED, B(workers_wanted)},
+    {"fronts_wanted", "tier_fronts_wanted", "gauge", "How many fronts it wants, the master among them.", METRIC_UNSIGNED, B(fronts_wanted)},
     {"decisions", "scale_decisions_total", "counter", "Decisions that changed a size, by whichever master.", METRIC_U64, B(decisions)},
     {0},
 };

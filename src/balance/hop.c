@@ -69,20 +69,13 @@ static bool is_about_client(struct str name)
 static enum rule rule_of_request(const struct http_header *header)
 {
     struct str name = header->name;
+    if (fields_is_hop(header->field))
+        return DROP;
     switch (header->field) {
     case HTTP_FIELD_UNKNOWN:
         break;
     case HTTP_FIELD_HOST:
     case HTTP_FIELD_COOKIE:
-    case HTTP_FIELD_CONNECTION:
-    case HTTP_FIELD_CONTENT_LENGTH:
-    case HTTP_FIELD_TRANSFER_ENCODING:
-    case HTTP_FIELD_EXPECT:
-    case HTTP_FIELD_TE:
-    case HTTP_FIELD_TRAILER:
-    case HTTP_FIELD_UPGRADE:
-    case HTTP_FIELD_KEEP_ALIVE:
-    case HTTP_FIELD_PROXY_CONNECTION:
         return DROP;
     case HTTP_FIELD_X_FORWARDED_FOR:
     case HTTP_FIELD_X_FORWARDED_PROTO:

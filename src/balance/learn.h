@@ -7,7 +7,7 @@
 #ifndef STOA_BALANCE_LEARN_H
 #define STOA_BALANCE_LEARN_H
 
-#include "balance/resolver.h"
+#include "net/resolver.h"
 #include "balance/roster.h"
 
 struct learn;

@@ -15,6 +15,11 @@ uint64_t clock_mono_ns(void)
     return ns_of(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_coarse_ns(void)
+{
+    return ns_of(CLOCK_MONOTONIC_COARSE);
+}
+
 uint64_t clock_boot_ns(void)
 {
     return ns_of(CLOCK_BOOTTIME);

@@ -10,6 +10,9 @@
 /* Nanoseconds on a clock that never goes back (CLOCK_MONOTONIC). */
 uint64_t clock_mono_ns(void);
 
+/* The same clock, as it was at the kernel's last tick: up to 10 ms ago. Costs a third. */
+uint64_t clock_coarse_ns(void);
+
 /* The same, but it goes on while the machine sleeps (CLOCK_BOOTTIME). */
 uint64_t clock_boot_ns(void);
 

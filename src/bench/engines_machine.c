@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "base/str.h"
 
 #include <dirent.h>
@@ -77,6 +78,19 @@ void engines_machine_look_again(struct engines_machine *machine)
     read_ticks(now);
     uint64_t all = now[1] - machine->ticks[1];
     machine->stolen = all ? (double)(now[0] - machine->ticks[0]) / (double)all : 0;
+}
+
+void engines_machine_print(const struct engines_machine *machine, unsigned server_cores, FILE *out)
+{
+    fputs("\"machine\":{\"processor\":", out);
+    json_text_print(machine->processor, out);
+    fputs(",\"kernel\":", out);
+    json_text_print(machine->kernel, out);
+    fprintf(out,
+            ",\"processors\":%u,\"server_processors\":%u,\"memory_mb\":%llu,\"load_before\":%.2f,"
+            "\"load_after\":%.2f,\"stolen\":%.4f}",
+            machine->cores, server_cores, (unsigned long long)machine->memory_mb,
+            machine->load_before, machine->load_after, machine->stolen);
 }
 
 /* ---- Who computes where ---- */

@@ -27,6 +27,9 @@ void engines_machine_look(struct engines_machine *machine);
 /* Its state after. */
 void engines_machine_look_again(struct engines_machine *machine);
 
+/* As members of a JSON object that goes on: what it was, and of a server's SERVER_CORES. */
+void engines_machine_print(const struct engines_machine *machine, unsigned server_cores, FILE *out);
+
 /* The processors that this thread may use when it is looked. */
 struct engines_cores {
     cpu_set_t all;

@@ -170,20 +170,13 @@ static void print_cell(const struct engines_report *report, unsigned at, FILE *o
 
 void engines_print_json(const struct engines_report *report, FILE *out)
 {
-    const struct engines_machine *machine = &report->machine;
-    fputs("{\"bench\":\"engines\",\"machine\":{\"processor\":", out);
-    json_text_print(machine->processor, out);
-    fputs(",\"kernel\":", out);
-    json_text_print(machine->kernel, out);
+    fputs("{\"bench\":\"engines\",", out);
+    engines_machine_print(&report->machine, report->server_cores, out);
     fprintf(out,
-            ",\"processors\":%u,\"server_processors\":%u,\"memory_mb\":%llu,\"load_before\":%.2f,"
-            "\"load_after\":%.2f,\"stolen\":%.4f},\"rounds\":%u,\"seconds\":%.3f,"
-            "\"warm_up_seconds\":%.3f,\"quick\":%s,"
+            ",\"rounds\":%u,\"seconds\":%.3f,\"warm_up_seconds\":%.3f,\"quick\":%s,"
             "\"cold_read_ms\":%.4f,\"cold_per_s\":%.2f,\"lines\":{",
-            machine->cores, report->server_cores, (unsigned long long)machine->memory_mb,
-            machine->load_before, machine->load_after, machine->stolen, report->rounds,
-            report->seconds, report->warm_up_seconds, report->quick ? "true" : "false",
-            report->cold_ms, report->cold_per_s);
+            report->rounds, report->seconds, report->warm_up_seconds,
+            report->quick ? "true" : "false", report->cold_ms, report->cold_per_s);
     for (const struct engines_lines *lines = engines_lines; lines->name; lines++)
         fprintf(out, "%s\"%s\":{\"own\":%u,\"shared\":%u}", lines == engines_lines ? "" : ",",
                 lines->name, lines->own, lines->shared);

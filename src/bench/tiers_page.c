@@ -373,6 +373,48 @@ static void write_ratio(const struct tiers_report *report, const char *file, FIL
     write_picture(report, file, 3, "Fronts and workers", out);
 }
 
+/* ---- Too much ---- */
+
+static void write_kept(const struct tiers_report *report, FILE *out)
+{
+    fputs(
+        "\nOf what the same workers did in a closed loop just before, in the same round:\n\n| load "
+        "| answers, % |\n| --- | ---: |\n",
+        out);
+    for (unsigned at = 0; at < report->cell_count; at++) {
+        if (report->cells[at].part != TIERS_OVERLOAD || report->cells[at].loop == TIERS_CLOSED)
+            continue;
+        fprintf(out, "| %s | ", report->cells[at].name);
+        put_mean(tiers_report_kept(report, at), 100, out);
+        fputs(" |\n", out);
+    }
+}
+
+static void write_overload(const struct tiers_report *report, FILE *out)
+{
+    static const struct column columns[] = {
+        {"offered/s", TIERS_OFFERED, 1},
+        {"answered/s", TIERS_PER_S, 1},
+        {"503", TIERS_REFUSED, 1},
+        {"of these dropped", TIERS_DROPPED, 1},
+        {"p50 ms", TIERS_P50, 1},
+        {"p99 ms", TIERS_P99, 1},
+        {"longest ms", TIERS_LONGEST, 1},
+        {"workers busy", TIERS_BUSY, 1},
+        {"generator busy, %", TIERS_GENERATOR, 100},
+    };
+    if (!tiers_report_has(report, TIERS_OVERLOAD))
+        return;
+    fputs("\n### More than can be done\n\nThe pages that wait, sizes that stay, and requests at "
+          "random "
+          "moments that do not care whether there is room (open loop). What nobody has begun "
+          "within 2 "
+          "s (`--wait`) is dropped and told so with 503; times are of what was answered.\n\n",
+          out);
+    write_table(report, TIERS_OVERLOAD, NULL, columns, COUNT_OF(columns), out);
+    write_kept(report, out);
+}
+
 /* ---- The hop ---- */
 
 static void write_difference(const struct tiers_report *report, unsigned at, unsigned alone,
@@ -493,6 +535,7 @@ static void write_part(const void *context, FILE *out)
     write_sizes(report, results->file, out);
     write_polls(report, results->file, out);
     write_ratio(report, results->file, out);
+    write_overload(report, out);
     write_hop(report, results->file, out);
     write_failures(report, out);
     fprintf(out, "\n%s\n", TIERS_REPORT_END);

@@ -15,7 +15,8 @@ enum {
     SLOTS = 512,
     SLOTS_MANY = 3600, /* more than a crowd needs: a class has five eighths, if it is alone */
     CROWD = 2000,
-    HELPERS = 2, /* as an engine has them */
+    HELPERS = 2,    /* as an engine has them */
+    OVERLOADED = 2, /* workers */
 };
 
 const char *const tiers_part_names[TIERS_PARTS] = {
@@ -197,6 +198,34 @@ static void add_ratio(struct laying *laying)
             add_pair(laying, pages[p].page, pages[p].name, pairs[i][0], pairs[i][1]);
 }
 
+/* As much as goes, and then much more of the same: does the same get done? */
+static void add_overloads(struct laying *laying)
+{
+    static const double loads[] = {2, 4};
+    struct tiers_cell cell = {
+        .part = TIERS_OVERLOAD,
+        .setup = {.workers = OVERLOADED,
+                  .workers_most = OVERLOADED,
+                  .fronts = 1,
+                  .fronts_most = 1,
+                  .helpers = 1,
+                  .slots = SLOTS_MANY},
+        .name = "as much as goes",
+        .page = TIERS_PAGE_WAITING,
+        .loop = TIERS_CLOSED,
+        .connections = 4 * OVERLOADED,
+    };
+    snprintf(cell.who, sizeof cell.who, "%d workers", OVERLOADED);
+    add(laying, &cell);
+    for (unsigned i = 0; i < (laying->plan->quick ? 1 : COUNT_OF(loads)); i++) {
+        cell.loop = TIERS_OPEN;
+        cell.load = loads[i];
+        cell.connections = CROWD;
+        snprintf(cell.name, sizeof cell.name, "%.0f × capacity", cell.load);
+        add(laying, &cell);
+    }
+}
+
 static void add_contestant(struct laying *laying, const struct tiers_cell *load, bool alone,
                            unsigned workers)
 {
@@ -272,8 +301,8 @@ static int check_only(const char *only, struct failure *failure)
             known |= str_eq(word, str_of(tiers_shape_names[i]));
         if (!known)
             return fail(failure, ERR_INVALID,
-                        "only \"%.*s\" of what? There are rules, sizes, polls, ratio and hop, and "
-                        "of rules step, ramp, spike, day, steady and trace",
+                        "only \"%.*s\" of what? There are rules, sizes, polls, ratio, overload and "
+                        "hop, and of rules step, ramp, spike, day, steady and trace",
                         (int)(word.len < 40 ? word.len : 40), word.at);
     }
     return 0;
@@ -293,6 +322,7 @@ int tiers_run_lay_out(const struct tiers_plan *plan, struct tiers_report *report
     add_sizes(&laying);
     add_polls(&laying);
     add_ratio(&laying);
+    add_overloads(&laying);
     add_hops(&laying);
     if (report->cell_count == 0)
         return fail(failure, ERR_INVALID,

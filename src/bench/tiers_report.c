@@ -40,6 +40,30 @@ int tiers_report_alone(const struct tiers_report *report, unsigned cell)
     return -1;
 }
 
+/* The closed loop that stands before the cell AT and has the same workers; -1: none. */
+static int capacity_before(const struct tiers_report *report, unsigned at)
+{
+    for (unsigned i = at; i-- > 0;)
+        if (report->cells[i].part == TIERS_OVERLOAD && report->cells[i].loop == TIERS_CLOSED)
+            return (int)i;
+    return -1;
+}
+
+struct tiers_mean tiers_report_kept(const struct tiers_report *report, unsigned at)
+{
+    int before = capacity_before(report, at);
+    double shares[TIERS_ROUNDS_MAX] = {0};
+    unsigned count = 0;
+    if (before < 0)
+        return tiers_mean_of(shares, 0);
+    const struct tiers_result *result = &report->results[at], *whole = &report->results[before];
+    for (; count < result->rounds && count < whole->rounds; count++) {
+        double all = whole->round[count][TIERS_PER_S];
+        shares[count] = all > 0 ? result->round[count][TIERS_PER_S] / all : NAN;
+    }
+    return tiers_mean_of(shares, count);
+}
+
 /* ---- Text ---- */
 
 void tiers_print_head(FILE *out)
@@ -141,19 +165,13 @@ static void print_cell(const struct tiers_report *report, unsigned at, FILE *out
 
 void tiers_print_json(const struct tiers_report *report, FILE *out)
 {
-    const struct engines_machine *machine = &report->machine;
-    fputs("{\"bench\":\"scale\",\"machine\":{\"processor\":", out);
-    json_text_print(machine->processor, out);
-    fputs(",\"kernel\":", out);
-    json_text_print(machine->kernel, out);
+    fputs("{\"bench\":\"scale\",", out);
+    engines_machine_print(&report->machine, report->server_cores, out);
     fprintf(out,
-            ",\"processors\":%u,\"server_processors\":%u,\"memory_mb\":%llu,\"load_before\":%.2f,"
-            "\"load_after\":%.2f,\"stolen\":%.4f},\"rounds\":%u,\"seconds\":%.3f,"
-            "\"warm_up_seconds\":%.3f,\"quick\":%s,\"limit_ms\":%.0f,\"worker_capacity_per_s\":",
-            machine->cores, report->server_cores, (unsigned long long)machine->memory_mb,
-            machine->load_before, machine->load_after, machine->stolen, report->rounds,
-            report->seconds, report->warm_up_seconds, report->quick ? "true" : "false",
-            report->limit_ms);
+            ",\"rounds\":%u,\"seconds\":%.3f,\"warm_up_seconds\":%.3f,\"quick\":%s,"
+            "\"limit_ms\":%.0f,\"worker_capacity_per_s\":",
+            report->rounds, report->seconds, report->warm_up_seconds,
+            report->quick ? "true" : "false", report->limit_ms);
     print_value(report->capacity_per_s, out);
     fputs(",\"trace\":", out);
     if (report->trace[0])

@@ -30,11 +30,12 @@ enum {
 #define TIERS_REPORT_END   "<!-- until here -->"
 
 /* The questions that are asked. */
-#define TIERS_PART_LIST(X) \
-    X(RULES, "rules")      \
-    X(SIZES, "sizes")      \
-    X(POLLS, "polls")      \
-    X(RATIO, "ratio")      \
+#define TIERS_PART_LIST(X)  \
+    X(RULES, "rules")       \
+    X(SIZES, "sizes")       \
+    X(POLLS, "polls")       \
+    X(RATIO, "ratio")       \
+    X(OVERLOAD, "overload") \
     X(HOP, "hop")
 
 enum tiers_part {
@@ -141,6 +142,11 @@ struct tiers_mean tiers_report_mean(const struct tiers_report *report, unsigned 
 bool tiers_report_has(const struct tiers_report *report, enum tiers_part part);
 /* Of the cell of the hop for the tiers, that of the one process under the same load; -1: none. */
 int tiers_report_alone(const struct tiers_report *report, unsigned cell);
+
+/* Of the cell AT of overload: of as much as the same workers do, in the same round, in a closed
+ * loop.
+ */
+struct tiers_mean tiers_report_kept(const struct tiers_report *report, unsigned at);
 
 /* While it runs: a head, and a line for the last round of a cell, or WHY there is none. */
 void tiers_print_head(FILE *out);

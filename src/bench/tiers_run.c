@@ -18,6 +18,7 @@ enum {
     MINIMUM_WAIT_MS = 40000,
     IDLE_MS = 1000,
     IDLE_QUICK_MS = 200,
+    FILL_S = 4,
     GOOD_MS = 3000, /* p99 is back when it stays under the limit for so long */
 };
 
@@ -38,27 +39,6 @@ struct run {
 };
 
 /* ---- The generator's side ---- */
-
-static void page_request(const void *context, struct visitor *visitor,
-                         struct script_request *request)
-{
-    (void)visitor;
-    request->method = "GET";
-    buf_puts(request->path, context);
-}
-
-static enum script_verdict page_answer(const void *context, struct visitor *visitor, int status,
-                                       struct str body)
-{
-    (void)context;
-    (void)visitor;
-    (void)body;
-    if (status == 503)
-        return SCRIPT_REFUSED;
-    return status == 200 ? SCRIPT_DONE : SCRIPT_FAILED;
-}
-
-static const struct script script_page = {"page", page_request, page_answer};
 
 static void begin_to_count(void *context)
 {
@@ -92,20 +72,29 @@ static void clear(struct run *run)
         .window_ns = TIERS_WINDOW_MS * MS_NS, .count = TIERS_WINDOWS_MAX, .windows = run->windows};
 }
 
+/* Where more comes than can be done the queue is to be as long as it gets: at twice as much what
+ * comes waits for as long as half the time before, so that it takes twice `--wait`. */
+static double warm_up_of(const struct tiers_plan *plan, const struct tiers_cell *cell)
+{
+    bool fills = cell->part == TIERS_OVERLOAD && cell->loop == TIERS_OPEN && !plan->quick;
+    return fills && plan->warm_up_seconds < FILL_S ? FILL_S : plan->warm_up_seconds;
+}
+
 /* PACE: of a cell that is paced, else NULL. */
 static int generate(struct run *run, const struct tiers_cell *cell, const struct scale_load *pace,
                     const char *url, struct failure *failure)
 {
     const struct tiers_plan *plan = run->plan;
+    struct http_script page = {cell->page, ""};
     struct load_config config = {
         .url = url,
-        .script = &script_page,
-        .script_context = cell->page,
+        .script = &script_http,
+        .script_context = &page,
         .connections = cell->connections,
         .streams = 1,
         .threads = threads_of(run, cell),
         .seconds = pace ? pace->seconds : plan->seconds,
-        .warm_up_seconds = pace ? 0 : plan->warm_up_seconds,
+        .warm_up_seconds = pace ? 0 : warm_up_of(plan, cell),
         .rate = rate_of(run, cell),
         .pace = pace,
         .timeline = pace ? &run->timeline : NULL,

@@ -14,12 +14,18 @@ enum {
     OTHER_FILES = 256,
 };
 
+unsigned engine_loops(unsigned loops)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (loops > 0)
+        return loops;
+    return cores > 0 ? (unsigned)cores : 1;
+}
+
 void engine_settings_fill(struct engine_config *config)
 {
     unsigned files = socket_limit_raise();
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (config->loops == 0)
-        config->loops = cores > 0 ? (unsigned)cores : 1;
+    config->loops = engine_loops(config->loops);
     if (config->helpers == 0)
         config->helpers = 2;
     if (config->helper_queue == 0)

@@ -12,6 +12,9 @@
  * that) and raises the limit of open files. */
 void engine_settings_fill(struct engine_config *config);
 
+/* How many event loops a setting of LOOPS means; 0: one per core. */
+unsigned engine_loops(unsigned loops);
+
 /* The listening sockets of a config. */
 struct engine_sockets {
     unsigned listens, sharers;

@@ -3,6 +3,7 @@
  */
 #include "http/core.h"
 #include "http/etag.h"
+#include "http/fields.h"
 #include "http/gzip.h"
 
 #include <stdio.h>
@@ -95,6 +96,28 @@ static void weaken_etag(struct exchange *x)
         header->value = weak;
 }
 
+/* In one header, with what the app says that it varies by: another server's answer, which is passed
+ * on, mostly says this already. */
+static void vary_by_encoding(struct stream *stream)
+{
+    static const struct str vary = {"Vary", 4}, encoding = {"Accept-Encoding", 15};
+    struct exchange *x = &stream->x;
+    for (unsigned i = 0; i < x->answer_header_count; i++) {
+        const struct http_header *header = &x->answer_headers[i];
+        if (str_eq_nocase(header->name, vary) && (fields_has_token(header->value, encoding) ||
+                                                  fields_has_token(header->value, STR("*"))))
+            return;
+    }
+    struct http_header *header = answer_header(x, vary);
+    struct str both =
+        header ? arena_printf(&x->arena, "%.*s, %.*s", STR_FMT(header->value), STR_FMT(encoding))
+               : STR_NONE;
+    if (both.at)
+        header->value = both;
+    else
+        stream->reply.vary = true;
+}
+
 static bool compress_whole(struct stream *stream)
 {
     struct exchange *x = &stream->x;
@@ -112,7 +135,6 @@ static bool compress_whole(struct stream *stream)
 static void compress_body(struct stream *stream)
 {
     struct exchange *x = &stream->x;
-    stream->reply.vary = true;
     if (!gzip_accepted(x->known[HTTP_FIELD_ACCEPT_ENCODING]))
         return;
     if (is_in_memory(x) && x->length <= GZIP_WHOLE_MOST) {
@@ -156,11 +178,11 @@ void answer_prepare(struct stream *stream)
                  (x->answer == ANSWER_FILE || is_in_memory(x)))
             apply_range(stream, etag, modified);
     }
+    if (x->compressible)
+        vary_by_encoding(stream);
     if (x->compressible && reply->body && x->length >= GZIP_LEAST && x->status != 206 &&
         !answer_header(x, STR("Content-Encoding")))
         compress_body(stream);
-    else if (x->compressible)
-        reply->vary = true;
     if (x->method == HTTP_HEAD)
         reply->body = false;
 }

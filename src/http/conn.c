@@ -142,6 +142,12 @@ bool http_conn_wants_input(const struct http_conn *conn)
            conn->out.len - conn->out_at < conn->limits.output_bytes;
 }
 
+bool exchange_has_hung_up(const struct exchange *x)
+{
+    const struct http_conn *conn = x->conn;
+    return !conn || conn->eof;
+}
+
 /* What is sent is cut off before more is formatted, or a slow client's buffer would
  * grow for ever. */
 static void compact(struct http_conn *conn)

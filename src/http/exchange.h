@@ -242,6 +242,10 @@ struct str exchange_form(struct exchange *x, struct str name);
  * protocol) those that the proxy named. False: not known, or the client has gone. */
 bool exchange_addresses(const struct exchange *x, struct endpoint *client, struct endpoint *here);
 
+/* Whether the client has closed its side of the connection: mostly it has gone, but it may wait
+ * half-closed for its answer. Own thread; known as soon as the engine has read so far. */
+bool exchange_has_hung_up(const struct exchange *x);
+
 /* ---- Answering (before the exchange is finished) ---- */
 
 /* Adds an answer header. Content-Length, Date (but see as_is), Connection, Transfer-Encoding and

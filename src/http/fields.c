@@ -117,3 +117,21 @@ bool fields_has_token(struct str value, struct str token)
             return true;
     return false;
 }
+
+bool fields_is_hop(enum http_field field)
+{
+    switch (field) {
+    case HTTP_FIELD_CONNECTION:
+    case HTTP_FIELD_CONTENT_LENGTH:
+    case HTTP_FIELD_TRANSFER_ENCODING:
+    case HTTP_FIELD_EXPECT:
+    case HTTP_FIELD_TE:
+    case HTTP_FIELD_TRAILER:
+    case HTTP_FIELD_UPGRADE:
+    case HTTP_FIELD_KEEP_ALIVE:
+    case HTTP_FIELD_PROXY_CONNECTION:
+        return true;
+    default:
+        return false;
+    }
+}

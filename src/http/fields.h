@@ -27,6 +27,10 @@ void fields_put(struct buf *out, struct str name, struct str value);
 /* Whether the comma-separated list VALUE has TOKEN in it, in any case. */
 bool fields_has_token(struct str value, struct str token);
 
+/* Whether FIELD is about the connection that a message came by, or says how long the message is
+ * (RFC 9110 §7.6.1, RFC 9112 §6): it ends there, and the next connection gets its own. */
+bool fields_is_hop(enum http_field field);
+
 /* How many of the bytes at AT are neither control characters nor DEL; tabs are none. */
 size_t fields_clean(const char *at, const char *end);
 

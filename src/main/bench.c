@@ -96,8 +96,8 @@ static const struct option_row rows[] = {
     {"quick", OPTION_SWITCH, AT(quick), NULL, 0, 0, NULL, NULL,
      "engines, cache, scale: whether it runs: fewer loads, half a second and one round of each"},
     {"only", OPTION_TEXT, AT(only), NULL, 0, 0, NULL, "A,B",
-     "scale: of rules, sizes, polls, ratio and hop, or of the loads step, ramp, spike, day, steady "
-     "and trace, these only [all]"},
+     "scale: of rules, sizes, polls, ratio, overload and hop, or of the loads step, ramp, spike, "
+     "day, steady and trace, these only [all]"},
     {"load", OPTION_TEXT, AT(load), NULL, 0, 0, NULL, "FILE",
      "scale: also this recorded load, as `stoa replay-scale` reads it, made to fit"},
     {"limit", OPTION_DURATION, AT(limit_ms), "100ms", 1, 3600000, NULL, "TIME",

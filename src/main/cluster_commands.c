@@ -3,6 +3,7 @@
 #include "main/cluster_ask.h"
 #include "main/program.h"
 #include "main/server_dirs.h"
+#include "main/tier_token.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
@@ -10,12 +11,12 @@
 #include <time.h>
 #include <yyjson.h>
 
-enum { ANSWER_MAX = 64 << 10, NEWS_LOOKS = 100, NEWS_LOOK_MS = 20 };
+enum { ANSWER_MAX = 64 << 10, NEWS_LOOKS = 100, NEWS_LOOK_MS = 20, EXPIRES_MS = 3600000 };
 
 struct flags {
     char dir[OPTION_TEXT_SIZE];
     uint64_t to, expires_ms;
-    bool json, force, none, witness;
+    bool json, force, none, witness, tiers;
 };
 
 #define AT(field) offsetof(struct flags, field)
@@ -109,10 +110,13 @@ const struct program_command command_status = {
 
 static const struct option_row token_rows[] = {
     DIR_ROW,
-    {"expires", OPTION_DURATION, AT(expires_ms), "1h", 1000, 30ull * 86400000, NULL, "TIME",
-     "how long it holds"},
+    {"expires", OPTION_DURATION, AT(expires_ms), NULL, 1000, 30ull * 86400000, NULL, "TIME",
+     "how long it holds [1h]"},
     {"witness", OPTION_SWITCH, AT(witness), NULL, 0, 0, NULL, NULL,
      "for a witness (stoa witness), which gets none of the cluster's secrets"},
+    {"tiers", OPTION_SWITCH, AT(tiers), NULL, 0, 0, NULL, NULL,
+     "instead the one for workers and fronts on other machines (stoa front --link), of the shop in "
+     "--dir: it holds until DIR/link/key is deleted"},
 };
 static const struct option_table token_table = {token_rows, COUNT_OF(token_rows)};
 
@@ -127,6 +131,18 @@ static int print_token(struct str answer, struct failure *failure)
     return err;
 }
 
+static int print_tier_token(const struct program_command *self, const char *dir)
+{
+    struct failure failure = {0};
+    struct tier_token token;
+    char text[TIER_TOKEN_TEXT];
+    if (tier_token_of(dir, &token, &failure))
+        return command_failed(self, failure.text);
+    tier_token_encode(&token, text);
+    puts(text);
+    return EXIT_DONE;
+}
+
 static int run_token(const struct program_command *self, int count, char **words)
 {
     struct flags flags;
@@ -136,11 +152,16 @@ static int run_token(const struct program_command *self, int count, char **words
     int status = read_flags(self, &flags, count, words, NULL);
     if (status)
         return status;
+    if (flags.tiers && (flags.witness || flags.expires_ms))
+        return command_usage_error(self, "--tiers goes with neither --witness nor --expires: that "
+                                         "token holds until DIR/link/key is deleted");
+    if (flags.tiers)
+        return print_tier_token(self, flags.dir);
     buf_init(&answer, ANSWER_MAX);
     int err = view_running(&flags, &view, &failure);
     char body[64];
     snprintf(body, sizeof body, "{\"lifetime\":%llu%s}",
-             (unsigned long long)(flags.expires_ms / 1000),
+             (unsigned long long)((flags.expires_ms ? flags.expires_ms : EXPIRES_MS) / 1000),
              flags.witness ? ",\"witness\":true" : "");
     err = err ? err
               : remote_call(&view->remote, "/api/v1/cluster/token", body, CLUSTER_ASK_MS, &answer,

@@ -75,9 +75,14 @@ void foreground_ready(struct foreground *foreground)
         pthread_join(foreground->thread, NULL); /* the process ends meanwhile */
 }
 
-void foreground_wait(struct foreground *foreground)
+void foreground_wait_once(struct foreground *foreground)
 {
     pthread_join(foreground->thread, NULL);
+}
+
+void foreground_wait(struct foreground *foreground)
+{
+    foreground_wait_once(foreground);
     pthread_sigmask(SIG_UNBLOCK, &foreground->signals, NULL);
 }
 

@@ -25,6 +25,8 @@ void foreground_ready(struct foreground *foreground);
 /* Returns when a signal has come. A second one ends the process: it does not wait for what is in
  * flight. */
 void foreground_wait(struct foreground *foreground);
+/* The same for who has others to end before itself: a second signal waits until it has. */
+void foreground_wait_once(struct foreground *foreground);
 
 /* Stops ENGINE. When something of the app goes on after that, what it uses cannot be closed: the
  * process ends here, as by a kill, which costs nothing that was acknowledged; the engine has logged

@@ -1,8 +1,10 @@
 #include "main/front_settings.h"
 
 #include "base/check.h"
+#include "engine/settings.h"
 #include "main/config.h"
 #include "main/scale_rows.h"
+#include "main/tier_far.h"
 #include "scale/fleet_step.h"
 
 #include <string.h>
@@ -21,8 +23,9 @@ static const struct option_row rows[] = {
     {"follow", OPTION_TEXT, AT(follow), NULL, 0, 0, NULL, "DIR",
      "put requests into the queue that a master front has made for the shop in DIR, and become "
      "master when that one has gone"},
-    {"dir", OPTION_TEXT, AT(dir), "data", 0, 0, NULL, "DIR",
-     "the shop's data directory: that of `stoa serve --shared` on this machine"},
+    {"dir", OPTION_TEXT, AT(dir), NULL, 0, 0, NULL, "DIR",
+     "with --master: the shop's data directory, that of `stoa serve --shared` on this machine "
+     "[data]"},
     {"listen", OPTION_LIST, AT(listen), "127.0.0.1:8080", 0, 0, NULL, "ADDR:PORT",
      "where to take HTTP; several fronts may have the same"},
     {"listen-tls", OPTION_LIST, AT(listen_tls), NULL, 0, 0, NULL, "ADDR:PORT",
@@ -35,6 +38,14 @@ static const struct option_row rows[] = {
      "where to serve the status page, /tiers.json for `stoa top` and /metrics; several fronts may "
      "have the same. Others than this machine need the operator's token there [nowhere]"},
 
+    /* Other machines. */
+    {"link", OPTION_TEXT, AT(link), NULL, 0, 0, NULL, "ADDR:PORT",
+     "where workers and fronts of other machines come to this queue, who have what `stoa token "
+     "--tiers` prints; several fronts may have the same [nowhere]"},
+    {"token-file", OPTION_TEXT, AT(token_file), NULL, 0, 0, NULL, "FILE",
+     "with --follow HOST:PORT, where fronts of another machine have their --link (several with "
+     "commas): file with what `stoa token --tiers` has printed there"},
+
     /* The queue. */
     {"queue", OPTION_COUNT, AT(slots), "512", 8, QUEUE_SLOTS_MAX, NULL, "N",
      "most requests at once, waiting or at work; above it 503"},
@@ -43,7 +54,8 @@ static const struct option_row rows[] = {
     {"wait", OPTION_DURATION, AT(wait_ms), "2s", 1, 3600000, NULL, "TIME",
      "how long a request may wait for a worker; then 503"},
     {"worker-kill-after", OPTION_DURATION, AT(silent_ms), "5s", 0, 3600000, NULL, "TIME",
-     "a worker that hangs for so long is killed, and others get its requests (0: never)"},
+     "a worker or front that hangs for so long, the master too, is killed, and others go on with "
+     "what it had (0: never)"},
     {"share", OPTION_LIST, AT(shares), NULL, 0, SHARE_CLASSES, NULL, "CLASS=N",
      "what part of the workers' time operator, buys, carts and pages have when all ask for more "
      "[operator=1 buys=4 carts=3 pages=2]"},
@@ -116,6 +128,21 @@ static void fleet_most(const struct front_settings *settings, unsigned most[FLEE
     most[FLEET_FRONT] = (unsigned)settings->scale.fronts_max - 1; /* the master is none of them */
 }
 
+/* Each loop of a front has a place at the queue, and each worker one. */
+static int check_places(const struct front_settings *settings, struct failure *failure)
+{
+    unsigned loops = engine_loops((unsigned)settings->limits.loops);
+    unsigned fronts = (unsigned)settings->scale.fronts_max;
+    unsigned workers = (unsigned)settings->scale.workers_max;
+    if (!front_settings_rule(settings) || fronts * loops + workers <= QUEUE_SEATS)
+        return 0;
+    return fail(failure, ERR_INVALID,
+                "%u fronts of %u loops each and %u workers need %u places at the queue, which has "
+                "%d: choose a lower --scale-fronts-max, --loops (0: one a core) or "
+                "--scale-workers-max",
+                fronts, loops, workers, fronts * loops + workers, QUEUE_SEATS);
+}
+
 static int check(const struct front_settings *settings, struct failure *failure)
 {
     uint32_t weight[SHARE_CLASSES];
@@ -123,6 +150,17 @@ static int check(const struct front_settings *settings, struct failure *failure)
         return fail(failure, ERR_INVALID,
                     "either --master, which makes the queue, or --follow DIR, which uses that of "
                     "another front");
+    if (settings->token_file[0] &&
+        (settings->master || settings->link[0] || front_settings_rule(settings)))
+        return fail(failure, ERR_INVALID,
+                    "a front with --token-file follows one of another machine: without --master, "
+                    "--link and --scale");
+    if (settings->token_file[0] && settings->dir[0])
+        return fail(failure, ERR_INVALID,
+                    "--dir belongs to --master: a front with --token-file has no shop here");
+    if (settings->follow[0] &&
+        tier_far_check("--follow", settings->follow, settings->token_file, failure))
+        return ERR_INVALID;
     if (settings->pipe_bytes & (settings->pipe_bytes - 1))
         return fail(failure, ERR_INVALID, "--pipe must be a power of two, like 32K or 64K");
     if (2 * settings->limits.head_bytes > settings->pipe_bytes)
@@ -132,6 +170,7 @@ static int check(const struct front_settings *settings, struct failure *failure)
     unsigned most[FLEET_TIERS];
     fleet_most(settings, most);
     int err = scale_settings_check(&settings->scale, failure);
+    err = err ? err : check_places(settings, failure);
     err = err ? err : fleet_choice_check(&settings->fleet, most, failure);
     return err ? err : read_shares(settings, weight, failure);
 }
@@ -145,6 +184,8 @@ int front_settings_read(struct front_settings *settings, int count, char **words
                         struct failure *failure)
 {
     int err = config_read(&front_settings_table, settings, count, words, failure);
+    if (!err && settings->master && !settings->dir[0])
+        str_copy(settings->dir, sizeof settings->dir, STR("data"));
     return err ? err : check(settings, failure);
 }
 

@@ -17,6 +17,7 @@ struct front_settings {
     struct option_list listen, listen_tls;
     char certificate[OPTION_TEXT_SIZE], key[OPTION_TEXT_SIZE];
     char status[OPTION_TEXT_SIZE];
+    char link[OPTION_TEXT_SIZE], token_file[OPTION_TEXT_SIZE];
     uint64_t slots, pipe_bytes, wait_ms, silent_ms;
     struct option_list shares;
     char rule[OPTION_TEXT_SIZE], record[OPTION_TEXT_SIZE];
@@ -41,7 +42,7 @@ int front_settings_read(struct front_settings *settings, int count, char **words
 void front_settings_queue(const struct front_settings *settings, struct queue_config *config);
 /* NULL: the tiers stay as they are. */
 const struct scale_rule *front_settings_rule(const struct front_settings *settings);
-/* Whose queue it is. */
+/* Whose queue it is; with --token-file where. */
 const char *front_settings_dir(const struct front_settings *settings);
 
 #endif

@@ -45,10 +45,12 @@ static void shop_changed(void *context, enum change_kind kind, uint64_t product_
                          struct str handle, uint64_t index)
 {
     struct server *server = context;
-    if (kind == CHANGE_OUTBOX)
+    if (kind == CHANGE_OUTBOX) {
         outgoing_wake(&server->outgoing);
-    else
-        cache_changed(server->cache, kind, product_id, handle, index);
+        return;
+    }
+    cache_changed(server->cache, kind, product_id, handle, index);
+    change_ring_changed(server->told, kind, product_id, handle, index);
 }
 
 static void shop_committing(void *context)
@@ -58,7 +60,9 @@ static void shop_committing(void *context)
 
 static void shop_told(void *context, uint64_t index)
 {
-    cache_told(((struct server *)context)->cache, index);
+    struct server *server = context;
+    cache_told(server->cache, index);
+    change_ring_told(server->told, index);
 }
 
 static int open_cache(struct server *server, struct failure *failure)
@@ -79,12 +83,17 @@ static int open_shop(struct server *server, struct failure *failure)
 {
     struct shop_listener listener = {shop_changed, server, shop_committing, shop_told};
     int err = open_cache(server, failure);
+    server->told = err ? NULL : change_ring_new();
+    if (!err && !server->told)
+        err = fail(failure, ERR_NOMEM, "no memory for late changes");
     err = err ? err
               : shop_open(server->dir.database, &listener, &server->log, &server->shop, failure);
     if (!err && server->changes.changes)
         shared_changes_begin(&server->changes, shop_applied_index(server->shop));
     else if (!err)
         cache_told(server->cache, shop_applied_index(server->shop));
+    if (!err)
+        change_ring_begin(server->told, shop_applied_index(server->shop));
     return err;
 }
 
@@ -266,6 +275,7 @@ static void shop_settings(struct server *server, struct web_settings *web)
         .spool_dir = server->spool,
         .operator_token = server->dir.token,
         .cache = server->cache,
+        .changes = server->told,
         .order = replica_order(server->replica),
         .copies = replica_copies(server->replica),
         .buying = server->buying,
@@ -360,6 +370,7 @@ void server_close(struct server *server)
         shop_close(server->shop);
     if (server->cache)
         cache_free(server->cache);
+    change_ring_free(server->told);
     shared_changes_close(&server->changes);
     datadir_close(&server->dir);
     *server = (struct server){.dir.service.lock = -1};

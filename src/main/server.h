@@ -27,6 +27,7 @@
 #include "outside/settle.h"
 #include "replica/replica.h"
 #include "shop/shop.h"
+#include "web/change_ring.h"
 #include "web/web.h"
 
 struct server {
@@ -37,6 +38,7 @@ struct server {
     struct member *member;         /* NULL: alone */
     struct shared_changes changes; /* if other processes read this database; the cache's */
     struct cache *cache;
+    struct change_ring *told; /* late changes, for those who keep pages elsewhere */
     struct shop *shop;
     struct copy_tail *tail; /* of a copy that was fetched, until the replica has it */
     struct replica *replica;

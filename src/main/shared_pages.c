@@ -1,6 +1,8 @@
 #include "main/shared_pages.h"
 
 #include "admin/metrics_cache.h"
+#include "admin/worker_cache.h"
+#include "base/clock.h"
 #include "base/process.h"
 #include "main/cluster.h"
 #include "main/file.h"
@@ -12,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+enum { INDEX_MS = 500 }; /* how often the database is asked how far it is */
 
 struct shared_pages {
     struct shared_pages_config config;
@@ -25,6 +29,9 @@ struct shared_pages {
     struct shared_changes changes;
     struct cache *cache;
     struct web *web;
+    /* shared_pages_count's. */
+    struct reader *reader; /* NULL: it could not be opened yet */
+    uint64_t index, index_ns;
 };
 
 /* ---- What web/ asks ---- */
@@ -103,6 +110,33 @@ static void put_metrics(void *context, struct buf *out)
                process.resident_bytes);
     buf_close(&reason);
     free(stats);
+}
+
+/* ---- For the seat at the queue ---- */
+
+/* Of its own reader, as often as somebody can see it: each time would cost a worker more than all
+ * else that it tells. */
+static void look_at_database(struct shared_pages *pages, uint64_t now_ns)
+{
+    struct failure ignored;
+    if (now_ns < pages->index_ns + INDEX_MS * MS_NS)
+        return;
+    pages->index_ns = now_ns;
+    pages->index = 0;
+    if (!pages->reader && reader_open(pages->database, &pages->reader, &ignored))
+        return;
+    if (reader_begin(pages->reader, &pages->index) == 0)
+        reader_end(pages->reader);
+    else
+        pages->index = 0;
+}
+
+void shared_pages_count(struct shared_pages *pages, uint64_t counts[static QUEUE_COUNTS])
+{
+    struct cache_stats stats;
+    look_at_database(pages, clock_mono_ns());
+    cache_read_stats(pages->cache, &stats);
+    worker_cache_tell(&stats, pages->index, counts);
 }
 
 /* ---- Opening ---- */
@@ -217,6 +251,8 @@ void shared_pages_close(struct shared_pages *pages)
     if (!pages)
         return;
     web_free(pages->web);
+    if (pages->reader)
+        reader_close(pages->reader);
     if (pages->cache)
         cache_free(pages->cache);
     shared_changes_close(&pages->changes);

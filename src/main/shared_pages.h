@@ -11,6 +11,7 @@
 #include "engine/app.h"
 #include "main/settings.h"
 #include "main/shared_writer.h"
+#include "tier/queue.h"
 
 struct shared_pages_config {
     const struct settings *settings; /* lent, as all here */
@@ -30,6 +31,10 @@ struct app *shared_pages_app(struct shared_pages *pages);
 void shared_pages_stop(struct shared_pages *pages);
 /* After its app has come to its end. NULL is fine. */
 void shared_pages_close(struct shared_pages *pages);
+
+/* What its cache counts, as a worker's seat at the queue has it (admin/worker_cache.h). One thread.
+ */
+void shared_pages_count(struct shared_pages *pages, uint64_t counts[static QUEUE_COUNTS]);
 
 /* Whether the database that it has open is still the directory's. */
 bool shared_pages_is_current(const struct shared_pages *pages);

@@ -1,5 +1,7 @@
 #include "main/top_figures.h"
 
+#include <string.h>
+
 double top_number(yyjson_val *object, const char *key)
 {
     return yyjson_get_num(yyjson_obj_get(object, key));
@@ -34,4 +36,12 @@ void top_put_bad(struct screen *screen, yyjson_val *of, const char *key, const c
     screen_put(screen, DIM, "%s ", name);
     screen_put(screen, value > 0 ? WARNING : BOLD, "%s", screen_number(value, figure));
     screen_put(screen, PLAIN, "  ");
+}
+
+void top_end_title(struct screen *screen, const char *time)
+{
+    unsigned width = (unsigned)strlen(time);
+    if (screen->column + width < screen->columns)
+        screen_put(screen, DIM, "%*s", (int)(screen->columns - screen->column), time);
+    screen_end_line(screen);
 }

@@ -13,6 +13,9 @@
 double top_number(yyjson_val *object, const char *key);
 const char *top_text(yyjson_val *object, const char *key);
 
+/* Ends the screen's first line, with TIME at its right where there is room. */
+void top_end_title(struct screen *screen, const char *time);
+
 /* "NAME 12.3k  ". */
 void top_put_number(struct screen *screen, yyjson_val *of, const char *key, const char *name);
 /* The same of milliseconds. */

@@ -17,10 +17,7 @@ static void put_title(struct screen *screen, const struct top_picture *picture)
     if (balance)
         screen_put(screen, DIM, "%s, %s mode  ", top_text(balance, "policy"),
                    top_text(balance, "mode"));
-    unsigned width = (unsigned)strlen(picture->time);
-    if (screen->column + width < screen->columns)
-        screen_put(screen, DIM, "%*s", (int)(screen->columns - screen->column), picture->time);
-    screen_end_line(screen);
+    top_end_title(screen, picture->time);
 }
 
 static void put_totals(struct screen *screen, yyjson_val *totals)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EVENTS_LEAST = 4, CHANGE = 64 };
+enum { EVENTS_LEAST = 4, CHANGE = 64, MIB = 1 << 20 };
 
 static bool is_true(yyjson_val *object, const char *key)
 {
@@ -28,14 +28,21 @@ static void put_title(struct screen *screen, const struct top_tiers_picture *pic
         screen_put(screen, DIM, "master %.0f  ", master);
     else if (picture->tiers)
         screen_put(screen, BAD, "no master  ");
-    unsigned width = (unsigned)strlen(picture->time);
-    if (screen->column + width < screen->columns)
-        screen_put(screen, DIM, "%*s", (int)(screen->columns - screen->column), picture->time);
-    screen_end_line(screen);
+    top_end_title(screen, picture->time);
     if (picture->trouble) {
         screen_put(screen, BAD, "%s; asking again", picture->trouble);
         screen_end_line(screen);
     }
+}
+
+/* "93%"; "–": nobody has asked it lately. */
+static void put_found(struct screen *screen, yyjson_val *of)
+{
+    yyjson_val *ratio = yyjson_obj_get(of, "hit_ratio");
+    if (yyjson_is_num(ratio))
+        screen_put(screen, BOLD, "%.0f%%  ", 100 * yyjson_get_num(ratio));
+    else
+        screen_put(screen, BOLD, "–  ");
 }
 
 static void put_queue(struct screen *screen, yyjson_val *queue)
@@ -57,6 +64,8 @@ static void put_queue(struct screen *screen, yyjson_val *queue)
     top_put_bad(screen, queue, "refused_per_s", "refused/s");
     top_put_bad(screen, queue, "given_back", "given back");
     top_put_bad(screen, queue, "died", "deaths");
+    screen_put(screen, DIM, "found in caches ");
+    put_found(screen, queue);
     screen_end_line(screen);
 }
 
@@ -120,6 +129,18 @@ static enum style style_of(const char *state)
     return strcmp(state, "crashed") == 0 ? BAD : WARNING;
 }
 
+static void put_cache(struct screen *screen, yyjson_val *cache)
+{
+    if (!yyjson_is_obj(cache))
+        return;
+    screen_put(screen, DIM, "found in cache ");
+    put_found(screen, cache);
+    screen_put(screen, BOLD, "%.1f", top_number(cache, "bytes") / MIB);
+    screen_put(screen, DIM, " of %.1f MiB  ", top_number(cache, "limit_bytes") / MIB);
+    top_put_number(screen, cache, "evicted", "evicted");
+    top_put_bad(screen, cache, "lag_entries", "behind");
+}
+
 static void put_member(struct screen *screen, yyjson_val *member, const char *tier)
 {
     char name[SCREEN_FIGURE], open[SCREEN_FIGURE], requests[SCREEN_FIGURE], rate[SCREEN_FIGURE];
@@ -134,7 +155,11 @@ static void put_member(struct screen *screen, yyjson_val *member, const char *ti
                screen_number(top_number(member, front ? "requests" : "handled"), requests),
                screen_number(top_number(member, "requests_per_s"), rate));
     if (is_true(member, "master"))
-        screen_put(screen, BOLD, "master");
+        screen_put(screen, BOLD, "master  ");
+    put_cache(screen, yyjson_obj_get(member, "cache"));
+    if (front)
+        top_put_number(screen, member, "connections", "connections");
+    screen_put(screen, DIM, "%s", top_text(member, "host"));
     screen_end_line(screen);
 }
 

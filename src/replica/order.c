@@ -314,6 +314,11 @@ bool order_is_aside(struct ordering *order)
     return atomic_load_explicit(&order->aside, memory_order_relaxed);
 }
 
+bool order_is_in_touch(struct ordering *order)
+{
+    return atomic_load(&order->ready) && !order_is_aside(order);
+}
+
 bool order_is_primary(struct ordering *order, int64_t *log_time_ms)
 {
     if (log_time_ms != NULL)

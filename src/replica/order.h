@@ -63,6 +63,10 @@ uint64_t order_leading_term(struct ordering *order);
  * not primary: nobody should be shown its copy, which it may bring up to date only now and then. */
 bool order_is_aside(struct ordering *order);
 
+/* Whether this server shows its shoppers what the cluster sells now: it reaches a primary, or is
+ * it, has once caught up, and is not aside. */
+bool order_is_in_touch(struct ordering *order);
+
 /* Waits until this server's own copy has applied INDEX. Embedded in the waiter's object, which is
  * lent until DONE is called. */
 struct awaiting {

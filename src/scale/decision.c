@@ -172,10 +172,12 @@ static int read_head(struct reading *reading, yyjson_val *root, struct decision_
         err = wrong(reading, "rule", "the name of a rule");
     if (!err && !yyjson_is_obj(set))
         err = wrong(reading, "settings", "an object");
+    scale_settings_defaults(&log->settings);
     for (unsigned i = 0; !err && i < scale_setting_count; i++) {
         const struct scale_setting *row = &scale_setting_rows[i];
-        err =
-            read_number(reading, set, row->name, row->most, scale_settings_at(&log->settings, row));
+        if (yyjson_obj_get(set, row->name)) /* else the log is older than the setting */
+            err = read_number(reading, set, row->name, row->most,
+                              scale_settings_at(&log->settings, row));
     }
     if (err)
         return err;

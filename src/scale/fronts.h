@@ -6,17 +6,22 @@
  *
  * and become ⌈ideal⌉ otherwise: without the band, F is exactly the ideal rounded up, and the band
  * widens that in both directions, so that one worker more or less does not start and end a front.
- * Their own work overrules the ratio: no fewer than keep them at most `fronts-busy` busy on
- * average, and none is ended unless the rest are then at most three quarters of that. Then minimum,
- * maximum.
+ * What they have to do themselves overrules the ratio: no fewer than keep them at most
+ * `fronts-busy` busy, and at `fronts-connections` connections, on average; and none is ended unless
+ * the rest are then at most at three quarters of both. Then minimum, maximum.
  */
 #ifndef STOA_SCALE_FRONTS_H
 #define STOA_SCALE_FRONTS_H
 
 #include "scale/settings.h"
 
-/* BUSY: fronts that are busy, on average. */
+/* What all fronts together have. */
+struct scale_fronts_load {
+    double busy; /* fronts that are busy, on average */
+    double connections;
+};
+
 unsigned scale_fronts(const struct scale_settings *settings, unsigned fronts, unsigned workers,
-                      double busy);
+                      struct scale_fronts_load load);
 
 #endif

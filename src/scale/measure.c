@@ -1,5 +1,7 @@
 #include "scale/measure.h"
 
+#include "tier/front.h"
+
 enum { WHOLE = 1000 };
 
 static uint64_t grown(uint64_t now, uint64_t before)
@@ -87,6 +89,17 @@ static void count_seat(const struct scale_look *look, unsigned place, struct sca
         tier->ready++;
 }
 
+/* One of its threads, at PLACE. */
+static void add_front(const struct scale_look *look, unsigned place, uint64_t busy,
+                      struct scale_sample *sample)
+{
+    struct front_stats stats;
+    sample->fronts_busy += busy / threads_of(look, &look->seats[place]);
+    front_look_from(&look->seats[place].report, &stats);
+    if (scale_is_first_seat(look, place))
+        sample->connections += stats.connections;
+}
+
 static void measure_tiers(const struct scale_measure *measure, const struct scale_look *look,
                           struct scale_sample *sample)
 {
@@ -98,7 +111,7 @@ static void measure_tiers(const struct scale_measure *measure, const struct scal
         if (works)
             sample->busy += busy;
         else
-            sample->fronts_busy += busy / threads_of(look, seat);
+            add_front(look, i, busy, sample);
     }
 }
 

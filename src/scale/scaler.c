@@ -2,11 +2,12 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "scale/fronts.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { FRONTS_REASON = 80 };
 
 /* Nothing is averaged over longer gaps between samples than this; nothing can overflow. */
 #define ELAPSED_MOST_NS (3600 * SEC_NS)
@@ -82,8 +83,10 @@ static uint64_t learn(struct scaler *scaler, const struct scale_sample *sample)
     double busy = busy_of(sample->busy);
     scaler->load_quick = blend(scaler->load_quick, busy, elapsed_s, memory_s / 5);
     scaler->load_slow = blend(scaler->load_slow, busy, elapsed_s, memory_s);
-    scaler->fronts_busy =
-        blend(scaler->fronts_busy, busy_of(sample->fronts_busy), elapsed_s, memory_s / 5);
+    struct scale_fronts_load *fronts = &scaler->fronts_load;
+    fronts->busy = blend(fronts->busy, busy_of(sample->fronts_busy), elapsed_s, memory_s / 5);
+    fronts->connections =
+        blend(fronts->connections, (double)sample->connections, elapsed_s, memory_s / 5);
     learn_service(scaler, sample);
     if (sample->now_ns > scaler->now_ns)
         scaler->now_ns = sample->now_ns;
@@ -105,7 +108,8 @@ static void begin(struct scaler *scaler, const struct scale_sample *sample,
     scaler->workers = within(workers, s->workers_min, s->workers_max);
     scaler->fronts = within(fronts, s->fronts_min, s->fronts_max);
     scaler->load_quick = scaler->load_slow = busy_of(sample->busy);
-    scaler->fronts_busy = busy_of(sample->fronts_busy);
+    scaler->fronts_load =
+        (struct scale_fronts_load){busy_of(sample->fronts_busy), (double)sample->connections};
     scaler->begun = true;
 }
 
@@ -225,13 +229,27 @@ static void act(struct scaler *scaler, const struct scale_view *view, unsigned w
 static void step_fronts(struct scaler *scaler)
 {
     const struct scale_settings *s = &scaler->settings;
-    unsigned to = scale_fronts(s, scaler->fronts, scaler->workers, scaler->fronts_busy);
+    unsigned to = scale_fronts(s, scaler->fronts, scaler->workers, scaler->fronts_load);
     uint64_t pause_ms = to < scaler->fronts ? s->hold_ms : s->pause_up_ms;
     bool ever = scaler->fronts_changed_ns > 0;
     if (to == scaler->fronts || is_too_soon(scaler, ever, scaler->fronts_changed_ns, pause_ms))
         return;
     scaler->fronts = to;
     scaler->fronts_changed_ns = scaler->now_ns;
+}
+
+static void explain_fronts(const struct scaler *scaler, const struct scale_decision *decision,
+                           char out[static FRONTS_REASON])
+{
+    const struct scale_fronts_load *load = &scaler->fronts_load, none = {0};
+    if (decision->fronts == decision->fronts_before)
+        return;
+    if (decision->fronts ==
+        scale_fronts(&scaler->settings, decision->fronts_before, scaler->workers, none))
+        snprintf(out, FRONTS_REASON, "; fronts follow %u workers", scaler->workers);
+    else
+        snprintf(out, FRONTS_REASON, "; %.1f fronts are busy and have %.0f connections", load->busy,
+                 load->connections);
 }
 
 static void explain(const struct scaler *scaler, const struct scale_wish *wish,
@@ -246,9 +264,8 @@ static void explain(const struct scaler *scaler, const struct scale_wish *wish,
         [SCALE_HELD_CALM] = "; too soon after the last change of direction",
         [SCALE_HELD_ROOM] = "; fewer could not carry it with a short queue",
     };
-    char fronts[48] = "";
-    if (decision->fronts != decision->fronts_before)
-        snprintf(fronts, sizeof fronts, "; fronts follow %u workers", scaler->workers);
+    char fronts[FRONTS_REASON] = "";
+    explain_fronts(scaler, decision, fronts);
     snprintf(decision->reason, sizeof decision->reason, "%s%s%s",
              wish->why[0] ? wish->why : "nothing asks for a change", why_held[decision->held],
              fronts);

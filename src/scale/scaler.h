@@ -28,6 +28,7 @@
 #ifndef STOA_SCALE_SCALER_H
 #define STOA_SCALE_SCALER_H
 
+#include "scale/fronts.h"
 #include "scale/rule.h"
 #include "scale/sample.h"
 #include "scale/settings.h"
@@ -75,7 +76,7 @@ struct scaler {
     unsigned workers, fronts;     /* wanted */
     uint64_t actions;             /* changes so far: what poll_rule_heed (tier/) is told */
     double load_quick, load_slow; /* busy workers, averaged over a fifth of the memory, and all */
-    double fronts_busy;
+    struct scale_fronts_load fronts_load;     /* averaged */
     double service_ns;                        /* what a request takes, averaged over some hundred */
     enum scale_direction direction;           /* of the last change */
     uint64_t changed_ns, added_ns, turned_ns; /* when: last change, addition, change of direction */

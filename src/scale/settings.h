@@ -29,6 +29,9 @@ enum { SCALE_TIER_MAX = 256 };
       "by how much of a front the ratio must be missed before their number changes")               \
     X(fronts_busy, "fronts-busy", SHARE, 70, 1, 100, "SHARE",                                      \
       "how busy fronts may be on average; more are kept or started whatever the ratio says")       \
+    X(fronts_connections, "fronts-connections", COUNT, 10000, 1, 10000000, "N",                    \
+      "how many clients' connections fronts may have on average; more are kept or started "        \
+      "whatever the ratio says")                                                                   \
     X(pause_up_ms, "pause-up", DURATION, 300, 0, 3600000, "TIME",                                  \
       "after a change no worker is added for so long: those that start are to show first")         \
     X(pause_down_ms, "pause-down", DURATION, 100, 0, 3600000, "TIME",                              \

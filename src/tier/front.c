@@ -110,11 +110,19 @@ static void accept_request(struct app *app, struct exchange *x)
     x->body_limit = FRONT_BODY_MAX;
 }
 
-static enum app_verdict refuse(struct front_call *call, _Atomic uint64_t *counter, const char *text)
+static enum app_verdict refuse(struct front_call *call, int status, const char *text)
 {
-    front_count(counter);
-    front_refuse(call, text);
+    front_count(&call->lane->front->refused);
+    front_refuse(call, status, text);
     return APP_DONE;
+}
+
+/* Again later is of no use where its head is too long for a pipe. */
+static enum app_verdict refuse_head(struct front_call *call)
+{
+    if (call->lane->head.failed)
+        return refuse(call, 503, "Memory is short at the moment. Please try again in a second.\n");
+    return refuse(call, 431, "The request's head is too long.\n");
 }
 
 static enum app_verdict handle(struct app *app, struct exchange *x)
@@ -130,11 +138,13 @@ static enum app_verdict handle(struct app *app, struct exchange *x)
     }
     call->slot = queue_enter(lane->queue, lane->seat, class);
     if (call->slot == QUEUE_NONE)
-        return refuse(call, &front->refused,
+        return refuse(call, 503,
                       "Too many are waiting at the moment. Please try again in a second.\n");
     fill_facts(call);
-    if (!front_answer_expect(call) || !front_ask(call))
-        return refuse(call, &front->refused, "The request's head is too long, or memory short.\n");
+    if (!front_answer_expect(call))
+        return refuse(call, 503, "Memory is short at the moment. Please try again in a second.\n");
+    if (!front_ask(call))
+        return refuse_head(call);
     lane->of[call->slot] = call;
     list_append(&lane->calls, &call->node);
     x->gone = forget;
@@ -201,7 +211,7 @@ static void report_calls(struct front_lane *lane, uint64_t now_ns, uint32_t open
         .loop_ns = clock_thread_ns(),
         .open = open,
         .counts = {stats.requests, stats.refused, stats.overdue, stats.retried, stats.given_up,
-                   stats.resumed, stats.cut},
+                   stats.resumed, stats.cut, stats.connections},
     };
     queue_report(lane->queue, lane->seat, &report);
 }
@@ -209,8 +219,17 @@ static void report_calls(struct front_lane *lane, uint64_t now_ns, uint32_t open
 void front_look_from(const struct queue_report *report, struct front_stats *stats)
 {
     const uint64_t *counts = report->counts;
-    *stats = (struct front_stats){counts[0], counts[1], counts[2], counts[3],
-                                  counts[4], counts[5], counts[6], 0};
+    *stats = (struct front_stats){counts[0], counts[1], counts[2], counts[3], counts[4],
+                                  counts[5], counts[6], counts[7], 0};
+}
+
+/* Until when it may wait, as far as NOW_NS: for a client that has hung up none is to begin. One
+ * that waits half-closed for its answer is told to come again, where workers are so few that it was
+ * not taken at once. */
+static uint64_t over_at(const struct front_call *call, uint64_t now_ns)
+{
+    bool waits = now_ns - call->x->started_ns > FRONT_TICK_MS * MS_NS;
+    return waits && exchange_has_hung_up(call->x) ? UINT64_MAX : now_ns;
 }
 
 /* Whose deadline is over is told so, though no worker comes to find it. */
@@ -224,7 +243,7 @@ static void tick(struct timer *timer, uint64_t now_ns)
         if (call->slot == QUEUE_NONE)
             continue;
         open++;
-        if (queue_expire(lane->queue, call->slot, now_ns))
+        if (queue_expire(lane->queue, call->slot, over_at(call, now_ns)))
             front_answer_look(call);
     }
     report_calls(lane, now_ns, open);
@@ -341,6 +360,7 @@ static uint64_t read_count(const _Atomic uint64_t *counter)
 
 void front_look(const struct front *front, struct front_stats *stats)
 {
+    const struct front_config *config = &front->config;
     *stats = (struct front_stats){
         .requests = read_count(&front->requests),
         .refused = read_count(&front->refused),
@@ -349,6 +369,7 @@ void front_look(const struct front *front, struct front_stats *stats)
         .given_up = read_count(&front->given_up),
         .resumed = read_count(&front->resumed),
         .cut = read_count(&front->cut),
+        .connections = config->connections ? config->connections(config->context) : 0,
         .seats = atomic_load_explicit(&front->seats, memory_order_relaxed),
     };
 }

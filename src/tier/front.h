@@ -38,6 +38,9 @@ struct front_config {
     /* Whether X, which is not safe, is done once though it is done twice, by its operation id. One
      * that is not, is not pushed again when its worker died with it. NULL: all are. */
     bool (*repeats)(const struct exchange *x);
+    /* How many connections of clients the engine has; NULL: not told. On the engine's threads. */
+    uint64_t (*connections)(void *context);
+    void *context;
     uint64_t wait_ns[SHARE_CLASSES]; /* how long a request may wait for a worker */
     unsigned number;                 /* what the fleet calls it; 0: it is not the fleet's */
     const struct log *log;
@@ -51,6 +54,7 @@ void front_free(struct front *front);
 
 struct front_stats {
     uint64_t requests, refused, overdue, retried, given_up, resumed, cut;
+    uint64_t connections; /* now */
     unsigned seats;
 };
 /* Any thread. */

@@ -30,7 +30,7 @@ static void finish(struct front_call *call)
     exchange_finish(call->x);
 }
 
-static void answer_with(struct front_call *call, int status, const char *text)
+void front_refuse(struct front_call *call, int status, const char *text)
 {
     struct exchange *x = call->x;
     x->answer_header_count = 0;
@@ -42,25 +42,7 @@ static void answer_with(struct front_call *call, int status, const char *text)
         finish(call);
 }
 
-void front_refuse(struct front_call *call, const char *text)
-{
-    answer_with(call, 503, text);
-}
-
 /* ---- What the client of the worker says ---- */
-
-static bool stays_here(const struct http_header *header)
-{
-    switch (header->field) {
-    case HTTP_FIELD_CONNECTION:
-    case HTTP_FIELD_KEEP_ALIVE:
-    case HTTP_FIELD_CONTENT_LENGTH:
-    case HTTP_FIELD_TRANSFER_ENCODING:
-        return true;
-    default:
-        return false;
-    }
-}
 
 static bool copy_headers(struct front_call *call, const struct http_response *response)
 {
@@ -70,7 +52,7 @@ static bool copy_headers(struct front_call *call, const struct http_response *re
     unsigned count = 0;
     for (unsigned i = 0; headers && i < response->header_count; i++) {
         const struct http_header *from = &response->headers[i];
-        if (stays_here(from))
+        if (fields_is_hop(from->field))
             continue;
         struct http_header *to = &headers[count++];
         to->name = arena_str(&x->arena, from->name);
@@ -227,7 +209,7 @@ static void receive(struct front_call *call, size_t most)
 /* 503 says that nothing was done, so that clients and load managers send it again. */
 static void answer_unknown(struct front_call *call)
 {
-    answer_with(
+    front_refuse(
         call, 502,
         "The answer broke off, and it is not known whether this was done. Please look before "
         "you try again.\n");
@@ -240,7 +222,7 @@ static void fail_call(struct front_call *call)
     front_count(&call->lane->front->cut);
     call->broken = true;
     if (call->in_app && call->safe)
-        front_refuse(call, "The answer broke off. Please try again in a second.\n");
+        front_refuse(call, 503, "The answer broke off. Please try again in a second.\n");
     else if (call->in_app)
         answer_unknown(call);
 }
@@ -252,7 +234,8 @@ static void drop_call(struct front_call *call)
     if (!call->in_app || (call->tried && !call->safe))
         fail_call(call);
     else
-        front_refuse(call, "Too many are waiting at the moment. Please try again in a second.\n");
+        front_refuse(call, 503,
+                     "Too many are waiting at the moment. Please try again in a second.\n");
 }
 
 /* The client waits for more of a long answer: it asks again, and finds it. */

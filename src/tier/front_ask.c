@@ -12,25 +12,12 @@ static bool is_operation(const struct front_call *call, const struct http_header
 static bool goes_on(const struct front_call *call, const struct http_header *header)
 {
     const struct exchange *x = call->x;
-    switch (header->field) {
-    case HTTP_FIELD_HOST:
-    case HTTP_FIELD_COOKIE:
-    case HTTP_FIELD_CONNECTION:
-    case HTTP_FIELD_CONTENT_LENGTH:
-    case HTTP_FIELD_TRANSFER_ENCODING:
-    case HTTP_FIELD_EXPECT:
-    case HTTP_FIELD_TE:
-    case HTTP_FIELD_TRAILER:
-    case HTTP_FIELD_UPGRADE:
-    case HTTP_FIELD_KEEP_ALIVE:
-    case HTTP_FIELD_PROXY_CONNECTION:
+    if (header->field == HTTP_FIELD_HOST || header->field == HTTP_FIELD_COOKIE ||
+        fields_is_hop(header->field))
         return false;
-    case HTTP_FIELD_UNKNOWN:
-        return !fields_has_token(x->known[HTTP_FIELD_CONNECTION], header->name) &&
-               !(call->operation[0] && is_operation(call, header));
-    default:
-        return true;
-    }
+    return header->field != HTTP_FIELD_UNKNOWN ||
+           (!fields_has_token(x->known[HTTP_FIELD_CONNECTION], header->name) &&
+            !(call->operation[0] && is_operation(call, header)));
 }
 
 static void put_line(struct buf *out, const struct exchange *x)
@@ -38,7 +25,7 @@ static void put_line(struct buf *out, const struct exchange *x)
     buf_str(out, x->method_name);
     buf_byte(out, ' ');
     buf_str(out, x->path);
-    if (x->query.at) {
+    if (x->query.len > 0) {
         buf_byte(out, '?');
         buf_str(out, x->query);
     }

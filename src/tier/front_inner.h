@@ -10,7 +10,7 @@
 
 #include <stdatomic.h>
 
-enum { FRONT_LANES = 64, FRONT_TICK_MS = 20 };
+enum { FRONT_TICK_MS = 20 };
 
 struct front {
     struct front_config config;
@@ -80,7 +80,7 @@ void front_answer_look(struct front_call *call);
 /* Forgets what has come of an answer; the next one is expected. False: no memory. */
 bool front_answer_expect(struct front_call *call);
 /* In place of an answer. */
-void front_refuse(struct front_call *call, const char *text);
+void front_refuse(struct front_call *call, int status, const char *text);
 /* The slot and the client are not needed any more. */
 void front_call_end(struct front_call *call);
 

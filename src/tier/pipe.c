@@ -66,6 +66,11 @@ void pipe_take(struct pipe *pipe, size_t len)
     atomic_store_explicit(&pipe->marks->taken, taken + len, memory_order_release);
 }
 
+uint64_t pipe_taken(const struct pipe *pipe)
+{
+    return read_other(&pipe->marks->taken);
+}
+
 bool pipe_has_ended(const struct pipe *pipe)
 {
     return atomic_load_explicit(&pipe->marks->ended, memory_order_acquire) != 0;

@@ -43,6 +43,8 @@ void pipe_end(struct pipe *pipe);
 /* What can be taken, in one or two pieces; how many pieces. They stay until pipe_take. */
 unsigned pipe_peek(const struct pipe *pipe, struct iovec pieces[static 2]);
 void pipe_take(struct pipe *pipe, size_t len);
+/* How many bytes were taken since it was empty from the beginning. Both sides. */
+uint64_t pipe_taken(const struct pipe *pipe);
 bool pipe_has_ended(const struct pipe *pipe);
 /* It has ended, and all of it was taken. */
 bool pipe_is_over(const struct pipe *pipe);

@@ -426,6 +426,27 @@ bool queue_done(struct queue *queue, unsigned slot, uint64_t work_ns)
     return false;
 }
 
+/* Under the lock, so that nobody has pulled it again before it is this worker's no more. */
+bool queue_give_back(struct queue *queue, unsigned slot)
+{
+    queue_lock(queue);
+    bool lost = queue_change_state(queue, slot, QUEUE_TAKEN, QUEUE_LOST);
+    queue->area->counts.given_back += lost;
+    if (lost)
+        atomic_store_explicit(&queue_slot(queue, slot)->worker, QUEUE_NONE, memory_order_relaxed);
+    queue_unlock(queue);
+    if (lost)
+        queue_tell_front(queue, slot);
+    else
+        queue_done(queue, slot, 0);
+    return lost;
+}
+
+uint64_t queue_work_ns(const struct queue *queue, unsigned slot)
+{
+    return queue_slot(queue, slot)->work_ns;
+}
+
 /* ---- For who looks at it ---- */
 
 void queue_look(struct queue *queue, uint64_t now_ns, struct queue_stats *stats)

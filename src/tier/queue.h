@@ -18,7 +18,7 @@
  *
  * What is to be next, and what may come in, is share.h's. The lists and counts are changed under a
  * robust mutex, by a few stores. When its holder dies, the next one makes them anew from the slots'
- * states, which are the truth.
+ * states, which are the truth. A holder that is stopped is killed after a while (queue_lock.c).
  *
  * Everybody has a seat (queue_join): its life is a lock on one byte of the file, which the kernel
  * takes away with the process; news for it is a bit for each slot, and a bell (a FIFO that it can
@@ -41,13 +41,13 @@
 #include <stdint.h>
 
 enum {
-    QUEUE_SEATS = 128,
+    QUEUE_SEATS = 512,
     QUEUE_SLOTS_MAX = 4096,
     QUEUE_PEER = 56,
     QUEUE_NAME = 32,
     QUEUE_NONE = 0xffff, /* no slot, no seat */
     QUEUE_ATTEMPTS = 5,  /* a request that so many workers died with is not given to another */
-    QUEUE_COUNTS = 8,
+    QUEUE_COUNTS = 12,
     QUEUE_BOARD = 48 << 10,
 };
 
@@ -84,6 +84,16 @@ uint32_t queue_slots(const struct queue *queue);
 
 /* ERR_FULL: all are taken. */
 int queue_join(struct queue *queue, enum queue_role role, unsigned *seat, struct failure *failure);
+/* A process of another machine, whose seat one of this machine has for it. */
+struct queue_far {
+    uint32_t pid;
+    uint64_t space; /* a random number in place of queue_process's: there, pids are others */
+    unsigned number;
+    char host[QUEUE_PEER]; /* where it is, for people */
+};
+/* FAR NULL: as queue_join. */
+int queue_join_far(struct queue *queue, enum queue_role role, const struct queue_far *far,
+                   unsigned *seat, struct failure *failure);
 /* As if it had died, but at once. */
 void queue_leave(struct queue *queue, unsigned seat);
 
@@ -144,6 +154,11 @@ void queue_busy(struct queue *queue, unsigned seat);
 /* The answer is in the pipe, to its end; it took WORK_NS of a processor. The front is still to be
  * told (queue_tell_front). False: nobody waits for it any more. */
 bool queue_done(struct queue *queue, unsigned slot, uint64_t work_ns);
+/* As if this worker had died with it: it is LOST, and the front knows. False: nobody waits for it
+ * any more, and it is done with. */
+bool queue_give_back(struct queue *queue, unsigned slot);
+/* Of one that is DONE: what queue_done was told. */
+uint64_t queue_work_ns(const struct queue *queue, unsigned slot);
 
 /* ---- Looking after it ---- */
 
@@ -179,6 +194,19 @@ size_t queue_board_read(const struct queue *queue, void *at, size_t room);
  * times a second, and when it is known that one has died. */
 unsigned queue_sweep(struct queue *queue);
 
+/* What who looks at the queue's lock has seen, a look each QUEUE_LOOK_MS: HOLDER, a thread, had it
+ * and was stopped at so many LOOKS one after the other. Looks are counted, and not time: of those
+ * who are all stopped together and go on together none has looked meanwhile. Begun zeroed. */
+enum { QUEUE_LOOK_MS = 100 };
+struct queue_stuck {
+    uint32_t holder;
+    unsigned looks;
+};
+/* Who is stopped (SIGSTOP, a debugger) within the microsecond in which it changes the queue stops
+ * all others. One that was stopped so at twenty looks is killed; who is only slow is not. Its
+ * process, or 0: there is none. Does not wait for the lock: by a thread that never does. */
+uint32_t queue_end_stopped(const struct queue *queue, struct queue_stuck *stuck);
+
 /* ---- What workers and the master tell each other, to scale (scale/scaler.h) ---- */
 
 /* How long the queue is now: those that wait. Any thread, without the lock. */
@@ -195,7 +223,8 @@ struct queue_report {
     uint32_t helpers;   /* how many it has; 0: a front */
     uint32_t open;      /* requests that it has now */
     bool draining;      /* it takes nothing new */
-    /* Whatever the role counts, of the whole process: a front's are front.h's. */
+    /* Whatever the role counts, of the whole process: a front's are front.h's, a worker's its
+     * app's. */
     uint64_t counts[QUEUE_COUNTS];
 };
 void queue_report(struct queue *queue, unsigned seat, const struct queue_report *report);
@@ -239,8 +268,9 @@ struct queue_seat_view {
     enum queue_role role;
     unsigned seat, number;
     uint32_t pid;
-    uint64_t space; /* of PID, as in queue_process */
-    bool is_near;   /* PID means that process here, too, and not in another container */
+    uint64_t space;        /* of PID, as in queue_process */
+    bool is_near;          /* PID means that process here, too, and not in another container */
+    char host[QUEUE_PEER]; /* empty: this machine */
     uint64_t handled, empty_polls;
     struct queue_report report;
 };

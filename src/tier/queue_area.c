@@ -112,34 +112,6 @@ void queue_follow(struct queue *queue)
     lock_byte(queue->fd, LEADER_BYTE, F_UNLCK);
 }
 
-/* ---- The mutex ---- */
-
-void queue_lock(struct queue *queue)
-{
-    int err = pthread_mutex_lock(&queue->area->lock);
-    if (err == EOWNERDEAD) {
-        queue_rebuild(queue);
-        pthread_mutex_consistent(&queue->area->lock);
-        return;
-    }
-    CHECK(err == 0);
-}
-
-void queue_unlock(struct queue *queue)
-{
-    CHECK(pthread_mutex_unlock(&queue->area->lock) == 0);
-}
-
-static void make_mutex(pthread_mutex_t *mutex)
-{
-    pthread_mutexattr_t kind;
-    pthread_mutexattr_init(&kind);
-    pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
-    CHECK(pthread_mutex_init(mutex, &kind) == 0);
-    pthread_mutexattr_destroy(&kind);
-}
-
 /* ---- Where it is ---- */
 
 static bool is_private(const char *path)
@@ -226,7 +198,7 @@ static void fill(struct queue *queue, const struct queue_config *config)
     area->pipe_bytes = config->pipe_bytes;
     area->slots_at = (uint32_t)slots_at;
     area->bytes_at = (uint32_t)bytes_at;
-    make_mutex(&area->lock);
+    queue_lock_init(queue);
     share_init(&area->share, config->slots, config->weight);
     point_into(queue);
     for (unsigned i = 0; i < config->slots; i++) {

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 enum {
-    QUEUE_VERSION = 2,
+    QUEUE_VERSION = 3,
     QUEUE_PAGE = 4096,
     QUEUE_NEWS_WORDS = QUEUE_SLOTS_MAX / 64,
     QUEUE_SEAT_WORDS = QUEUE_SEATS / 64,
@@ -31,6 +31,7 @@ struct queue_seat {
     _Atomic uint64_t counts[QUEUE_COUNTS];
     _Atomic uint32_t number, wants_to_leave;
     _Atomic uint64_t space; /* its namespace of process ids */
+    char host[QUEUE_PEER];  /* of queue_far; under the lock */
 };
 
 struct queue_slot {
@@ -76,15 +77,22 @@ struct queue {
     size_t size;
     int fd;                         /* of the file, for the locks */
     uint64_t space;                 /* as of a seat */
-    bool own[QUEUE_SEATS];          /* seats that were joined by this one; under the lock */
+    _Atomic bool own[QUEUE_SEATS];  /* seats that were joined by this one; set under the lock */
     _Atomic int bells[QUEUE_SEATS]; /* opened when first needed; -1 */
     char path[QUEUE_PATH];          /* of the directory that all of it is in */
 };
 
-/* queue_area.c. */
+/* queue_lock.c. */
+void queue_lock_init(struct queue *queue);
 void queue_lock(struct queue *queue);
 void queue_unlock(struct queue *queue);
-/* Under the lock: whether who has SEAT lives. */
+
+/* For queue_end_stopped, pure: HOLDER has the lock, and is STOPPED. True: it is stuck. */
+bool queue_is_stuck(struct queue_stuck *stuck, uint32_t holder, bool stopped);
+
+/* queue_area.c. */
+/* Whether who has SEAT lives; for certain only under the lock, as seats are taken and left there.
+ */
 bool queue_seat_lives(const struct queue *queue, unsigned seat);
 /* Under the lock: locks the byte of SEAT. False: somebody has it. */
 bool queue_seat_hold(struct queue *queue, unsigned seat);

@@ -32,7 +32,8 @@ static void get_report(const struct queue_seat *seat, struct queue_report *repor
         report->counts[i] = atomic_load_explicit(&seat->counts[i], memory_order_relaxed);
 }
 
-static void begin_seat(struct queue *queue, unsigned seat, enum queue_role role)
+static void begin_seat(struct queue *queue, unsigned seat, enum queue_role role,
+                       const struct queue_far *who)
 {
     struct queue_seat *own = &queue->area->seats[seat];
     for (unsigned i = 0; i < QUEUE_NEWS_WORDS; i++)
@@ -40,16 +41,24 @@ static void begin_seat(struct queue *queue, unsigned seat, enum queue_role role)
     atomic_store_explicit(&own->parked, 0, memory_order_relaxed);
     atomic_store(&own->handled, 0);
     atomic_store(&own->empty_polls, 0);
-    atomic_store(&own->number, 0);
-    atomic_store(&own->space, queue->space);
+    atomic_store(&own->number, who->number);
+    atomic_store(&own->space, who->space);
+    memcpy(own->host, who->host, sizeof own->host);
     atomic_store(&own->wants_to_leave, 0);
     put_report(own, &(struct queue_report){.beat_ns = clock_mono_ns()});
-    atomic_store_explicit(&own->pid, (uint32_t)getpid(), memory_order_relaxed);
+    atomic_store_explicit(&own->pid, who->pid, memory_order_relaxed);
     atomic_store_explicit(&own->role, role, memory_order_release);
 }
 
-int queue_join(struct queue *queue, enum queue_role role, unsigned *out, struct failure *failure)
+int queue_join(struct queue *queue, enum queue_role role, unsigned *seat, struct failure *failure)
 {
+    return queue_join_far(queue, role, NULL, seat, failure);
+}
+
+int queue_join_far(struct queue *queue, enum queue_role role, const struct queue_far *far,
+                   unsigned *out, struct failure *failure)
+{
+    const struct queue_far self = {.pid = (uint32_t)getpid(), .space = queue->space};
     unsigned seat = 0;
     queue_sweep(queue);
     queue_lock(queue);
@@ -57,7 +66,7 @@ int queue_join(struct queue *queue, enum queue_role role, unsigned *out, struct 
                                   !queue_seat_hold(queue, seat)))
         seat++;
     if (seat < QUEUE_SEATS)
-        begin_seat(queue, seat, role);
+        begin_seat(queue, seat, role, far ? far : &self);
     queue_unlock(queue);
     if (seat == QUEUE_SEATS)
         return fail(failure, ERR_FULL, "all %d places at the queue are taken", QUEUE_SEATS);
@@ -130,14 +139,18 @@ void queue_leave(struct queue *queue, unsigned seat)
     queue_unlock(queue);
 }
 
-unsigned queue_sweep(struct queue *queue)
+static bool is_dead(const struct queue *queue, unsigned seat)
 {
-    bool dead[QUEUE_SEATS] = {false};
+    return atomic_load(&queue->area->seats[seat].role) != QUEUE_NOBODY &&
+           !queue_seat_lives(queue, seat);
+}
+
+/* Of those who look dead, who is; under the lock. */
+static unsigned end_dead(struct queue *queue, bool dead[static QUEUE_SEATS])
+{
     unsigned died = 0;
-    queue_lock(queue);
     for (unsigned i = 0; i < QUEUE_SEATS; i++) {
-        dead[i] =
-            atomic_load(&queue->area->seats[i].role) != QUEUE_NOBODY && !queue_seat_lives(queue, i);
+        dead[i] = dead[i] && is_dead(queue, i);
         died += dead[i];
         if (dead[i])
             end_seat(queue, i);
@@ -148,6 +161,23 @@ unsigned queue_sweep(struct queue *queue)
         if (dead[i])
             vacate(queue, i);
     queue->area->counts.died += died;
+    return died;
+}
+
+/* The kernel is asked of each seat that is taken: without the lock, for which all others would wait
+ * as long. Who is just taking or leaving one may look dead then. */
+unsigned queue_sweep(struct queue *queue)
+{
+    bool dead[QUEUE_SEATS];
+    unsigned seem_dead = 0, died;
+    for (unsigned i = 0; i < QUEUE_SEATS; i++) {
+        dead[i] = is_dead(queue, i);
+        seem_dead += dead[i];
+    }
+    if (seem_dead == 0)
+        return 0;
+    queue_lock(queue);
+    died = end_dead(queue, dead);
     queue_unlock(queue);
     return died;
 }
@@ -177,6 +207,7 @@ unsigned queue_seats(struct queue *queue, struct queue_seat_view *list, unsigned
             .handled = atomic_load(&seat->handled),
             .empty_polls = atomic_load(&seat->empty_polls),
         };
+        memcpy(view->host, seat->host, sizeof view->host);
         get_report(seat, &view->report);
     }
     queue_unlock(queue);

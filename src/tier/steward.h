@@ -6,7 +6,13 @@
  *   FOLLOWING ──(queue_lead)──▶ LEADING: gives back what the dead had, STEWARD_MS at the latest
  * after their death; looks at the queue and tells who scales
  *
- * Thread: its own; begun and ended by main.
+ * Who hangs (silence.h) is killed: the leader watches all others of this machine, those watch the
+ * leader, so that one who hangs does not lead for ever.
+ *
+ * A second thread looks whether somebody was stopped with the queue's lock (queue_end_stopped), for
+ * which the first would wait like all others; in each front, as the one that leads may be stopped.
+ *
+ * Threads: its own; begun and ended by main.
  */
 #ifndef STOA_TIER_STEWARD_H
 #define STOA_TIER_STEWARD_H
@@ -20,7 +26,7 @@ enum { STEWARD_MS = 20 };
 struct steward_config {
     struct queue *queue; /* lent, as all here */
     const struct log *log;
-    uint64_t silent_ns; /* a worker whose loop does nothing for so long is killed; 0: never */
+    uint64_t silent_ns; /* who does nothing for so long is killed; 0: never */
 };
 
 struct steward;

@@ -16,7 +16,6 @@ enum {
     ROUNDS = 4,         /* of news, before other events have theirs */
     HEADERS_MAX = 1000, /* the front has bounds of its own */
     CLIENT_PATIENCE_MS = 3600000,
-    POLL_MS = 100, /* as long as no master has said it */
 };
 
 /* ---- Pulling ---- */
@@ -52,47 +51,6 @@ static void begin(struct worker *worker, unsigned slot)
     worker_call_turn(call);
 }
 
-/* ---- Polls, as scaling sees them (poll_rule.h) ---- */
-
-static void wish(struct worker *worker, enum poll_wish wish)
-{
-    if (wish != POLL_WISH_NONE && worker->stop_ns == 0)
-        queue_wish(worker->queue, worker->seat, wish == POLL_WISH_MORE);
-}
-
-static void poll_ended(struct worker *worker, bool empty)
-{
-    struct queue_polling polling;
-    queue_polling(worker->queue, &polling);
-    poll_rule_heed(&worker->rule, polling.actions);
-    uint64_t length = queue_length(worker->queue) + !empty;
-    if (polling.poll_ns > 0)
-        wish(worker, poll_rule_step(&worker->rule, length, polling.queue_long, empty));
-    if (empty)
-        queue_polled_empty(worker->queue, worker->seat);
-}
-
-/* Not all at the same moment: who began together would want to leave together. */
-static uint64_t poll_until(const struct worker *worker, uint64_t now_ns)
-{
-    struct queue_polling polling;
-    queue_polling(worker->queue, &polling);
-    uint64_t poll_ns = polling.poll_ns > 0 ? polling.poll_ns : POLL_MS * MS_NS;
-    return now_ns + poll_ns - poll_ns / 10 * (worker->seat % 8) / 8;
-}
-
-static void poll_timeout(struct timer *timer, uint64_t now_ns)
-{
-    struct worker *worker = CONTAINER_OF(timer, struct worker, poll);
-    poll_ended(worker, true);
-    loop_timer_set(worker->loop, timer, poll_until(worker, now_ns));
-}
-
-static bool is_polling(const struct worker *worker)
-{
-    return worker->poll.slot > 0;
-}
-
 static void pull(struct worker *worker)
 {
     struct dispatcher *d = &worker->dispatcher;
@@ -104,12 +62,10 @@ static void pull(struct worker *worker)
         d->now_ns = loop_now_refresh(worker->loop);
         unsigned slot = queue_pull(worker->queue, worker->seat, d->now_ns);
         if (slot == QUEUE_NONE) {
-            if (!is_polling(worker))
-                loop_timer_set(worker->loop, &worker->poll, poll_until(worker, d->now_ns));
+            poller_wait(&worker->poller, d->now_ns);
             break;
         }
-        loop_timer_stop(worker->loop, &worker->poll);
-        poll_ended(worker, false);
+        poller_took(&worker->poller);
         begin(worker, slot);
     }
     if (!has_appetite(worker) && queue_length(worker->queue) > 0)
@@ -314,6 +270,8 @@ static void report_work(struct worker *worker, uint64_t now_ns)
         .open = worker->open,
         .draining = worker->stop_ns > 0,
     };
+    if (worker->count)
+        worker->count(worker->context, report.counts);
     queue_report(worker->queue, worker->seat, &report);
 }
 
@@ -364,6 +322,8 @@ static void *run(void *argument)
     d->self = pthread_self();
     d->thread_state = app->thread_start ? app->thread_start(app, worker->loop) : NULL;
     bool good = !app->thread_start || d->thread_state;
+    if (good)
+        report_work(worker, clock_mono_ns());
     report(worker, good);
     if (!good)
         return NULL;
@@ -386,7 +346,7 @@ static void begin_stop(struct post *post)
     struct worker *worker = CONTAINER_OF(post, struct worker, stop_post);
     queue_busy(worker->queue, worker->seat);
     worker->stop_ns = clock_mono_ns() + worker->base.config.stop_grace_ms * MS_NS;
-    loop_timer_stop(worker->loop, &worker->poll);
+    poller_stop(&worker->poller);
     report_work(worker, clock_mono_ns());
     pull(worker);
 }
@@ -410,6 +370,8 @@ static void init_parts(struct worker *worker, const struct worker_config *config
 {
     worker->queue = config->queue;
     worker->deserted = config->deserted;
+    worker->count = config->count;
+    worker->context = config->context;
     worker->led_ns = clock_mono_ns();
     worker->seat = QUEUE_NONE;
     worker->in_flight = config->in_flight ? config->in_flight : IN_FLIGHT;
@@ -428,7 +390,6 @@ static void init_parts(struct worker *worker, const struct worker_config *config
     worker->resumed_post.run = run_resumed;
     worker->stop_post.run = begin_stop;
     worker->tick.fire = tick;
-    worker->poll.fire = poll_timeout;
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->changed, NULL);
 }
@@ -469,6 +430,7 @@ static int open_parts(struct worker *worker, const struct worker_config *config,
     if (err)
         return err;
     queue_set_number(worker->queue, worker->seat, config->number);
+    poller_init(&worker->poller, worker->loop, worker->queue, worker->seat);
     worker->deaths = queue_deaths(worker->queue);
     worker->bell = (struct watch){queue_bell(worker->queue, worker->seat), bell_rings};
     if (loop_watch(worker->loop, &worker->bell, EPOLLIN) != 0 ||

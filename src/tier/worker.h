@@ -34,6 +34,10 @@ struct worker_config {
     unsigned number;    /* what the fleet calls it; 0: it is not the fleet's */
     /* May be NULL. On the worker's thread, once: no front has led for WORKER_DESERTED_MS. */
     void (*deserted)(void);
+    /* May be NULL. Fills in what the app counts, for the seat's report (queue.h). On the worker's
+     * thread, every few hundredths of a second. */
+    void (*count)(void *context, uint64_t counts[static QUEUE_COUNTS]);
+    void *context;
     uint64_t stop_grace_ms;
     struct http_limits limits;
     const struct log *log;

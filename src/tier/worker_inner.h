@@ -6,7 +6,7 @@
 #include "engine/dispatcher.h"
 #include "engine/offload.h"
 #include "net/loop.h"
-#include "tier/poll_rule.h"
+#include "tier/poller.h"
 #include "tier/worker.h"
 
 enum { UNTOLD_MAX = 16 }; /* answers that fronts are told of together */
@@ -20,8 +20,8 @@ struct worker {
     struct offload *offload;
     pthread_t thread;
     struct watch bell;
-    struct timer tick, poll;
-    struct poll_rule rule;
+    struct timer tick;
+    struct poller poller;
     struct post resumed_post, stop_post;
     struct soon own_soon, touched_soon, pull_soon, tell_soon, news_soon;
     struct list calls, touched;
@@ -29,6 +29,8 @@ struct worker {
     unsigned untold[UNTOLD_MAX], untold_count; /* slots that are done */
     uint64_t untold_ns;                        /* since when the first of them is */
     uint64_t usual_ns;                         /* mean work of an answer, lately */
+    void (*count)(void *context, uint64_t counts[static QUEUE_COUNTS]);
+    void *context; /* of count */
     void (*deserted)(void);
     uint64_t led_ns;  /* when a front led last */
     uint64_t deaths;  /* of the queue, when all calls were looked at */

@@ -1,12 +1,40 @@
 #include "web/api.h"
 
+#include "base/clock.h"
 #include "net/sign.h"
 #include "web/announced.h"
+#include "web/change_feed.h"
 #include "web/desk.h"
 #include "web/upload.h"
 #include "web/wayback.h"
 
 #include <stdlib.h>
+
+/* Before each beat. Nobody may have asked this server for a page since its last load manager fell
+ * silent; but those who keep its pages give them out. */
+static bool may_beat(void *context)
+{
+    struct api *api = context;
+    if (wayback_lapses(api->wayback, clock_mono_ns()))
+        cache_renew(api->cache);
+    return order_is_in_touch(api->order);
+}
+
+static int open_feed(struct api *api, const struct web_settings *settings, struct failure *failure)
+{
+    const struct change_feed_config config = {
+        .ring = settings->changes,
+        .cache = settings->cache,
+        .may_beat = may_beat,
+        .context = api,
+    };
+    if (!settings->changes)
+        return 0;
+    api->order = settings->order;
+    api->cache = settings->cache;
+    api->feed = change_feed_new(&config);
+    return api->feed ? 0 : fail(failure, ERR_NOMEM, "no memory for those who listen to changes");
+}
 
 int api_new(const struct web_settings *settings, struct api **api, struct failure *failure)
 {
@@ -22,6 +50,7 @@ int api_new(const struct web_settings *settings, struct api **api, struct failur
     made->wayback = wayback_new();
     if (!err && (!made->managers || !made->wayback))
         err = fail(failure, ERR_NOMEM, "no memory for the list of load managers");
+    err = err ? err : open_feed(made, settings, failure);
     if (err) {
         api_free(made);
         return err;
@@ -38,6 +67,8 @@ void api_stop(struct api *api)
     desk_stop(api->importing);
     desk_stop(api->exporting);
     desk_stop(api->backing_up);
+    if (api->feed)
+        change_feed_stop(api->feed);
 }
 
 void api_free(struct api *api)
@@ -47,6 +78,7 @@ void api_free(struct api *api)
     desk_free(api->importing);
     desk_free(api->exporting);
     desk_free(api->backing_up);
+    change_feed_free(api->feed);
     uploads_free(api->uploads);
     managers_free(api->managers);
     wayback_free(api->wayback);

@@ -19,6 +19,7 @@
 
 /* ---- Shared (api.c) ---- */
 
+struct change_feed;
 struct uploads;
 struct desk;
 struct managers;
@@ -30,6 +31,9 @@ struct api {
     struct desk *importing, *exporting, *backing_up;
     struct managers *managers;
     struct wayback *wayback;
+    struct change_feed *feed; /* NULL: this server tells nobody */
+    struct ordering *order;   /* lent, as the next one; for the feed */
+    struct cache *cache;
     _Atomic bool stopping;
 };
 int api_new(const struct web_settings *settings, struct api **api, struct failure *failure);
@@ -127,6 +131,7 @@ enum app_verdict api_backup(struct exchange *x);
 /* False: there is none, and that is answered. */
 bool api_has_cluster(struct exchange *x);
 enum app_verdict api_outbox(struct exchange *x);
+enum app_verdict api_changes(struct exchange *x);
 enum app_verdict api_cluster_get(struct exchange *x);
 enum app_verdict api_cluster_token(struct exchange *x);
 enum app_verdict api_cluster_handover(struct exchange *x);

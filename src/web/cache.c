@@ -28,9 +28,9 @@ struct entry {
     struct eviction_entry place;
     struct http_page *page;
     uint64_t index, round, until_ns, made_ns;
-    uint32_t key_len, slot_count;
+    uint32_t key_len, product_count;
     bool catalogue;
-    uint32_t slots[]; /* and the key's bytes follow */
+    uint64_t products[]; /* and the key's bytes follow */
 };
 
 /* What a hit needs comes first, in one line of the processor's cache. */
@@ -40,7 +40,10 @@ struct stripe {
     uint64_t bucket_mask;
     uint64_t hits, misses, outdated, evicted, refused, ghosts;
     struct eviction eviction;
-    size_t swept; /* the bucket that is looked through next */
+    /* What is outdated is looked for: the next bucket, how many are left, and which changes that
+     * is about (sweep). */
+    size_t swept, unswept;
+    uint64_t told, round;
     uint64_t ages[CACHE_AGES + 1], ages_sum_ns;
 } __attribute__((aligned(64)));
 
@@ -128,7 +131,7 @@ static struct entry **bucket_of(struct stripe *stripe, uint64_t hash)
 
 static struct str key_of(const struct entry *entry)
 {
-    return str_make((const char *)(entry->slots + entry->slot_count), entry->key_len);
+    return str_make((const char *)(entry->products + entry->product_count), entry->key_len);
 }
 
 /* ---- Entries; their stripe's lock is held ---- */
@@ -176,8 +179,8 @@ static bool is_current(struct cache *cache, const struct entry *entry)
         return false;
     if (entry->catalogue && entry->index < atomic_load(&changes->catalogue))
         return false;
-    for (unsigned i = 0; i < entry->slot_count; i++)
-        if (entry->index < atomic_load(&changes->products[entry->slots[i]]))
+    for (unsigned i = 0; i < entry->product_count; i++)
+        if (entry->index < atomic_load(&changes->products[cache_changes_slot(entry->products[i])]))
             return false;
     return entry->until_ns == 0 || clock_mono_ns() < entry->until_ns;
 }
@@ -194,7 +197,7 @@ static struct entry *find(struct stripe *stripe, uint64_t hash, struct str key)
 
 static void note_age(struct stripe *stripe, const struct entry *entry)
 {
-    uint64_t age_ns = clock_mono_ns() - entry->made_ns;
+    uint64_t age_ns = clock_coarse_ns() - entry->made_ns;
     unsigned bucket = 0;
     while (bucket < CACHE_AGES && age_ns > cache_age_bounds_s[bucket] * SEC_NS)
         bucket++;
@@ -202,11 +205,30 @@ static void note_age(struct stripe *stripe, const struct entry *entry)
     stripe->ages_sum_ns += age_ns;
 }
 
+/* ENTRY was found current after all changes up to TOLD were known. */
+static void list_tags(const struct entry *entry, uint64_t told, struct cache_tags *tags)
+{
+    *tags = (struct cache_tags){
+        .index = entry->index > told ? entry->index : told,
+        .catalogue = entry->catalogue,
+        .round = entry->round,
+        .until_ns = entry->until_ns,
+        .product_count = entry->product_count,
+    };
+    memcpy(tags->products, entry->products, entry->product_count * sizeof *entry->products);
+}
+
 struct http_page *cache_get(struct cache *cache, struct str key)
+{
+    return cache_get_tagged(cache, key, NULL);
+}
+
+struct http_page *cache_get_tagged(struct cache *cache, struct str key, struct cache_tags *tags)
 {
     uint64_t hash = hash_fast(cache->key, key);
     struct stripe *stripe = stripe_of(cache, hash);
     struct http_page *page = NULL;
+    uint64_t told = atomic_load(&cache->changes->told);
     pthread_mutex_lock(&stripe->lock);
     struct entry *entry = find(stripe, hash, key);
     if (entry && !is_current(cache, entry)) {
@@ -217,6 +239,8 @@ struct http_page *cache_get(struct cache *cache, struct str key)
     if (entry) {
         eviction_use(&entry->place);
         page = http_page_hold(entry->page);
+        if (tags)
+            list_tags(entry, told, tags);
         if (stripe->hits++ % AGE_EVERY == 0)
             note_age(stripe, entry);
     } else {
@@ -228,10 +252,25 @@ struct http_page *cache_get(struct cache *cache, struct str key)
 
 /* ---- Keeping ---- */
 
-/* Gives up what is outdated in the next few buckets. */
+/* Whether there are buckets that nobody has looked through since the last change: it is told after
+ * it is noted, and what is put after that is not outdated by it. Who tells no index (a program
+ * before 0.6) may have changed something at any time. */
+static bool is_to_be_swept(struct cache *cache, struct stripe *stripe)
+{
+    uint64_t told = atomic_load(&cache->changes->told), round = cache_round(cache);
+    if (told == 0 || told != stripe->told || round != stripe->round) {
+        stripe->told = told;
+        stripe->round = round;
+        stripe->unswept = stripe->bucket_mask + 1;
+    }
+    return stripe->unswept > 0;
+}
+
+/* Gives up what is outdated in the next few buckets. What is outdated by time alone is not worth
+ * looking for: it goes when it is asked for, or when its turn comes. */
 static void sweep(struct cache *cache, struct stripe *stripe)
 {
-    for (unsigned i = 0; i < SWEPT; i++) {
+    for (unsigned i = 0; i < SWEPT && is_to_be_swept(cache, stripe); i++) {
         struct entry *entry = stripe->buckets[stripe->swept], *next;
         for (; entry; entry = next) {
             next = entry->chain;
@@ -241,6 +280,7 @@ static void sweep(struct cache *cache, struct stripe *stripe)
             }
         }
         stripe->swept = (stripe->swept + 1) & stripe->bucket_mask;
+        stripe->unswept--;
     }
 }
 
@@ -278,15 +318,14 @@ static void insert(struct cache *cache, struct stripe *stripe, struct entry *ent
 static struct entry *entry_new(struct cache *cache, struct str key, struct http_page *page,
                                const struct cache_tags *tags)
 {
-    size_t slots = tags->product_count * sizeof(uint32_t);
-    size_t size = sizeof(struct entry) + slots + key.len;
+    size_t products = tags->product_count * sizeof *tags->products;
+    size_t size = sizeof(struct entry) + products + key.len;
     struct entry *entry = calloc(1, size);
     if (!entry)
         return NULL;
-    entry->slot_count = tags->product_count;
-    for (unsigned i = 0; i < tags->product_count; i++)
-        entry->slots[i] = cache_changes_slot(tags->products[i]);
-    memcpy(entry->slots + entry->slot_count, key.at, key.len);
+    entry->product_count = tags->product_count;
+    memcpy(entry->products, tags->products, products);
+    memcpy(entry->products + entry->product_count, key.at, key.len);
     entry->key_len = (uint32_t)key.len;
     entry->page = page;
     entry->place.hash = hash_fast(cache->key, key);
@@ -294,7 +333,7 @@ static struct entry *entry_new(struct cache *cache, struct str key, struct http_
     entry->index = tags->index;
     entry->round = tags->round;
     entry->until_ns = tags->until_ns;
-    entry->made_ns = clock_mono_ns();
+    entry->made_ns = clock_coarse_ns();
     entry->catalogue = tags->catalogue;
     return entry;
 }
@@ -408,4 +447,10 @@ void cache_read_stats(struct cache *cache, struct cache_stats *stats)
         add_stripe(stats, stripe);
         pthread_mutex_unlock(&stripe->lock);
     }
+}
+
+/* A program before 0.6 that writes does not say what it has told. */
+uint64_t cache_lag(const struct cache_stats *stats, uint64_t database_index)
+{
+    return stats->told && database_index > stats->told ? database_index - stats->told : 0;
 }

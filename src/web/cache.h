@@ -18,8 +18,9 @@
  *
  * Bounded in bytes, all that the entries and the cache itself take, but for the changes. It is cut
  * into stripes with a lock each; which of a stripe's entries goes when there is no room is decided
- * by S3-FIFO (web/eviction.h). What is outdated goes first: it is given up when it is asked for,
- * and looked for, some entries at a time, before anything else goes.
+ * by S3-FIFO (web/eviction.h). What a change has outdated goes first: it is given up when it is
+ * asked for, and looked for, some entries at a time, before anything else goes, until all entries
+ * have been looked at once since the last change.
  *
  * Threads: cache_get and cache_put from any; cache_committing, _changed, _told from the applier's.
  */
@@ -58,6 +59,10 @@ void cache_free(struct cache *cache);
 
 /* The page under KEY with a reference for the caller (http_page_drop), or NULL. */
 struct http_page *cache_get(struct cache *cache, struct str key);
+
+/* The same, and its TAGS (may be NULL). Their index is of the newest state that it is known to
+ * show: that up to which all changes are told, if it was made from an older one. */
+struct http_page *cache_get_tagged(struct cache *cache, struct str key, struct cache_tags *tags);
 
 /* Keeps PAGE (takes a reference of its own) under KEY. False when it was not kept:
  * outdated already, too big, or no memory. */
@@ -101,5 +106,8 @@ struct cache_stats {
     uint64_t behind_max_ns; /* the longest that was, since the one who writes began */
 };
 void cache_read_stats(struct cache *cache, struct cache_stats *stats);
+/* How many log entries are in a database that has DATABASE_INDEX, read before STATS, and are not
+ * told yet. 0, too, where that is not known: DATABASE_INDEX is 0, or who writes does not tell. */
+uint64_t cache_lag(const struct cache_stats *stats, uint64_t database_index);
 
 #endif

@@ -235,10 +235,16 @@ struct http_page *call_page_new(struct exchange *x, bool html, struct str type,
     return http_page_with(200, type, cache_control, headers, count, body, true);
 }
 
-struct http_page *call_page_kept(const struct exchange *x, struct str key)
+void call_tell_tags(struct exchange *x, const struct cache_tags *tags)
+{
+    if (call_of(x)->far)
+        far_tags_tell(x, tags);
+}
+
+struct http_page *call_page_kept(const struct exchange *x, struct str key, struct cache_tags *tags)
 {
     call_wayback(x);
-    return cache_get(call_thread(x)->web->settings.cache, key);
+    return cache_get_tagged(call_thread(x)->web->settings.cache, key, tags);
 }
 
 enum app_verdict call_json(struct exchange *x, int status, struct str json)

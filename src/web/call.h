@@ -10,6 +10,7 @@
 #include "http/exchange.h"
 #include "http/template.h"
 #include "shop/command.h"
+#include "web/far_tags.h"
 #include "web/routes.h"
 #include "web/traffic.h"
 #include "web/web.h"
@@ -36,6 +37,7 @@ struct web {
     struct web_settings settings;
     char names[WEB_TEMPLATES_MAX][48]; /* of the templates */
     struct template_set *templates;
+    char far_key[FAR_KEY]; /* of those who keep pages elsewhere; empty: there are none */
     struct traffic traffic;
     struct traffic_thread *counts; /* a client's process's; NULL: each thread's own */
     _Atomic uint64_t pages, commands, commands_failed, gate_waits, gate_barriers, relayed;
@@ -74,6 +76,7 @@ struct call {
     /* gate.c's: log indexes that X's token gave, and that X was shown; 0: none. */
     uint64_t given, seen;
     bool token_read;
+    bool far; /* X is from a process elsewhere that keeps pages (far_tags.h) */
     struct gate *gate;
     enum app_verdict (*read)(struct exchange *x);
 };
@@ -145,8 +148,10 @@ void call_security_headers(struct exchange *x, bool html);
  * back. One reference; NULL without memory. */
 struct http_page *call_page_new(struct exchange *x, bool html, struct str type,
                                 struct str cache_control, struct str body);
-/* What is kept ready under KEY, with a reference for the caller, or NULL: nothing that names a load
- * manager which is known to be silent by now. */
-struct http_page *call_page_kept(const struct exchange *x, struct str key);
+/* X's answer may be kept under its path, and shows TAGS: whoever else keeps pages hears it. */
+void call_tell_tags(struct exchange *x, const struct cache_tags *tags);
+/* What is kept ready under KEY, with a reference for the caller, and its TAGS (may be NULL); or
+ * NULL: nothing that names a load manager which is known to be silent by now. */
+struct http_page *call_page_kept(const struct exchange *x, struct str key, struct cache_tags *tags);
 
 #endif

@@ -60,6 +60,7 @@ static enum app_verdict reply_asset(struct exchange *x, const struct asset *asse
     if (!page)
         return call_fail_err(x, ERR_NOMEM);
     cache_put(cache, x->path, page, &tags);
+    call_tell_tags(x, &tags);
     exchange_page(x, page);
     http_page_drop(page);
     return APP_DONE;

@@ -2,7 +2,9 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "web/api.h"
 #include "web/call.h"
+#include "web/change_ring.h"
 #include "web/inner.h"
 #include "web/pass.h"
 #include "web/relay.h"
@@ -74,13 +76,32 @@ void gate_saw(struct exchange *x, uint64_t index)
         call->seen = index;
 }
 
+/* Nobody can be behind: no other server, and no process elsewhere that keeps pages (far.h). */
+static bool is_only_one(const struct exchange *x)
+{
+    const struct change_ring *changes = call_web(x)->settings.changes;
+    return is_alone(x) && !(changes && change_ring_is_heard(changes));
+}
+
+/* A server that is alone reads without a view of its own; what it has by now is at least that. */
+static void note_read(struct exchange *x)
+{
+    const struct route *route = call_of(x)->route;
+    struct ordering *order = call_web(x)->settings.order;
+    if (is_alone(x) && order && route && route->gate != GATE_OFF)
+        gate_saw(x, order_applied(order));
+}
+
 /* The answer is complete: it says how far X has seen now, if that is news. */
 static void tell(struct exchange *x)
 {
     struct token_scope scope = scope_of(x);
     struct call *call = call_of(x);
     char text[TOKEN_TEXT];
-    if (is_alone(x) || call->seen <= given(x))
+    if (is_only_one(x))
+        return;
+    note_read(x);
+    if (call->seen <= given(x))
         return;
     token_write(call_thread(x)->signer, &scope, call->seen, text);
     struct str token = arena_str(&x->arena, str_of(text));
@@ -118,6 +139,14 @@ static enum app_verdict run(struct exchange *x, gate_then *then)
     return verdict;
 }
 
+/* A page of no gate is a moment old here and there; but a process elsewhere keeps it, and has
+ * promised its shopper more (far.h). */
+static bool is_behind_far(struct exchange *x)
+{
+    struct ordering *order = call_web(x)->settings.order;
+    return order && call_of(x)->far && given(x) > order_applied(order);
+}
+
 /* Whether the handler of X's route will read what must not be old. */
 static bool is_gated(struct exchange *x)
 {
@@ -126,7 +155,7 @@ static bool is_gated(struct exchange *x)
         return false;
     switch (call_of(x)->route->gate) {
     case GATE_OFF:
-        return false;
+        return is_behind_far(x);
     case GATE_CART:
         return session_cart_id(x, &cart);
     case GATE_READ:
@@ -318,8 +347,10 @@ static enum app_verdict handle_on_reader(struct exchange *x)
     const struct route *route = call_of(x)->route;
     const struct web_writer *writer = &call_web(x)->settings.writer;
     bool own = pass_is_own(route), gated = is_gated(x);
-    if (own && inner_is_client(x))
-        return pass_on(x); /* what is asked of the server is not this process's to say */
+    /* What is asked of the server is not this process's to say. But changes are told by pages' tags
+     * that they belong to, and those only the server could give. */
+    if (own && inner_is_client(x) && route->handle != api_changes)
+        return pass_on(x);
     if (!own && (!pass_reads(route, writer->in_cluster) || !writer->same(writer->context)))
         return pass_on(x);
     if (inner_is_client(x) && needs_reader(route) && !call_reader(x))

@@ -16,7 +16,8 @@
  * The handler reads in one consistent view, whose index goes into the answer's token when it is
  * higher than what the request brought; so does the index of a command. Ready-made pages of the
  * catalogue pass no gate and carry no token: they may be a moment old. A server that is alone has
- * nobody to be behind: there is neither gate nor token.
+ * nobody to be behind: there is neither gate nor token. When its pages are kept elsewhere (far.h)
+ * there is a token, for the process there.
  *
  * A reader (pass.h) has no order to wait for. Alone it reads what the writer has committed, from
  * the same file, and nobody is told of a change before that: there is no gate. In a cluster it

@@ -82,9 +82,7 @@ static int ask(struct exchange *x, struct failure *failure)
     err = fetch_run(line, fetch, &x->arena, failure);
     if (err)
         return err;
-    relay_answer_headers(x, fetch);
-    exchange_reply(x, fetch->status, relay_answer_type(fetch), fetch->answer);
-    x->compressible = true;
+    relay_answer(x, fetch);
     return 0;
 }
 

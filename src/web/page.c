@@ -124,6 +124,7 @@ enum app_verdict page_keep(struct page *page, struct str key)
     if (!ready)
         return cannot_render(x);
     cache_put(call_web(x)->settings.cache, key, ready, &page->tags);
+    call_tell_tags(x, &page->tags);
     whereabouts_keep(x);
     exchange_page(x, ready);
     http_page_drop(ready);

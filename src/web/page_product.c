@@ -155,7 +155,7 @@ static bool is_variant_query(const struct exchange *x)
 
 static bool answer_cached_variant(struct exchange *x)
 {
-    struct http_page *ready = is_variant_query(x) ? call_page_kept(x, x->target) : NULL;
+    struct http_page *ready = is_variant_query(x) ? call_page_kept(x, x->target, NULL) : NULL;
     if (!ready)
         return false;
     exchange_page(x, ready);

@@ -4,12 +4,7 @@
  * (main/shared.h). It has no log and no order: it answers what only reads, from the same file, and
  * passes everything else on as it came. What is unsafe gets a stamp (once.h) unless it has one, so
  * that it may be sent again: while there is no writer, or the one that had it died, X waits for the
- * next one, PASS_MS in all, and is answered 503 after that.
- *
- *   pass_on ──▶ sent ──(answer)──▶ answered
- *      │         │ ▲
- *      │         │ └──(there is a writer)──┐
- *      └─────────┴──(none; it broke off)──▶ waiting ──(PASS_MS, stopping)──▶ 503
+ * next one (web/carry.h), and is answered 503 after that.
  *
  * A request that has come from another server is not passed on again: it gets 503 with the header
  * Stoa-Reader, by which the other knows that nobody has looked at it.
@@ -22,8 +17,6 @@
 #include "engine/app.h"
 #include "web/routes.h"
 #include "web/web.h"
-
-enum { PASS_MS = 10000, PASS_BODY_MAX = 1 << 20 };
 
 struct passes;
 /* WRITER is lent until passes_free. */

@@ -60,6 +60,7 @@ static enum app_verdict reply_kept(struct exchange *x, struct str json,
         return call_fail_err(x, ERR_NOMEM);
     if (!x->query.len)
         cache_put(call_web(x)->settings.cache, x->path, page, tags);
+    call_tell_tags(x, tags);
     exchange_page(x, page);
     http_page_drop(page);
     return APP_DONE;

@@ -1,5 +1,6 @@
 #include "web/relay.h"
 
+#include "http/fields.h"
 #include "web/call.h"
 #include "web/fetch.h"
 
@@ -25,7 +26,7 @@ bool relay_passes(struct str name, struct str connection)
         /* What each side's core makes anew. */
         "content-length", "content-encoding", "accept-encoding", "expect", "date", "server",
         /* Set by ourselves. */
-        "host", "stoa-relayed", "stoa-server", "stoa-inner"};
+        "host", "stoa-relayed", "stoa-server", "stoa-inner", "stoa-far", "stoa-tags"};
     for (unsigned i = 0; i < sizeof local / sizeof *local; i++)
         if (str_eq_nocase(name, str_of(local[i])))
             return false;
@@ -80,7 +81,7 @@ bool relay_is_refused(const struct exchange *x)
 
 /* ---- There and back ---- */
 
-void relay_answer_headers(struct exchange *x, const struct fetch *fetch)
+static void add_headers(struct exchange *x, const struct fetch *fetch)
 {
     struct str connection = fetch_header(fetch, STR("connection"));
     for (unsigned i = 0; i < fetch->answer_header_count; i++) {
@@ -91,17 +92,21 @@ void relay_answer_headers(struct exchange *x, const struct fetch *fetch)
     }
 }
 
-struct str relay_answer_type(const struct fetch *fetch)
+bool relay_varies(const struct exchange *x)
 {
-    struct str type = fetch_header(fetch, STR("content-type"));
-    return type.at ? type : STR("text/plain");
+    for (unsigned i = 0; i < x->answer_header_count; i++)
+        if (str_eq_nocase(x->answer_headers[i].name, STR("vary")) &&
+            fields_has_token(x->answer_headers[i].value, STR("accept-encoding")))
+            return true;
+    return false;
 }
 
-static void answer_as(struct exchange *x, const struct fetch *fetch)
+void relay_answer(struct exchange *x, const struct fetch *fetch)
 {
-    relay_answer_headers(x, fetch);
-    exchange_reply(x, fetch->status, relay_answer_type(fetch), fetch->answer);
-    x->compressible = true;
+    struct str type = fetch_header(fetch, STR("content-type"));
+    add_headers(x, fetch);
+    exchange_reply(x, fetch->status, type, fetch->answer);
+    x->compressible = relay_varies(x);
 }
 
 static int prepare(struct exchange *x, const char *server, unsigned timeout_ms, struct fetch *fetch)
@@ -143,7 +148,7 @@ int relay_to_primary(struct exchange *x, unsigned timeout_ms, struct failure *fa
         return fail(failure, ERR_NOMEM, "out of memory");
     int err = fetch_run(line, fetch, &x->arena, failure);
     if (!err)
-        answer_as(x, fetch);
+        relay_answer(x, fetch);
     return err;
 }
 

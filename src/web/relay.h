@@ -36,10 +36,12 @@ void relay_note(const struct exchange *x, const struct failure *failure);
  * the shop's own addresses are made from it. In the arena; NULL: no memory. */
 const struct http_header *relay_headers(struct exchange *x, const struct http_header *more,
                                         unsigned more_count, unsigned *count);
-/* Of FETCH's answer, what X's is to have: the headers, which are added, but for the type. */
+/* X is answered as FETCH was; compressed where the other server would have done so. */
 struct fetch;
-void relay_answer_headers(struct exchange *x, const struct fetch *fetch);
-struct str relay_answer_type(const struct fetch *fetch);
+void relay_answer(struct exchange *x, const struct fetch *fetch);
+/* Whether X's answer, of which all headers are there, is one that is compressed for who takes that:
+ * it says so by Vary. */
+bool relay_varies(const struct exchange *x);
 
 /* Pure, for its test: whether the header NAME of a message with Connection: CONNECTION goes on to
  * the next server. */

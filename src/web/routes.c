@@ -173,6 +173,8 @@ const struct route routes[] = {
     API(HTTP_GET, "/api/v1/backup", api_backup, ROUTE_WORK, "operator: a copy of the database"),
     API(HTTP_GET, "/api/v1/outbox", api_outbox, ROUTE_INLINE,
         "operator: what is to leave the shop"),
+    API(HTTP_GET, "/api/v1/changes", api_changes, ROUTE_WORK,
+        "operator: each committed change, as it is told"),
     API(HTTP_GET, "/api/v1/cluster", api_cluster_get, ROUTE_INLINE, "operator: the servers"),
     API(HTTP_POST, "/api/v1/cluster/managers", api_manager_announce, ROUTE_INLINE,
         "operator: a load manager is there, and asks whom it may send shoppers to"),

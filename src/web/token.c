@@ -42,6 +42,17 @@ char *token_write(struct signer *signer, const struct token_scope *scope, uint64
     return out;
 }
 
+uint64_t token_claims(struct str text)
+{
+    struct str version, number;
+    uint64_t index;
+    if (text.len >= TOKEN_TEXT || !str_cut(&text, '-', &version) || !text.at ||
+        !str_cut(&text, '-', &number) || !text.at || !str_eq(version, STR("1")) ||
+        str_to_u64(number, &index))
+        return 0;
+    return index;
+}
+
 int token_read(struct signer *signer, const struct token_scope *scope, struct str text,
                uint64_t *index)
 {

@@ -34,6 +34,9 @@ struct token_scope {
 char *token_write(struct signer *signer, const struct token_scope *scope, uint64_t index,
                   char out[static TOKEN_TEXT]);
 
+/* The index that TEXT names, whoever made it; 0: none. For who acts safely on any. */
+uint64_t token_claims(struct str text);
+
 /* 0 and *INDEX; ERR_INVALID: no token; ERR_DENIED: not signed here, or of another cluster. */
 int token_read(struct signer *signer, const struct token_scope *scope, struct str text,
                uint64_t *index);

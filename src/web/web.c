@@ -26,14 +26,20 @@ static struct web *web_of(struct app *app)
     return (struct web *)(void *)((char *)app - offsetof(struct web, app));
 }
 
-/* The cached answer to X's path, if there is one: the hot way of the shop. */
-static bool answer_from_cache(struct exchange *x)
+/* The cached answer to X's path, if there is one: the hot way of the shop. FAR: X is from a process
+ * elsewhere, which wants to know what the answer shows, and has promised not to be behind. */
+static bool answer_from_cache(struct exchange *x, bool far)
 {
     if ((x->method != HTTP_GET && x->method != HTTP_HEAD) || x->query.len || gate_is_aside(x))
         return false;
-    struct http_page *page = call_page_kept(x, x->path);
+    struct cache_tags tags;
+    if (far && !gate_is_open(x))
+        return false;
+    struct http_page *page = call_page_kept(x, x->path, far ? &tags : NULL);
     if (!page)
         return false;
+    if (far)
+        far_tags_tell(x, &tags);
     if (!str_ends(x->path, STR(".json")))
         whereabouts_keep(x);
     exchange_page(x, page);
@@ -100,12 +106,16 @@ static void on_accept(struct app *app, struct exchange *x)
     struct web *web = web_of(app);
     if (inner_is_server(x) && !inner_take(x))
         return;
+    enum far_origin origin = far_tags_take(x);
+    if (origin == FAR_MISDIRECTED)
+        return;
     if (web->settings.server_name && *web->settings.server_name)
         exchange_add_header(x, STR("Stoa-Server"), str_of(web->settings.server_name));
     if (!inner_is_client(x) && watch_is_live(x))
         return;
+    bool far = origin == FAR_THEIRS;
     whereabouts_tell(x);
-    if (answer_from_cache(x)) {
+    if (answer_from_cache(x, far)) {
         if (is_counted(x))
             count_cached(x);
         return;
@@ -119,6 +129,7 @@ static void on_accept(struct app *app, struct exchange *x)
     call->web = web;
     call->route = match.route;
     call->face = match.face;
+    call->far = far;
     memcpy(call->params, match.params, sizeof call->params);
     x->state = call;
     if (is_counted(x) && exchange_at_end(x, count, x) == 0)
@@ -224,6 +235,8 @@ int web_new(const struct web_settings *settings, struct web **web, struct failur
     if (!made)
         return fail(failure, ERR_NOMEM, "no memory for the shop's pages");
     made->settings = *settings;
+    if (settings->changes && settings->operator_token && *settings->operator_token)
+        far_key(settings->operator_token, made->far_key);
     made->app = (struct app){
         .name = "shop",
         .is_urgent = on_urgent,

@@ -33,6 +33,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct change_ring;
 struct copies;
 struct outbox;
 
@@ -83,10 +84,11 @@ struct web_settings {
     const char *operator_token; /* bearer token of the operator's API; empty: that API is off */
     unsigned char secret[WEB_SECRET_BYTES]; /* signs tokens; the same on all servers */
     struct cache *cache;                    /* lent */
-    struct ordering *order;                 /* lent */
-    struct buying *buying;                  /* lent */
-    struct outbox *outbox;                  /* lent; NULL: none */
-    struct copies *copies;                  /* for backups; NULL: none. Lent */
+    struct change_ring *changes; /* what is told to the cache; NULL: to nobody else. Lent */
+    struct ordering *order;      /* lent */
+    struct buying *buying;       /* lent */
+    struct outbox *outbox;       /* lent; NULL: none */
+    struct copies *copies;       /* for backups; NULL: none. Lent */
     const struct log *log;
     struct web_bank bank;
     struct web_watch watch;     /* may be all zero: then there is neither */

@@ -103,6 +103,12 @@ static inline void bed_reply(struct bed *bed, struct exchange *x)
     } else if (str_eq(x->path, STR("/upgrade")) && bed->sink && bed->lender && x->wants_upgrade) {
         x->gone = bed->gone;
         exchange_upgrade(x, bed->sink, bed->lender);
+    } else if (str_eq(x->path, STR("/vary"))) { /* as another server answered, that of the query */
+        if (x->query.len)
+            exchange_add_header(x, STR("vary"), x->query);
+        exchange_add_header(x, STR("ETag"), STR("\"v1\""));
+        exchange_reply(x, 200, STR("text/plain"), STR("it depends"));
+        x->compressible = true;
     } else if (str_eq(x->path, STR("/close"))) {
         x->close = true;
         exchange_reply(x, 200, STR("text/plain"), STR("bye"));

@@ -41,6 +41,12 @@ def check_rule(cell):
     assert mean["decisions"] >= 0 and mean["reversals_per_minute"] >= 0
 
 
+def check_overload(cell):
+    assert cell["workers"] == 2
+    assert (cell["mean"]["offered_per_s"] is None) == (cell["load"] == "as much as goes")
+    assert 1 < cell["mean"]["workers_busy"] <= 2.01
+
+
 def check_hop(cell):
     mean = cell["mean"]
     assert mean["cpu_us_per_request"] == pytest.approx(
@@ -51,17 +57,18 @@ def check_hop(cell):
 
 def test_a_quick_run_measures_rules_and_the_hop_and_writes_a_page_with_pictures(tmp_path):
     page = tmp_path / "page.md"
-    done = bench(tmp_path / "made", "--only", "spike,hop", "--json", "--report", str(page))
+    done = bench(tmp_path / "made", "--only", "spike,overload,hop", "--json", "--report", str(page))
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["worker_capacity_per_s"] > 1
     parts = [cell["part"] for cell in report["cells"]]
-    assert parts.count("rules") == 2 and parts.count("hop") == 2
+    checks = {"rules": check_rule, "overload": check_overload, "hop": check_hop}
+    assert parts == [part for part in checks for _ in range(2)]
     for cell in report["cells"]:
         check_figures(cell)
-        (check_rule if cell["part"] == "rules" else check_hop)(cell)
+        checks[cell["part"]](cell)
     text = page.read_text()
-    assert "**spike**" in text and "nan" not in text
+    assert "**spike**" in text and "| 2 × capacity | 2 workers |" in text and "nan" not in text
     assert "(page-hop.svg)" in text and "(page-sizes.svg)" not in text, "only what was measured"
     drawn = xml.dom.minidom.parse(str(tmp_path / "page-hop.svg")).documentElement
     assert drawn.getElementsByTagName("path")

@@ -166,7 +166,7 @@ def survive_all(tmp_path, seconds):
 
 
 def test_nothing_is_lost_when_each_server_is_killed_stopped_and_cut_off(tmp_path):
-    survive_all(tmp_path, 60)
+    survive_all(tmp_path, 40)
 
 
 @pytest.mark.long

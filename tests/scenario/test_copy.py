@@ -23,19 +23,33 @@ class Sale:
     """Shoppers on some of the servers, as long as they are wanted."""
 
     def __init__(self, three, items, servers, count=6):
-        self.shoppers = [Shopper(three.addresses[servers[i % len(servers)]], items, i)
-                         for i in range(count)]
-        for shopper in self.shoppers:
-            shopper.start()
+        self.begin([Shopper(three.addresses[servers[i % len(servers)]], items, i)
+                    for i in range(count)])
 
     @classmethod
     def of(cls, shoppers):
         """Of shoppers that were made elsewhere."""
         sale = cls.__new__(cls)
-        sale.shoppers = shoppers
+        sale.begin(shoppers)
+        return sale
+
+    def begin(self, shoppers):
+        self.shoppers = shoppers
+        self.present = list(shoppers)
         for shopper in shoppers:
             shopper.start()
-        return sale
+
+    def come_again(self):
+        """With so short a log a server that was slow for a moment begins anew. Its shoppers'
+        connections break then, and others come in their place."""
+        for i, gone in enumerate(self.present):
+            if gone.is_alive() or gone.errors:
+                continue
+            if not (gone.carts or gone.orders or gone.doubt and gone.doubt[1]):
+                self.shoppers.remove(gone)
+            self.present[i] = Shopper(gone.address, gone.items, len(self.shoppers))
+            self.shoppers.append(self.present[i])
+            self.present[i].start()
 
     def orders(self):
         return sum(len(shopper.orders) for shopper in self.shoppers)
@@ -43,7 +57,8 @@ class Sale:
     def go_on(self, count, seconds=60):
         """Waits for COUNT more orders."""
         enough = self.orders() + count
-        wait_until(lambda: self.orders() >= enough, seconds, f"{count} more orders")
+        wait_until(lambda: self.orders() >= enough or self.come_again(), seconds,
+                   f"{count} more orders")
 
     def end(self):
         for shopper in self.shoppers:

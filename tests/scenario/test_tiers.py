@@ -9,6 +9,7 @@ import uuid
 
 import pytest
 
+from cluster_server import free_port
 from engine_server import not_of_engines
 from shop_server import buy, checkout_body, payment_body, wait_until
 from tiers import BenchTiers, Tiers
@@ -50,7 +51,7 @@ class Buyers:
         self.over = threading.Event()
         self.orders, self.failed, self.broken = [], [], 0
         operate(tiers, "POST", "receive", {"quantity": 1000000})
-        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(count)]
         for thread in self.threads:
             thread.start()
 
@@ -269,28 +270,56 @@ def memory_of(process):
     raise AssertionError("no VmRSS")
 
 
-def test_when_all_ask_for_more_each_class_gets_its_share(tmp_path):
-    with BenchTiers(tmp_path, "--share", "pages=1", "--share", "carts=2", "--share", "buys=4",
-                    "--wait", "60s") as tiers:
-        work = "compute?us=0&wait=3000"
-        crowds = {name: Crowd(tiers.listen, f"/{path}{work}", 12) for name, path in
-                  (("pages", ""), ("carts", "cart/"), ("buys", "checkout/"))}
+def figures_of(door):
+    """Each line of /metrics there, by its name with labels."""
+    lines = page(door, "/metrics")[1].decode().splitlines()
+    return {name: float(value) for name, value in
+            (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
 
-        def answered(count):
-            wait_until(lambda: sum(len(one.statuses) for one in crowds.values()) >= count, 60,
-                       f"{count} answers")
-        answered(200)  # what each class costs is known now, and all wait
-        before = {name: len(one.statuses) for name, one in crowds.items()}
-        memory = [memory_of(one.process) for one in tiers.fronts + tiers.workers]
-        answered(1600)
-        got = {name: len(one.statuses) - before[name] for name, one in crowds.items()}
-        after = [memory_of(one.process) for one in tiers.fronts + tiers.workers]
+
+def sizes_of(tiers):
+    """Of all that may grow: processes in kB, and what the queue's memory has of the machine's."""
+    area = (tiers.queue / "area").stat()
+    return [memory_of(one.process) for one in tiers.fronts + tiers.workers], \
+        (area.st_size, area.st_blocks)
+
+
+def test_at_twice_what_it_can_do_waiting_is_bounded_shares_are_kept_and_memory_stays(tmp_path):
+    """Each of so many clients would ask again within the 300 ms that it may wait: that is more than
+    450 a second, where one worker has 5 ms for each request."""
+    door = f"127.0.0.1:{free_port()}"
+    counts = {"pages": ("", 24), "carts": ("cart/", 32), "buys": ("checkout/", 80)}
+    with BenchTiers(tmp_path, "--share", "pages=1", "--share", "carts=2", "--share", "buys=4",
+                    "--wait", "300ms", "--status", door) as tiers:
+        crowds = {name: Crowd(tiers.listen, f"/{path}compute?us=0&wait=5000", count)
+                  for name, (path, count) in counts.items()}
+
+        def answered():
+            return {name: one.statuses.count(200) for name, one in crowds.items()}
+
+        def wait_answered(count):
+            enough = sum(answered().values()) + count
+            wait_until(lambda: sum(answered().values()) >= enough, 60, f"{count} answers")
+        wait_answered(100)  # what each class costs is known now, and all wait
+        before, (memory, area) = answered(), sizes_of(tiers)
+        wait_answered(700)
+        got = {name: count - before[name] for name, count in answered().items()}
+        memory_after, area_after = sizes_of(tiers)
         for one in crowds.values():
             one.stop()
-        assert all(status == 200 for one in crowds.values() for status in one.statuses)
-        assert 0.75 < got["carts"] / (2 * got["pages"]) < 1.33, got
-        assert 0.75 < got["buys"] / (4 * got["pages"]) < 1.33, got
-        assert all(now < then + 2048 for then, now in zip(memory, after)), (memory, after)
+        statuses = {status for one in crowds.values() for status in one.statuses}
+        figures = figures_of(door)
+    assert statuses == {200, 503}
+    # All that was begun was begun in time, and for somebody; whoever was not begun was told so.
+    assert figures['stoa_queue_wait_seconds_bucket{le="0.536870912"}'] == \
+        figures["stoa_queue_wait_seconds_count"] > 800
+    for name, one in crowds.items():
+        assert figures[f'stoa_queue_done_total{{class="{name}"}}'] == one.statuses.count(200)
+        assert figures[f'stoa_queue_dropped_total{{class="{name}"}}'] == one.statuses.count(503) > 0
+    assert 0.75 < got["carts"] / (2 * got["pages"]) < 1.33, got
+    assert 0.75 < got["buys"] / (4 * got["pages"]) < 1.33, got
+    assert all(now < then + 2048 for then, now in zip(memory, memory_after)), (memory, memory_after)
+    assert area_after == area
 
 
 def test_what_the_queue_has_no_room_for_is_told_so_at_once(tmp_path):
@@ -301,6 +330,42 @@ def test_what_the_queue_has_no_room_for_is_told_so_at_once(tmp_path):
         answer, _ = page(tiers.listen, "/cart/compute?us=0")
         crowd.stop()
         assert set(crowd.statuses) == {200, 503} and answer.status == 200
+
+
+def post_to_a_worker_that_dies(tiers, door, path):
+    """POST PATH, whose worker is killed with it; another comes. The answer, and how often workers
+    have taken it."""
+    answers = []
+
+    def taken():
+        return sum(count for name, count in figures_of(door).items()
+                   if name.startswith("stoa_queue_taken_total"))
+
+    def ask():
+        connection = http.client.HTTPConnection(tiers.listen, timeout=20)
+        connection.request("POST", f"{path}compute?us=0&wait=800000", b"{}")
+        answers.append(connection.getresponse())
+        answers[0].text = answers[0].read().decode()
+        connection.close()
+
+    before = taken()
+    asking = threading.Thread(target=ask)
+    asking.start()
+    wait_until(lambda: taken() == before + 1, what="a worker that has it")
+    tiers.workers[0].kill()
+    tiers.workers[0].start()
+    asking.join()
+    return answers[0], taken() - before
+
+
+def test_what_is_not_known_to_be_done_once_is_not_sent_to_a_second_worker(tmp_path):
+    door = f"127.0.0.1:{free_port()}"
+    with BenchTiers(tmp_path, "--status", door) as tiers:
+        answer, times = post_to_a_worker_that_dies(tiers, door, "/api/v1/")
+        assert answer.status == 502 and "not known whether this was done" in answer.text
+        assert answer.getheader("Retry-After") is None and times == 1
+        answer, times = post_to_a_worker_that_dies(tiers, door, "/carts/")
+        assert (answer.status, times) == (200, 2)
 
 
 def test_everything_goes_and_leaves_nothing(tmp_path):

@@ -38,7 +38,10 @@ class Answer:
         response = http.client.HTTPResponse(got, method=method)
         response.begin()
         self.status = response.status
-        self.fields = {name.lower(): value for name, value in response.getheaders()}
+        lines = [(name.lower(), value) for name, value in response.getheaders()]
+        self.fields = dict(lines)
+        doubled = {name for name, _ in lines if [each for each, _ in lines].count(name) > 1}
+        assert doubled <= {"set-cookie"}, lines
         self.body = response.read()
 
     def comparable(self):
@@ -107,9 +110,18 @@ def test_every_way_to_ask_is_answered_as_by_the_server_itself(tmp_path):
                                  body=chunked(cart[:10], cart[10:11], cart[11:])),
             "too long a body": request("POST /carts HTTP/1.1", *API, "Content-Length: 300000",
                                        body=b" " * 300000),
+            "into the cart by a form": request(
+                "POST /cart/add HTTP/1.1", "Content-Type: application/x-www-form-urlencoded",
+                "Content-Length: 40", body=b"item=harrow-mug~chalk-250-ml&quantity=01"),
             "many fields": request(f"GET {PAGE} HTTP/1.1",
                                    *[f"X-Number-{i}: {i}" for i in range(95)]),
             "a long head": request(f"GET {PAGE} HTTP/1.1", "X-Long: " + "x" * 15000),
+            "too long a head": request(f"GET {PAGE} HTTP/1.1", "X-Long: " + "x" * 20000),
+            "too many fields": request(f"GET {PAGE} HTTP/1.1",
+                                       *[f"X-Number-{i}: {i}" for i in range(120)]),
+            "too long an address": request(f"GET {PAGE}?{'x' * 9000} HTTP/1.1"),
+            "far too long a body": request("POST /carts HTTP/1.1", *API,
+                                           "Content-Length: 9000000000"),
             "fields for this connection": request(f"GET {PAGE} HTTP/1.1", "X-Mine: 1",
                                                   "Connection: X-Mine, keep-alive",
                                                   "Keep-Alive: 1", "TE: trailers"),

@@ -1,10 +1,12 @@
 """What fronts say of their tiers agrees with what was done, whichever of them is asked."""
 
+import contextlib
 import http.client
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -56,6 +58,20 @@ def pids(view, tier):
     return {member["pid"] for member in view[tier] if member["state"] == "ready"}
 
 
+def found_in_caches(view):
+    """Look-ups of all workers, found or not."""
+    return sum(worker["cache"]["hits"] + worker["cache"]["misses"] for worker in view["workers"])
+
+
+@contextlib.contextmanager
+def held_open(address, count=5):
+    host, port = address.split(":")
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=20))
+        yield count
+
+
 @pytest.mark.quick
 def test_figures_agree_with_what_was_done(tmp_path):
     doors = [f"127.0.0.1:{free_port()}" for _ in range(2)]
@@ -82,10 +98,20 @@ def test_figures_agree_with_what_was_done(tmp_path):
             wait_until(lambda: sum(front["requests"] for front in look(door)["fronts"]) == 21,
                        what="the fronts' counts")
             assert view["master"] == tiers.fronts[0].process.pid
+            wait_until(lambda: found_in_caches(look(door)) == 20, what="the caches' counts")
+            for worker in look(door)["workers"]:
+                cache = worker["cache"]
+                assert 0 < cache["bytes"] <= cache["limit_bytes"] == 8 << 20
+                assert cache["lag_entries"] == 0 and cache["evicted"] == 0
+                label = f'{{worker="0",pid="{worker["pid"]}"}}'
+                assert metric(door, "stoa_worker_cache_misses_total" + label) == cache["misses"]
+            with held_open(tiers.listen) as count:
+                wait_until(lambda: sum(front["connections"] for front in look(door)["fronts"])
+                           == count, what="the fronts' connections")
             assert metric(door, 'stoa_queue_done_total{class="pages"}') == 20
             assert metric(door, "stoa_queue_wait_seconds_count") == 21
-            assert metric(door, 'stoa_workers{state="ready"}') == 2
-            assert metric(door, "stoa_workers_wanted") is None
+            assert metric(door, 'stoa_tier_workers{state="ready"}') == 2
+            assert metric(door, "stoa_tier_workers_wanted") is None
             assert "Fronts and workers" in ask(door, "/")[1]
             assert ask(door, "/livez") == (200, "ok\n")
         tiers.workers[0].kill()
@@ -109,7 +135,7 @@ def test_decisions_are_shown_by_all_fronts_and_the_next_master(tmp_path):
         first = view["scale"]["events"][0]
         assert view["master"] == master and view["scale"]["live"]
         assert (first["workers"], first["fronts"]) == ([0, 2], [1, 2])
-        assert view["scale"]["workers_wanted"] == metric(door, "stoa_workers_wanted") == 2
+        assert view["scale"]["workers_wanted"] == metric(door, "stoa_tier_workers_wanted") == 2
         assert ask(tiers.listen, "/")[0] == 200
         shown = top("--front", f"http://{door}").stdout
         assert f"rule poll  master {master}" in shown, shown

@@ -268,6 +268,25 @@ static void make_up(struct tiers_report *report)
     }
 }
 
+static void what_is_kept_under_too_much_is_told_round_by_round(void **state)
+{
+    (void)state;
+    struct tiers_report *report = calloc(1, sizeof *report);
+    assert_non_null(report);
+    assert_int_equal(lay_out("overload", false, NULL, report), 3);
+    for (unsigned at = 0; at < 3; at++)
+        report->results[at].rounds = 2;
+    report->results[0].round[0][TIERS_PER_S] = 100;
+    report->results[0].round[1][TIERS_PER_S] = 200;
+    report->results[2].round[0][TIERS_PER_S] = 90;
+    report->results[2].round[1][TIERS_PER_S] = 220;
+    assert_true(fabs(tiers_report_kept(report, 2).mean - 1) < 1e-9);
+    assert_int_equal(tiers_report_kept(report, 0).count, 0); /* it is what is kept */
+    report->results[0].round[0][TIERS_PER_S] = 0;
+    assert_int_equal(tiers_report_kept(report, 2).count, 1);
+    free(report);
+}
+
 static char *printed_json(const struct tiers_report *report)
 {
     char *text = NULL;
@@ -355,6 +374,7 @@ int main(void)
         cmocka_unit_test(an_operation_counts_where_it_was_due),
         cmocka_unit_test(a_record_says_what_a_run_cost),
         cmocka_unit_test(only_what_is_named_is_measured),
+        cmocka_unit_test(what_is_kept_under_too_much_is_told_round_by_round),
         cmocka_unit_test(a_report_has_every_part_and_no_number_that_is_none),
         cmocka_unit_test(a_page_keeps_what_was_written_by_hand),
     };

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <zlib.h>
 
 #include <cmocka.h>
@@ -219,6 +220,44 @@ static void a_source_is_compressed_while_it_is_sent(void **state)
     assert_true(bed.sent.len < 1 << 20);
     assert_true(was_sent(&bed, "\r\n0\r\n\r\n"));
     bed_close(&bed);
+}
+
+/* The header lines of all answers so far that are NAME's. */
+static unsigned count_sent(const struct bed *bed, const char *name)
+{
+    struct str left = buf_text(&bed->sent), line, name_of;
+    unsigned count = 0;
+    while (str_cut(&left, '\n', &line))
+        count += str_cut(&line, ':', &name_of) && line.at && str_eq_nocase(name_of, str_of(name));
+    return count;
+}
+
+/* Another server's answer may say it already, in its own words. */
+static void an_answer_says_once_that_it_varies(void **state)
+{
+    static const struct {
+        const char *said, *sent;
+    } cases[] = {{"", "\r\nVary: Accept-Encoding\r\n"},
+                 {"?accept-encoding", "\r\nvary: accept-encoding\r\n"},
+                 {"?Origin,Accept-Encoding", "\r\nvary: Origin,Accept-Encoding\r\n"},
+                 {"?*", "\r\nvary: *\r\n"},
+                 {"?Origin", "\r\nvary: Origin, Accept-Encoding\r\n"}};
+    static const char *const ways[] = {"GET /vary%s HTTP/1.1\r\nHost: a\r\n\r\n",
+                                       "HEAD /vary%s HTTP/1.1\r\nHost: a\r\n\r\n",
+                                       "GET /vary%s HTTP/1.1\r\nHost: a\r\n"
+                                       "If-None-Match: \"v1\"\r\n\r\n"};
+    (void)state;
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (unsigned way = 0; way < sizeof ways / sizeof *ways; way++) {
+            char request[200];
+            struct bed bed;
+            open_bed(&bed);
+            snprintf(request, sizeof request, ways[way], cases[i].said);
+            bed_text(&bed, request);
+            assert_int_equal(count_sent(&bed, "Vary"), 1);
+            assert_true(was_sent(&bed, cases[i].sent));
+            bed_close(&bed);
+        }
 }
 
 static void a_file_is_left_to_sendfile_when_the_engine_asks(void **state)
@@ -541,6 +580,7 @@ int main(void)
         cmocka_unit_test(a_source_that_waits_is_asked_again_when_it_wakes),
         cmocka_unit_test(a_client_that_goes_while_its_source_waits_is_cleaned_up),
         cmocka_unit_test(a_source_is_compressed_while_it_is_sent),
+        cmocka_unit_test(an_answer_says_once_that_it_varies),
         cmocka_unit_test(a_file_is_left_to_sendfile_when_the_engine_asks),
         cmocka_unit_test(answers_leave_in_the_order_of_their_requests),
         cmocka_unit_test(unsafe_requests_run_one_after_the_other),

@@ -14,11 +14,14 @@
     "\"dropped_per_s\":10,\"refused_per_s\":0,\"given_back\":3,\"died\":1,\"classes\":[{"        \
     "\"class\":\"buys\",\"share\":4,\"waiting\":40,\"held\":50,\"arrived_per_s\":1500,"          \
     "\"answered_per_s\":1200,\"work_ms\":5,\"done\":240,\"dropped\":20,\"refused\":10}]}"
-#define MEMBERS                                                                             \
-    "\"fronts\":[{\"pid\":100,\"number\":0,\"state\":\"ready\",\"busy\":0.02,\"open\":30,"  \
-    "\"requests\":1234,\"requests_per_s\":617,\"master\":true}],\"workers\":[{\"pid\":200," \
-    "\"number\":1,\"state\":"                                                               \
-    "\"draining\",\"busy\":0.75,\"open\":6,\"handled\":150,\"requests_per_s\":75}]"
+#define MEMBERS                                                                                    \
+    "\"fronts\":[{\"pid\":100,\"number\":0,\"state\":\"ready\",\"busy\":0.02,\"open\":30,"         \
+    "\"requests\":1234,\"requests_per_s\":617,\"connections\":42,\"master\":true}],\"workers\":[{" \
+    "\"pid\":200,"                                                                                 \
+    "\"number\":1,\"state\":"                                                                      \
+    "\"draining\",\"busy\":0.75,\"open\":6,\"handled\":150,\"requests_per_s\":75,\"cache\":{"      \
+    "\"hit_ratio\":0.934,\"bytes\":8283750,\"limit_bytes\":8388608,\"evicted\":12,\"lag_"          \
+    "entries\":3}}]"
 #define SIZES                                                                          \
     "\"sizes\":{\"workers\":{\"ready\":1,\"busy\":0.75,\"starting\":1,\"draining\":1," \
     "\"crashed\":2,\"silent\":0},\"fronts\":{\"ready\":1,\"busy\":0.02}}"
@@ -70,8 +73,9 @@ static void queue_tiers_and_decisions_are_shown(void **state)
                                 "dropped/s 10 ", "workers  ready 1 of 3  busy 75%", "crashed 2",
                                 "\nbuys          4      40      10   1.50k      1.20k    5.00",
                                 "\nfront             100 ready       2%    30    1.23k    617  "
-                                "master\n",
-                                "\nworker 1          200 draining   75%     6      150     75  \n",
+                                "master  connections 42  \n",
+                                "\nworker 1          200 draining   75%     6      150     75  "
+                                "found in cache 93%  7.9 of 8.0 MiB  evicted 12  behind 3  \n",
                                 "decisions  so far 7", "17:35:11 workers 1 to 3  the queue was",
                                 NULL},
           (const char *const[]){"fronts 2 to 2", "no master", NULL});

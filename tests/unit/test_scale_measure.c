@@ -54,6 +54,26 @@ static void pass(struct tier *tier)
     scale_measure(&tier->measure, &tier->look, &tier->sample);
 }
 
+static void workers_of_other_machines_count_each_by_itself(void **state)
+{
+    struct tier tier;
+    (void)state;
+    begin(&tier);
+    for (unsigned i = 0; i < 3; i++) {
+        add_seat(&tier, i < 2 ? QUEUE_WORKER : QUEUE_FRONT, 10, i < 2 ? 2 : 0);
+        tier.look.seats[4 + i].space = 77 + i;
+    }
+    pass(&tier);
+    work(&tier, 4, 30, 0);
+    work(&tier, 5, 0, 80); /* two helpers: 40 % */
+    work(&tier, 6, 50, 0);
+    pass(&tier);
+    assert_int_equal(tier.sample.workers.ready, 4);
+    assert_int_equal(tier.sample.fronts.ready, 2);
+    assert_int_equal(tier.sample.busy, 300 + 400);
+    assert_int_equal(tier.sample.fronts_busy, 500);
+}
+
 static void the_first_look_says_how_many_there_are_and_nothing_of_what_was(void **state)
 {
     struct tier tier;
@@ -63,6 +83,19 @@ static void the_first_look_says_how_many_there_are_and_nothing_of_what_was(void 
     assert_int_equal(tier.sample.workers.ready, 2);
     assert_int_equal(tier.sample.busy, 0);
     assert_int_equal(tier.sample.interval_ns, 0);
+}
+
+/* A front tells them of the whole process, in each of its threads' seats. */
+static void connections_are_counted_once_for_each_front(void **state)
+{
+    struct tier tier;
+    (void)state;
+    begin(&tier);
+    add_seat(&tier, QUEUE_FRONT, 11, 0);
+    for (unsigned i = 0; i < tier.look.seat_count; i++)
+        tier.look.seats[i].report.counts[7] = 300;
+    pass(&tier);
+    assert_int_equal(tier.sample.connections, 600); /* a worker's counts are others */
 }
 
 static void a_worker_is_as_busy_as_the_busier_of_its_thread_and_its_helpers(void **state)
@@ -179,7 +212,9 @@ static void bounds_of_waits_grow_and_are_eighths_of_doublings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(workers_of_other_machines_count_each_by_itself),
         cmocka_unit_test(the_first_look_says_how_many_there_are_and_nothing_of_what_was),
+        cmocka_unit_test(connections_are_counted_once_for_each_front),
         cmocka_unit_test(a_worker_is_as_busy_as_the_busier_of_its_thread_and_its_helpers),
         cmocka_unit_test(nobody_is_busier_than_all_the_time),
         cmocka_unit_test(who_took_the_seat_of_another_begins_anew),

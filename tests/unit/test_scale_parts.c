@@ -203,28 +203,35 @@ static struct scale_settings of_fronts(uint64_t ratio, uint64_t band)
     return settings;
 }
 
+static unsigned fronts_for(const struct scale_settings *settings, unsigned fronts, unsigned workers,
+                           double busy, double connections)
+{
+    struct scale_fronts_load load = {busy, connections};
+    return scale_fronts(settings, fronts, workers, load);
+}
+
 static void without_a_band_fronts_are_the_ratio_rounded_up(void **state)
 {
     (void)state;
     struct scale_settings settings = of_fronts(250, 0);
     for (unsigned workers = 1; workers <= 100; workers++)
         for (unsigned fronts = 1; fronts <= 30; fronts++)
-            assert_int_equal(scale_fronts(&settings, fronts, workers, 0), (workers + 3) / 4);
+            assert_int_equal(fronts_for(&settings, fronts, workers, 0, 0), (workers + 3) / 4);
 }
 
 static void a_band_keeps_fronts_in_both_directions(void **state)
 {
     (void)state;
     struct scale_settings settings = of_fronts(250, 250);
-    assert_int_equal(scale_fronts(&settings, 1, 5, 0), 1); /* 1.25: no more than 1 + 0.25 */
-    assert_int_equal(scale_fronts(&settings, 1, 6, 0), 2);
-    assert_int_equal(scale_fronts(&settings, 2, 4, 0), 2); /* 1.0: more than 2 − 1 − 0.25 */
-    assert_int_equal(scale_fronts(&settings, 2, 3, 0), 1);
+    assert_int_equal(fronts_for(&settings, 1, 5, 0, 0), 1); /* 1.25: no more than 1 + 0.25 */
+    assert_int_equal(fronts_for(&settings, 1, 6, 0, 0), 2);
+    assert_int_equal(fronts_for(&settings, 2, 4, 0, 0), 2); /* 1.0: more than 2 − 1 − 0.25 */
+    assert_int_equal(fronts_for(&settings, 2, 3, 0, 0), 1);
     for (unsigned workers = 1; workers < 99; workers++)
         for (unsigned fronts = 1; fronts < 25; fronts++) {
-            unsigned next = scale_fronts(&settings, fronts, workers, 0);
-            assert_int_equal(scale_fronts(&settings, next, workers, 0), next);
-            assert_int_equal(scale_fronts(&settings, next, workers + 1, 0) - next <= 1, 1);
+            unsigned next = fronts_for(&settings, fronts, workers, 0, 0);
+            assert_int_equal(fronts_for(&settings, next, workers, 0, 0), next);
+            assert_int_equal(fronts_for(&settings, next, workers + 1, 0, 0) - next <= 1, 1);
         }
 }
 
@@ -232,12 +239,25 @@ static void fronts_own_work_overrules_the_ratio(void **state)
 {
     (void)state;
     struct scale_settings settings = of_fronts(250, 250);
-    assert_int_equal(scale_fronts(&settings, 1, 4, 2.0), 3); /* of 0.7 each */
-    assert_int_equal(scale_fronts(&settings, 3, 4, 1.5), 3); /* 1.5 / 0.525: still 3 */
-    assert_int_equal(scale_fronts(&settings, 3, 4, 1.0), 2);
-    assert_int_equal(scale_fronts(&settings, 1, 4, 1e9), 100);
+    assert_int_equal(fronts_for(&settings, 1, 4, 2.0, 0), 3); /* of 0.7 each */
+    assert_int_equal(fronts_for(&settings, 3, 4, 1.5, 0), 3); /* 1.5 / 0.525: still 3 */
+    assert_int_equal(fronts_for(&settings, 3, 4, 1.0, 0), 2);
+    assert_int_equal(fronts_for(&settings, 1, 4, 1e9, 0), 100);
     settings.fronts_min = 2;
-    assert_int_equal(scale_fronts(&settings, 2, 1, 0), 2);
+    assert_int_equal(fronts_for(&settings, 2, 1, 0, 0), 2);
+}
+
+static void fronts_connections_overrule_the_ratio_too(void **state)
+{
+    (void)state;
+    struct scale_settings settings = of_fronts(250, 250);
+    settings.fronts_connections = 1000;
+    assert_int_equal(fronts_for(&settings, 1, 4, 0, 1000), 1);
+    assert_int_equal(fronts_for(&settings, 1, 4, 0, 2500), 3);
+    assert_int_equal(fronts_for(&settings, 3, 4, 0, 1600), 3); /* 1600 / 750: still 3 */
+    assert_int_equal(fronts_for(&settings, 3, 4, 0, 1400), 2);
+    assert_int_equal(fronts_for(&settings, 1, 4, 2.0, 1200), 3); /* whichever asks for more */
+    assert_int_equal(fronts_for(&settings, 1, 4, 0.5, 1200), 2);
 }
 
 int main(void)
@@ -257,6 +277,7 @@ int main(void)
         cmocka_unit_test(without_a_band_fronts_are_the_ratio_rounded_up),
         cmocka_unit_test(a_band_keeps_fronts_in_both_directions),
         cmocka_unit_test(fronts_own_work_overrules_the_ratio),
+        cmocka_unit_test(fronts_connections_overrule_the_ratio_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -224,6 +224,21 @@ static void fronts_follow_the_workers(void **state)
     assert_int_equal(bench.decision.fronts, 1);
 }
 
+static void fronts_are_added_for_many_connections(void **state)
+{
+    (void)state;
+    struct bench bench;
+    begin(&bench, 2);
+    bench.sample.connections = 2 * bench.settings.fronts_connections + 1;
+    ask(&bench, 30000, 2);
+    assert_int_equal(bench.decision.workers, 2);
+    assert_int_equal(bench.decision.fronts, 3);
+    assert_non_null(strstr(bench.decision.reason, "have 20001 connections"));
+    bench.sample.connections = 10;
+    ask(&bench, 30000, 2);
+    assert_int_equal(bench.decision.fronts, 1);
+}
+
 /* A decision gives its reason in words. */
 static void each_decision_says_why(void **state)
 {
@@ -297,7 +312,7 @@ static void nothing_that_is_measured_breaks_the_bounds(void **state)
             assert_in_range(decision.workers, settings.workers_min, settings.workers_max);
             assert_in_range(decision.fronts, settings.fronts_min, settings.fronts_max);
             assert_true(isfinite(scaler.load_quick) && isfinite(scaler.load_slow));
-            assert_true(isfinite(scaler.fronts_busy));
+            assert_true(isfinite(scaler.fronts_load.busy));
             assert_true(decision.reason[0] != 0);
             assert_null(strstr(decision.reason, "nan"));
             assert_null(strstr(decision.reason, "inf"));
@@ -319,6 +334,7 @@ int main(void)
         cmocka_unit_test(nobody_leaves_whose_work_the_others_cannot_carry),
         cmocka_unit_test(the_rule_is_told_of_each_change),
         cmocka_unit_test(fronts_follow_the_workers),
+        cmocka_unit_test(fronts_are_added_for_many_connections),
         cmocka_unit_test(each_decision_says_why),
         cmocka_unit_test(nothing_that_is_measured_breaks_the_bounds),
     };

@@ -306,6 +306,30 @@ static void there_are_so_many_seats(void **state)
     assert_int_equal(list[1].pid, getpid());
 }
 
+/* Several may have the same pid on their machines, and none of them is this process. */
+static void processes_of_other_machines_are_processes_of_their_own(void **state)
+{
+    struct bed *bed = *state;
+    struct failure failure;
+    struct queue_seat_view list[4];
+    struct queue_far far[] = {{(uint32_t)getpid(), 5, 3, "192.0.2.1:40000"},
+                              {(uint32_t)getpid(), 6, 0, "192.0.2.1:40001"}};
+    unsigned seats[2];
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(queue_join_far(bed->queue, QUEUE_WORKER, &far[i], &seats[i], &failure), 0);
+    assert_int_equal(queue_seats(bed->queue, list, 4), 4);
+    assert_true(list[1].is_near);
+    assert_string_equal(list[1].host, "");
+    for (unsigned i = 0; i < 2; i++) {
+        assert_false(list[2 + i].is_near);
+        assert_int_equal(list[2 + i].number, far[i].number);
+        assert_string_equal(list[2 + i].host, far[i].host);
+        queue_leave(bed->queue, seats[i]);
+    }
+    assert_false(queue_is_same(queue_process_of(&list[2]), queue_process_of(&list[3])));
+    assert_false(queue_is_same(queue_process_of(&list[1]), queue_process_of(&list[2])));
+}
+
 /* ---- News and bells ---- */
 
 static void hear_all(struct bed *bed, unsigned seat)
@@ -457,6 +481,7 @@ int main(void)
         QUEUED(a_class_that_floods_leaves_the_others_their_reserve),
         QUEUED(each_class_has_its_share_of_the_turns),
         QUEUED(there_are_so_many_seats),
+        QUEUED(processes_of_other_machines_are_processes_of_their_own),
         QUEUED(who_is_parked_is_rung_and_who_is_awake_is_not),
         QUEUED(news_is_looked_at_in_rounds),
         QUEUED(each_request_wakes_one_that_is_idle),

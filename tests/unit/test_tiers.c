@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -270,6 +271,48 @@ static void processes_of_other_containers_are_others(void **state)
     assert_int_equal(view->sizes[FLEET_WORKER].in[TIERS_READY], 2);
 }
 
+/* ---- Caches ---- */
+
+static void tell_cache(struct scale_look *look, unsigned seat, uint64_t hits, uint64_t misses)
+{
+    struct cache_stats stats = {.hits = hits,
+                                .misses = misses,
+                                .evicted = 12,
+                                .bytes = 7 << 20,
+                                .limit = 8 << 20,
+                                .told = 95,
+                                .behind_ns = 2 * MS_NS};
+    worker_cache_tell(&stats, 98, look->seats[seat].report.counts);
+}
+
+static void what_caches_find_is_of_the_last_seconds(void **state)
+{
+    struct tiers *tiers = *state;
+    struct tiers_view *view = &tiers->view;
+    tell_cache(&tiers->memory.looks[0], 1, 1000, 1000);
+    tell_cache(&view->look, 1, 1090, 1010);
+    tiers_figure(&tiers->memory, view);
+    assert_float_equal(member_of(view, FIRST)->hit_ratio, 0.9, 1e-9);
+    assert_int_equal(member_of(view, FIRST)->cache.lag, 3);
+    assert_true(isnan(member_of(view, SECOND)->hit_ratio)); /* it has none */
+    assert_float_equal(view->hit_ratio, 0.9, 1e-9);
+    tell_cache(&view->look, 3, 0, 100); /* it was not there before */
+    tiers_figure(&tiers->memory, view);
+    assert_float_equal(member_of(view, SECOND)->hit_ratio, 0, 0);
+    assert_float_equal(view->hit_ratio, 0.45, 1e-9);
+}
+
+static void who_told_too_little_for_a_lag_has_none(void **state)
+{
+    struct cache_stats stats = {.told = 0};
+    (void)state;
+    assert_int_equal(cache_lag(&stats, 98), 0);
+    stats.told = 99;
+    assert_int_equal(cache_lag(&stats, 98), 0);
+    assert_int_equal(cache_lag(&stats, 0), 0);
+    assert_int_equal(cache_lag(&stats, 101), 2);
+}
+
 /* ---- Written ---- */
 
 static yyjson_val *follow(yyjson_val *value, const char *path)
@@ -306,6 +349,7 @@ static yyjson_doc *json_of(const struct tiers_view *view)
 static void json_has_queue_tiers_and_decisions(void **state)
 {
     struct tiers *tiers = *state;
+    tell_cache(&tiers->view.look, 1, 75, 25);
     tiers_figure(&tiers->memory, &tiers->view);
     yyjson_doc *doc = json_of(&tiers->view);
     yyjson_val *root = yyjson_doc_get_root(doc);
@@ -321,6 +365,11 @@ static void json_has_queue_tiers_and_decisions(void **state)
     assert_float_equal(number_at(root, "/fronts/0/requests"), 1234, 0);
     assert_true(yyjson_get_bool(follow(root, "/fronts/0/master")));
     assert_float_equal(number_at(root, "/workers/0/empty_polls"), 7, 0);
+    assert_float_equal(number_at(root, "/workers/0/cache/hit_ratio"), 0.75, 0.001);
+    assert_float_equal(number_at(root, "/workers/0/cache/lag_entries"), 3, 0);
+    assert_float_equal(number_at(root, "/workers/0/cache/behind_ms"), 2, 0.001);
+    assert_true(yyjson_is_null(follow(root, "/workers/1/cache")));
+    assert_float_equal(number_at(root, "/queue/hit_ratio"), 0.75, 0.001);
     text_is(root, "/workers/2/state", "starting");
     text_is(root, "/scale/rule", "poll");
     assert_true(yyjson_get_bool(follow(root, "/scale/live")));
@@ -347,8 +396,10 @@ static void the_most_members_have_room(void **state)
 {
     struct tiers *tiers = *state;
     struct tiers_view *view = &tiers->view;
-    for (unsigned i = 0; i < QUEUE_SEATS; i++)
+    for (unsigned i = 0; i < QUEUE_SEATS; i++) {
         view->look.seats[i] = seat_of(i % 2 ? QUEUE_WORKER : QUEUE_FRONT, i, 1000 + i, NOW);
+        tell_cache(&view->look, i, UINT64_MAX / 2, UINT64_MAX / 2);
+    }
     view->look.seat_count = QUEUE_SEATS;
     for (unsigned tier = 0; tier < FLEET_TIERS; tier++) {
         view->board.tiers[tier].count = FLEET_SLOTS;
@@ -384,21 +435,26 @@ static void metrics_have_what_an_autoscaler_needs(void **state)
         "\nstoa_queue_wait_seconds_bucket{le=\"+Inf\"} 250\n",
         "\nstoa_queue_wait_seconds_sum 3\n",
         "\nstoa_queue_wait_seconds_count 250\n",
-        "\nstoa_workers{state=\"ready\"} 1\n",
-        "\nstoa_workers{state=\"starting\"} 1\n",
-        "\nstoa_fronts{state=\"ready\"} 2\n",
+        "\nstoa_tier_workers{state=\"ready\"} 1\n",
+        "\nstoa_tier_workers{state=\"starting\"} 1\n",
+        "\nstoa_tier_fronts{state=\"ready\"} 2\n",
         "\nstoa_worker_busy_ratio 0.75\n",
-        "\nstoa_workers_wanted 3\n",
-        "\nstoa_fronts_wanted 2\n",
+        "\nstoa_tier_workers_wanted 3\n",
+        "\nstoa_tier_fronts_wanted 2\n",
         "\nstoa_scale_decisions_total 1\n",
         "\nstoa_fleet_crashes_total{tier=\"worker\"} 1\n",
         "\nstoa_front_requests_total{front=\"0\",pid=\"100\"} 1234\n",
         "\nstoa_front_master{front=\"0\",pid=\"100\"} 1\n",
-        "\nstoa_front_master{front=\"1\",pid=\"101\"} 0\n",
+        "\nstoa_worker_cache_hits_total{worker=\"0\",pid=\"200\"} 75\n",
+        "\nstoa_worker_cache_bytes{worker=\"0\",pid=\"200\"} 7340032\n",
+        "\nstoa_worker_cache_behind_seconds{worker=\"0\",pid=\"200\"} 0.002\n",
+        "\nstoa_front_master{front=\"1\",pid=\"101\",host=\"192.0.2.1:40000\"} 0\n",
     };
     struct tiers *tiers = *state;
     struct buf out;
     buf_init(&out, TIERS_TEXT_MAX);
+    tell_cache(&tiers->view.look, 1, 75, 25);
+    strcpy(tiers->view.look.seats[4].host, "192.0.2.1:40000");
     tiers_figure(&tiers->memory, &tiers->view);
     tiers_write_metrics(&out, &tiers->view);
     for (unsigned i = 0; i < COUNT_OF(lines); i++)
@@ -415,7 +471,7 @@ static void without_a_master_metrics_want_nothing(void **state)
     tiers->view.master.pid = 0;
     tiers_figure(&tiers->memory, &tiers->view);
     tiers_write_metrics(&out, &tiers->view);
-    assert_true(str_find(buf_text(&out), STR("stoa_workers_wanted")) < 0);
+    assert_true(str_find(buf_text(&out), STR("stoa_tier_workers_wanted")) < 0);
     has(buf_text(&out), "\nstoa_queue_length{class=\"buys\"} 40\n");
     buf_close(&out);
 }
@@ -423,9 +479,11 @@ static void without_a_master_metrics_want_nothing(void **state)
 /* docs/tiers-status.md lists each metric with its type. */
 static void the_reference_lists_every_metric(void **state)
 {
-    static const struct metric_row *const tables[] = {
-        tiers_rows_whole, tiers_rows_class, tiers_rows_front, tiers_rows_wanted, tiers_rows_fleet};
-    static const char *const labels[] = {"", "{class}", "{front,pid}", "", "{tier}"};
+    static const struct metric_row *const tables[] = {tiers_rows_whole,  tiers_rows_class,
+                                                      tiers_rows_front,  tiers_rows_cache,
+                                                      tiers_rows_wanted, tiers_rows_fleet};
+    static const char *const labels[] = {"", "{class}", "{front,pid}", "{worker,pid}",
+                                         "", "{tier}"};
     char path[512], line[512];
     const char *root = getenv("STOA_ROOT");
     (void)state;
@@ -458,6 +516,8 @@ int main(void)
         TEST(a_process_is_shown_once_with_all_its_threads),
         TEST(states_are_what_queue_and_fleet_know),
         TEST(a_board_of_another_master_is_history),
+        TEST(what_caches_find_is_of_the_last_seconds),
+        TEST(who_told_too_little_for_a_lag_has_none),
         TEST(processes_of_other_containers_are_others),
         TEST(json_has_queue_tiers_and_decisions),
         TEST(without_a_scaler_json_says_so),

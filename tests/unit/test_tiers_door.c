@@ -71,7 +71,7 @@ static void everything_answers(void **state)
     answers(*state, "GET /tiers.json", NULL, OK, "\"workers\":[{\"pid\":");
     answers(*state, "HEAD /tiers.json", NULL, OK, "application/json");
     answers(*state, "GET /history.json", NULL, OK, "{\"points\":[");
-    answers(*state, "GET /metrics", NULL, OK, "\nstoa_workers{state=\"ready\"} 1\n");
+    answers(*state, "GET /metrics", NULL, OK, "\nstoa_tier_workers{state=\"ready\"} 1\n");
     answers(*state, "GET /metrics", NULL, OK, "text/plain; version=0.0.4");
     answers(*state, "GET /livez", NULL, OK, "ok");
     answers(*state, "GET /tiers.js", NULL, OK, "/tiers.json");
@@ -119,7 +119,7 @@ static void decisions_are_shown_by_whoever_answers(void **state)
     answers(*state, "GET /", NULL, OK, "scaled by rule poll");
     answers(*state, "GET /", NULL, OK,
             "workers 1 → 3</span> <span class=\"said\">&lt;too&gt; long");
-    answers(*state, "GET /metrics", NULL, OK, "\nstoa_workers_wanted 3\n");
+    answers(*state, "GET /metrics", NULL, OK, "\nstoa_tier_workers_wanted 3\n");
     queue_follow(door->queue);
     answers(*state, "GET /", NULL, OK, "no master");
     free(board);
@@ -136,10 +136,10 @@ static void from_elsewhere_the_operators_token_is_needed(void **state)
     answers(*state, "GET /metrics", "Host: front.example\r\nAuthorization: Bearer sesamE",
             "HTTP/1.1 401 ", "");
     answers(*state, "GET /metrics", "Host: front.example\r\nAuthorization: Bearer " TOKEN, OK,
-            "stoa_workers");
+            "stoa_tier_workers");
     /* admin:sesame, admin:sesam, and what is no pair at all */
     answers(*state, "GET /metrics", "Host: x\r\nAuthorization: Basic YWRtaW46c2VzYW1l", OK,
-            "stoa_workers");
+            "stoa_tier_workers");
     answers(*state, "GET /metrics",
             "Host: x\r\nAuthorization: Basic YWRtaW46c2VzYW0=", "HTTP/1.1 401 ", "");
     answers(*state, "GET /metrics", "Host: x\r\nAuthorization: Basic c2VzYW1l", "HTTP/1.1 401 ",

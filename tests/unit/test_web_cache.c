@@ -215,12 +215,12 @@ static unsigned count_of(struct cache *cache, const char *form, unsigned count)
  * at a time; by chance there may be none of it there. */
 enum { BY_CHANCE = 5 };
 
-static void what_is_outdated_goes_before_what_is_right(void **state)
+static void check_outdated_goes_first(struct cache *cache, bool tells)
 {
-    (void)state;
-    struct cache *cache = cache_new(ROOM);
     struct cache_stats stats;
-    put_many(cache, "/old/%u", 3000, 5);
+    if (tells)
+        cache_told(cache, 5);
+    put_many(cache, "/old/%u", 3000, 5); /* all buckets have been looked through many times */
     for (unsigned use = 0; use < 4; use++)
         count_of(cache, "/old/%u", 3000);
     cache_read_stats(cache, &stats);
@@ -228,11 +228,42 @@ static void what_is_outdated_goes_before_what_is_right(void **state)
     unsigned room = (unsigned)stats.entries;
     assert_true(evicted > 0);
     cache_changed(cache, CHANGE_SETTINGS, 0, STR(""), 6);
+    if (tells)
+        cache_told(cache, 6);
     put_many(cache, "/new/%u", room * 3 / 4, 6);
     cache_read_stats(cache, &stats);
     assert_true(stats.evicted - evicted <= BY_CHANCE);
     assert_true(stats.outdated >= room / 2);
     assert_true(count_of(cache, "/new/%u", room * 3 / 4) >= room * 3 / 4 - BY_CHANCE);
+    cache_free(cache);
+}
+
+static void what_is_outdated_goes_before_what_is_right(void **state)
+{
+    (void)state;
+    check_outdated_goes_first(cache_new(ROOM), true);
+    check_outdated_goes_first(cache_new(ROOM), false); /* as programs before 0.6 do */
+}
+
+static void what_is_made_anew_everywhere_is_looked_for_too(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_new(ROOM);
+    struct cache_stats stats;
+    struct cache_tags tags = tags_of(5, 1);
+    char key[32];
+    tags.round = cache_round(cache);
+    cache_told(cache, 5);
+    for (unsigned i = 0; i < 3000; i++) {
+        snprintf(key, sizeof key, "/old/%u", i);
+        put(cache, key, &tags);
+    }
+    cache_read_stats(cache, &stats);
+    unsigned room = (unsigned)stats.entries;
+    cache_renew(cache);
+    put_many(cache, "/new/%u", room * 3 / 4, 5);
+    cache_read_stats(cache, &stats);
+    assert_true(stats.outdated >= room / 2);
     cache_free(cache);
 }
 
@@ -279,6 +310,33 @@ static void without_room_nothing_is_kept(void **state)
     struct cache_tags tags = {.index = 5};
     assert_false(put(cache, "/a", &tags));
     assert_false(has(cache, "/a"));
+    cache_free(cache);
+}
+
+static uint64_t index_of(struct cache *cache, const char *key)
+{
+    struct cache_tags tags = {0};
+    http_page_drop(cache_get_tagged(cache, str_of(key), &tags));
+    return tags.index;
+}
+
+static void what_is_right_after_all_that_is_told_counts_as_made_then(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_new(ROOM);
+    struct cache_tags mug = tags_of(3, 1), file = {.index = UINT64_MAX};
+    cache_told(cache, 3);
+    assert_true(put(cache, "/mug", &mug));
+    assert_true(put(cache, "/file", &file));
+    assert_int_equal(3, index_of(cache, "/mug"));
+    change_product(cache, 2, 9);
+    assert_int_equal(3, index_of(cache, "/mug")); /* entry 9 may change more */
+    cache_told(cache, 9);
+    assert_int_equal(9, index_of(cache, "/mug"));
+    assert_int_equal(UINT64_MAX, index_of(cache, "/file"));
+    change_product(cache, 1, 10);
+    cache_told(cache, 10);
+    assert_int_equal(0, index_of(cache, "/mug"));
     cache_free(cache);
 }
 
@@ -497,7 +555,9 @@ int main(void)
         cmocka_unit_test(it_stays_within_its_bytes_and_keeps_what_is_used),
         cmocka_unit_test(its_bytes_are_never_above_the_bound),
         cmocka_unit_test(what_is_outdated_goes_before_what_is_right),
+        cmocka_unit_test(what_is_made_anew_everywhere_is_looked_for_too),
         cmocka_unit_test(what_was_used_and_outdated_is_kept_at_once_when_it_comes_again),
+        cmocka_unit_test(what_is_right_after_all_that_is_told_counts_as_made_then),
         cmocka_unit_test(the_ages_of_every_64th_hit_are_noted),
         cmocka_unit_test(from_a_commit_until_it_is_told_it_may_be_behind),
         cmocka_unit_test(

@@ -41,6 +41,25 @@ static void who_asks_and_what_is_answered_goes_along(void **state)
         assert_true(relay_passes(str_of(passing[i]), STR("keep-alive")));
 }
 
+static bool varies(const char *name, const char *value)
+{
+    struct http_header headers[] = {{STR("Cache-Control"), STR("no-store"), 0},
+                                    {str_of(name), str_of(value), 0}};
+    static struct exchange x;
+    x.answer_headers = headers;
+    x.answer_header_count = 2;
+    return relay_varies(&x);
+}
+
+static void what_the_other_server_would_have_compressed_may_be(void **state)
+{
+    (void)state;
+    assert_true(varies("Vary", "accept-encoding"));
+    assert_true(varies("vary", "Cookie, Accept-Encoding"));
+    assert_false(varies("Vary", "Cookie"));
+    assert_false(varies("X-Vary", "Accept-Encoding"));
+}
+
 static void what_is_nowhere_is_believed_for_a_while(void **state)
 {
     (void)state;
@@ -68,6 +87,7 @@ int main(void)
         cmocka_unit_test(what_belongs_to_one_connection_stays_there),
         cmocka_unit_test(what_a_message_calls_its_connections_own_stays_too),
         cmocka_unit_test(who_asks_and_what_is_answered_goes_along),
+        cmocka_unit_test(what_the_other_server_would_have_compressed_may_be),
         cmocka_unit_test(what_is_nowhere_is_believed_for_a_while),
         cmocka_unit_test(memory_of_many_names_stays_small_and_true),
     };

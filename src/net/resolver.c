@@ -1,4 +1,4 @@
-#include "balance/resolver.h"
+#include "net/resolver.h"
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -20,30 +20,64 @@ struct name {
     uint64_t wanted_ns, next_ns; /* when it was last asked for; when it is looked up again */
 };
 
+/* Its thread's, and the resolver's as long as that is there: who is last frees it. */
+struct look_up {
+    pthread_t thread;
+    char host[HOST_TEXT];
+    struct endpoint address;
+    int err;
+    struct post done;
+    pthread_mutex_t lock;
+    struct resolver *resolver; /* under the lock; NULL: it has gone */
+    bool posted;               /* as this */
+};
+
 struct resolver {
     struct loop *loop;
     void (*changed)(void *user);
     void *user;
     struct name names[NAMES_MAX];
     struct timer timer;
-
-    /* The look-up under way. */
-    bool busy;
-    pthread_t thread;
-    struct post done;
-    char host[HOST_TEXT];
-    struct endpoint address;
-    int err;
+    struct look_up *look_up; /* under way; NULL: none is */
 };
 
 /* ---- A look-up ---- */
 
+static void look_up_free(struct look_up *look_up)
+{
+    pthread_mutex_destroy(&look_up->lock);
+    free(look_up);
+}
+
 static void *look_up(void *context)
 {
-    struct resolver *resolver = context;
-    resolver->err = endpoint_resolve(str_of(resolver->host), false, &resolver->address, NULL);
-    loop_post(resolver->loop, &resolver->done);
+    struct look_up *look_up = context;
+    look_up->err = endpoint_resolve(str_of(look_up->host), false, &look_up->address, NULL);
+    pthread_mutex_lock(&look_up->lock);
+    bool wanted = look_up->posted = look_up->resolver != NULL;
+    if (wanted)
+        loop_post(look_up->resolver->loop, &look_up->done);
+    pthread_mutex_unlock(&look_up->lock);
+    if (!wanted)
+        look_up_free(look_up);
     return NULL;
+}
+
+static void on_done(struct post *post);
+
+static void begin(struct resolver *resolver, const char *host)
+{
+    struct look_up *begun = calloc(1, sizeof *begun);
+    if (!begun)
+        return;
+    pthread_mutex_init(&begun->lock, NULL);
+    str_copy(begun->host, sizeof begun->host, str_of(host));
+    begun->done.run = on_done;
+    begun->resolver = resolver;
+    if (thread_start(&begun->thread, "stoa-names", look_up, begun) == 0)
+        resolver->look_up = begun;
+    else
+        look_up_free(begun);
 }
 
 static bool is_due(const struct name *name, uint64_t now_ns)
@@ -55,15 +89,14 @@ static bool is_due(const struct name *name, uint64_t now_ns)
 static void look_for_next(struct resolver *resolver)
 {
     uint64_t now_ns = loop_now(resolver->loop);
-    if (resolver->busy)
+    if (resolver->look_up)
         return;
     for (unsigned i = 0; i < NAMES_MAX; i++) {
         struct name *name = &resolver->names[i];
         if (!is_due(name, now_ns))
             continue;
         name->next_ns = now_ns + (name->known ? AGAIN_NS : FAILED_NS);
-        str_copy(resolver->host, sizeof resolver->host, str_of(name->host));
-        resolver->busy = thread_start(&resolver->thread, "stoa-names", look_up, resolver) == 0;
+        begin(resolver, name->host);
         return;
     }
 }
@@ -78,19 +111,21 @@ static struct name *find(struct resolver *resolver, const char *host)
 
 static void on_done(struct post *post)
 {
-    struct resolver *resolver = CONTAINER_OF(post, struct resolver, done);
-    struct name *name = find(resolver, resolver->host);
-    pthread_join(resolver->thread, NULL);
-    resolver->busy = false;
-    if (name && resolver->err == ERR_OK) {
-        bool another = !name->known || name->address.len != resolver->address.len ||
-                       memcmp(&name->address.at, &resolver->address.at, name->address.len) != 0;
-        name->address = resolver->address;
+    struct look_up *ended = CONTAINER_OF(post, struct look_up, done);
+    struct resolver *resolver = ended->resolver;
+    struct name *name = find(resolver, ended->host);
+    pthread_join(ended->thread, NULL);
+    resolver->look_up = NULL;
+    if (name && ended->err == ERR_OK) {
+        bool another = !name->known || name->address.len != ended->address.len ||
+                       memcmp(&name->address.at, &ended->address.at, name->address.len) != 0;
+        name->address = ended->address;
         name->known = true;
         name->next_ns = loop_now(resolver->loop) + AGAIN_NS;
         if (another)
             resolver->changed(resolver->user);
     }
+    look_up_free(ended);
     look_for_next(resolver);
 }
 
@@ -99,6 +134,22 @@ static void on_timer(struct timer *timer, uint64_t now_ns)
     struct resolver *resolver = CONTAINER_OF(timer, struct resolver, timer);
     look_for_next(resolver);
     loop_timer_set(resolver->loop, timer, now_ns + SEC_NS);
+}
+
+/* A silent name server holds up nobody who ends. */
+static void abandon(struct look_up *look_up)
+{
+    pthread_t thread = look_up->thread;
+    pthread_mutex_lock(&look_up->lock);
+    bool posted = look_up->posted;
+    look_up->resolver = NULL;
+    pthread_mutex_unlock(&look_up->lock);
+    if (!posted) {
+        pthread_detach(thread);
+        return;
+    }
+    pthread_join(thread, NULL);
+    look_up_free(look_up);
 }
 
 /* ---- Asking ---- */
@@ -151,7 +202,6 @@ struct resolver *resolver_new(struct loop *loop, void (*changed)(void *user), vo
     resolver->loop = loop;
     resolver->changed = changed;
     resolver->user = user;
-    resolver->done.run = on_done;
     resolver->timer.fire = on_timer;
     if (loop_timer_set(loop, &resolver->timer, loop_now(loop) + SEC_NS) != ERR_OK) {
         free(resolver);
@@ -165,7 +215,7 @@ void resolver_free(struct resolver *resolver)
     if (!resolver)
         return;
     loop_timer_stop(resolver->loop, &resolver->timer);
-    if (resolver->busy)
-        pthread_join(resolver->thread, NULL);
+    if (resolver->look_up)
+        abandon(resolver->look_up);
     free(resolver);
 }

@@ -6,8 +6,8 @@
  *
  * Thread: that of its loop.
  */
-#ifndef STOA_BALANCE_RESOLVER_H
-#define STOA_BALANCE_RESOLVER_H
+#ifndef STOA_NET_RESOLVER_H
+#define STOA_NET_RESOLVER_H
 
 #include "net/loop.h"
 #include "net/socket.h"
@@ -17,7 +17,7 @@ struct resolver;
 /* CHANGED is called when an address that was asked for has become known, or is another. NULL
  * without memory. */
 struct resolver *resolver_new(struct loop *loop, void (*changed)(void *user), void *user);
-/* Waits for a look-up that is under way. NULL is fine. */
+/* After its loop has ended; a look-up that is under way is left to itself. NULL is fine. */
 void resolver_free(struct resolver *resolver);
 
 /* The address of HOST ("HOST:PORT") into *ADDRESS; false: not known yet. */
