@@ -40,6 +40,7 @@ struct engine_config {
                                  answered within this; 0: all are */
     bool io_uring;            /* event: plain connections by io_uring, where that may be used */
     unsigned connections_max; /* per process; above it we stop accepting. 0: from RLIMIT_NOFILE */
+    unsigned app_files;       /* descriptors that the app may open beyond a database's and clients' */
     uint64_t stop_grace_ms; /* at a graceful stop: how long what is in flight may take. 0: 10000 */
     struct http_limits limits;
     char certificate[256],

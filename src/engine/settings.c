@@ -32,7 +32,8 @@ void engine_settings_fill(struct engine_config *config)
         config->helper_queue = 1024;
     if (config->stop_grace_ms == 0)
         config->stop_grace_ms = 10000;
-    unsigned most = files > 2 * OTHER_FILES ? files - OTHER_FILES : files / 2;
+    unsigned others = OTHER_FILES + config->app_files;
+    unsigned most = files > 2 * others ? files - others : files / 2;
     if (config->connections_max == 0 || config->connections_max > most)
         config->connections_max = most;
 }

@@ -221,6 +221,8 @@ static int start_engine(struct front_process *process, struct failure *failure)
     struct engine_config config = {
         .listens_beside = true,
         .helpers = 1,
+        /* A bell of each seat, and a connection of each that is far. */
+        .app_files = settings->link[0] ? 2 * QUEUE_SEATS : QUEUE_SEATS,
         .stop_grace_ms = settings->stop_grace_ms,
         .log = &process->log,
     };

@@ -25,6 +25,9 @@ static void zeroes_become_defaults_and_bounds_are_kept(void **state)
     config.connections_max = 4000000000u;
     engine_settings_fill(&config);
     assert_int_equal(config.connections_max, most);
+    config.app_files = 100;
+    engine_settings_fill(&config);
+    assert_int_equal(config.connections_max, most - 100);
 }
 
 static void sockets_are_opened_all_or_none(void **state)
