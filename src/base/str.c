@@ -207,3 +207,14 @@ int hex_decode(struct str hex, void *out, size_t out_len)
     }
     return 0;
 }
+
+int hex_to_u64(struct str hex, uint64_t *number)
+{
+    unsigned char bytes[sizeof *number];
+    if (hex_decode(hex, bytes, sizeof bytes))
+        return ERR_INVALID;
+    *number = 0;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        *number = *number << 8 | bytes[i];
+    return 0;
+}

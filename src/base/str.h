@@ -79,5 +79,7 @@ char *str_copy(char *dst, size_t size, struct str s);
 void hex_encode(const void *bytes, size_t len, char *out);
 /* 2 × OUT_LEN hex digits, of either case, into OUT_LEN bytes; 0 or ERR_INVALID. */
 int hex_decode(struct str hex, void *out, size_t out_len);
+/* 16 hex digits, the highest first; 0, or ERR_INVALID and *NUMBER is as it was. */
+int hex_to_u64(struct str hex, uint64_t *number);
 
 #endif

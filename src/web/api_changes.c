@@ -5,16 +5,9 @@
  * begins anew. */
 static bool read_place(struct exchange *x, uint64_t *number, uint64_t *since)
 {
-    struct str ring = exchange_query(x, STR("ring"));
-    unsigned char bytes[sizeof *number];
     *number = 0;
-    if (!api_number(x, "since", 0, UINT64_MAX, 0, since))
-        return false;
-    if (ring.len != 2 * sizeof bytes || hex_decode(ring, bytes, sizeof bytes))
-        return true;
-    for (unsigned i = 0; i < sizeof bytes; i++)
-        *number = *number << 8 | bytes[i];
-    return true;
+    hex_to_u64(exchange_query(x, STR("ring")), number);
+    return api_number(x, "since", 0, UINT64_MAX, 0, since);
 }
 
 enum app_verdict api_changes(struct exchange *x)

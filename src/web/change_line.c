@@ -5,8 +5,6 @@
 
 #include <inttypes.h>
 
-enum { RING_DIGITS = 16 };
-
 static const char *const change_names[] = {
     [CHANGE_PRODUCT] = "product",
     [CHANGE_CATALOGUE] = "catalogue",
@@ -57,22 +55,10 @@ static int read_number(struct str *rest, uint64_t *number)
     return str_to_u64(word(rest), number);
 }
 
-static int read_ring(struct str *rest, uint64_t *ring)
-{
-    unsigned char bytes[RING_DIGITS / 2];
-    struct str digits = word(rest);
-    if (digits.len != RING_DIGITS || hex_decode(digits, bytes, sizeof bytes))
-        return ERR_INVALID;
-    *ring = 0;
-    for (unsigned i = 0; i < sizeof bytes; i++)
-        *ring = *ring << 8 | bytes[i];
-    return 0;
-}
-
 static int read_begin(struct str *rest, enum change_line_kind kind, struct change_line *line)
 {
     line->kind = kind;
-    int err = read_ring(rest, &line->ring);
+    int err = hex_to_u64(word(rest), &line->ring);
     return err ? err : read_number(rest, &line->index);
 }
 

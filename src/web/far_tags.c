@@ -38,17 +38,6 @@ bool far_tags_write(struct buf *out, uint64_t ring, const struct cache_tags *tag
     return !out->failed;
 }
 
-static int read_ring(struct str digits, uint64_t *ring)
-{
-    unsigned char bytes[sizeof *ring];
-    if (digits.len != 2 * sizeof bytes || hex_decode(digits, bytes, sizeof bytes))
-        return ERR_INVALID;
-    *ring = 0;
-    for (unsigned i = 0; i < sizeof bytes; i++)
-        *ring = *ring << 8 | bytes[i];
-    return 0;
-}
-
 static int read_products(struct str list, struct cache_tags *tags)
 {
     struct str one;
@@ -75,7 +64,7 @@ static int read_one(struct str name, struct str value, uint64_t now_ns, uint64_t
                     struct cache_tags *tags)
 {
     if (str_eq(name, STR("ring")))
-        return read_ring(value, ring);
+        return hex_to_u64(value, ring);
     if (str_eq(name, STR("index")))
         return str_to_u64(value, &tags->index);
     if (str_eq(name, STR("round")))

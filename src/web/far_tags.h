@@ -4,9 +4,11 @@
  *   Stoa-Far: KEY SCHEME ADDRESS      with the request: for the client at ADDRESS. KEY is made from
  *                                     the operator's token. Who has another one, or none, is of
  *                                     another shop, or cannot tell changes: it looks at nothing and
- *                                     answers 421 (RFC 9110, section 15.5.20) with
- * CARRY_MISDIRECTED Stoa-Tags: ring=HEX; index=N; round=N; left=MS; catalogue; products=N,N with
- * the answer, if a response cache may keep it (web/cache.h)
+ *                                     answers 421 (RFC 9110, section 15.5.20), marked with
+ *                                     CARRY_MISDIRECTED
+ *   Stoa-Tags: ring=HEX; index=N; round=N; left=MS; catalogue; products=N,N
+ *                                     with the answer, if a response cache may keep it
+ *                                     (web/cache.h)
  *
  * RING is the number of the server's change ring, to whose changes alone INDEX compares; ROUND and
  * LEFT only where they matter.

@@ -187,6 +187,12 @@ static void hexadecimal_goes_there_and_back(void **state)
     assert_int_equal(hex_decode(STR("009fa0f:"), back, 4), ERR_INVALID);
     hex_encode(bytes, 0, text);
     assert_string_equal(text, "");
+    uint64_t number = 7;
+    assert_int_equal(hex_to_u64(STR("0123456789abcDEF"), &number), 0);
+    assert_true(number == 0x0123456789abcdefu);
+    assert_int_equal(hex_to_u64(STR("0123456789abcde"), &number), ERR_INVALID);
+    assert_int_equal(hex_to_u64(STR("0123456789abcdeg"), &number), ERR_INVALID);
+    assert_true(number == 0x0123456789abcdefu);
 }
 
 int main(void)
