@@ -321,21 +321,9 @@ struct str hop_request_id(const struct exchange *x)
 static bool ends_here(const struct http_header *header)
 {
     struct str name = header->name;
-    switch (header->field) {
-    case HTTP_FIELD_UNKNOWN:
+    if (header->field == HTTP_FIELD_UNKNOWN)
         return NAMED("stoa-try") || NAMED("stoa-home");
-    case HTTP_FIELD_CONNECTION:
-    case HTTP_FIELD_CONTENT_LENGTH:
-    case HTTP_FIELD_TRANSFER_ENCODING:
-    case HTTP_FIELD_TE:
-    case HTTP_FIELD_TRAILER:
-    case HTTP_FIELD_UPGRADE:
-    case HTTP_FIELD_KEEP_ALIVE:
-    case HTTP_FIELD_PROXY_CONNECTION:
-        return true;
-    default:
-        return false;
-    }
+    return fields_is_hop(header->field);
 }
 
 /* Whether caches between here and many clients may keep it (RFC 9111 §3.5, §5.2.2). */

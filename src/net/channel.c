@@ -56,24 +56,18 @@ static int flush(struct channel *channel, uint64_t deadline_ns)
 /* Decrypts into `in` what TLS has been lent. */
 static int decrypt(struct channel *channel)
 {
-    for (;;) {
-        char *room = buf_room(&channel->in, PIECE);
-        size_t len = 0;
-        if (!room)
-            return ERR_NOMEM;
-        switch (tls_read(channel->tls, room, PIECE, &len)) {
-        case TLS_OK:
-            channel->in.len += len;
-            break;
-        case TLS_WAIT:
-            return ERR_OK;
-        case TLS_CLOSED:
-            channel->ended = true;
-            return ERR_OK;
-        case TLS_FAILED:
-            return ERR_DENIED;
-        }
+    switch (tls_read_all(channel->tls, &channel->in)) {
+    case TLS_OK:
+        return ERR_NOMEM;
+    case TLS_WAIT:
+        return ERR_OK;
+    case TLS_CLOSED:
+        channel->ended = true;
+        return ERR_OK;
+    case TLS_FAILED:
+        break;
     }
+    return ERR_DENIED;
 }
 
 static void forget_taken(struct channel *channel)

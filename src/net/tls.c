@@ -268,6 +268,18 @@ enum tls_verdict tls_read(struct tls *tls, void *out, size_t room, size_t *len)
     return error == SSL_ERROR_ZERO_RETURN ? TLS_CLOSED : TLS_FAILED;
 }
 
+enum tls_verdict tls_read_all(struct tls *tls, struct buf *to)
+{
+    enum tls_verdict verdict = TLS_OK;
+    char *room;
+    while (verdict == TLS_OK && (room = buf_room(to, TLS_RECORD)) != NULL) {
+        size_t len = 0;
+        verdict = tls_read(tls, room, TLS_RECORD, &len);
+        to->len += len;
+    }
+    return verdict;
+}
+
 bool tls_has_unread(const struct tls *tls)
 {
     return tls->input.len > 0 || SSL_has_pending(tls->ssl);

@@ -14,6 +14,7 @@
 #ifndef STOA_NET_TLS_H
 #define STOA_NET_TLS_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -73,6 +74,8 @@ void tls_peer_name(const struct tls *tls, char out[TLS_NAME]);
 const char *tls_problem(const struct tls *tls);
 void tls_free(struct tls *tls); /* NULL is fine */
 
+enum { TLS_RECORD = 16 * 1024 }; /* plain text of one record, at the most */
+
 enum tls_verdict {
     TLS_OK,     /* *LEN bytes were read */
     TLS_WAIT,   /* everything received has been used */
@@ -84,6 +87,8 @@ enum tls_verdict {
  * than TLS_OK; so call it until then. */
 void tls_receive(struct tls *tls, const void *bytes, size_t len);
 enum tls_verdict tls_read(struct tls *tls, void *out, size_t room, size_t *len);
+/* All there is, appended to TO. TLS_OK: TO has no room for more, and the session is of no use. */
+enum tls_verdict tls_read_all(struct tls *tls, struct buf *to);
 /* Whether something that was received has not been read: whoever stops reading before TLS_WAIT
  * must not use the session again. */
 bool tls_has_unread(const struct tls *tls);

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 enum {
-    RECORD = 16 * 1024,   /* plain text of one TLS record, at the most */
     AHEAD = 256 * 1024,   /* encrypted and not yet taken by the kernel */
     CHUNK = 64 * 1024,    /* one recv */
     IN_KEPT = 256 * 1024, /* above it, memory is given back when nothing waits */
@@ -85,28 +84,21 @@ static void take_frames(struct link *link)
 /* Decrypts what TLS holds. False: it is over. */
 static bool decrypt(struct link *link)
 {
-    for (;;) {
-        char *room = buf_room(&link->in, RECORD);
-        size_t len = 0;
-        if (room == NULL) {
-            tell_broken(link, "out of memory");
-            return false;
-        }
-        switch (tls_read(link->tls, room, RECORD, &len)) {
-        case TLS_OK:
-            link->in.len += len;
-            break;
-        case TLS_WAIT:
-            return true;
-        case TLS_CLOSED:
-            take_frames(link);
-            tell_broken(link, "the other side closed it");
-            return false;
-        case TLS_FAILED:
-            tell_broken(link, tls_problem(link->tls));
-            return false;
-        }
+    switch (tls_read_all(link->tls, &link->in)) {
+    case TLS_OK:
+        tell_broken(link, "out of memory");
+        return false;
+    case TLS_WAIT:
+        return true;
+    case TLS_CLOSED:
+        take_frames(link);
+        tell_broken(link, "the other side closed it");
+        return false;
+    case TLS_FAILED:
+        tell_broken(link, tls_problem(link->tls));
+        break;
     }
+    return false;
 }
 
 static void receive(struct link *link)
@@ -140,7 +132,7 @@ static bool encrypt(struct link *link)
 {
     while (link->out_taken < link->out.len && tls_output(link->tls).len < AHEAD) {
         size_t len = link->out.len - link->out_taken;
-        len = len < RECORD ? len : RECORD;
+        len = len < TLS_RECORD ? len : TLS_RECORD;
         if (!tls_write(link->tls, link->out.at + link->out_taken, len))
             return false;
         link->out_taken += len;
@@ -265,7 +257,7 @@ struct link *link_open(const struct link_config *config, int fd, struct tls *tls
     link->poll.data = link;
     link->heard_ns = link->moved_ns = clock_mono_ns();
     buf_init(&link->out, config->output_max);
-    buf_init(&link->in, FRAME_PAYLOAD_MAX + FRAME_HEADER + CHUNK + 2 * RECORD);
+    buf_init(&link->in, FRAME_PAYLOAD_MAX + FRAME_HEADER + CHUNK + 2 * TLS_RECORD);
     buf_put(&link->in, rest->at, rest->len);
     buf_close(rest);
     poll_for(link, UV_READABLE | UV_WRITABLE); /* at once: REST may hold whole frames */

@@ -13,13 +13,12 @@
 #include <unistd.h>
 
 enum {
-    RECORD = 16 << 10,
     CHUNK = 64 << 10,
     TURN = 256 << 10,  /* received before others have their turn */
     AHEAD = 64 << 10,  /* encrypted and not yet taken by the kernel */
     ROOM = 256 << 10,  /* bytes of requests and answers that may wait */
     OUT_MAX = 2 << 20, /* with all that is said besides */
-    IN_MAX = BRIDGE_PAYLOAD_MAX + FRAME_HEADER + CHUNK + 2 * RECORD,
+    IN_MAX = BRIDGE_PAYLOAD_MAX + FRAME_HEADER + CHUNK + 2 * TLS_RECORD,
 };
 
 struct bridge_link {
@@ -99,29 +98,22 @@ static void take_frames(struct bridge_link *link)
 
 static bool decrypt(struct bridge_link *link)
 {
-    for (;;) {
-        size_t len = 0;
-        char *room = buf_room(&link->in, RECORD);
-        if (!room) {
-            bridge_link_fail(link, "out of memory");
-            return false;
-        }
-        switch (tls_read(link->tls, room, RECORD, &len)) {
-        case TLS_OK:
-            link->in.len += len;
-            break;
-        case TLS_WAIT:
-            return true;
-        case TLS_CLOSED:
-            take_frames(link);
-            bridge_link_fail(link, "the other side closed it");
-            return false;
-        case TLS_FAILED:
-            link->unsafe = !tls_ready(link->tls);
-            bridge_link_fail(link, tls_problem(link->tls));
-            return false;
-        }
+    switch (tls_read_all(link->tls, &link->in)) {
+    case TLS_OK:
+        bridge_link_fail(link, "out of memory");
+        return false;
+    case TLS_WAIT:
+        return true;
+    case TLS_CLOSED:
+        take_frames(link);
+        bridge_link_fail(link, "the other side closed it");
+        return false;
+    case TLS_FAILED:
+        link->unsafe = !tls_ready(link->tls);
+        bridge_link_fail(link, tls_problem(link->tls));
+        break;
     }
+    return false;
 }
 
 static void receive(struct bridge_link *link)
@@ -157,7 +149,7 @@ static bool encrypt(struct bridge_link *link)
     while (tls_ready(link->tls) && link->out_taken < link->out.len &&
            tls_output(link->tls).len < AHEAD) {
         size_t len = link->out.len - link->out_taken;
-        len = len < RECORD ? len : RECORD;
+        len = len < TLS_RECORD ? len : TLS_RECORD;
         if (!tls_write(link->tls, link->out.at + link->out_taken, len))
             return false;
         link->out_taken += len;

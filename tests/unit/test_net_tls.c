@@ -144,6 +144,29 @@ static void both_versions_carry_bytes_both_ways(void **state)
         }
 }
 
+static void all_that_there_is_is_read_as_far_as_there_is_room(void **state)
+{
+    static char big[40000], piece[50000];
+    struct talk talk;
+    struct buf to;
+    talk_open(&talk, *state, TLS1_3_VERSION, "localhost", NULL, 0);
+    assert_true(shake_hands(&talk, 4096));
+    memset(big, 'a', sizeof big);
+    assert_int_equal(SSL_write(talk.client, big, sizeof big), sizeof big);
+    int n = BIO_read(talk.from_client, piece, sizeof piece);
+    tls_receive(talk.server, piece, (size_t)n);
+    buf_init(&to, TLS_RECORD + 1);
+    assert_int_equal(tls_read_all(talk.server, &to), TLS_OK);
+    assert_true(to.len > 0 && to.len <= TLS_RECORD);
+    size_t before = to.len;
+    buf_close(&to);
+    buf_init(&to, 4 * TLS_RECORD);
+    assert_int_equal(tls_read_all(talk.server, &to), TLS_WAIT);
+    assert_int_equal(before + to.len, sizeof big);
+    buf_close(&to);
+    talk_close(&talk);
+}
+
 static void the_end_of_the_stream_is_told_from_a_break(void **state)
 {
     struct talk talk;
@@ -259,6 +282,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(both_versions_carry_bytes_both_ways, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(all_that_there_is_is_read_as_far_as_there_is_room, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(the_end_of_the_stream_is_told_from_a_break, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_unknown_protocol_or_an_old_version_is_refused, set_up,
