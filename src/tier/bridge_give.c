@@ -2,15 +2,14 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "tier/bell.h"
 #include "tier/bridge_ping.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 enum {
     PUSHED_AT_ONCE = 64,
-    ROUNDS = 4,
     ROOM_PARTS = 4,
     AHEAD_LEAST = 2,
     LEFT_MAX_S = 3600,
@@ -34,9 +33,8 @@ struct bridge_give {
     unsigned seat, slots;
     uint32_t window, granted, open;
     bool draining, drained;
-    uint64_t deaths;
-    struct watch bell;
-    struct soon push_soon, news_soon;
+    struct bell bell;
+    struct soon push_soon;
     unsigned pushed[PUSHED_AT_ONCE], push_count; /* filled in this turn */
     uint16_t slot_of[QUEUE_SLOTS_MAX];           /* by the taker's slot; QUEUE_NONE: none */
     struct give_call calls[];                    /* by our own */
@@ -304,40 +302,26 @@ static void look_at_all(struct bridge_give *give)
         look(give, slot);
 }
 
-static void look_at_news(struct bridge_give *give)
+static void hear_of(struct bell *bell, unsigned slot)
 {
-    uint64_t deaths = queue_deaths(give->queue);
-    for (unsigned slot = 0; (slot = queue_news(give->queue, give->seat, slot)) != QUEUE_NONE;
-         slot++)
-        look(give, slot);
-    if (deaths != give->deaths)
-        look_at_all(give);
-    give->deaths = deaths;
-    grant(give);
+    look(CONTAINER_OF(bell, struct bridge_give, bell), slot);
 }
 
-static void look_and_park(struct bridge_give *give)
+static void hear_of_all(struct bell *bell)
 {
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        look_at_news(give);
-        if (queue_park(give->queue, give->seat))
-            return;
-    }
-    loop_soon(give->loop, &give->news_soon);
+    look_at_all(CONTAINER_OF(bell, struct bridge_give, bell));
 }
 
-static void look_on(struct soon *soon)
+static void heard(struct bell *bell)
 {
-    look_and_park(CONTAINER_OF(soon, struct bridge_give, news_soon));
+    grant(CONTAINER_OF(bell, struct bridge_give, bell));
 }
 
-static void bell_rings(struct watch *watch, uint32_t events)
-{
-    struct bridge_give *give = CONTAINER_OF(watch, struct bridge_give, bell);
-    (void)events;
-    queue_wake(give->queue, give->seat);
-    look_and_park(give);
-}
+static const struct bell_kind bell_kind = {
+    .look = hear_of,
+    .look_at_all = hear_of_all,
+    .looked = heard,
+};
 
 void bridge_give_drained(struct bridge_give *give)
 {
@@ -390,23 +374,19 @@ int bridge_give_new(struct loop *loop, struct queue *queue, struct bridge_link *
     bridge_give_set_way(give, 0);
     memset(give->slot_of, 0xff, sizeof give->slot_of);
     list_init(&give->push_soon.node);
-    list_init(&give->news_soon.node);
     give->push_soon.run = push_all;
-    give->news_soon.run = look_on;
     int err = queue_join_far(queue, QUEUE_FRONT, far, &give->seat, failure);
     if (err) {
         free(give);
         return err;
     }
-    give->deaths = queue_deaths(queue);
-    give->bell = (struct watch){queue_bell(queue, give->seat), bell_rings};
-    if (loop_watch(loop, &give->bell, EPOLLIN) != 0) {
-        err = fail_errno(failure, ERR_IO, "cannot watch the queue's bell");
+    err = bell_start(&give->bell, &bell_kind, loop, queue, give->seat, failure);
+    if (err) {
         queue_leave(queue, give->seat);
         free(give);
         return err;
     }
-    look_and_park(give);
+    grant(give);
     *out = give;
     return 0;
 }
@@ -416,8 +396,7 @@ void bridge_give_free(struct bridge_give *give)
     if (!give)
         return;
     loop_soon_cancel(&give->push_soon);
-    loop_soon_cancel(&give->news_soon);
-    loop_unwatch(give->loop, &give->bell);
+    bell_stop(&give->bell);
     queue_leave(give->queue, give->seat);
     free(give);
 }

@@ -2,13 +2,13 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "tier/bell.h"
 #include "tier/poller.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
-enum { PULLED_AT_ONCE = 16, ROUNDS = 4, ROOM_PARTS = 4 };
+enum { PULLED_AT_ONCE = 16, ROOM_PARTS = 4 };
 
 /* A request that is on its way or at the other end. */
 struct take_call {
@@ -25,9 +25,8 @@ struct bridge_take {
     unsigned seat, slots;
     uint32_t window, granted;
     uint64_t numbers; /* given to requests */
-    uint64_t deaths;
-    struct watch bell;
-    struct soon pull_soon, news_soon;
+    struct bell bell;
+    struct soon pull_soon;
     struct poller poller;
     unsigned open;
     struct queue_report report; /* of the other end, as it came last */
@@ -169,42 +168,26 @@ static void look_at_all(struct bridge_take *take)
         look(take, slot);
 }
 
-static void look_at_news(struct bridge_take *take)
+static void hear_of(struct bell *bell, unsigned slot)
 {
-    uint64_t deaths = queue_deaths(take->queue);
-    for (unsigned slot = 0; (slot = queue_news(take->queue, take->seat, slot)) != QUEUE_NONE;
-         slot++)
-        look(take, slot);
-    if (deaths != take->deaths)
-        look_at_all(take);
-    take->deaths = deaths;
+    look(CONTAINER_OF(bell, struct bridge_take, bell), slot);
 }
 
-static void look_and_park(struct bridge_take *take)
+static void hear_of_all(struct bell *bell)
 {
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        look_at_news(take);
-        if (queue_park(take->queue, take->seat))
-            return;
-    }
-    loop_soon(take->loop, &take->news_soon);
+    look_at_all(CONTAINER_OF(bell, struct bridge_take, bell));
 }
 
-static void look_on(struct soon *soon)
+static void heard(struct bell *bell)
 {
-    struct bridge_take *take = CONTAINER_OF(soon, struct bridge_take, news_soon);
-    look_and_park(take);
-    pull(take);
+    pull(CONTAINER_OF(bell, struct bridge_take, bell));
 }
 
-static void bell_rings(struct watch *watch, uint32_t events)
-{
-    struct bridge_take *take = CONTAINER_OF(watch, struct bridge_take, bell);
-    (void)events;
-    queue_wake(take->queue, take->seat);
-    look_and_park(take);
-    pull(take);
-}
+static const struct bell_kind bell_kind = {
+    .look = hear_of,
+    .look_at_all = hear_of_all,
+    .looked = heard,
+};
 
 void bridge_take_drained(struct bridge_take *take)
 {
@@ -360,24 +343,19 @@ int bridge_take_new(struct loop *loop, struct queue *queue, struct bridge_link *
     take->slots = slots;
     take->report.helpers = 1;
     list_init(&take->pull_soon.node);
-    list_init(&take->news_soon.node);
     take->pull_soon.run = pull_more;
-    take->news_soon.run = look_on;
     int err = queue_join_far(queue, QUEUE_WORKER, far, &take->seat, failure);
     if (err) {
         free(take);
         return err;
     }
     poller_init(&take->poller, loop, queue, take->seat);
-    take->deaths = queue_deaths(queue);
-    take->bell = (struct watch){queue_bell(queue, take->seat), bell_rings};
-    if (loop_watch(loop, &take->bell, EPOLLIN) != 0) {
-        err = fail_errno(failure, ERR_IO, "cannot watch the queue's bell");
+    err = bell_start(&take->bell, &bell_kind, loop, queue, take->seat, failure);
+    if (err) {
         queue_leave(queue, take->seat);
         free(take);
         return err;
     }
-    look_and_park(take); /* of who had the seat before there may be news still */
     *out = take;
     return 0;
 }
@@ -387,9 +365,8 @@ void bridge_take_free(struct bridge_take *take)
     if (!take)
         return;
     loop_soon_cancel(&take->pull_soon);
-    loop_soon_cancel(&take->news_soon);
     poller_stop(&take->poller);
-    loop_unwatch(take->loop, &take->bell);
+    bell_stop(&take->bell);
     queue_leave(take->queue, take->seat);
     free(take);
 }
