@@ -275,19 +275,13 @@ static void send_answer(struct bridge_give *give, unsigned slot)
         queue_tell_worker(give->queue, slot);
 }
 
-static bool is_lost(const struct bridge_give *give, unsigned slot)
-{
-    struct pipe down = queue_down(give->queue, slot);
-    return queue_state(give->queue, slot) == QUEUE_LOST && !pipe_has_ended(&down);
-}
-
 static void look(struct bridge_give *give, unsigned slot)
 {
     const struct give_call *call = &give->calls[slot];
     if (call->id == 0)
         return;
     bool dropped = queue_state(give->queue, slot) == QUEUE_DROPPED;
-    if (dropped || is_lost(give, slot)) {
+    if (dropped || queue_is_lost(give->queue, slot)) {
         say_gone(give, call->id, dropped ? BRIDGE_OVERDUE : BRIDGE_LOST);
         end_call(give, slot);
         return;

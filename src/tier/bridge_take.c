@@ -239,11 +239,10 @@ static bool take_answer(struct bridge_take *take, unsigned slot,
 /* In place of the answer, of which nothing has come. */
 static void answer_busy(struct bridge_take *take, unsigned slot)
 {
-    static const char busy[] =
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
-        "Content-Type: text/plain; charset=utf-8\r\n"
-        "Content-Length: 66\r\nConnection: close\r\n\r\n"
-        "Too many are waiting at the moment. Please try again in a second.\n";
+    _Static_assert(sizeof QUEUE_TOO_MANY - 1 == 66, "its Content-Length");
+    static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
+                               "Content-Type: text/plain; charset=utf-8\r\n"
+                               "Content-Length: 66\r\nConnection: close\r\n\r\n" QUEUE_TOO_MANY;
     struct pipe down = queue_down(take->queue, slot);
     if (pipe_room(&down) == down.size)
         pipe_put(&down, busy, sizeof busy - 1);

@@ -137,8 +137,7 @@ static enum app_verdict handle(struct app *app, struct exchange *x)
     }
     call->slot = queue_enter(lane->queue, lane->seat, class);
     if (call->slot == QUEUE_NONE)
-        return refuse(call, 503,
-                      "Too many are waiting at the moment. Please try again in a second.\n");
+        return refuse(call, 503, QUEUE_TOO_MANY);
     fill_facts(call);
     if (!front_answer_expect(call))
         return refuse(call, 503, "Memory is short at the moment. Please try again in a second.\n");
