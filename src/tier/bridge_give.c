@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "tier/bell.h"
+#include "tier/bridge_call.h"
 #include "tier/bridge_ping.h"
 
 #include <stdlib.h>
@@ -10,16 +11,8 @@
 
 enum {
     PUSHED_AT_ONCE = 64,
-    ROOM_PARTS = 4,
     AHEAD_LEAST = 2,
     LEFT_MAX_S = 3600,
-};
-
-/* A request of the other end's. */
-struct give_call {
-    uint64_t id;     /* 0: none */
-    uint64_t credit; /* bytes of the answer that may be sent */
-    uint64_t told;   /* bytes of the request that the taker knows to be taken */
 };
 
 struct bridge_give {
@@ -37,7 +30,7 @@ struct bridge_give {
     struct soon push_soon;
     unsigned pushed[PUSHED_AT_ONCE], push_count; /* filled in this turn */
     uint16_t slot_of[QUEUE_SLOTS_MAX];           /* by the taker's slot; QUEUE_NONE: none */
-    struct give_call calls[];                    /* by our own */
+    struct bridge_call calls[];                  /* by our own */
 };
 
 /* ---- Grants ---- */
@@ -92,7 +85,7 @@ static void unpush(struct bridge_give *give, unsigned slot)
 
 static void end_call(struct bridge_give *give, unsigned slot)
 {
-    struct give_call *call = &give->calls[slot];
+    struct bridge_call *call = &give->calls[slot];
     give->slot_of[bridge_slot(call->id)] = QUEUE_NONE;
     call->id = 0;
     give->open--;
@@ -162,7 +155,7 @@ static bool take_request(struct bridge_give *give, const struct bridge_message *
         return true;
     }
     *place = (uint16_t)slot;
-    give->calls[slot] = (struct give_call){.id = message->id, .credit = give->window};
+    give->calls[slot] = (struct bridge_call){.id = message->id, .credit = give->window};
     give->open++;
     fill_facts(give, slot, message);
     if (!take_bytes(give, slot, message))
@@ -219,50 +212,24 @@ bool bridge_give_receive(struct bridge_give *give, const struct bridge_message *
 
 /* ---- To the taker ---- */
 
-static void tell_room(struct bridge_give *give, unsigned slot)
-{
-    struct give_call *call = &give->calls[slot];
-    struct pipe up = queue_up(give->queue, slot);
-    uint64_t taken = pipe_taken(&up);
-    if (pipe_has_ended(&up) || taken - call->told < up.size / ROOM_PARTS)
-        return;
-    bridge_link_send(give->link, &(struct bridge_message){.kind = BRIDGE_ROOM,
-                                                          .id = call->id,
-                                                          .count = (uint32_t)(taken - call->told)});
-    call->told = taken;
-}
-
 /* One frame of the answer; false: there is no more to be sent now, and at its end the call is over.
  * The end goes when the worker has said what it took: it tells right after that. */
 static bool send_piece(struct bridge_give *give, unsigned slot, struct pipe *down)
 {
-    struct give_call *call = &give->calls[slot];
-    struct iovec pieces[2] = {{NULL, 0}};
+    struct bridge_call *call = &give->calls[slot];
+    struct bridge_message message = {.kind = BRIDGE_ANSWER};
     enum queue_state state = queue_state(give->queue, slot);
     bool ended = pipe_has_ended(down) && (state == QUEUE_DONE || state == QUEUE_LOST);
-    unsigned count = pipe_peek(down, pieces);
-    size_t len = count > 0 ? pieces[0].iov_len : 0;
-    if (len > BRIDGE_PIECE)
-        len = BRIDGE_PIECE;
-    if (len > call->credit)
-        len = (size_t)call->credit;
-    bool end = ended && (count == 0 || (count == 1 && len == pieces[0].iov_len));
-    if (len == 0 && !end)
+    if (!bridge_call_piece(call, down, ended, &message))
         return false;
-    bridge_link_send(give->link, &(struct bridge_message){
-                                     .kind = BRIDGE_ANSWER,
-                                     .id = call->id,
-                                     .end = end,
-                                     .work_ns = end ? queue_work_ns(give->queue, slot) : 0,
-                                     .bytes = str_make(pieces[0].iov_base, len),
-                                 });
-    pipe_take(down, len);
-    call->credit -= len;
-    if (end) {
+    if (message.end)
+        message.work_ns = queue_work_ns(give->queue, slot);
+    bridge_call_send(call, give->link, down, &message);
+    if (message.end) {
         bridge_rate_count(&give->rate, loop_now(give->loop), 1);
         end_call(give, slot);
     }
-    return !end;
+    return !message.end;
 }
 
 static void send_answer(struct bridge_give *give, unsigned slot)
@@ -277,7 +244,7 @@ static void send_answer(struct bridge_give *give, unsigned slot)
 
 static void look(struct bridge_give *give, unsigned slot)
 {
-    const struct give_call *call = &give->calls[slot];
+    struct bridge_call *call = &give->calls[slot];
     if (call->id == 0)
         return;
     bool dropped = queue_state(give->queue, slot) == QUEUE_DROPPED;
@@ -286,7 +253,8 @@ static void look(struct bridge_give *give, unsigned slot)
         end_call(give, slot);
         return;
     }
-    tell_room(give, slot);
+    struct pipe up = queue_up(give->queue, slot);
+    bridge_call_tell_room(call, give->link, &up);
     send_answer(give, slot);
 }
 
@@ -354,7 +322,7 @@ int bridge_give_new(struct loop *loop, struct queue *queue, struct bridge_link *
                     struct failure *failure)
 {
     unsigned slots = queue_slots(queue);
-    struct bridge_give *give = calloc(1, sizeof *give + slots * sizeof(struct give_call));
+    struct bridge_give *give = calloc(1, sizeof *give + slots * sizeof(struct bridge_call));
     *out = NULL;
     if (!give)
         return fail(failure, ERR_NOMEM, "no memory for a bridge");

@@ -3,18 +3,17 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "tier/bell.h"
+#include "tier/bridge_call.h"
 #include "tier/poller.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { PULLED_AT_ONCE = 16, ROOM_PARTS = 4 };
+enum { PULLED_AT_ONCE = 16 };
 
 /* A request that is on its way or at the other end. */
 struct take_call {
-    uint64_t id;     /* 0: none */
-    uint64_t credit; /* bytes of it that may be sent */
-    uint64_t told;   /* bytes of the answer that the giver knows to be taken */
+    struct bridge_call call;
     bool begun, asked;
 };
 
@@ -38,7 +37,7 @@ struct bridge_take {
 
 static void forget(struct bridge_take *take, unsigned slot)
 {
-    take->calls[slot].id = 0;
+    take->calls[slot].call.id = 0;
     take->open--;
 }
 
@@ -58,48 +57,33 @@ static void fill_facts(const struct bridge_take *take, unsigned slot,
 static bool send_piece(struct bridge_take *take, unsigned slot, struct pipe *up)
 {
     struct take_call *call = &take->calls[slot];
-    struct iovec pieces[2] = {{NULL, 0}};
+    struct bridge_message message = {.kind = call->begun ? BRIDGE_MORE : BRIDGE_REQUEST};
     bool ended = pipe_has_ended(up); /* asked first: then what is there is all */
-    unsigned count = pipe_peek(up, pieces);
-    size_t len = count > 0 ? pieces[0].iov_len : 0;
-    if (len > BRIDGE_PIECE)
-        len = BRIDGE_PIECE;
-    if (len > call->credit)
-        len = (size_t)call->credit;
-    bool end = ended && (count == 0 || (count == 1 && len == pieces[0].iov_len));
-    if (call->begun && len == 0 && !end)
+    if (!bridge_call_piece(&call->call, up, ended, &message) && call->begun)
         return false;
-    struct bridge_message message = {
-        .kind = call->begun ? BRIDGE_MORE : BRIDGE_REQUEST,
-        .id = call->id,
-        .end = end,
-        .bytes = str_make(pieces[0].iov_base, len),
-    };
     if (!call->begun)
         fill_facts(take, slot, &message);
-    bridge_link_send(take->link, &message);
-    pipe_take(up, len);
-    call->credit -= len;
+    bridge_call_send(&call->call, take->link, up, &message);
     call->begun = true;
-    call->asked = end;
-    return !end;
+    call->asked = message.end;
+    return !message.end;
 }
 
 static void send_request(struct bridge_take *take, unsigned slot)
 {
     struct take_call *call = &take->calls[slot];
     struct pipe up = queue_up(take->queue, slot);
-    uint64_t credit = call->credit;
+    uint64_t credit = call->call.credit;
     while (!call->asked && bridge_link_has_room(take->link) && send_piece(take, slot, &up))
         ;
-    if (call->credit < credit && !pipe_has_ended(&up))
+    if (call->call.credit < credit && !pipe_has_ended(&up))
         queue_tell_front(take->queue, slot);
 }
 
 static void begin(struct bridge_take *take, unsigned slot)
 {
-    take->calls[slot] =
-        (struct take_call){.id = bridge_id(++take->numbers, slot), .credit = take->window};
+    take->calls[slot] = (struct take_call){
+        .call = {.id = bridge_id(++take->numbers, slot), .credit = take->window}};
     take->granted--;
     take->open++;
     send_request(take, slot);
@@ -131,23 +115,9 @@ static void pull_more(struct soon *soon)
 
 /* ---- News from the fronts ---- */
 
-/* Not each byte: the giver goes on as long as it has any room. */
-static void tell_room(struct bridge_take *take, unsigned slot)
-{
-    struct take_call *call = &take->calls[slot];
-    struct pipe down = queue_down(take->queue, slot);
-    uint64_t taken = pipe_taken(&down);
-    if (taken - call->told < down.size / ROOM_PARTS)
-        return;
-    bridge_link_send(take->link, &(struct bridge_message){.kind = BRIDGE_ROOM,
-                                                          .id = call->id,
-                                                          .count = (uint32_t)(taken - call->told)});
-    call->told = taken;
-}
-
 static void look(struct bridge_take *take, unsigned slot)
 {
-    struct take_call *call = &take->calls[slot];
+    struct bridge_call *call = &take->calls[slot].call;
     if (call->id == 0)
         return;
     if (queue_state(take->queue, slot) == QUEUE_ABANDONED) {
@@ -159,7 +129,8 @@ static void look(struct bridge_take *take, unsigned slot)
         return;
     }
     send_request(take, slot);
-    tell_room(take, slot);
+    struct pipe down = queue_down(take->queue, slot);
+    bridge_call_tell_room(call, take->link, &down);
 }
 
 static void look_at_all(struct bridge_take *take)
@@ -279,13 +250,13 @@ static void take_grant(struct bridge_take *take, uint32_t count)
 static bool take_of_call(struct bridge_take *take, const struct bridge_message *message)
 {
     unsigned slot = bridge_slot(message->id);
-    if (slot >= take->slots || take->calls[slot].id != message->id)
+    if (slot >= take->slots || take->calls[slot].call.id != message->id)
         return true; /* it is over here: the other end learns it in a moment */
     switch (message->kind) {
     case BRIDGE_ANSWER:
         return take_answer(take, slot, message);
     case BRIDGE_ROOM:
-        take->calls[slot].credit += message->count;
+        take->calls[slot].call.credit += message->count;
         send_request(take, slot);
         return true;
     case BRIDGE_GONE:
