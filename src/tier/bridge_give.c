@@ -2,25 +2,17 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "tier/bell.h"
+#include "tier/bridge_call.h"
 #include "tier/bridge_ping.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 enum {
     PUSHED_AT_ONCE = 64,
-    ROUNDS = 4,
-    ROOM_PARTS = 4,
     AHEAD_LEAST = 2,
     LEFT_MAX_S = 3600,
-};
-
-/* A request of the other end's. */
-struct give_call {
-    uint64_t id;     /* 0: none */
-    uint64_t credit; /* bytes of the answer that may be sent */
-    uint64_t told;   /* bytes of the request that the taker knows to be taken */
 };
 
 struct bridge_give {
@@ -34,12 +26,11 @@ struct bridge_give {
     unsigned seat, slots;
     uint32_t window, granted, open;
     bool draining, drained;
-    uint64_t deaths;
-    struct watch bell;
-    struct soon push_soon, news_soon;
+    struct bell bell;
+    struct soon push_soon;
     unsigned pushed[PUSHED_AT_ONCE], push_count; /* filled in this turn */
     uint16_t slot_of[QUEUE_SLOTS_MAX];           /* by the taker's slot; QUEUE_NONE: none */
-    struct give_call calls[];                    /* by our own */
+    struct bridge_call calls[];                  /* by our own */
 };
 
 /* ---- Grants ---- */
@@ -94,7 +85,7 @@ static void unpush(struct bridge_give *give, unsigned slot)
 
 static void end_call(struct bridge_give *give, unsigned slot)
 {
-    struct give_call *call = &give->calls[slot];
+    struct bridge_call *call = &give->calls[slot];
     give->slot_of[bridge_slot(call->id)] = QUEUE_NONE;
     call->id = 0;
     give->open--;
@@ -164,7 +155,7 @@ static bool take_request(struct bridge_give *give, const struct bridge_message *
         return true;
     }
     *place = (uint16_t)slot;
-    give->calls[slot] = (struct give_call){.id = message->id, .credit = give->window};
+    give->calls[slot] = (struct bridge_call){.id = message->id, .credit = give->window};
     give->open++;
     fill_facts(give, slot, message);
     if (!take_bytes(give, slot, message))
@@ -221,50 +212,24 @@ bool bridge_give_receive(struct bridge_give *give, const struct bridge_message *
 
 /* ---- To the taker ---- */
 
-static void tell_room(struct bridge_give *give, unsigned slot)
-{
-    struct give_call *call = &give->calls[slot];
-    struct pipe up = queue_up(give->queue, slot);
-    uint64_t taken = pipe_taken(&up);
-    if (pipe_has_ended(&up) || taken - call->told < up.size / ROOM_PARTS)
-        return;
-    bridge_link_send(give->link, &(struct bridge_message){.kind = BRIDGE_ROOM,
-                                                          .id = call->id,
-                                                          .count = (uint32_t)(taken - call->told)});
-    call->told = taken;
-}
-
 /* One frame of the answer; false: there is no more to be sent now, and at its end the call is over.
  * The end goes when the worker has said what it took: it tells right after that. */
 static bool send_piece(struct bridge_give *give, unsigned slot, struct pipe *down)
 {
-    struct give_call *call = &give->calls[slot];
-    struct iovec pieces[2] = {{NULL, 0}};
+    struct bridge_call *call = &give->calls[slot];
+    struct bridge_message message = {.kind = BRIDGE_ANSWER};
     enum queue_state state = queue_state(give->queue, slot);
     bool ended = pipe_has_ended(down) && (state == QUEUE_DONE || state == QUEUE_LOST);
-    unsigned count = pipe_peek(down, pieces);
-    size_t len = count > 0 ? pieces[0].iov_len : 0;
-    if (len > BRIDGE_PIECE)
-        len = BRIDGE_PIECE;
-    if (len > call->credit)
-        len = (size_t)call->credit;
-    bool end = ended && (count == 0 || (count == 1 && len == pieces[0].iov_len));
-    if (len == 0 && !end)
+    if (!bridge_call_piece(call, down, ended, &message))
         return false;
-    bridge_link_send(give->link, &(struct bridge_message){
-                                     .kind = BRIDGE_ANSWER,
-                                     .id = call->id,
-                                     .end = end,
-                                     .work_ns = end ? queue_work_ns(give->queue, slot) : 0,
-                                     .bytes = str_make(pieces[0].iov_base, len),
-                                 });
-    pipe_take(down, len);
-    call->credit -= len;
-    if (end) {
+    if (message.end)
+        message.work_ns = queue_work_ns(give->queue, slot);
+    bridge_call_send(call, give->link, down, &message);
+    if (message.end) {
         bridge_rate_count(&give->rate, loop_now(give->loop), 1);
         end_call(give, slot);
     }
-    return !end;
+    return !message.end;
 }
 
 static void send_answer(struct bridge_give *give, unsigned slot)
@@ -277,24 +242,19 @@ static void send_answer(struct bridge_give *give, unsigned slot)
         queue_tell_worker(give->queue, slot);
 }
 
-static bool is_lost(const struct bridge_give *give, unsigned slot)
-{
-    struct pipe down = queue_down(give->queue, slot);
-    return queue_state(give->queue, slot) == QUEUE_LOST && !pipe_has_ended(&down);
-}
-
 static void look(struct bridge_give *give, unsigned slot)
 {
-    const struct give_call *call = &give->calls[slot];
+    struct bridge_call *call = &give->calls[slot];
     if (call->id == 0)
         return;
     bool dropped = queue_state(give->queue, slot) == QUEUE_DROPPED;
-    if (dropped || is_lost(give, slot)) {
+    if (dropped || queue_is_lost(give->queue, slot)) {
         say_gone(give, call->id, dropped ? BRIDGE_OVERDUE : BRIDGE_LOST);
         end_call(give, slot);
         return;
     }
-    tell_room(give, slot);
+    struct pipe up = queue_up(give->queue, slot);
+    bridge_call_tell_room(call, give->link, &up);
     send_answer(give, slot);
 }
 
@@ -304,40 +264,26 @@ static void look_at_all(struct bridge_give *give)
         look(give, slot);
 }
 
-static void look_at_news(struct bridge_give *give)
+static void hear_of(struct bell *bell, unsigned slot)
 {
-    uint64_t deaths = queue_deaths(give->queue);
-    for (unsigned slot = 0; (slot = queue_news(give->queue, give->seat, slot)) != QUEUE_NONE;
-         slot++)
-        look(give, slot);
-    if (deaths != give->deaths)
-        look_at_all(give);
-    give->deaths = deaths;
-    grant(give);
+    look(CONTAINER_OF(bell, struct bridge_give, bell), slot);
 }
 
-static void look_and_park(struct bridge_give *give)
+static void hear_of_all(struct bell *bell)
 {
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        look_at_news(give);
-        if (queue_park(give->queue, give->seat))
-            return;
-    }
-    loop_soon(give->loop, &give->news_soon);
+    look_at_all(CONTAINER_OF(bell, struct bridge_give, bell));
 }
 
-static void look_on(struct soon *soon)
+static void heard(struct bell *bell)
 {
-    look_and_park(CONTAINER_OF(soon, struct bridge_give, news_soon));
+    grant(CONTAINER_OF(bell, struct bridge_give, bell));
 }
 
-static void bell_rings(struct watch *watch, uint32_t events)
-{
-    struct bridge_give *give = CONTAINER_OF(watch, struct bridge_give, bell);
-    (void)events;
-    queue_wake(give->queue, give->seat);
-    look_and_park(give);
-}
+static const struct bell_kind bell_kind = {
+    .look = hear_of,
+    .look_at_all = hear_of_all,
+    .looked = heard,
+};
 
 void bridge_give_drained(struct bridge_give *give)
 {
@@ -376,7 +322,7 @@ int bridge_give_new(struct loop *loop, struct queue *queue, struct bridge_link *
                     struct failure *failure)
 {
     unsigned slots = queue_slots(queue);
-    struct bridge_give *give = calloc(1, sizeof *give + slots * sizeof(struct give_call));
+    struct bridge_give *give = calloc(1, sizeof *give + slots * sizeof(struct bridge_call));
     *out = NULL;
     if (!give)
         return fail(failure, ERR_NOMEM, "no memory for a bridge");
@@ -390,23 +336,19 @@ int bridge_give_new(struct loop *loop, struct queue *queue, struct bridge_link *
     bridge_give_set_way(give, 0);
     memset(give->slot_of, 0xff, sizeof give->slot_of);
     list_init(&give->push_soon.node);
-    list_init(&give->news_soon.node);
     give->push_soon.run = push_all;
-    give->news_soon.run = look_on;
     int err = queue_join_far(queue, QUEUE_FRONT, far, &give->seat, failure);
     if (err) {
         free(give);
         return err;
     }
-    give->deaths = queue_deaths(queue);
-    give->bell = (struct watch){queue_bell(queue, give->seat), bell_rings};
-    if (loop_watch(loop, &give->bell, EPOLLIN) != 0) {
-        err = fail_errno(failure, ERR_IO, "cannot watch the queue's bell");
+    err = bell_start(&give->bell, &bell_kind, loop, queue, give->seat, failure);
+    if (err) {
         queue_leave(queue, give->seat);
         free(give);
         return err;
     }
-    look_and_park(give);
+    grant(give);
     *out = give;
     return 0;
 }
@@ -416,8 +358,7 @@ void bridge_give_free(struct bridge_give *give)
     if (!give)
         return;
     loop_soon_cancel(&give->push_soon);
-    loop_soon_cancel(&give->news_soon);
-    loop_unwatch(give->loop, &give->bell);
+    bell_stop(&give->bell);
     queue_leave(give->queue, give->seat);
     free(give);
 }

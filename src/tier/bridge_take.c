@@ -2,19 +2,18 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "tier/bell.h"
+#include "tier/bridge_call.h"
 #include "tier/poller.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
-enum { PULLED_AT_ONCE = 16, ROUNDS = 4, ROOM_PARTS = 4 };
+enum { PULLED_AT_ONCE = 16 };
 
 /* A request that is on its way or at the other end. */
 struct take_call {
-    uint64_t id;     /* 0: none */
-    uint64_t credit; /* bytes of it that may be sent */
-    uint64_t told;   /* bytes of the answer that the giver knows to be taken */
+    struct bridge_call call;
     bool begun, asked;
 };
 
@@ -25,9 +24,8 @@ struct bridge_take {
     unsigned seat, slots;
     uint32_t window, granted;
     uint64_t numbers; /* given to requests */
-    uint64_t deaths;
-    struct watch bell;
-    struct soon pull_soon, news_soon;
+    struct bell bell;
+    struct soon pull_soon;
     struct poller poller;
     unsigned open;
     struct queue_report report; /* of the other end, as it came last */
@@ -39,7 +37,7 @@ struct bridge_take {
 
 static void forget(struct bridge_take *take, unsigned slot)
 {
-    take->calls[slot].id = 0;
+    take->calls[slot].call.id = 0;
     take->open--;
 }
 
@@ -59,48 +57,33 @@ static void fill_facts(const struct bridge_take *take, unsigned slot,
 static bool send_piece(struct bridge_take *take, unsigned slot, struct pipe *up)
 {
     struct take_call *call = &take->calls[slot];
-    struct iovec pieces[2] = {{NULL, 0}};
+    struct bridge_message message = {.kind = call->begun ? BRIDGE_MORE : BRIDGE_REQUEST};
     bool ended = pipe_has_ended(up); /* asked first: then what is there is all */
-    unsigned count = pipe_peek(up, pieces);
-    size_t len = count > 0 ? pieces[0].iov_len : 0;
-    if (len > BRIDGE_PIECE)
-        len = BRIDGE_PIECE;
-    if (len > call->credit)
-        len = (size_t)call->credit;
-    bool end = ended && (count == 0 || (count == 1 && len == pieces[0].iov_len));
-    if (call->begun && len == 0 && !end)
+    if (!bridge_call_piece(&call->call, up, ended, &message) && call->begun)
         return false;
-    struct bridge_message message = {
-        .kind = call->begun ? BRIDGE_MORE : BRIDGE_REQUEST,
-        .id = call->id,
-        .end = end,
-        .bytes = str_make(pieces[0].iov_base, len),
-    };
     if (!call->begun)
         fill_facts(take, slot, &message);
-    bridge_link_send(take->link, &message);
-    pipe_take(up, len);
-    call->credit -= len;
+    bridge_call_send(&call->call, take->link, up, &message);
     call->begun = true;
-    call->asked = end;
-    return !end;
+    call->asked = message.end;
+    return !message.end;
 }
 
 static void send_request(struct bridge_take *take, unsigned slot)
 {
     struct take_call *call = &take->calls[slot];
     struct pipe up = queue_up(take->queue, slot);
-    uint64_t credit = call->credit;
+    uint64_t credit = call->call.credit;
     while (!call->asked && bridge_link_has_room(take->link) && send_piece(take, slot, &up))
         ;
-    if (call->credit < credit && !pipe_has_ended(&up))
+    if (call->call.credit < credit && !pipe_has_ended(&up))
         queue_tell_front(take->queue, slot);
 }
 
 static void begin(struct bridge_take *take, unsigned slot)
 {
-    take->calls[slot] =
-        (struct take_call){.id = bridge_id(++take->numbers, slot), .credit = take->window};
+    take->calls[slot] = (struct take_call){
+        .call = {.id = bridge_id(++take->numbers, slot), .credit = take->window}};
     take->granted--;
     take->open++;
     send_request(take, slot);
@@ -132,23 +115,9 @@ static void pull_more(struct soon *soon)
 
 /* ---- News from the fronts ---- */
 
-/* Not each byte: the giver goes on as long as it has any room. */
-static void tell_room(struct bridge_take *take, unsigned slot)
-{
-    struct take_call *call = &take->calls[slot];
-    struct pipe down = queue_down(take->queue, slot);
-    uint64_t taken = pipe_taken(&down);
-    if (taken - call->told < down.size / ROOM_PARTS)
-        return;
-    bridge_link_send(take->link, &(struct bridge_message){.kind = BRIDGE_ROOM,
-                                                          .id = call->id,
-                                                          .count = (uint32_t)(taken - call->told)});
-    call->told = taken;
-}
-
 static void look(struct bridge_take *take, unsigned slot)
 {
-    struct take_call *call = &take->calls[slot];
+    struct bridge_call *call = &take->calls[slot].call;
     if (call->id == 0)
         return;
     if (queue_state(take->queue, slot) == QUEUE_ABANDONED) {
@@ -160,7 +129,8 @@ static void look(struct bridge_take *take, unsigned slot)
         return;
     }
     send_request(take, slot);
-    tell_room(take, slot);
+    struct pipe down = queue_down(take->queue, slot);
+    bridge_call_tell_room(call, take->link, &down);
 }
 
 static void look_at_all(struct bridge_take *take)
@@ -169,42 +139,26 @@ static void look_at_all(struct bridge_take *take)
         look(take, slot);
 }
 
-static void look_at_news(struct bridge_take *take)
+static void hear_of(struct bell *bell, unsigned slot)
 {
-    uint64_t deaths = queue_deaths(take->queue);
-    for (unsigned slot = 0; (slot = queue_news(take->queue, take->seat, slot)) != QUEUE_NONE;
-         slot++)
-        look(take, slot);
-    if (deaths != take->deaths)
-        look_at_all(take);
-    take->deaths = deaths;
+    look(CONTAINER_OF(bell, struct bridge_take, bell), slot);
 }
 
-static void look_and_park(struct bridge_take *take)
+static void hear_of_all(struct bell *bell)
 {
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        look_at_news(take);
-        if (queue_park(take->queue, take->seat))
-            return;
-    }
-    loop_soon(take->loop, &take->news_soon);
+    look_at_all(CONTAINER_OF(bell, struct bridge_take, bell));
 }
 
-static void look_on(struct soon *soon)
+static void heard(struct bell *bell)
 {
-    struct bridge_take *take = CONTAINER_OF(soon, struct bridge_take, news_soon);
-    look_and_park(take);
-    pull(take);
+    pull(CONTAINER_OF(bell, struct bridge_take, bell));
 }
 
-static void bell_rings(struct watch *watch, uint32_t events)
-{
-    struct bridge_take *take = CONTAINER_OF(watch, struct bridge_take, bell);
-    (void)events;
-    queue_wake(take->queue, take->seat);
-    look_and_park(take);
-    pull(take);
-}
+static const struct bell_kind bell_kind = {
+    .look = hear_of,
+    .look_at_all = hear_of_all,
+    .looked = heard,
+};
 
 void bridge_take_drained(struct bridge_take *take)
 {
@@ -256,11 +210,10 @@ static bool take_answer(struct bridge_take *take, unsigned slot,
 /* In place of the answer, of which nothing has come. */
 static void answer_busy(struct bridge_take *take, unsigned slot)
 {
-    static const char busy[] =
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
-        "Content-Type: text/plain; charset=utf-8\r\n"
-        "Content-Length: 66\r\nConnection: close\r\n\r\n"
-        "Too many are waiting at the moment. Please try again in a second.\n";
+    _Static_assert(sizeof QUEUE_TOO_MANY - 1 == 66, "its Content-Length");
+    static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
+                               "Content-Type: text/plain; charset=utf-8\r\n"
+                               "Content-Length: 66\r\nConnection: close\r\n\r\n" QUEUE_TOO_MANY;
     struct pipe down = queue_down(take->queue, slot);
     if (pipe_room(&down) == down.size)
         pipe_put(&down, busy, sizeof busy - 1);
@@ -297,13 +250,13 @@ static void take_grant(struct bridge_take *take, uint32_t count)
 static bool take_of_call(struct bridge_take *take, const struct bridge_message *message)
 {
     unsigned slot = bridge_slot(message->id);
-    if (slot >= take->slots || take->calls[slot].id != message->id)
+    if (slot >= take->slots || take->calls[slot].call.id != message->id)
         return true; /* it is over here: the other end learns it in a moment */
     switch (message->kind) {
     case BRIDGE_ANSWER:
         return take_answer(take, slot, message);
     case BRIDGE_ROOM:
-        take->calls[slot].credit += message->count;
+        take->calls[slot].call.credit += message->count;
         send_request(take, slot);
         return true;
     case BRIDGE_GONE:
@@ -360,24 +313,19 @@ int bridge_take_new(struct loop *loop, struct queue *queue, struct bridge_link *
     take->slots = slots;
     take->report.helpers = 1;
     list_init(&take->pull_soon.node);
-    list_init(&take->news_soon.node);
     take->pull_soon.run = pull_more;
-    take->news_soon.run = look_on;
     int err = queue_join_far(queue, QUEUE_WORKER, far, &take->seat, failure);
     if (err) {
         free(take);
         return err;
     }
     poller_init(&take->poller, loop, queue, take->seat);
-    take->deaths = queue_deaths(queue);
-    take->bell = (struct watch){queue_bell(queue, take->seat), bell_rings};
-    if (loop_watch(loop, &take->bell, EPOLLIN) != 0) {
-        err = fail_errno(failure, ERR_IO, "cannot watch the queue's bell");
+    err = bell_start(&take->bell, &bell_kind, loop, queue, take->seat, failure);
+    if (err) {
         queue_leave(queue, take->seat);
         free(take);
         return err;
     }
-    look_and_park(take); /* of who had the seat before there may be news still */
     *out = take;
     return 0;
 }
@@ -387,9 +335,8 @@ void bridge_take_free(struct bridge_take *take)
     if (!take)
         return;
     loop_soon_cancel(&take->pull_soon);
-    loop_soon_cancel(&take->news_soon);
     poller_stop(&take->poller);
-    loop_unwatch(take->loop, &take->bell);
+    bell_stop(&take->bell);
     queue_leave(take->queue, take->seat);
     free(take);
 }

@@ -4,9 +4,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
-enum { HEAD_MAX = 1 << 20, BODY_KEPT_MAX = 1 << 20, PUSHED_AT_ONCE = 64, ROUNDS = 4 };
+enum { HEAD_MAX = 1 << 20, BODY_KEPT_MAX = 1 << 20, PUSHED_AT_ONCE = 64 };
 
 /* ---- Calls ---- */
 
@@ -138,8 +137,7 @@ static enum app_verdict handle(struct app *app, struct exchange *x)
     }
     call->slot = queue_enter(lane->queue, lane->seat, class);
     if (call->slot == QUEUE_NONE)
-        return refuse(call, 503,
-                      "Too many are waiting at the moment. Please try again in a second.\n");
+        return refuse(call, 503, QUEUE_TOO_MANY);
     fill_facts(call);
     if (!front_answer_expect(call))
         return refuse(call, 503, "Memory is short at the moment. Please try again in a second.\n");
@@ -155,8 +153,16 @@ static enum app_verdict handle(struct app *app, struct exchange *x)
 
 /* ---- A lane ---- */
 
-static void look_at_all(struct front_lane *lane)
+static void look(struct bell *bell, unsigned slot)
 {
+    struct front_lane *lane = CONTAINER_OF(bell, struct front_lane, bell);
+    if (lane->of[slot])
+        front_answer_look(lane->of[slot]);
+}
+
+static void look_at_all(struct bell *bell)
+{
+    struct front_lane *lane = CONTAINER_OF(bell, struct front_lane, bell);
     LIST_EACH(&lane->calls, node)
     {
         struct front_call *call = CONTAINER_OF(node, struct front_call, node);
@@ -165,42 +171,7 @@ static void look_at_all(struct front_lane *lane)
     }
 }
 
-static void look_at_news(struct front_lane *lane)
-{
-    uint64_t deaths = queue_deaths(lane->queue);
-    for (unsigned slot = 0; (slot = queue_news(lane->queue, lane->seat, slot)) != QUEUE_NONE;
-         slot++)
-        if (lane->of[slot])
-            front_answer_look(lane->of[slot]);
-    if (deaths != lane->deaths)
-        look_at_all(lane);
-    lane->deaths = deaths;
-}
-
-/* Until there is none, but not for ever: while long answers go through, there always is some, and
- * clients want their turn as well. */
-static void look_and_park(struct front_lane *lane)
-{
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        look_at_news(lane);
-        if (queue_park(lane->queue, lane->seat))
-            return;
-    }
-    loop_soon(lane->loop, &lane->news_soon);
-}
-
-static void look_on(struct soon *soon)
-{
-    look_and_park(CONTAINER_OF(soon, struct front_lane, news_soon));
-}
-
-static void bell_rings(struct watch *watch, uint32_t events)
-{
-    struct front_lane *lane = CONTAINER_OF(watch, struct front_lane, bell);
-    (void)events;
-    queue_wake(lane->queue, lane->seat);
-    look_and_park(lane);
-}
+static const struct bell_kind bell_kind = {.look = look, .look_at_all = look_at_all};
 
 static void report_calls(struct front_lane *lane, uint64_t now_ns, uint32_t open)
 {
@@ -258,19 +229,16 @@ static void lane_free(struct front_lane *lane)
     free(lane);
 }
 
-static bool begin_lane(struct front_lane *lane)
+static int begin_lane(struct front_lane *lane, struct failure *failure)
 {
-    lane->bell = (struct watch){queue_bell(lane->queue, lane->seat), bell_rings};
+    int err = bell_start(&lane->bell, &bell_kind, lane->loop, lane->queue, lane->seat, failure);
+    if (err)
+        return err;
     lane->tick.fire = tick;
-    if (loop_watch(lane->loop, &lane->bell, EPOLLIN) != 0)
-        return false;
-    if (loop_timer_set(lane->loop, &lane->tick, loop_now(lane->loop) + FRONT_TICK_MS * MS_NS) !=
-        0) {
-        loop_unwatch(lane->loop, &lane->bell);
-        return false;
-    }
-    look_and_park(lane); /* of who had the seat before there may be news still */
-    return true;
+    if (loop_timer_set(lane->loop, &lane->tick, loop_now(lane->loop) + FRONT_TICK_MS * MS_NS) == 0)
+        return 0;
+    bell_stop(&lane->bell);
+    return fail(failure, ERR_NOMEM, "no memory for the front");
 }
 
 static void *thread_start(struct app *app, struct loop *loop)
@@ -290,21 +258,17 @@ static void *thread_start(struct app *app, struct loop *loop)
     list_init(&lane->unpushed);
     list_init(&lane->push_soon.node);
     lane->push_soon.run = push_all;
-    list_init(&lane->news_soon.node);
-    lane->news_soon.run = look_on;
     buf_init(&lane->head, HEAD_MAX);
     if (!loop) /* a helper, which never gets a request of a front */
         return lane;
     if (queue_join(queue, QUEUE_FRONT, &lane->seat, &failure) == 0) {
         queue_set_number(queue, lane->seat, front->config.number);
-        lane->deaths = queue_deaths(queue);
-        if (begin_lane(lane)) {
+        if (begin_lane(lane, &failure) == 0) {
             atomic_fetch_add(&front->seats, 1);
             return lane;
         }
-    } else {
-        log_line(front->config.log, LOG_ERROR, "front", "%s", failure.text);
     }
+    log_line(front->config.log, LOG_ERROR, "front", "%s", failure.text);
     lane_free(lane);
     return NULL;
 }
@@ -314,10 +278,9 @@ static void thread_stop(struct app *app, void *state)
     struct front *front = CONTAINER_OF(app, struct front, app);
     struct front_lane *lane = state;
     if (lane->loop) {
-        loop_unwatch(lane->loop, &lane->bell);
+        bell_stop(&lane->bell);
         loop_timer_stop(lane->loop, &lane->tick);
         loop_soon_cancel(&lane->push_soon);
-        loop_soon_cancel(&lane->news_soon);
         atomic_fetch_sub(&front->seats, 1);
     }
     lane_free(lane);

@@ -234,8 +234,7 @@ static void drop_call(struct front_call *call)
     if (!call->in_app || (call->tried && !call->safe))
         fail_call(call);
     else
-        front_refuse(call, 503,
-                     "Too many are waiting at the moment. Please try again in a second.\n");
+        front_refuse(call, 503, QUEUE_TOO_MANY);
 }
 
 /* The client waits for more of a long answer: it asks again, and finds it. */
@@ -289,14 +288,10 @@ static void look_at_answer(struct front_call *call)
         give(call);
 }
 
-/* What it had answered to the end before it died counts. */
 static bool is_lost(const struct front_call *call)
 {
-    if (call->slot == QUEUE_NONE || call->complete || call->broken ||
-        queue_state(call->lane->queue, call->slot) != QUEUE_LOST)
-        return false;
-    struct pipe down = queue_down(call->lane->queue, call->slot);
-    return !pipe_has_ended(&down);
+    return call->slot != QUEUE_NONE && !call->complete && !call->broken &&
+           queue_is_lost(call->lane->queue, call->slot);
 }
 
 void front_answer_look(struct front_call *call)

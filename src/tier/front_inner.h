@@ -5,7 +5,7 @@
 #include "base/id.h"
 #include "base/list.h"
 #include "http/client.h"
-#include "net/loop.h"
+#include "tier/bell.h"
 #include "tier/front.h"
 
 #include <stdatomic.h>
@@ -25,13 +25,11 @@ struct front_lane {
     struct queue *queue;
     struct loop *loop;
     unsigned seat;
-    struct watch bell;
+    struct bell bell;
     struct timer tick;
-    uint64_t deaths; /* of the queue, as they were when all calls were looked at */
     struct list calls;
     struct list unpushed; /* calls of this turn, which go into the queue at its end */
     struct soon push_soon;
-    struct soon news_soon;   /* there is more news than one turn is for */
     struct buf head;         /* of a request, while it is written */
     struct front_call *of[]; /* by slot; queue_slots of them */
 };

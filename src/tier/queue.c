@@ -254,6 +254,12 @@ void queue_pass_on(struct queue *queue)
         queue_ring(queue, idle);
 }
 
+bool queue_is_lost(const struct queue *queue, unsigned slot)
+{
+    struct pipe down = queue_down(queue, slot);
+    return queue_state(queue, slot) == QUEUE_LOST && !pipe_has_ended(&down);
+}
+
 bool queue_refill(struct queue *queue, unsigned slot)
 {
     struct queue_slot *s = queue_slot(queue, slot);

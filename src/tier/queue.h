@@ -133,9 +133,14 @@ struct queue_facts *queue_facts(const struct queue *queue, unsigned slot);
 
 /* By a front. A slot whose pipes are empty, or QUEUE_NONE: no room for that class. */
 unsigned queue_enter(struct queue *queue, unsigned seat, enum share_class class);
+/* What a client is told then, or when no worker came in time; with 503. */
+#define QUEUE_TOO_MANY "Too many are waiting at the moment. Please try again in a second.\n"
 /* To whoever is free. COUNT of them at once cost hardly more than one: as many idle workers are
  * woken as their work is worth. */
 void queue_push(struct queue *queue, const unsigned *slots, unsigned count);
+/* Its worker died before it had written the answer to its end. One that it had counts, though it is
+ * LOST. */
+bool queue_is_lost(const struct queue *queue, unsigned slot);
 /* A LOST one is FILLING again, its pipes empty, and keeps its place. False: it was tried
  * QUEUE_ATTEMPTS times. */
 bool queue_refill(struct queue *queue, unsigned slot);

@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 enum {
     HELPERS = 2,
@@ -13,7 +12,6 @@ enum {
     IN_FLIGHT = 64,
     TICK_MS = 50,
     PULLED_AT_ONCE = 8, /* before other events have their turn */
-    ROUNDS = 4,         /* of news, before other events have theirs */
     HEADERS_MAX = 1000, /* the front has bounds of its own */
     CLIENT_PATIENCE_MS = 3600000,
 };
@@ -82,10 +80,11 @@ static void pull_more(struct soon *soon)
 
 /* ---- News ---- */
 
-static void look(struct worker_call *call)
+static void look_at_call(struct worker_call *call)
 {
     struct worker *worker = call->worker;
     unsigned slot = call->slot;
+    worker->dispatcher.now_ns = loop_now(worker->loop);
     if (queue_state(worker->queue, slot) != QUEUE_ABANDONED) {
         worker_call_turn(call);
         return;
@@ -95,54 +94,32 @@ static void look(struct worker_call *call)
     queue_done(worker->queue, slot, 0);
 }
 
-static void look_at_all(struct worker *worker)
+static void look(struct bell *bell, unsigned slot)
 {
+    struct worker *worker = CONTAINER_OF(bell, struct worker, bell);
+    if (worker->of[slot])
+        look_at_call(worker->of[slot]);
+}
+
+static void look_at_all(struct bell *bell)
+{
+    struct worker *worker = CONTAINER_OF(bell, struct worker, bell);
     LIST_EACH(&worker->calls, node)
     {
-        look(CONTAINER_OF(node, struct worker_call, node));
+        look_at_call(CONTAINER_OF(node, struct worker_call, node));
     }
 }
 
-static void look_at_news(struct worker *worker)
+static void looked(struct bell *bell)
 {
-    uint64_t deaths = queue_deaths(worker->queue);
-    for (unsigned slot = 0; (slot = queue_news(worker->queue, worker->seat, slot)) != QUEUE_NONE;
-         slot++)
-        if (worker->of[slot])
-            look(worker->of[slot]);
-    if (deaths != worker->deaths)
-        look_at_all(worker);
-    worker->deaths = deaths;
+    pull(CONTAINER_OF(bell, struct worker, bell));
 }
 
-/* Until there is none, but not for ever: while fronts read long answers, there always is some. */
-static void look_and_park(struct worker *worker)
-{
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        look_at_news(worker);
-        if (queue_park(worker->queue, worker->seat))
-            return;
-    }
-    loop_soon(worker->loop, &worker->news_soon);
-}
-
-static void bell_rings(struct watch *watch, uint32_t events)
-{
-    struct worker *worker = CONTAINER_OF(watch, struct worker, bell);
-    (void)events;
-    worker->dispatcher.now_ns = loop_now(worker->loop);
-    queue_wake(worker->queue, worker->seat);
-    look_and_park(worker);
-    pull(worker);
-}
-
-static void look_on(struct soon *soon)
-{
-    struct worker *worker = CONTAINER_OF(soon, struct worker, news_soon);
-    worker->dispatcher.now_ns = loop_now(worker->loop);
-    look_and_park(worker);
-    pull(worker);
-}
+static const struct bell_kind bell_kind = {
+    .look = look,
+    .look_at_all = look_at_all,
+    .looked = looked,
+};
 
 /* ---- What comes back from helpers and others ---- */
 
@@ -327,7 +304,6 @@ static void *run(void *argument)
     report(worker, good);
     if (!good)
         return NULL;
-    look_and_park(worker); /* of who had the seat before there may be news still */
     loop_soon(worker->loop, &worker->pull_soon);
     loop_run(worker->loop);
     worker_tell_fronts(worker);
@@ -355,8 +331,10 @@ static void begin_stop(struct post *post)
 
 static void worker_free(struct worker *worker)
 {
-    if (worker->seat != QUEUE_NONE)
+    if (worker->seat != QUEUE_NONE) {
+        bell_stop(&worker->bell);
         queue_leave(worker->queue, worker->seat);
+    }
     offload_free(worker->offload);
     dispatcher_close(&worker->dispatcher);
     loop_free(worker->loop);
@@ -381,8 +359,6 @@ static void init_parts(struct worker *worker, const struct worker_config *config
     list_init(&worker->touched_soon.node);
     list_init(&worker->pull_soon.node);
     list_init(&worker->tell_soon.node);
-    list_init(&worker->news_soon.node);
-    worker->news_soon.run = look_on;
     worker->own_soon.run = run_own;
     worker->touched_soon.run = run_touched;
     worker->pull_soon.run = pull_more;
@@ -431,12 +407,10 @@ static int open_parts(struct worker *worker, const struct worker_config *config,
         return err;
     queue_set_number(worker->queue, worker->seat, config->number);
     poller_init(&worker->poller, worker->loop, worker->queue, worker->seat);
-    worker->deaths = queue_deaths(worker->queue);
-    worker->bell = (struct watch){queue_bell(worker->queue, worker->seat), bell_rings};
-    if (loop_watch(worker->loop, &worker->bell, EPOLLIN) != 0 ||
-        loop_timer_set(worker->loop, &worker->tick, clock_mono_ns() + TICK_MS * MS_NS) != 0)
-        return fail_errno(failure, ERR_IO, "cannot watch the queue's bell");
-    return 0;
+    err = bell_start(&worker->bell, &bell_kind, worker->loop, worker->queue, worker->seat, failure);
+    if (!err && loop_timer_set(worker->loop, &worker->tick, clock_mono_ns() + TICK_MS * MS_NS) != 0)
+        err = fail(failure, ERR_NOMEM, "no memory for the worker");
+    return err;
 }
 
 static int start_thread(struct worker *worker, struct failure *failure)

@@ -5,7 +5,7 @@
 #include "base/list.h"
 #include "engine/dispatcher.h"
 #include "engine/offload.h"
-#include "net/loop.h"
+#include "tier/bell.h"
 #include "tier/poller.h"
 #include "tier/worker.h"
 
@@ -19,11 +19,11 @@ struct worker {
     struct dispatcher dispatcher;
     struct offload *offload;
     pthread_t thread;
-    struct watch bell;
+    struct bell bell;
     struct timer tick;
     struct poller poller;
     struct post resumed_post, stop_post;
-    struct soon own_soon, touched_soon, pull_soon, tell_soon, news_soon;
+    struct soon own_soon, touched_soon, pull_soon, tell_soon;
     struct list calls, touched;
     unsigned open, stalled; /* stalled: those of them that wait for their clients alone */
     unsigned untold[UNTOLD_MAX], untold_count; /* slots that are done */
@@ -33,7 +33,6 @@ struct worker {
     void *context; /* of count */
     void (*deserted)(void);
     uint64_t led_ns;  /* when a front led last */
-    uint64_t deaths;  /* of the queue, when all calls were looked at */
     uint64_t stop_ns; /* when what is left is given back; 0: it does not stop */
     pthread_mutex_t lock;
     pthread_cond_t changed;

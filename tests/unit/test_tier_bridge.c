@@ -1,7 +1,8 @@
-/* A bridge's frames and pings, and how many requests are granted. */
+/* A bridge's frames, pieces and pings, and how many requests are granted. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "tier/bridge.h"
+#include "tier/bridge_call.h"
 #include "tier/bridge_give.h"
 #include "tier/bridge_ping.h"
 
@@ -159,6 +160,45 @@ static void an_id_is_a_slot_and_a_number(void **state)
     assert_int_not_equal(bridge_id(1, 0), 0);
 }
 
+/* ---- Pieces ---- */
+
+/* Of LEN bytes in a pipe of 8: how many a call with CREDIT sends, and whether they are its end.
+ * Those before, AT of them, have been taken. */
+static bool is_piece(size_t at, size_t len, uint64_t credit, bool ended, size_t sent, bool end)
+{
+    struct pipe_marks marks;
+    char bytes[8];
+    struct pipe pipe = {&marks, bytes, sizeof bytes};
+    struct bridge_call call = {.id = 5, .credit = credit};
+    struct bridge_message message = {.kind = BRIDGE_MORE};
+    pipe_reset(&pipe);
+    pipe_put(&pipe, "........", at);
+    pipe_take(&pipe, at);
+    pipe_put(&pipe, "abcdefgh", len);
+    bool some = bridge_call_piece(&call, &pipe, ended, &message);
+    return some == (sent > 0 || end) && message.id == call.id && message.end == end &&
+           str_eq(message.bytes, str_make("abcdefgh", sent));
+}
+
+static void a_piece_is_as_long_as_there_is_credit(void **state)
+{
+    (void)state;
+    assert_true(is_piece(0, 6, 100, false, 6, false));
+    assert_true(is_piece(0, 6, 4, false, 4, false));
+    assert_true(is_piece(0, 6, 0, false, 0, false));
+    assert_true(is_piece(5, 6, 100, false, 3, false)); /* the rest is at the pipe's beginning */
+}
+
+static void the_end_goes_with_the_last_byte_or_alone(void **state)
+{
+    (void)state;
+    assert_true(is_piece(0, 6, 6, true, 6, true));
+    assert_true(is_piece(0, 6, 5, true, 5, false));
+    assert_true(is_piece(5, 6, 100, true, 3, false));
+    assert_true(is_piece(0, 0, 0, true, 0, true));
+    assert_true(is_piece(0, 6, 0, true, 0, false));
+}
+
 /* ---- Grants ---- */
 
 static const struct bridge_appetite worker = {.work = 3, .ahead = 4, .most = 128};
@@ -288,6 +328,8 @@ int main(void)
         cmocka_unit_test(bounds_are_kept),
         cmocka_unit_test(another_version_is_told_from_nonsense),
         cmocka_unit_test(an_id_is_a_slot_and_a_number),
+        cmocka_unit_test(a_piece_is_as_long_as_there_is_credit),
+        cmocka_unit_test(the_end_goes_with_the_last_byte_or_alone),
         cmocka_unit_test(a_worker_is_granted_what_keeps_it_busy),
         cmocka_unit_test(what_waits_for_others_does_not_count_as_work),
         cmocka_unit_test(a_front_is_granted_a_part_of_the_queue),
