@@ -11,8 +11,9 @@
  *     stoa-worker-2/
  *
  * A process that already is in a group of such a name (systemd's DelegateSubgroup=stoa; a front
- * that was a member and is master now) takes that group's parent. Where nothing is allowed, nothing
- * is limited: the log says it once, and why.
+ * that was a member and is master now) takes that group's parent. The group at the top of a cgroup
+ * namespace is its container's, so it may be divided; the one at the top of the system never is.
+ * Where nothing is allowed, nothing is limited: the log says it once, and why.
  *
  * Kernel documentation: Control Group v2; systemd: Control Group APIs and Delegation. Thread: the
  * fleet's, or before it runs.
@@ -36,6 +37,9 @@ struct cgroup;
 
 /* Takes the group that this process may divide. NULL: none, which was logged; or without limits. */
 struct cgroup *cgroup_open(const struct cgroup_limits *limits, const struct log *log);
+/* The same for a process of which /proc has these texts: mountinfo and cgroup. */
+struct cgroup *cgroup_open_by(const char *mountinfo, const char *cgroups,
+                              const struct cgroup_limits *limits, const struct log *log);
 /* The same below FOLDER, which is used as it is: for tests, and for one that was prepared. */
 struct cgroup *cgroup_open_at(const char *folder, const struct cgroup_limits *limits,
                               const struct log *log);
