@@ -313,6 +313,8 @@ int cgroup_member(struct cgroup *cgroup, const char *name)
         sweep(cgroup);
     cgroup->swept = true;
     snprintf(group, sizeof group, "%s%s", front_of_members, name);
+    if (path_of(path, cgroup->folder, group, ""))
+        rmdir(path); /* with what its events have counted of another member */
     if (path_of(path, cgroup->folder, group, "") && (mkdir(path, 0755) == 0 || errno == EEXIST) &&
         set_limits(cgroup, group) && path_of(path, cgroup->folder, group, "cgroup.procs"))
         fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -324,15 +326,26 @@ int cgroup_member(struct cgroup *cgroup, const char *name)
     return fd;
 }
 
-bool cgroup_gone(struct cgroup *cgroup, const char *name)
+/* The number after NAME in "NAME NUMBER" lines. */
+static unsigned long event_count(const char *events, const char *name)
 {
-    char group[64], path[PATH_SIZE], text[512];
+    struct str rest = str_of(events), line, word;
+    while (str_cut(&rest, '\n', &line))
+        if (str_cut(&line, ' ', &word) && str_eq(word, str_of(name)))
+            return strtoul(line.at, NULL, 10);
+    return 0;
+}
+
+enum cgroup_kill cgroup_gone(struct cgroup *cgroup, const char *name)
+{
+    char group[64], path[PATH_SIZE], events[512];
     snprintf(group, sizeof group, "%s%s", front_of_members, name);
     if (!path_of(path, cgroup->folder, group, "memory.events"))
-        return false;
-    read_file(path, text, sizeof text);
-    const char *kills = strstr(text, "oom_kill ");
+        return CGROUP_NO_KILL;
+    read_file(path, events, sizeof events);
     if (path_of(path, cgroup->folder, group, ""))
         rmdir(path); /* EBUSY: somebody is still in it; the next member of that name uses it on */
-    return kills && atoi(kills + strlen("oom_kill ")) > 0;
+    if (event_count(events, "oom_kill") == 0)
+        return CGROUP_NO_KILL;
+    return event_count(events, "oom") > 0 ? CGROUP_KILLED_BY_LIMIT : CGROUP_KILLED_FOR_OTHERS;
 }

@@ -24,7 +24,6 @@
 #include "base/err.h"
 #include "base/log.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,8 +49,15 @@ void cgroup_close(struct cgroup *cgroup);
  * for writing, the caller's; -1: it has to go without (which was logged once). */
 int cgroup_member(struct cgroup *cgroup, const char *name);
 
-/* The member has ended: its group goes. Whether it was killed for its need of memory. */
-bool cgroup_gone(struct cgroup *cgroup, const char *name);
+/* Whether the kernel has killed a member for want of memory. */
+enum cgroup_kill {
+    CGROUP_NO_KILL,
+    CGROUP_KILLED_BY_LIMIT,   /* it needed more than its own limit */
+    CGROUP_KILLED_FOR_OTHERS, /* the machine, or a group above, had no more */
+};
+
+/* The member has ended: its group goes. */
+enum cgroup_kill cgroup_gone(struct cgroup *cgroup, const char *name);
 
 /* Where the cgroup v2 of a process is, from what /proc/PID/mountinfo and /proc/PID/cgroup say.
  * Pure. ERR_NOTFOUND: there is no v2, or not in sight. */

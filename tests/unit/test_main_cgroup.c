@@ -114,9 +114,12 @@ static void who_needed_too_much_memory_is_known(void **state)
     put(bed, "stoa-worker-1/memory.events", "low 0\nhigh 0\nmax 3\noom 1\noom_kill 1\n");
     make(bed, "stoa-worker-2");
     put(bed, "stoa-worker-2/memory.events", "low 0\nhigh 0\nmax 3\noom 0\noom_kill 0\n");
-    assert_true(cgroup_gone(cgroup, "worker-1"));
-    assert_false(cgroup_gone(cgroup, "worker-2"));
-    assert_false(cgroup_gone(cgroup, "worker-3"));
+    make(bed, "stoa-worker-3");
+    put(bed, "stoa-worker-3/memory.events", "low 0\nhigh 0\nmax 0\noom 0\noom_kill 1\n");
+    assert_int_equal(cgroup_gone(cgroup, "worker-1"), CGROUP_KILLED_BY_LIMIT);
+    assert_int_equal(cgroup_gone(cgroup, "worker-2"), CGROUP_NO_KILL);
+    assert_int_equal(cgroup_gone(cgroup, "worker-3"), CGROUP_KILLED_FOR_OTHERS);
+    assert_int_equal(cgroup_gone(cgroup, "worker-4"), CGROUP_NO_KILL);
     cgroup_close(cgroup);
 }
 
