@@ -38,21 +38,6 @@ static struct str field(struct str line, unsigned number)
     return part;
 }
 
-/* "31 23 0:28 ROOT POINT options … - cgroup2 source options" */
-static bool find_mount(struct str mountinfo, struct str *root, struct str *point)
-{
-    struct str line;
-    while (str_cut(&mountinfo, '\n', &line)) {
-        ptrdiff_t dash = str_find(line, STR(" - "));
-        if (dash < 0 || !str_eq(field(str_from(line, (size_t)dash + 3), 0), STR("cgroup2")))
-            continue;
-        *root = field(line, 3);
-        *point = field(line, 4);
-        return str_starts(*point, STR("/"));
-    }
-    return false;
-}
-
 /* The line "0::PATH". */
 static bool find_own(struct str cgroups, struct str *own)
 {
@@ -65,19 +50,40 @@ static bool find_own(struct str cgroups, struct str *own)
     return false;
 }
 
+/* What of OWN is below ROOT, "" if they are the same. A root "/../pod" is outside of our namespace,
+ * and nothing is below it. */
+static bool is_below(struct str own, struct str root, struct str *rest)
+{
+    size_t len = root.len > 1 ? root.len : 0; /* else all of the tree is mounted */
+    if (!str_starts(root, STR("/")) || !str_starts(own, root))
+        return false;
+    *rest = str_from(own, len);
+    if (str_eq(*rest, STR("/")))
+        *rest = STR_NONE;
+    return rest->len == 0 || str_starts(*rest, STR("/"));
+}
+
+/* "31 23 0:28 ROOT POINT options … - cgroup2 source options", the first with OWN in sight. */
+static bool find_mount(struct str mountinfo, struct str own, struct str *point, struct str *rest)
+{
+    struct str line;
+    while (str_cut(&mountinfo, '\n', &line)) {
+        ptrdiff_t dash = str_find(line, STR(" - "));
+        if (dash < 0 || !str_eq(field(str_from(line, (size_t)dash + 3), 0), STR("cgroup2")))
+            continue;
+        *point = field(line, 4);
+        if (str_starts(*point, STR("/")) && is_below(own, field(line, 3), rest))
+            return true;
+    }
+    return false;
+}
+
 int cgroup_find(const char *mountinfo, const char *cgroups, char *out, size_t size)
 {
-    struct str root, point, own;
-    if (!find_mount(str_of(mountinfo), &root, &point) || !find_own(str_of(cgroups), &own))
+    struct str point, own, rest;
+    if (!find_own(str_of(cgroups), &own) || !find_mount(str_of(mountinfo), own, &point, &rest))
         return ERR_NOTFOUND;
-    if (root.len > 1) { /* a part of the tree is mounted */
-        if (!str_starts(own, root))
-            return ERR_NOTFOUND;
-        own = str_from(own, root.len);
-    }
-    if (str_eq(own, STR("/")))
-        own = STR_NONE;
-    int len = snprintf(out, size, "%.*s%.*s", STR_FMT(point), STR_FMT(own));
+    int len = snprintf(out, size, "%.*s%.*s", STR_FMT(point), STR_FMT(rest));
     return len < 0 || (size_t)len >= size ? ERR_NOTFOUND : 0;
 }
 
@@ -146,16 +152,6 @@ static void say_none(const struct log *log, const char *why)
              "no limits of processor and memory for the members of tiers: %s. docs/fleet.md says "
              "what allows them",
              why);
-}
-
-/* systemd marks what it has given away. Whoever is not root could not write to anything else. */
-static bool is_delegated(const char *folder, bool is_top)
-{
-    char value[8];
-    if (geteuid() != 0 || is_top)
-        return true;
-    return getxattr(folder, "trusted.delegate", value, sizeof value) > 0 ||
-           getxattr(folder, "user.delegate", value, sizeof value) > 0;
 }
 
 /* Into the leaf, so that the group above it may have members. Undone when that is in vain. */
@@ -227,6 +223,13 @@ struct cgroup *cgroup_open_at(const char *folder, const struct cgroup_limits *li
     return NULL;
 }
 
+/* Whether FOLDER is all of the tree that this process can see. */
+static bool is_top(const char *folder, const char *mountinfo)
+{
+    char top[PATH_SIZE];
+    return cgroup_find(mountinfo, "0::/", top, sizeof top) == 0 && strcmp(folder, top) == 0;
+}
+
 /* The group above, if this one is one of ours. */
 static void climb(char *folder)
 {
@@ -237,28 +240,48 @@ static void climb(char *folder)
         *last = '\0';
 }
 
-struct cgroup *cgroup_open(const struct cgroup_limits *limits, const struct log *log)
+/* The top of a namespace is a container's own. The system's is nobody's; it alone has no events.
+ * Of the others systemd marks what it has given away; whoever is not root could not write to
+ * anything else. */
+static bool is_given(const char *folder, const char *mountinfo)
 {
-    char folder[PATH_SIZE], own[PATH_SIZE];
-    char *mountinfo = malloc(FILE_SIZE);
-    if (!mountinfo || (!limits->memory_bytes && !limits->cpu_share)) {
-        free(mountinfo);
+    char value[8], events[PATH_SIZE];
+    if (access(folder, W_OK))
+        return false;
+    if (is_top(folder, mountinfo))
+        return path_of(events, folder, "", "cgroup.events") && access(events, F_OK) == 0;
+    return geteuid() != 0 || getxattr(folder, "trusted.delegate", value, sizeof value) > 0 ||
+           getxattr(folder, "user.delegate", value, sizeof value) > 0;
+}
+
+struct cgroup *cgroup_open_by(const char *mountinfo, const char *cgroups,
+                              const struct cgroup_limits *limits, const struct log *log)
+{
+    char folder[PATH_SIZE];
+    if (cgroup_find(mountinfo, cgroups, folder, sizeof folder)) {
+        say_none(log, "no cgroup v2 is mounted in which this process could see its own");
         return NULL;
     }
-    read_file("/proc/self/mountinfo", mountinfo, FILE_SIZE);
-    read_file("/proc/self/cgroup", own, sizeof own);
-    int err = cgroup_find(mountinfo, own, folder, sizeof folder);
-    free(mountinfo);
-    bool is_top = strstr(own, "0::/\n") != NULL; /* of all that this process can see */
-    if (!err)
+    if (!is_top(folder, mountinfo))
         climb(folder);
-    if (err)
-        say_none(log, "this system has no cgroup v2");
-    else if (access(folder, W_OK) || !is_delegated(folder, is_top))
-        say_none(log, "this process's control group is not its own");
-    else
+    if (is_given(folder, mountinfo))
         return cgroup_open_at(folder, limits, log);
+    say_none(log, "this process's control group is not its own");
     return NULL;
+}
+
+struct cgroup *cgroup_open(const struct cgroup_limits *limits, const struct log *log)
+{
+    char own[PATH_SIZE];
+    struct cgroup *cgroup = NULL;
+    char *mountinfo = limits->memory_bytes || limits->cpu_share ? malloc(FILE_SIZE) : NULL;
+    if (mountinfo) {
+        read_file("/proc/self/mountinfo", mountinfo, FILE_SIZE);
+        read_file("/proc/self/cgroup", own, sizeof own);
+        cgroup = cgroup_open_by(mountinfo, own, limits, log);
+    }
+    free(mountinfo);
+    return cgroup;
 }
 
 void cgroup_close(struct cgroup *cgroup)
@@ -290,6 +313,8 @@ int cgroup_member(struct cgroup *cgroup, const char *name)
         sweep(cgroup);
     cgroup->swept = true;
     snprintf(group, sizeof group, "%s%s", front_of_members, name);
+    if (path_of(path, cgroup->folder, group, ""))
+        rmdir(path); /* with what its events have counted of another member */
     if (path_of(path, cgroup->folder, group, "") && (mkdir(path, 0755) == 0 || errno == EEXIST) &&
         set_limits(cgroup, group) && path_of(path, cgroup->folder, group, "cgroup.procs"))
         fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -301,15 +326,26 @@ int cgroup_member(struct cgroup *cgroup, const char *name)
     return fd;
 }
 
-bool cgroup_gone(struct cgroup *cgroup, const char *name)
+/* The number after NAME in "NAME NUMBER" lines. */
+static unsigned long event_count(const char *events, const char *name)
 {
-    char group[64], path[PATH_SIZE], text[512];
+    struct str rest = str_of(events), line, word;
+    while (str_cut(&rest, '\n', &line))
+        if (str_cut(&line, ' ', &word) && str_eq(word, str_of(name)))
+            return strtoul(line.at, NULL, 10);
+    return 0;
+}
+
+enum cgroup_kill cgroup_gone(struct cgroup *cgroup, const char *name)
+{
+    char group[64], path[PATH_SIZE], events[512];
     snprintf(group, sizeof group, "%s%s", front_of_members, name);
     if (!path_of(path, cgroup->folder, group, "memory.events"))
-        return false;
-    read_file(path, text, sizeof text);
-    const char *kills = strstr(text, "oom_kill ");
+        return CGROUP_NO_KILL;
+    read_file(path, events, sizeof events);
     if (path_of(path, cgroup->folder, group, ""))
         rmdir(path); /* EBUSY: somebody is still in it; the next member of that name uses it on */
-    return kills && atoi(kills + strlen("oom_kill ")) > 0;
+    if (event_count(events, "oom_kill") == 0)
+        return CGROUP_NO_KILL;
+    return event_count(events, "oom") > 0 ? CGROUP_KILLED_BY_LIMIT : CGROUP_KILLED_FOR_OTHERS;
 }

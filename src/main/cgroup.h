@@ -11,8 +11,9 @@
  *     stoa-worker-2/
  *
  * A process that already is in a group of such a name (systemd's DelegateSubgroup=stoa; a front
- * that was a member and is master now) takes that group's parent. Where nothing is allowed, nothing
- * is limited: the log says it once, and why.
+ * that was a member and is master now) takes that group's parent. The group at the top of a cgroup
+ * namespace is its container's, so it may be divided; the one at the top of the system never is.
+ * Where nothing is allowed, nothing is limited: the log says it once, and why.
  *
  * Kernel documentation: Control Group v2; systemd: Control Group APIs and Delegation. Thread: the
  * fleet's, or before it runs.
@@ -23,7 +24,6 @@
 #include "base/err.h"
 #include "base/log.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +36,9 @@ struct cgroup;
 
 /* Takes the group that this process may divide. NULL: none, which was logged; or without limits. */
 struct cgroup *cgroup_open(const struct cgroup_limits *limits, const struct log *log);
+/* The same for a process of which /proc has these texts: mountinfo and cgroup. */
+struct cgroup *cgroup_open_by(const char *mountinfo, const char *cgroups,
+                              const struct cgroup_limits *limits, const struct log *log);
 /* The same below FOLDER, which is used as it is: for tests, and for one that was prepared. */
 struct cgroup *cgroup_open_at(const char *folder, const struct cgroup_limits *limits,
                               const struct log *log);
@@ -46,8 +49,15 @@ void cgroup_close(struct cgroup *cgroup);
  * for writing, the caller's; -1: it has to go without (which was logged once). */
 int cgroup_member(struct cgroup *cgroup, const char *name);
 
-/* The member has ended: its group goes. Whether it was killed for its need of memory. */
-bool cgroup_gone(struct cgroup *cgroup, const char *name);
+/* Whether the kernel has killed a member for want of memory. */
+enum cgroup_kill {
+    CGROUP_NO_KILL,
+    CGROUP_KILLED_BY_LIMIT,   /* it needed more than its own limit */
+    CGROUP_KILLED_FOR_OTHERS, /* the machine, or a group above, had no more */
+};
+
+/* The member has ended: its group goes. */
+enum cgroup_kill cgroup_gone(struct cgroup *cgroup, const char *name);
 
 /* Where the cgroup v2 of a process is, from what /proc/PID/mountinfo and /proc/PID/cgroup say.
  * Pure. ERR_NOTFOUND: there is no v2, or not in sight. */

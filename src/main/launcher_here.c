@@ -28,7 +28,8 @@ struct child {
     pid_t pid;
     int pidfd;
     bool is_ours; /* not adopted */
-    bool became_ready, has_ended, starved;
+    bool became_ready, has_ended;
+    enum cgroup_kill kill;
     int status; /* of waitpid; -1: unknown */
     struct lines out, errors;
 };
@@ -312,7 +313,7 @@ static void leave_group(struct child *child)
     char name[NAME];
     group_name(child, name);
     if (child->here->config.cgroup)
-        child->starved = cgroup_gone(child->here->config.cgroup, name);
+        child->kill = cgroup_gone(child->here->config.cgroup, name);
 }
 
 static void see_end(struct child *child)
@@ -363,11 +364,13 @@ static void tell_end(const struct child *child, struct launcher_news *news)
     int status = child->status;
     news->event = LAUNCHER_ENDED;
     news->end = FLEET_ENDED_BADLY;
-    if (status == -1) {
+    if (child->kill == CGROUP_KILLED_BY_LIMIT) {
+        snprintf(news->text, sizeof news->text, "was killed: it needed more memory than it may");
+    } else if (child->kill == CGROUP_KILLED_FOR_OTHERS) {
+        snprintf(news->text, sizeof news->text, "was killed: there was no memory left for all");
+    } else if (status == -1) {
         snprintf(news->text, sizeof news->text, "has ended");
         news->end = FLEET_ENDED_WELL; /* as far as anyone knows */
-    } else if (child->starved) {
-        snprintf(news->text, sizeof news->text, "was killed: it needed more memory than it may");
     } else if (WIFSIGNALED(status)) {
         snprintf(news->text, sizeof news->text, "died (signal %d)", WTERMSIG(status));
     } else if (WEXITSTATUS(status) == SPAWN_NOT_EXECUTED) {

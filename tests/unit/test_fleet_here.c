@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +72,7 @@ struct bed {
     struct log log;
     int log_file, output, errors; /* errors: standard error, set aside */
     const char *words[4];
+    struct cgroup *cgroup; /* NULL: no limits */
     struct launcher_here *here;
     struct fleet *fleet;
     struct fleet_tier_view view;
@@ -128,7 +130,11 @@ static void begin(struct bed *bed, const char *kind, struct fleet_rules rules)
     bed->words[1] = "worker";
     bed->words[2] = kind;
     const struct launcher_here_config here = {
-        .tier = "worker", .words = bed->words, .ready = "stoa: worker ready"};
+        .tier = "worker",
+        .words = bed->words,
+        .ready = "stoa: worker ready",
+        .cgroup = bed->cgroup,
+    };
     assert_int_equal(launcher_here_new(&here, &bed->here, NULL), 0);
     const struct fleet_config config = {
         .tiers = {[FLEET_WORKER] = {&launcher_here, bed->here, rules}},
@@ -367,6 +373,46 @@ static void members_outlive_their_master_and_serve_the_next_one(void **state)
     assert_int_equal(bed->view.kills, 0);
 }
 
+/* A folder of plain files stands in for the control groups. */
+static void put(const char *folder, const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void what_the_kernel_killed_for_its_memory_is_said_of_one_taken_over_too(void **state)
+{
+    struct bed *bed = *state;
+    char folder[] = "/tmp/stoa-fleet-XXXXXX", path[128];
+    const struct cgroup_limits limits = {.memory_bytes = 1 << 20};
+    pid_t pids[2];
+    assert_non_null(mkdtemp(folder));
+    put(folder, "cgroup.controllers", "memory\n");
+    put(folder, "cgroup.subtree_control", "memory\n");
+    snprintf(path, sizeof path, "%s/stoa-worker-2", folder);
+    assert_int_equal(mkdir(path, 0755), 0);
+    put(path, "memory.events", "max 9\noom 1\noom_kill 1\n");
+    bed->cgroup = cgroup_open_at(folder, &limits, &bed->log);
+    begin_orphans(bed, pids);
+    begin(bed, "obedient", quick_rules());
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(
+            fleet_adopt(bed->fleet, FLEET_WORKER, i + 1, pids[i], clock_mono_ns(), NULL), 0);
+    want(bed, 2);
+    kill(pids[1], SIGKILL);
+    UNTIL(bed, has_logged(bed, "worker 2 was killed: it needed more memory than it may; it "
+                               "starts again in 0.2 s"));
+    want(bed, 0);
+    UNTIL(bed, fleet_is_empty(bed->fleet));
+    cgroup_close(bed->cgroup);
+    snprintf(path, sizeof path, "rm -rf %s", folder);
+    assert_int_equal(system(path), 0);
+}
+
 static void what_is_no_member_is_not_adopted(void **state)
 {
     struct bed *bed = *state;
@@ -400,6 +446,7 @@ int main(int count, char **words)
         TEST(a_program_that_is_not_there_is_told),
         TEST(one_that_prints_without_end_holds_nobody_up),
         TEST(members_outlive_their_master_and_serve_the_next_one),
+        TEST(what_the_kernel_killed_for_its_memory_is_said_of_one_taken_over_too),
         TEST(what_is_no_member_is_not_adopted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

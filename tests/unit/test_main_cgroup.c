@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -113,9 +114,12 @@ static void who_needed_too_much_memory_is_known(void **state)
     put(bed, "stoa-worker-1/memory.events", "low 0\nhigh 0\nmax 3\noom 1\noom_kill 1\n");
     make(bed, "stoa-worker-2");
     put(bed, "stoa-worker-2/memory.events", "low 0\nhigh 0\nmax 3\noom 0\noom_kill 0\n");
-    assert_true(cgroup_gone(cgroup, "worker-1"));
-    assert_false(cgroup_gone(cgroup, "worker-2"));
-    assert_false(cgroup_gone(cgroup, "worker-3"));
+    make(bed, "stoa-worker-3");
+    put(bed, "stoa-worker-3/memory.events", "low 0\nhigh 0\nmax 0\noom 0\noom_kill 1\n");
+    assert_int_equal(cgroup_gone(cgroup, "worker-1"), CGROUP_KILLED_BY_LIMIT);
+    assert_int_equal(cgroup_gone(cgroup, "worker-2"), CGROUP_NO_KILL);
+    assert_int_equal(cgroup_gone(cgroup, "worker-3"), CGROUP_KILLED_FOR_OTHERS);
+    assert_int_equal(cgroup_gone(cgroup, "worker-4"), CGROUP_NO_KILL);
     cgroup_close(cgroup);
 }
 
@@ -182,6 +186,30 @@ static void a_member_that_has_to_go_without_is_said_once(void **state)
     cgroup_close(cgroup);
 }
 
+/* The bed's folder is where the tree is mounted; OWN is this process's group. */
+static bool is_taken(struct bed *bed, const char *own)
+{
+    char mounts[256];
+    snprintf(mounts, sizeof mounts, "30 23 0:26 / %s rw - cgroup2 cgroup2 rw\n", bed->folder);
+    struct cgroup *cgroup = cgroup_open_by(mounts, own, &both, &bed->log);
+    cgroup_close(cgroup);
+    return cgroup != NULL;
+}
+
+static void the_top_of_a_container_is_taken_and_that_of_the_system_is_not(void **state)
+{
+    struct bed *bed = *state;
+    put(bed, "cgroup.controllers", "cpu memory");
+    put(bed, "cgroup.subtree_control", "cpu memory");
+    assert_false(is_taken(bed, "0::/\n"));
+    assert_false(is_taken(bed, "0::/stoa-front-1\n"));
+    assert_non_null(strstr(read_at(bed, bed->log.fd), "is not its own"));
+    put(bed, "cgroup.events", "populated 1\nfrozen 0\n"); /* as all but the system's have */
+    assert_true(is_taken(bed, "0::/\n"));
+    assert_true(is_taken(bed, "0::/stoa\n"));
+    assert_true(is_taken(bed, "0::/stoa-front-1\n")); /* a member that is master now */
+}
+
 static void assert_found(const char *mounts, const char *groups, const char *expected)
 {
     char out[256];
@@ -200,13 +228,18 @@ static void its_place_is_found_in_what_the_system_says(void **state)
         "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n"
         "32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n";
     static const char part[] = "30 23 0:26 /kube/pod7 /sys/fs/cgroup rw - cgroup2 cgroup rw\n";
+    static const char outside[] = "30 23 0:26 /.. /sys/fs/cgroup rw - cgroup2 cgroup rw\n"
+                                  "31 23 0:26 / /own rw - cgroup2 cgroup rw\n";
     assert_found(one, "0::/system.slice/stoa.service\n",
                  "/sys/fs/cgroup/system.slice/stoa.service");
     assert_found(one, "0::/\n", "/sys/fs/cgroup");
     assert_found(both_kinds, "9:name=systemd:/x\n4:memory:/y\n0::/user\n",
                  "/sys/fs/cgroup/unified/user");
     assert_found(part, "0::/kube/pod7/app\n", "/sys/fs/cgroup/app");
+    assert_found(part, "0::/kube/pod7\n", "/sys/fs/cgroup");
     assert_found(part, "0::/elsewhere\n", NULL);
+    assert_found(part, "0::/kube/pod70\n", NULL);
+    assert_found(outside, "0::/\n", "/own");
     assert_found("", "0::/\n", NULL);
     assert_found(one, "4:memory:/y\n", NULL);
     assert_found("nonsense\n - cgroup2\n", "0::", NULL);
@@ -223,6 +256,7 @@ int main(void)
         TEST(without_controllers_there_are_no_limits_and_that_is_said),
         TEST(who_wants_no_limits_needs_no_groups),
         TEST(a_member_that_has_to_go_without_is_said_once),
+        TEST(the_top_of_a_container_is_taken_and_that_of_the_system_is_not),
         cmocka_unit_test(its_place_is_found_in_what_the_system_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
