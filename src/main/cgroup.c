@@ -183,14 +183,21 @@ static bool enable(struct cgroup *cgroup)
             write_file(cgroup->folder, "", "cgroup.subtree_control", "+memory"));
 }
 
+/* "stoa-worker-1"; but not "stoa-tiers.service", a unit's. */
+static bool is_member(const char *name)
+{
+    const char *number = strrchr(name, '-');
+    return strncmp(name, front_of_members, strlen(front_of_members)) == 0 && !strchr(name, '.') &&
+           number[1] && strspn(number + 1, "0123456789") == strlen(number + 1);
+}
+
 /* Groups that members of an earlier master have left; those in use stay. */
 static void sweep(const struct cgroup *cgroup)
 {
     DIR *folder = opendir(cgroup->folder);
     for (struct dirent *entry; folder && (entry = readdir(folder)) != NULL;) {
         char path[PATH_SIZE];
-        if (strncmp(entry->d_name, front_of_members, strlen(front_of_members)) == 0 &&
-            path_of(path, cgroup->folder, entry->d_name, ""))
+        if (is_member(entry->d_name) && path_of(path, cgroup->folder, entry->d_name, ""))
             rmdir(path);
     }
     if (folder)
@@ -234,9 +241,7 @@ static bool is_top(const char *folder, const char *mountinfo)
 static void climb(char *folder)
 {
     char *last = strrchr(folder, '/');
-    if (last && last != folder &&
-        (strcmp(last + 1, own_leaf) == 0 ||
-         strncmp(last + 1, front_of_members, strlen(front_of_members)) == 0))
+    if (last && last != folder && (strcmp(last + 1, own_leaf) == 0 || is_member(last + 1)))
         *last = '\0';
 }
 

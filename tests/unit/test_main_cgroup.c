@@ -210,6 +210,22 @@ static void the_top_of_a_container_is_taken_and_that_of_the_system_is_not(void *
     assert_true(is_taken(bed, "0::/stoa-front-1\n")); /* a member that is master now */
 }
 
+/* Its name begins as a member's does; what is above it is not ours. */
+static void the_group_of_a_unit_is_not_taken_for_a_members(void **state)
+{
+    struct bed *bed = *state;
+    make(bed, "stoa-tiers.service");
+    put(bed, "stoa-tiers.service/cgroup.controllers", "cpu memory");
+    put(bed, "stoa-tiers.service/cgroup.subtree_control", "");
+    assert_false(is_taken(bed, "0::/stoa-tiers.service\n"));
+    const char *said = read_at(bed, bed->log.fd);
+    assert_non_null(strstr(said, geteuid() == 0 ? "is not its own" : "/stoa-tiers.service cannot"));
+    make(bed, "stoa-tiers.service/stoa");
+    put(bed, "stoa-tiers.service/stoa/cgroup.procs", "");
+    assert_int_equal(is_taken(bed, "0::/stoa-tiers.service\n"), geteuid() != 0);
+    assert_int_equal(is_taken(bed, "0::/stoa-tiers.service/stoa-front-12\n"), geteuid() != 0);
+}
+
 static void assert_found(const char *mounts, const char *groups, const char *expected)
 {
     char out[256];
@@ -256,6 +272,7 @@ int main(void)
         TEST(without_controllers_there_are_no_limits_and_that_is_said),
         TEST(who_wants_no_limits_needs_no_groups),
         TEST(a_member_that_has_to_go_without_is_said_once),
+        TEST(the_group_of_a_unit_is_not_taken_for_a_members),
         TEST(the_top_of_a_container_is_taken_and_that_of_the_system_is_not),
         cmocka_unit_test(its_place_is_found_in_what_the_system_says),
     };
