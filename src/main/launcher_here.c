@@ -370,7 +370,6 @@ static void tell_end(const struct child *child, struct launcher_news *news)
         snprintf(news->text, sizeof news->text, "was killed: there was no memory left for all");
     } else if (status == -1) {
         snprintf(news->text, sizeof news->text, "has ended");
-        news->end = FLEET_ENDED_WELL; /* as far as anyone knows */
     } else if (WIFSIGNALED(status)) {
         snprintf(news->text, sizeof news->text, "died (signal %d)", WTERMSIG(status));
     } else if (WEXITSTATUS(status) == SPAWN_NOT_EXECUTED) {

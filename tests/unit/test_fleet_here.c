@@ -364,6 +364,7 @@ static void members_outlive_their_master_and_serve_the_next_one(void **state)
     assert_int_equal(bed->view.starts, 0);
     kill(pids[1], SIGUSR1);
     UNTIL(bed, has_passed_on(bed, "worker 2: still here\n"));
+    fleet_leave(bed->fleet, FLEET_WORKER, 2, clock_mono_ns()); /* that it could go is no reason */
     kill(pids[1], SIGKILL);
     UNTIL(bed, bed->view.crashes == 1);
     UNTIL(bed, bed->view.starts == 1 && bed->view.sizes.ready == 2);
