@@ -222,7 +222,7 @@ static int start_engine(struct front_process *process, struct failure *failure)
         .listens_beside = true,
         .helpers = 1,
         /* A bell of each seat, and a connection of each that is far. */
-        .app_files = settings->link[0] ? 2 * QUEUE_SEATS : QUEUE_SEATS,
+        .app_files = QUEUE_SEATS + (settings->link[0] ? BRIDGE_LINKS_MAX : 0),
         .stop_grace_ms = settings->stop_grace_ms,
         .log = &process->log,
     };
