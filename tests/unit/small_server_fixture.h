@@ -56,6 +56,14 @@ static inline void small_hang(struct small_server *server, bool hangs)
     pthread_mutex_unlock(&server->lock);
 }
 
+/* After each answer it closes the connection. */
+static inline void small_close_after(struct small_server *server, bool closes)
+{
+    pthread_mutex_lock(&server->lock);
+    server->closes = closes;
+    pthread_mutex_unlock(&server->lock);
+}
+
 static inline void small_asked(struct small_server *server, char out[SMALL_TEXT])
 {
     pthread_mutex_lock(&server->lock);

@@ -141,12 +141,12 @@ static void request_can_have_a_body_and_a_token(void **state)
 static void connection_that_the_server_closes_is_made_anew(void **state)
 {
     struct trip *trip = *state;
-    trip->server.closes = true;
+    small_close_after(&trip->server, true);
     for (int i = 0; i < 5; i++)
         assert_int_equal(go(trip), ERRAND_ANSWERED);
     assert_int_equal(atomic_load(&trip->server.connections), 5);
     /* Also by a server that was started again meanwhile. */
-    trip->server.closes = false;
+    small_close_after(&trip->server, false);
     assert_int_equal(go(trip), ERRAND_ANSWERED);
     small_stop(&trip->server);
     small_start(&trip->server);
@@ -174,7 +174,7 @@ static void rubbish_and_half_answers_are_told_apart(void **state)
     small_say_raw(&trip->server, "SSH-2.0-OpenSSH_9.2\r\n");
     assert_int_equal(go(trip), ERRAND_RUBBISH);
     assert_string_not_equal(trip->errand.problem, "");
-    trip->server.closes = true;
+    small_close_after(&trip->server, true);
     small_say_raw(&trip->server, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
     assert_int_equal(go(trip), ERRAND_LOST);
 }

@@ -325,7 +325,7 @@ static void who_belongs_is_asked_behind_a_proxy_header_where_it_is_wanted(void *
     struct fixture *f = *state;
     char asked[SMALL_TEXT] = "";
     f->config.proxy_out = true;
-    f->servers[0].closes = true;
+    small_close_after(&f->servers[0], true);
     small_say(&f->servers[0], 500, "", ""); /* so that nobody else asks it anything */
     seed_alone(f);
     start(f);

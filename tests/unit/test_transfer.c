@@ -159,11 +159,11 @@ static void says_unreached_only_when_nothing_was_sent(void **state)
     small_start(&place->server);
 
     small_say_raw(&place->server, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut off");
-    place->server.closes = true;
+    small_close_after(&place->server, true);
     transfer = request(place, "POST");
     transfer.body = STR("x");
     assert_int_equal(transfer_wait(place->transfers, &transfer, NULL), ERR_IO);
-    place->server.closes = false;
+    small_close_after(&place->server, false);
 
     small_hang(&place->server, true);
     transfer = request(place, "POST");
