@@ -112,6 +112,7 @@ def test_workers_that_are_told_to_stop_lose_nothing(far):
     buyers.stop()
     assert buyers.broken == 0
     assert not any(front.says("requests are given to others") for front in far.fronts)
+    check_orders(far, buyers)
     check_whole(far)
 
 
